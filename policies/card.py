@@ -1,0 +1,59 @@
+"""The model card of a pretrained policy: every figure from the run's own ``result.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
+
+
+def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """``README.md`` with Hugging Face front matter."""
+    lang = str(result["lang"])
+    rates = "\n".join(f"| {name} | {rate:.1%} |" for name, rate in result["rhyme_pairs"].items())
+    bits = f"{result['bits_per_char']:.3f}" if "bits_per_char" in result else "not measured"
+    flags = " ".join(f"--{key} {value}" for key, value in config.items() if key not in ("data", "output_dir", "lang") and not isinstance(value, bool))
+    names = ", ".join(Path(path).name for path in config["data"])
+    text = f"""---
+language: {lang}
+license: apache-2.0
+library_name: transformers
+pipeline_tag: text-generation
+tags: [poetry, rlpoet]
+---
+# rlpoet {NAMES.get(lang, lang)} prior
+
+A tiny Llama ({result["parameters"] / 1e6:.2f}M parameters, multi-query attention) that writes rhymed verse. It reads a header of control
+codes (author, length, scheme) and writes each line after the sound of its rhyme, **backwards, from its last word**:
+`AutoModelForCausalLM` and `AutoTokenizer` open it, `verse_format.json` names its marks, and `rlpoet generate` puts the lines in order.
+
+## Data
+
+{names}: public-domain and freely licensed verse gathered for training; only the weights are shipped, no poem is.
+{result["poems"]["train"]} poems trained on, {result["poems"]["validation"]} whole poems held out (by a hash of their first lines).
+
+## Training
+
+    rlpoet pretrain --lang {lang} --data {names} {flags}
+
+{result["tokens_seen"]:,} tokens seen ({result["epochs"]:.2f} epochs) in {result["seconds"]} s, {result["steps"]} updates, seed {result["seed"]}.
+
+## Figures
+
+Held-out cross-entropy: **{bits} bits per character** (header given; marks that are not text cost their nats; stanza and line breaks count).
+
+Share of scheme pairs that rhyme in 256 poems sampled at temperature 1, before any reinforcement learning:
+
+| form | rhyming pairs |
+| --- | --- |
+{rates}
+
+## Limits
+
+It has read mostly verse from before 1930 and keeps its views and its spelling. It makes no sense for long: it is a prior to train from.
+"""
+    partial = folder / "README.md.partial"
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(folder / "README.md")

@@ -1,0 +1,147 @@
+"""One pretraining run from files to files: read, annotate, learn the tokenizer, train, sample, write the card."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from policies.card import write_card
+from policies.causal_lm import CausalPolicy
+from policies.pretrain import Schedule, bits_per_char, build_model, checkpoint_step, pretrain
+from policies.pretrain_command import PretrainConfig
+from policies.tokenizer import train_tokenizer
+from policies.verse_data import Annotated, annotate_all, choose_format, encode
+from policies.verse_format import VerseFormat
+from rlpoet.corpus import read_poems, split_poems
+from rlpoet.errors import RlpoetError
+from rlpoet.evaluation import rhyme_rate
+from rlpoet.phonology import phonology
+from rlpoet.tracking import Tracker
+from rlpoet.types import Prompt
+
+HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation
+
+
+def pretrain_run(config: PretrainConfig) -> int:
+    """Train, evaluate and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    if not config.minutes and not config.max_steps:
+        raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
+    if config.order not in ("backward", "forward"):
+        raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
+    phonology(config.lang)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    folder = Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not config.resume:
+        for name in ("checkpoint.pt", "metrics.jsonl", "samples.jsonl", *(path.name for path in folder.glob("events.out.*"))):
+            (folder / name).unlink(missing_ok=True)
+    console = Console(stderr=True)
+    poems = read_poems(config.data)
+    if config.core and any(not poem.core for poem in poems):
+        poems = [poem for poem in poems if poem.core]
+    poems = [poem for poem in poems if poem.rhymed is None or poem.rhymed >= config.min_rhymed]
+    train_poems, held_poems = split_poems(poems, validation=config.validation)
+    if not train_poems:
+        raise RlpoetError(f"{config.data[0]}: no poem left to train on; expected some above --min_rhymed {config.min_rhymed}.")
+    console.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
+    with _progress(console) as bar:
+        task = bar.add_task("listening to rhyme and meter", total=len(poems))
+        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+        held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
+        bar.update(task, completed=len(poems))
+    resumed = (folder / "checkpoint.pt").exists() and (folder / "tokenizer.json").exists()
+    if resumed:
+        from transformers import AutoTokenizer
+
+        tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
+    else:
+        verse_format = choose_format(train, config.lang, order=config.order, plans=config.plans)
+        tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
+        tokenizer.save_pretrained(folder)
+        verse_format.save(folder)
+    pieces = encode(train, verse_format, tokenizer)
+    held_pieces = encode(held, verse_format, tokenizer)
+    some_held, n = [], 0
+    for poem in held_pieces:
+        n += sum(len(piece.header) + len(piece.body) for piece in poem)
+        some_held.append(poem)
+        if n > HELD_TOKENS:
+            break
+    n_tokens = sum(len(p.header) + len(p.body) for poem in pieces for p in poem)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = build_model(config.size, tokenizer, seed=config.seed).to(device)
+    policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
+    n_parameters = sum(p.numel() for p in model.parameters())
+    console.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
+    schedule = Schedule(
+        minutes=config.minutes, steps=config.max_steps, batch_tokens=config.batch_tokens, window=config.window, learning_rate=config.learning_rate, seed=config.seed
+    )
+    step = checkpoint_step(folder / "checkpoint.pt")
+    if step is None:
+        (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run stopped before its first checkpoint
+    tracker = Tracker(folder, resume_step=step)
+    tracker.config(config)
+
+    def evaluate() -> dict[str, float]:
+        found = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, 48).items()}
+        if some_held:
+            found["eval/bits_per_char"] = bits_per_char(model, some_held, tokenizer, window=config.window)
+        poem = policy.sample([Prompt(config.lang, "quatrain-abab")], temperature=0.9).texts[0]
+        console.print("  ".join(f"{k} {v:.3f}" for k, v in found.items()) + "\n" + poem + "\n", highlight=False)
+        return found
+
+    with _progress(console) as bar:
+        task = bar.add_task("training", total=1.0)
+
+        def report(step: int, numbers: dict[str, float]) -> None:
+            tracker.scalars(step, numbers)
+            if "train/loss" in numbers:
+                words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
+                bar.update(task, completed=numbers["train/progress"], description=words)
+
+        try:
+            done = pretrain(
+                model, tokenizer, pieces, schedule, checkpoint=folder / "checkpoint.pt", report=report, evaluate=evaluate,
+                every=config.save_steps, compiled=config.compile and shutil.which("g++") is not None,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            policy.save(folder, dtype=torch.bfloat16)
+            tracker.close()
+            console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
+            console.print(f"Interrupted; saved in {folder}. The same command goes on.")
+            return 130
+    policy.save(folder, dtype=torch.bfloat16)
+    reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
+    result: dict[str, object] = {
+        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(done["tokens"]), "epochs": done["tokens"] / max(n_tokens, 1),
+        "seconds": round(done["seconds"]), "steps": int(done["steps"]), "seed": config.seed,
+        "poems": {"train": len(train_poems), "validation": len(held_poems)},
+        "rhyme_pairs": rhyming(reopened, 256),
+    }  # fmt: skip
+    if held_pieces:
+        result["bits_per_char"] = bits_per_char(reopened.model, held_pieces, tokenizer, window=config.window)
+    tracker.result(result)
+    write_card(folder, result, dataclasses.asdict(config))
+    tracker.close()
+    console.print(result)
+    return 0
+
+
+def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
+    """Share of scheme pairs that rhyme in ``n`` sampled couplets and quatrains each, temperature 1."""
+    forms = ("couplet", "quatrain-abab", "quatrain-abba")
+    return {name: rhyme_rate(policy.sample([Prompt(policy.format.lang, name)], n)) for name in forms}
+
+
+def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
+    bare = dataclasses.replace(verse_format, plans=False)
+    return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal)

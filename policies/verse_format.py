@@ -1,0 +1,193 @@
+"""How a poem becomes tokens: a header, and for every line its rhyme before its words.
+
+A tiny LM that writes left to right meets its rhyme last, a dozen tokens after it had to be planned, and
+rhymes at chance. Here a line names its place in the scheme, then the sound of its rhyme, and then runs
+*backwards* from its last word::
+
+    <|bos|><|author=Charles Baudelaire|><|m=12|><|abab|>
+    <|A|><|~ɔ̃bʁe|>ombres les dans ...<|B|><|~wa|>bois des ...<|a|><|~ɔ̃bʁe|>sombres ...<|b|><|~wa|>...<|end|>
+
+A capital opens a rhyme family, the small letter answers it: copying one token and picking a word of that sound
+are both short-range, and both learned within minutes. The marks are stripped from the poem. ``order="forward"``
+and ``plans=False`` switch the two ideas off, for ablation.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.prosody.annotate import Group, relabel, tail_keys
+from rlpoet.prosody.forms import form
+from rlpoet.types import Prompt
+
+FILE = "verse_format.json"
+BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
+NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
+LETTERS = "abcdefghijklmnop"
+
+_STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
+_ELISION = re.compile(r"[^\s'-]*'(?=\w)|\S+")
+
+
+def canonical(line: str, lang: str) -> str:
+    """One spelling of what varies between editions: NFC, straight quotes, single spaces, French spaces before ; : ! ?
+
+    >>> canonical("L’ombre  est là ;", "fr"), canonical("L’ombre est là;", "fr")
+    ("L'ombre est là ;", "L'ombre est là ;")
+    """
+    line = unicodedata.normalize("NFC", line).translate(_STRAIGHT).replace("--", "—")
+    line = " ".join(line.split())
+    if lang == "fr":
+        line = re.sub(r"(\w)' (?=\w)", r"\1'", line)
+        line = re.sub(r"\s*([;:!?»]+)", r" \1", line)
+        line = re.sub(r"«\s*", "« ", line)
+    return line.strip()
+
+
+def _split(line: str, lang: str) -> list[str]:
+    """Words of a canonical line; French closes up ``ombre ;`` and parts ``l'|ombre``."""
+    if lang != "fr":
+        return line.split()
+    return _ELISION.findall(re.sub(r" ([;:!?»])", r"\1", line).replace("« ", "«"))
+
+
+def _join(units: Sequence[str], lang: str) -> str:
+    if lang != "fr":
+        return " ".join(units)
+    text = ""
+    for unit in units:
+        text += unit if not text or text.endswith("'") else " " + unit
+    return canonical(text, lang)
+
+
+@dataclass(frozen=True)
+class VerseFormat:
+    """The marks a policy knows, and how it orders a line. Saved beside the tokenizer.
+
+    Attributes:
+        lang: language of the verse.
+        authors, meters, schemes, keys: what has a token of its own, commonest first.
+        order: ``backward`` (last word first) or ``forward``.
+        plans: whether each line is preceded by its rhyme tail.
+    """
+
+    lang: str
+    authors: tuple[str, ...] = ()
+    meters: tuple[str, ...] = ()
+    schemes: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    order: str = "backward"
+    plans: bool = True
+
+    @property
+    def marks(self) -> list[str]:
+        """All special tokens, in the order of their ids."""
+        letters = [f"<|{c}|>" for letter in LETTERS for c in (letter.upper(), letter)]
+        return [
+            PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
+            *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
+            *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans),
+        ]  # fmt: skip
+
+    @property
+    def line_marks(self) -> list[str]:
+        """Marks that begin a line of verse."""
+        return [NO_RHYME, *(f"<|{c}|>" for letter in LETTERS for c in (letter.upper(), letter))]
+
+    def header(self, *, author: str | None, meter: str, scheme: str) -> str:
+        """Control codes of a group; what has no token of its own gets the neutral one."""
+        return (
+            (f"<|author={author}|>" if author in self.authors else NO_AUTHOR)
+            + (f"<|m={meter}|>" if meter in self.meters else NO_METER)
+            + (f"<|{scheme}|>" if scheme in self.schemes else NO_SCHEME)
+        )
+
+    def line_places(self, scheme: str) -> list[str]:
+        """The mark each line of a scheme begins with, a stanza break before it where there is one."""
+        places, opened, gap = [], set(), ""
+        for letter in scheme:
+            if letter == " ":
+                gap = BREAK
+                continue
+            if letter == "x" or letter not in LETTERS:
+                mark = NO_RHYME
+            else:
+                mark = f"<|{letter}|>" if letter in opened else f"<|{letter.upper()}|>"
+                opened.add(letter)
+            places.append(gap + mark)
+            gap = ""
+        return places
+
+    def write_line(self, line: str, key: str) -> str:
+        """The words of a line in the policy's order, after the mark of its tail."""
+        units = _split(canonical(line, self.lang), self.lang)
+        words = " ".join(reversed(units) if self.order == "backward" else units)
+        plan = (f"<|~{key}|>" if key in self.keys else NO_KEY) if self.plans else ""
+        return plan + words
+
+    def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
+        """``(header, body)`` of a group as the policy reads it."""
+        places = self.line_places(group.scheme)
+        body = "".join(place + self.write_line(line, key) for place, line, key in zip(places, group.lines, group.keys, strict=True))
+        return self.header(author=author, meter=group.meter, scheme=group.scheme), body + END
+
+    def write_prompt(self, prompt: Prompt) -> str:
+        """Header and opening lines: what the policy continues.
+
+        Raises:
+            UnknownName: the author has no token (with the nearest that has).
+            RlpoetError: another language, or more opening lines than the form has.
+        """
+        if prompt.lang != self.lang:
+            raise RlpoetError(f"prompt: language {prompt.lang!r}; expected {self.lang!r}, the policy's own. Choose another policy.")
+        asked = form(prompt.form, prompt.lang)
+        if prompt.author is not None and prompt.author not in self.authors:
+            raise UnknownName("author", prompt.author, self.authors)
+        if len(prompt.opening) >= asked.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
+        scheme = relabel(asked.scheme)
+        meter = self._meter_of([lengths[0] for lengths in asked.meters])
+        text = BOS + self.header(author=prompt.author, meter=meter, scheme=scheme)
+        places = self.line_places(scheme)
+        keys = tail_keys(prompt.opening, asked.letters[: len(prompt.opening)], self.lang)
+        for place, line, key in zip(places, prompt.opening, keys, strict=False):
+            text += place + self.write_line(line, key)
+        return text
+
+    def _meter_of(self, lengths: Sequence[int]) -> str:
+        return str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
+
+    def read_line(self, words: str) -> str:
+        """A line of verse back from the policy's words.
+
+        >>> VerseFormat("fr").read_line("ombre l' dans Seule")
+        "Seule dans l'ombre"
+        """
+        units = words.split()
+        return _join(units[::-1] if self.order == "backward" else units, self.lang)
+
+    def save(self, folder: str | Path) -> None:
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (Path(folder) / FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> VerseFormat:
+        """Read it back.
+
+        Raises:
+            RlpoetError: the folder holds no such file, or one of another shape.
+        """
+        path = Path(folder) / FILE
+        try:
+            item = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})
+        except FileNotFoundError:
+            raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None
+        except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+            raise RlpoetError(f"{path}: cannot be read ({error}); expected the file a policy was saved with.") from None

@@ -1,0 +1,124 @@
+"""Do the lines rhyme as the form asks, and only so?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rewards.lines import explain_miscount, read
+from rlpoet.prosody import verse
+from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.forms import answers
+from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.types import Ending, Explained, Form, LineScore, Prompt
+
+
+class Rhyme:
+    """Share of the form's line pairs that rhyme.
+
+    ``score = sum(credit(i, j) for (i, j) in form.pairs) / len(form.pairs)``. A pair has credit 1 if all hold:
+
+    1. the lines rhyme: a kind in ``Verse.rhyming``, or an assonance too where the form is assonant;
+    2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
+    3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
+       it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
+    4. with ``known_only``, both end words have a pronunciation that is not a guess: an invented word earns nothing.
+
+    Lines marked ``x`` may rhyme among themselves: no pair of the form is the worse for it. Where only (1) fails the
+    credit is ``partial`` times the likeness of the tails. Any number of lines but the form's scores 0. None where
+    the form has no rhyme.
+
+    Args:
+        partial: most credit for a near rhyme, in [0, 0.3]; helps exploration while true rhymes are rare.
+        known_only: whether a guessed pronunciation earns nothing.
+
+    Raises:
+        ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave.
+    """
+
+    name = "rhyme"
+
+    def __init__(self, *, partial: float = 0.0, known_only: bool = True) -> None:
+        if not 0.0 <= partial <= 0.3:
+            raise ValueError(f"partial is {partial}; expected a share in [0, 0.3]")
+        self.partial = partial
+        self.known_only = known_only
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
+        return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+
+    def by_line(self, prompt: Prompt, text: str) -> list[float]:
+        """What each line adds to the score of the lines before it; sums to the score. One number a line written.
+
+        The number at a line depends on nothing below it, so it is a reward at that line's end: the closing line of a
+        pair earns it, and a line that spoils an earlier pair pays for it with a negative number.
+        """
+        asked, lines, complete = read(prompt, text)
+        if not complete or not asked.pairs:
+            return [0.0] * len(lines)
+        reached = [self._share(asked, lines[: n + 1]) for n in range(len(lines))]
+        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+
+    def explain(self, prompt: Prompt, text: str) -> Explained:
+        """For every line the pair it closes, or else opens, and why that pair has its credit."""
+        asked, lines, complete = read(prompt, text)
+        if not complete and asked.pairs:
+            return explain_miscount(self.name, asked, lines)
+        verdicts: dict[int, tuple[float, str]] = {}
+        for i, j in asked.pairs:
+            verdicts.setdefault(i, self._judge(asked, lines, i, j))
+            verdicts[j] = self._judge(asked, lines, j, i)
+        free = (None, "free of rhyme in this form")
+        rows = tuple(LineScore(line, *verdicts.get(n, free)) for n, line in enumerate(lines))
+        return Explained(self.name, self._score(prompt, text), rows)
+
+    def _score(self, prompt: Prompt, text: str) -> float | None:
+        asked, lines, complete = read(prompt, text)
+        if not asked.pairs:
+            return None
+        return self._share(asked, lines) if complete else 0.0
+
+    def _share(self, asked: Form, lines: Sequence[str]) -> float:
+        """Credit of the pairs within ``lines``, the first lines of a poem or all of them, over all pairs of the form."""
+        return sum(self._judge(asked, lines, j, i)[0] for i, j in asked.pairs if j < len(lines)) / len(asked.pairs)
+
+    def _judge(self, asked: Form, lines: Sequence[str], me: int, mate: int) -> tuple[float, str]:
+        """Credit of the pair ``{me, mate}`` and the reason, told at line ``me``. Credit is the same from both ends."""
+        ends = [end_of(line, asked.lang) for line in lines]
+        for n in (me, mate):
+            if not ends[n].word:
+                return 0.0, f"line {n + 1} ends in no word"
+            twin = next((k for k in (mate, me, *range(len(lines))) if k != n and ends[k].stem == ends[n].stem), None)
+            if twin is not None:
+                at = "this line" if twin == me else f"line {twin + 1}"
+                return 0.0, f"{ends[n].stem!r} ends {at} too: a word does not rhyme with itself"
+            if self.known_only and not ends[n].known:
+                return 0.0, f"{ends[n].word!r} is not in the lexicon: no credit for a guess"
+        for n in (me, mate):
+            others = [k for k in range(len(lines)) if asked.letters[k] != asked.letters[n]]
+            stray = next((k for k in others if answers(lines[k], lines[n], asked)), None)
+            if stray is not None:
+                whose = "" if n == me else f"line {mate + 1} "
+                return 0.0, f"{whose}rhymes with line {stray + 1}, which is {_place(asked, stray)}: no credit"
+        kind = rhyme_kind(lines[me], lines[mate], asked.lang)
+        if answers(lines[me], lines[mate], asked):
+            return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
+        near = f"only {kind} with" if kind else "no rhyme with"
+        credit = self.partial * _likeness(lines[me], lines[mate], asked.lang)
+        return credit, f"{near} line {mate + 1} (-{ends[me].tail}, -{ends[mate].tail})"
+
+
+def _place(asked: Form, n: int) -> str:
+    letter = asked.letters[n]
+    return "free of rhyme" if letter == "x" else f"of rhyme {letter}"
+
+
+def _likeness(a: str, b: str, lang: str) -> float:
+    """Share of equal phones where two tails are laid end to end, the best over all pronunciations; in [0, 1]."""
+    ear = verse(lang)
+    return max((_overlap(x, y) for x in ear.endings(a) for y in ear.endings(b)), default=0.0)
+
+
+def _overlap(a: Ending, b: Ending) -> float:
+    longest = max(len(a.phones), len(b.phones))
+    same = sum(x == y for x, y in zip(reversed(a.phones), reversed(b.phones), strict=False))
+    return same / longest if longest else 0.0

@@ -1,0 +1,78 @@
+"""What a set of poems is worth: shares of pairs that rhyme, of lines in meter, of perfect stanzas, and variety."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rlpoet.prosody import verse
+from rlpoet.prosody.forms import form
+from rlpoet.prosody.meter import scan
+from rlpoet.prosody.rhyme import rhymes
+from rlpoet.rollout import Rollout
+from rlpoet.text import split_poem
+from rlpoet.types import Form, Prompt
+
+
+@dataclass(frozen=True)
+class PoemFacts:
+    """Counts of one poem against its form; a poem of another number of lines has none of them right.
+
+    Attributes:
+        pairs, rhymed: pairs the scheme asks for, and those that rhyme (a word never with itself).
+        lines, in_meter: lines the form asks for, and those of an admissible length.
+        end_words: last word of each line, lower case.
+    """
+
+    pairs: int
+    rhymed: int
+    lines: int
+    in_meter: int
+    end_words: tuple[str, ...]
+
+    @property
+    def perfect(self) -> bool:
+        return self.rhymed == self.pairs and self.in_meter == self.lines
+
+
+def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
+    """Count one poem."""
+    asked, lines = form(prompt.form, prompt.lang), split_poem(text)
+    words = tuple(ends[0].word if (ends := verse(prompt.lang).endings(line)) else "" for line in lines)
+    if len(lines) != asked.n_lines:
+        return PoemFacts(len(asked.pairs), 0, asked.n_lines, 0, words)
+    rhymed = sum(rhymes(lines[i], lines[j], prompt.lang) for i, j in asked.pairs)
+    return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, sum(lines_in_meter(asked, lines, prompt.lang)), words)
+
+
+def lines_in_meter(asked: Form, lines: Sequence[str], lang: str) -> list[bool]:
+    """Whether each line has an admissible length of the form."""
+    return [any(scan(line, lang, length).fits for length in lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+
+
+def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
+    """``rhyme_pairs lines_in_meter perfect_stanzas distinct_end_words n`` of a set of poems.
+
+    ``distinct_end_words`` is the number of different last words over the number of lines: compare it only between sets of one size.
+    """
+    facts = [poem_facts(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+    words = [word for fact in facts for word in fact.end_words]
+    return {
+        "rhyme_pairs": _share(sum(f.rhymed for f in facts), sum(f.pairs for f in facts)),
+        "lines_in_meter": _share(sum(f.in_meter for f in facts), sum(f.lines for f in facts)),
+        "perfect_stanzas": _share(sum(f.perfect for f in facts), len(facts)),
+        "distinct_end_words": _share(len(set(words)), len(words)),
+        "n": len(facts),
+    }
+
+
+def rhyme_rate(rollout: Rollout) -> float:
+    """Share of scheme pairs that rhyme."""
+    return measure(rollout.prompts, rollout.texts)["rhyme_pairs"]
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+Table = Mapping[str, Mapping[str, float]]

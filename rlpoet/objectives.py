@@ -1,0 +1,92 @@
+"""Training objectives as pure tensor functions: no model, no device, no I/O.
+
+Shapes: B sequences in a batch, T tokens, G prompts. All logs are natural (nats). A padded step has
+log-probability exactly 0, so sums over T need no mask. Text is a tree (one path a string), so the backward
+policy is 1 and drops out of every balance condition.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def target_log_reward(score: Tensor, log_prior: Tensor, beta: float) -> Tensor:
+    """Unnormalised log target ``log p0(y|x) + beta * r(x, y)``, ``(B,)``, nats.
+
+    Args:
+        score: reward in [0, 1], ``(B,)``.
+        log_prior: per-token log-probabilities under the frozen prior, ``(B, T)``, 0 on padding.
+        beta: inverse temperature, at least 0; 0 leaves the prior itself as the target.
+
+    Raises:
+        ValueError: a score outside [0, 1] or not finite: the balance conditions need finite log rewards.
+    """
+    if score.ndim != 1 or log_prior.shape[:1] != score.shape:
+        raise ValueError(f"expected score (B,), log_prior (B, T); got {tuple(score.shape)}, {tuple(log_prior.shape)}")
+    wrong = ~((score >= 0) & (score <= 1))
+    if wrong.any():
+        row = int(wrong.nonzero()[0])
+        raise ValueError(f"score[{row}] is {score[row].item()}; expected a reward in [0, 1]")
+    return log_prior.sum(1) + beta * score
+
+
+def trajectory_balance(log_pf: Tensor, log_reward: Tensor, log_z: Tensor) -> Tensor:
+    """Mean squared balance residual of whole sequences, scalar, nats squared.
+
+    Zero for every sequence iff the policy samples in proportion to the reward.
+
+    Args:
+        log_pf: per-token forward log-probabilities, ``(B, T)``, 0 on padding; END counts as a step.
+        log_reward: unnormalised log target, ``(B,)``.
+        log_z: log partition function, ``()`` or one a sequence ``(B,)``.
+
+    Raises:
+        ValueError: shapes disagree, or ``log_reward`` is not finite.
+
+    Example:
+        >>> trajectory_balance(torch.tensor([[-1.0, -1.0]]), torch.tensor([1.0]), torch.tensor(3.0))
+        tensor(0.)
+
+    References:
+        Malkin et al. 2022, "Trajectory balance", arXiv:2201.13259, equation 14.
+    """
+    return balance_residual(log_pf, log_reward, log_z).square().mean()
+
+
+def balance_residual(log_pf: Tensor, log_reward: Tensor, log_z: Tensor) -> Tensor:
+    """``log_z + sum_t log_pf - log_reward`` of each sequence, ``(B,)``, nats."""
+    if log_pf.ndim != 2 or log_reward.shape != log_pf.shape[:1] or log_z.shape not in ((), log_reward.shape):
+        raise ValueError(
+            f"expected log_pf (B, T), log_reward (B,), log_z () or (B,); got {tuple(log_pf.shape)}, {tuple(log_reward.shape)}, {tuple(log_z.shape)}"
+        )
+    if not torch.isfinite(log_reward).all():
+        row = int((~torch.isfinite(log_reward)).nonzero()[0])
+        raise ValueError(f"log_reward[{row}] is {log_reward[row].item()}; rewards must be finite in log space")
+    return log_z + log_pf.sum(1) - log_reward
+
+
+def group_log_z(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
+    """VarGrad's estimate of log Z for each sequence, ``(B,)``: the mean of ``log_reward - log_pf`` over its prompt.
+
+    It is the log Z that makes the batch's TB loss least, so that the loss becomes the variance of the residual within a
+    prompt. Detached: its gradient through the mean would vanish anyway.
+
+    Args:
+        log_pf: ``(B, T)``.
+        log_reward: ``(B,)``.
+        group: prompt of each sequence, ``(B,)``, integers from 0; a prompt of one sequence teaches nothing.
+
+    References:
+        Richter et al. 2020, "VarGrad", arXiv:2010.10436; Zhang et al. 2023, "Robust scheduling with GFlowNets", arXiv:2302.05446.
+    """
+    gap = (log_reward - log_pf.sum(1)).detach()
+    n_groups = int(group.max()) + 1
+    total = torch.zeros(n_groups, dtype=gap.dtype, device=gap.device).index_add(0, group, gap)
+    size = torch.zeros(n_groups, dtype=gap.dtype, device=gap.device).index_add(0, group, torch.ones_like(gap))
+    return (total / size.clamp_min(1))[group]
+
+
+def vargrad(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
+    """TB with the group estimate of log Z: mean squared residual, scalar, nats squared."""
+    return trajectory_balance(log_pf, log_reward, group_log_z(log_pf, log_reward, group))

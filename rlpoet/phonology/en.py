@@ -1,0 +1,121 @@
+"""English words to sounds: CMUdict, then forms of its words, then guesses.
+
+Variety: General American with all its lexicon's variants, plus the pronunciations verse is written for
+(``words.tsv``). Left out: regional rhyme (Scots, Cockney) beyond single words, and sentence stress.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+from rlpoet.phonology.en_forms import Found, formed, syllabic
+from rlpoet.phonology.en_letters import guess
+from rlpoet.phonology.en_tables import Phones, arpabet, is_vowel, known_phones
+from rlpoet.types import Pronunciation, Transcription
+
+APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇`´′", "'"))
+LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ð": "th", "þ": "th", "ł": "l", "ſ": "s"})
+GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
+SCHWA_R = {"AW": "R", "AY": "R"}  # hour and fire: a schwa before the r that poets count or not
+
+
+def plain(word: str) -> str:
+    """Lower-case Latin letters, apostrophes and hyphens; accents dropped.
+
+    >>> plain("Heav’n,")
+    "heav'n"
+    """
+    lowered = unicodedata.normalize("NFD", word.translate(APOSTROPHES).lower()).translate(LIGATURES)
+    return "".join(c for c in lowered if "a" <= c <= "z" or c in "'-").strip("-")
+
+
+class English:
+    """``Phonology`` for English."""
+
+    code = "en"
+
+    def transcribe(self, word: str) -> Transcription:
+        found, known = phones_of(word)
+        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in found))
+        return Transcription(word, pronunciations, found[0][1] if found else "", known)
+
+
+def pronunciation(phones: Phones) -> Pronunciation:
+    """IPA of ARPAbet phones. Stress: the last primary one (compounds), else secondary, else the first full vowel."""
+    table = arpabet()
+    ipa, nuclei, marks = [], [], []
+    for i, phone in enumerate(phones):
+        if is_vowel(phone):
+            nuclei.append(i)
+            marks.append(phone[-1])
+            ipa.append({"AH0": "ə", "ER0": "ɚ"}.get(phone) or table[phone[:-1]])
+        else:
+            ipa.append(table[phone])
+    return Pronunciation(tuple(ipa), tuple(nuclei), stressed_nucleus(phones))
+
+
+def stressed_nucleus(phones: Phones) -> int:
+    """Index among the nuclei of the one that carries the word's primary stress; 0 if there is none.
+
+    >>> stressed_nucleus(("AH0", "W", "EY1"))
+    1
+    """
+    vowels = [p for p in phones if is_vowel(p)]
+    for mark in "12":
+        at = [i for i, p in enumerate(vowels) if p[-1] == mark]
+        if at:
+            return at[-1]
+    full = [i for i, p in enumerate(vowels) if p not in ("AH0", "IH0", "ER0")]
+    return full[0] if full else 0
+
+
+@functools.lru_cache(maxsize=200_000)
+def phones_of(word: str) -> tuple[Found, bool]:
+    """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
+    simple = plain(word)
+    if not simple.strip("'-"):
+        return (), False
+    if GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
+        found = syllabic(simple)
+        if found:
+            return found, True
+    return _lookup(simple)
+
+
+def _lookup(simple: str) -> tuple[Found, bool]:
+    found = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
+    if not found and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
+        for start in ("a", "be"):
+            whole = known_phones(start + simple[1:])
+            if whole:
+                return tuple((phones[[is_vowel(p) for p in phones].index(True) + 1 :], f"elided: {s}") for phones, s in whole), True
+    if not found and "-" in simple:
+        return _hyphened(simple)
+    if not found and simple.strip("'") != simple:
+        found = formed(simple.strip("'"))
+    if not found and "'" in simple.strip("'"):
+        first, _, rest = simple.strip("'").partition("'")
+        if first in ("th", "t", "d", "l") and rest:
+            tail, known = _lookup(rest)
+            head = {"th": ("DH",), "t": ("T",), "d": ("D",), "l": ("L",)}[first]
+            return tuple((head + phones, source) for phones, source in tail), known
+    if found:
+        return found, True
+    return ((guess(simple.replace("'", "").replace("-", "")), "letters.tsv"),), False
+
+
+def _hyphened(simple: str) -> tuple[Found, bool]:
+    """Parts one after another, the last one keeping the stress and all its pronunciations."""
+    parts = [part for part in simple.split("-") if part.strip("'")]
+    if len(parts) > 8:  # ornament, not a word
+        parts = parts[-8:]
+    before: Phones = ()
+    known = True
+    for part in parts[:-1]:
+        found, sure = _lookup(part)
+        before += tuple(p.replace("1", "2") for p in found[0][0])
+        known &= sure
+    tail, sure = _lookup(parts[-1])
+    return tuple((before + phones, source) for phones, source in tail), known and sure

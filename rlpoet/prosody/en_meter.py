@@ -1,0 +1,164 @@
+"""English meter: which pattern of beats a line most likely has, each line read alone.
+
+A pattern (``-+-+-+-+-+``) is judged by how common it is, by how well its beats agree with the stresses of the
+words, and by what the reading costs in licences. Polysyllables know their stress; each common monosyllable
+has its own readiness to take a beat, counted (``meter_words.tsv``), because ``of`` may be promoted and
+``day`` demoted. Patterns come from four feet with the licences of the handbooks (inversion, an extra
+syllable at the end, a missing one at the start), plus those poets used (``meter_patterns.tsv``).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections import defaultdict
+
+import numpy as np
+
+from rlpoet.phonology.en_tables import rows
+from rlpoet.prosody.en_syllables import Reading
+
+LONGEST = 24  # syllables of a line that is matched whole; longer ones are scanned by word stress alone
+COUNT_WEIGHT = 0.5  # of the counted patterns, against the grammar of feet
+LENGTH_BONUS = 0.0
+DEFAULT_ODDS = {"1": 2.5, "2": 0.8, "0": -2.5, "~": 0.0, "mono": 1.0}
+
+# foot -> (length weights by number of feet, substitutions first foot, elsewhere, endings), costs in nats
+FEET: dict[str, dict[str, object]] = {
+    "iambic": {
+        "feet": {1: -6.0, 2: -3.5, 3: -2.2, 4: -1.4, 5: -1.2, 6: -3.2, 7: -4.5, 8: -6.0},
+        "first": {"-+": 0.0, "+-": 1.8, "--+": 3.0, "+": 3.5},
+        "other": {"-+": 0.0, "+-": 4.0, "--+": 3.5},
+        "last": {"-+": 0.0, "-+-": 2.0, "--+": 3.5, "-+--": 5.0},
+    },
+    "trochaic": {
+        "feet": {2: -5.0, 3: -4.0, 4: -3.0, 5: -5.0, 6: -5.5, 7: -6.0, 8: -4.0},
+        "first": {"+-": 0.0, "+--": 3.0},
+        "other": {"+-": 0.0, "+--": 3.0},
+        "last": {"+-": 0.7, "+": 0.7, "+--": 4.0},
+    },
+    "anapestic": {
+        "feet": {1: -7.0, 2: -4.0, 3: -3.0, 4: -2.5, 5: -5.0},
+        "first": {"--+": 0.5, "-+": 0.9, "+-+": 4.0},
+        "other": {"--+": 0.1, "-+": 2.3},
+        "last": {"--+": 0.1, "-+": 2.5, "--+-": 2.0, "-+-": 4.0},
+    },
+    "dactylic": {
+        "feet": {1: -6.0, 2: -4.0, 3: -4.0, 4: -3.5, 5: -5.0, 6: -3.5},
+        "first": {"+--": 0.2, "+-": 1.5},
+        "other": {"+--": 0.2, "+-": 1.5},
+        "last": {"+--": 1.1, "+-": 1.1, "+": 1.1},
+    },
+}
+MOST_COST = 6.5  # of one pattern's substitutions together
+
+
+def grammar() -> dict[str, float]:
+    """Every pattern of the four feet within ``MOST_COST`` of licences, with its log weight; the best parse of each."""
+    found: dict[str, float] = {}
+    for spec in FEET.values():
+        for n, weight in spec["feet"].items():  # type: ignore[attr-defined]
+            partial = {"": 0.0}
+            for i in range(n):
+                choices = spec["last"] if i == n - 1 else spec["first"] if i == 0 else spec["other"]
+                if i == 0 and n == 1:
+                    choices = spec["last"]
+                grown: dict[str, float] = {}
+                for (head, paid), (foot, cost) in itertools.product(partial.items(), choices.items()):  # type: ignore[attr-defined]
+                    total = paid + cost
+                    if total <= MOST_COST and grown.get(head + foot, math.inf) > total:
+                        grown[head + foot] = total
+                partial = grown
+            for pattern, cost in partial.items():
+                found[pattern] = max(found.get(pattern, -math.inf), weight - cost)
+    return found
+
+
+@functools.cache
+def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
+    """By length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
+    by_rule = grammar()
+    counted = {pattern: float(weight) for _, (pattern, weight) in rows("meter_patterns.tsv")}
+    total = sum(counted.values())
+    norm = sum(math.exp(w) for w in by_rule.values())
+    by_length: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    for pattern in by_rule.keys() | counted.keys():
+        p = (1 - COUNT_WEIGHT) * math.exp(by_rule.get(pattern, -math.inf)) / norm + COUNT_WEIGHT * counted.get(pattern, 0.0) / max(total, 1)
+        by_length[len(pattern)].append((pattern, math.log(p)))
+    table = {}
+    for n, found in by_length.items():
+        found.sort(key=lambda item: (-item[1], item[0]))
+        names = [pattern for pattern, _ in found]
+        beats = np.array([[c == "+" for c in pattern] for pattern in names], dtype=np.float32).T.copy()
+        table[n] = names, beats, np.array([prior for _, prior in found], dtype=np.float32)
+    return table
+
+
+@functools.cache
+def _words() -> dict[str, float]:
+    """Log odds of a beat: of single monosyllables, and of the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
+    return {word: float(odds) for _, (word, odds) in rows("meter_words.tsv")}
+
+
+def syllable_class(marks: str, i: int) -> str:
+    """``1``, ``2``, ``0`` beside a stress of its word, ``~`` for an unstressed one with room to be promoted."""
+    mark = marks[i]
+    if mark != "0":
+        return mark
+    beside = (i > 0 and marks[i - 1] != "0") or (i + 1 < len(marks) and marks[i + 1] != "0")
+    return "0" if beside else "~"
+
+
+@functools.lru_cache(maxsize=100_000)
+def odds(word: str, marks: str) -> tuple[float, ...]:
+    """Log odds that meter puts a beat on each syllable of a word read with these marks."""
+    table = _words()
+    if len(marks) == 1:
+        own = table.get(word)
+        return (table.get("(mono)", DEFAULT_ODDS["mono"]) if own is None else own,)
+    classes = (syllable_class(marks, i) for i in range(len(marks)))
+    return tuple(table.get(f"({c})", DEFAULT_ODDS[c]) for c in classes)
+
+
+def log_sigmoid(x: float) -> float:
+    return -math.log1p(math.exp(-x)) if x > -30 else x
+
+
+@functools.lru_cache(maxsize=100_000)
+def idle(word: str, marks: str) -> float:
+    """Log probability that no syllable of the word takes a beat: what the beats' odds are added to."""
+    return sum(log_sigmoid(-x) for x in odds(word, marks)) + LENGTH_BONUS * len(marks)
+
+
+def best_pattern(words: list[str], choices: list[tuple[Reading, ...]]) -> tuple[float, str]:
+    """Score and pattern of the best beats for one or more choices of readings of the same length.
+
+    Args:
+        words: the line's words, plain.
+        choices: for each candidate, one reading a word; all have the same total of syllables.
+    """
+    score, pattern, _ = best_choice(words, choices)
+    return score, pattern
+
+
+def best_choice(words: list[str], choices: list[tuple[Reading, ...]]) -> tuple[float, str, int]:
+    """As ``best_pattern``, and which of the candidates it was."""
+    base, rows_ = [], []
+    for choice in choices:
+        row: list[float] = []
+        paid = 0.0
+        for word, reading in zip(words, choice, strict=True):
+            row += odds(word, reading.marks)
+            paid += idle(word, reading.marks) - reading.cost
+        base.append(paid)
+        rows_.append(row)
+    table = patterns().get(len(rows_[0]))
+    if table is None:
+        which = max(range(len(base)), key=base.__getitem__)
+        return base[which] - 20.0, "".join("+" if x > 0 else "-" for x in rows_[which]), which
+    names, beats, prior = table
+    scores = np.array(rows_, dtype=np.float32) @ beats + prior + np.array(base, dtype=np.float32)[:, None]
+    at = int(scores.argmax())
+    which, column = divmod(at, len(names))
+    return float(scores[which, column]), names[column], which

@@ -1,0 +1,109 @@
+"""Words as meter sees them: every licensed count of syllables with its stresses and what it costs.
+
+``licences.tsv`` lists what verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+apostrophe in the spelling has already done so: ``heav'n`` is one syllable only.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+from rlpoet.phonology.en import phones_of
+from rlpoet.phonology.en_tables import Phones, is_vowel, rows
+
+SYLLABIC_ED = 3.0  # winged in two where no accent says so
+OTHER = 0.4  # every pronunciation after the first
+MOST = 6  # readings kept of one word
+LETTERS = re.compile(r"[aeiouyàâäáèéêëìîïíòôöóùûüúæœ]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to count a word.
+
+    Attributes:
+        marks: a digit a syllable: 1 primary, 2 secondary stress, 0 none.
+        cost: in nats, against the full form.
+        note: the licences used, joined by a space.
+    """
+
+    marks: str
+    cost: float
+    note: str = ""
+
+
+@functools.cache
+def _licences() -> tuple[tuple[str, re.Pattern[str], str, float], ...]:
+    return tuple(
+        (name, re.compile(find), "" if put == "0" else put, float(cost)) for _, (name, find, put, cost, _) in rows("licences.tsv")
+    )
+
+
+def marks_of(phones: Phones) -> str:
+    return "".join(phone[-1] for phone in phones if is_vowel(phone))
+
+
+def _licensed(spoken: str) -> dict[str, tuple[float, str]]:
+    """Every form of the phones that the licences give, with its cost and the licences it took."""
+    forms = {spoken: (0.0, "")}
+    for name, find, put, cost in _licences():
+        for form, (paid, note) in list(forms.items()):
+            for match in find.finditer(form):
+                shorter = form[: match.start()] + match.expand(put) + form[match.end() :]
+                if shorter not in forms and len(forms) < 16:
+                    forms[shorter] = (paid + cost, f"{note} {name}".strip())
+    return forms
+
+
+@functools.lru_cache(maxsize=100_000)
+def readings(word: str) -> tuple[Reading, ...]:
+    """The readings of a word, cheapest first, one for each pattern of stresses; without marks if it has no syllable (th')."""
+    found, _ = phones_of(word)
+    best: dict[str, Reading] = {}
+    for order, (phones, source) in enumerate(found):
+        base = OTHER if order else 0.0
+        forms = _licensed(" ".join(phones) + " ") if not source.startswith("elided") else {" ".join(phones): (0.0, "")}
+        if re.search(r"[^aeiou]ed$", word) and len(phones) > 2 and not is_vowel(phones[-2]) and phones[-1] in ("D", "T"):
+            forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, "-ed")
+        for form, (cost, note) in forms.items():
+            marks = marks_of(tuple(form.split()))
+            if marks and (marks not in best or best[marks].cost > base + cost):
+                best[marks] = Reading(marks, base + cost, note)
+    ordered = sorted(best.values(), key=lambda reading: reading.cost)[:MOST]
+    if not ordered:
+        return (Reading("", 0.0),)
+    least = ordered[0].cost
+    return tuple(Reading(r.marks, r.cost - least, r.note) for r in ordered)
+
+
+@functools.lru_cache(maxsize=100_000)
+def cut(word: str, n: int) -> tuple[str, ...]:
+    """The spelling in ``n`` pieces, best effort: one consonant goes with the vowel after it, of two the second does.
+
+    >>> cut("wandering", 3), cut("wandering", 2), cut("fire", 2)
+    (('wan', 'der', 'ing'), ('wan', 'dering'), ('fi', 're'))
+    """
+    if n <= 1:
+        return (word,)
+    groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
+    if len(groups) > n and re.search(r"(?<![aeiouyl])e[sd]?$|[aeiouy][^aeiouy]+le?$", word, re.IGNORECASE) and groups[-1][1] >= len(word) - 1:
+        groups.pop()  # a silent e
+    edges = []
+    for (_, end), (start, _) in zip(groups, groups[1:], strict=False):
+        edges.append(start - 1 if start - end > 1 or start - end == 1 else start)
+    while len(edges) > n - 1:  # an elided vowel: the shortest piece joins the one before it
+        widths = [b - a for a, b in zip([*edges], [*edges[1:], len(word)], strict=True)]
+        edges.pop(widths.index(min(widths)))
+    for start, end in groups:  # a hiatus in one group of letters: li-on, fi-re
+        if len(edges) < n - 1 and end - start > 1:
+            edges.append(start + 1)
+    edges = sorted(set(edges))
+    at = 1
+    while len(edges) < n - 1 and at < len(word):  # nothing left but to cut anywhere
+        edges = sorted({*edges, len(word) - at})
+        at += 1
+    bounds = [0, *edges, len(word)]
+    pieces = tuple(word[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+    return pieces + ("",) * (n - len(pieces))

@@ -1,0 +1,42 @@
+"""Meter of single lines, remembered: a sampler asks for the same lines again and again."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+from rlpoet.prosody import verse
+from rlpoet.types import Scansion
+
+
+@functools.lru_cache(maxsize=20_000)  # a Scansion with its syllables is some 4 kB
+def scan(line: str, lang: str, target: int | None = None) -> Scansion:
+    """How a line scans; see ``Verse.scan``."""
+    return verse(lang).scan(line, target)
+
+
+@functools.lru_cache(maxsize=200_000)
+def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
+    """Whether some licensed reading of the line has one of these metrical lengths.
+
+    A line without two letters in it is no verse and never in meter, whatever its symbols scan as.
+    """
+    if sum(character.isalpha() for character in line) < 2:
+        return False
+    ear = verse(lang)
+    return any(ear.scan(line, target).fits for target in lengths)
+
+
+def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
+    """The reading of the first length that fits, else the likeliest reading, marked ``fits=False``.
+
+    Args:
+        lengths: admissible metrical syllables, preferred first. Empty: any length is, and ``fits`` is None.
+    """
+    for target in lengths:
+        scansion = scan(line, lang, target)
+        if scansion.fits:
+            return scansion
+    plain = scan(line, lang)
+    return dataclasses.replace(plain, fits=False) if lengths else plain

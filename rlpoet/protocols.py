@@ -1,0 +1,50 @@
+"""The seams between the arms: a verse language, a reward, a policy. Structural types only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from rlpoet.types import Ending, Explained, Prompt, Scansion, Transcription
+
+
+@runtime_checkable
+class Phonology(Protocol):
+    """Words to sounds. Deterministic, thread-safe after construction, never raises on any string."""
+
+    code: str
+
+    def transcribe(self, word: str) -> Transcription: ...
+
+
+@runtime_checkable
+class Verse(Protocol):
+    """A language's ear for verse: endings, kinds of rhyme, scansion.
+
+    ``endings`` gives one Ending a plausible pronunciation (empty tuple if the line has no word).
+    ``kind`` names how two endings rhyme, or None when they do not; it is symmetric. The same
+    word twice is ``"identical"``. ``rhyming`` are the kinds that count as a full rhyme.
+    ``key`` is a short label such that lines that rhyme nearly always share it (plan tokens).
+    """
+
+    code: str
+    rhyming: frozenset[str]
+
+    def endings(self, line: str) -> tuple[Ending, ...]: ...
+    def kind(self, a: Ending, b: Ending) -> str | None: ...
+    def key(self, ending: Ending) -> str: ...
+    def scan(self, line: str, target: int | None = None) -> Scansion: ...
+
+
+@runtime_checkable
+class Reward(Protocol):
+    """Scores texts in [0, 1]: pure, independent of order and batch, picklable.
+
+    None means the *prompt* does not ask for it, never something the policy wrote;
+    a text that fails its form scores 0.
+    """
+
+    name: str
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]: ...
+    def explain(self, prompt: Prompt, text: str) -> Explained: ...

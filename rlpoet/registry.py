@@ -1,0 +1,51 @@
+"""Plug-ins by entry point, ours and others' alike: a name is ``module:object``, imported when it is asked for.
+
+Groups: ``rlpoet.rewards`` (classes of rewards), ``rlpoet.policies`` (classes of policies), ``rlpoet.commands`` (verbs).
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from rlpoet.errors import RlpoetError, UnknownName
+
+OURS = ("rewards", "policies")  # top-level packages of this project that a user's own module may shadow
+
+
+def names(group: str) -> tuple[str, ...]:
+    """Names registered in a group, sorted; none if nothing that registers any is installed."""
+    return tuple(sorted({entry.name for entry in entry_points(group=group)}))
+
+
+def load(group: str, name: str) -> Any:
+    """The object a name stands for.
+
+    Raises:
+        UnknownName: nobody registered the name.
+        RlpoetError: two packages registered it, its module is shadowed by a file of the user's, or it does not import.
+    """
+    entries = {entry.value: entry for entry in entry_points(group=group, name=name)}
+    if not entries:
+        if not names(group):
+            raise RlpoetError(f"{group}: nothing is registered; expected {name!r} from an installed rlpoet. Run `pip install -e .`.")
+        raise UnknownName(group, name, names(group))
+    if len(entries) > 1:
+        raise RlpoetError(f"{group}: {name!r} means {' and '.join(sorted(entries))}; expected one. Uninstall one of the packages.")
+    (entry,) = entries.values()
+    _refuse_shadow(entry)
+    try:
+        return entry.load()
+    except (ImportError, AttributeError) as error:
+        raise RlpoetError(f"{group}: {name!r} ({entry.value}) does not load: {error}. Reinstall the package that provides it.") from error
+
+
+def _refuse_shadow(entry: EntryPoint) -> None:
+    root = entry.module.partition(".")[0]
+    if root not in OURS:
+        return
+    found = importlib.import_module(root)
+    if not getattr(found, "__rlpoet__", False):
+        where = found.__file__ or next(iter(found.__path__))
+        raise RlpoetError(f"{where}: this {root!r} hides rlpoet's package of that name; expected rlpoet's. Rename it, or start elsewhere.")

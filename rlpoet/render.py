@@ -1,0 +1,304 @@
+"""One picture of a scored poem, drawn for the terminal, for HTML and for Markdown.
+
+``drawn`` decides what is shown; the backends only spell it. Colour repeats what letters, numbers and underlines say already:
+a rhyme family has a letter and a hue, the part of the line that has to rhyme is underlined (bold in Markdown), a line that
+rhymes with no other has an ``x`` and is grey, a wrong length reads ``11≠12``.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.table import Table
+from rich.text import Text
+
+from rlpoet.prosody import verse
+from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.scoring import ScoredPoem
+from rlpoet.types import Scansion
+
+HUES = ("#2f7de1", "#d9730d", "#1f9d55", "#c026d3", "#dc3545", "#0d9488", "#7c5cff", "#a8790a")  # readable on white and on black
+CSS = "\n".join(
+    [
+        ".poem{margin:0 0 1.25rem}",
+        ".poem ol{list-style:none;margin:.25rem 0;padding:0}",
+        ".poem li{display:grid;grid-template-columns:1rem 3.6rem 1fr;gap:.5rem;line-height:1.5}",
+        ".poem li.gap{height:.7rem}",
+        ".poem .letter{font-weight:700}",
+        ".poem .count{opacity:.7;font-variant-numeric:tabular-nums}",
+        ".poem .count.off{opacity:1;font-weight:700}",
+        ".poem .tail{font-weight:700;text-decoration:underline;text-underline-offset:.15em}",
+        ".poem .x .letter,.poem .x .tail{color:#8a8f98;font-weight:400}",
+        ".poem .x .tail{text-decoration-style:dotted}",
+        ".poem .about,.poem .why{font-size:.85em;opacity:.75}",
+        ".poem .why{grid-column:3}",
+        *(f".poem .f{i} .letter,.poem .f{i} .tail{{color:{hue}}}" for i, hue in enumerate(HUES)),
+    ]
+)
+
+METRICS = {  # key of result.json -> (label, format)
+    "rhyme_pairs": ("pairs that rhyme", "share"),
+    "lines_in_meter": ("lines in meter", "share"),
+    "perfect_stanzas": ("perfect stanzas", "share"),
+    "prior_nll_per_token": ("prior nats per token", "number"),
+    "distinct_end_words": ("distinct line-ending words", "number"),
+    "n": ("fresh samples", "number"),
+}
+
+PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
+
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """One line as every backend shows it.
+
+    Attributes:
+        letter: scheme letter heard, ``x`` when the line rhymes with no other.
+        hue: index into ``HUES`` of its family, or None when unrhymed.
+        head, tail, rest: the line, cut around the part that has to rhyme.
+        count: metrical syllables, ``12`` or ``11≠12``; ``in_meter`` says which of the two.
+        reasons: one sentence a reward.
+    """
+
+    letter: str
+    hue: int | None
+    head: str
+    tail: str
+    rest: str
+    count: str
+    in_meter: bool
+    reasons: tuple[str, ...]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that never breaks a line of verse, and is plain when nobody is watching."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+def drawn(poem: ScoredPoem) -> list[DrawnLine | None]:
+    """What is shown of a poem, line by line; None is a stanza break."""
+    letters = [letter for letter in dict.fromkeys(poem.found) if letter != "x"]
+    breaks = _breaks(poem)
+    lines: list[DrawnLine | None] = []
+    rows = zip(poem.lines, poem.found, poem.syllables, poem.targets, poem.tails, poem.reasons, strict=True)
+    for i, (line, letter, syllables, targets, tail, reasons) in enumerate(rows):
+        if i in breaks:
+            lines.append(None)
+        head, end, rest = _cut(line, tail)
+        in_meter = not targets or syllables in targets
+        count = str(syllables) if in_meter else f"{syllables}≠{'|'.join(map(str, targets))}"
+        hue = letters.index(letter) % len(HUES) if letter in letters else None
+        lines.append(DrawnLine(letter, hue, head, end, rest, count, in_meter, reasons))
+    return lines
+
+
+def about(poem: ScoredPoem) -> str:
+    """The line above a poem: form, schemes, scores."""
+    parts = [poem.form + (" (guessed)" if poem.guessed else "")] if poem.form else []
+    asked = poem.asked.replace(" ", "")
+    found = f"heard {poem.found}" if poem.found else "no line of verse"
+    parts.append(found if not asked else f"scheme {poem.asked}" if asked == poem.found else f"scheme {poem.asked}, {found}")
+    parts += [f"{name} {score:.2f}" for name, score in poem.scores.items() if score is not None]
+    return " · ".join(parts)
+
+
+def poem_text(poem: ScoredPoem, *, reasons: bool = False) -> Text:
+    """For a terminal, or plain where there is none."""
+    lines = drawn(poem)
+    width = max((len(line.count) for line in lines if line), default=0)
+    out = Text().append(about(poem), style="dim")
+    for line in lines:
+        out.append("\n")
+        if line is None:
+            continue
+        style = "bright_black" if line.hue is None else HUES[line.hue]
+        out.append(f" {line.letter} ", style=f"bold {style}")
+        out.append(f"{line.count:>{width}}  ", style="dim" if line.in_meter else "bold")
+        out.append(line.head)
+        out.append(line.tail, style=f"underline {style}" if line.hue is None else f"bold underline {style}")
+        out.append(line.rest)
+        for reason in line.reasons if reasons else ():
+            out.append(f"\n   {'':>{width}}    {reason}", style="dim")
+    return out
+
+
+def poem_html(poem: ScoredPoem, *, reasons: bool = False) -> str:
+    """An HTML fragment; the page holds ``CSS`` once."""
+    rows = []
+    for line in drawn(poem):
+        if line is None:
+            rows.append('<li class="gap" aria-hidden="true"></li>')
+            continue
+        why = "".join(f'<span class="why">{html.escape(reason)}</span>' for reason in line.reasons) if reasons else ""
+        rows.append(
+            f'<li class="{"x" if line.hue is None else f"f{line.hue}"}"><span class="letter">{line.letter}</span>'
+            f'<span class="{"count" if line.in_meter else "count off"}">{line.count}</span>'
+            f'<span>{html.escape(line.head)}<span class="tail">{html.escape(line.tail)}</span>{html.escape(line.rest)}</span>{why}</li>'
+        )
+    lang = f' lang="{poem.lang}"' if poem.lang else ""
+    return f'<div class="poem"><div class="about">{html.escape(about(poem))}</div><ol{lang}>{"".join(rows)}</ol></div>'
+
+
+def poem_markdown(poem: ScoredPoem) -> str:
+    """A Markdown table, which survives TensorBoard's text tab."""
+    rows = [about(poem).replace("|", "/"), "", "| | syllables | |", "| --- | --- | --- |"]
+    for line in drawn(poem):
+        if line is None:
+            rows.append("| | | |")
+            continue
+        tail = f"**{_escape(line.tail)}**" if line.tail else ""
+        rows.append(f"| {line.letter} | {line.count.replace('|', '/')} | {_escape(line.head)}{tail}{_escape(line.rest)} |")
+    return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class SideBySide:
+    """Pairs of poems, the prior's left and the trained policy's right; one above the other where the terminal is narrow."""
+
+    before: Sequence[ScoredPoem]
+    after: Sequence[ScoredPoem]
+    titles: tuple[str, str] = ("before", "after")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        texts = [(poem_text(a), poem_text(b)) for a, b in zip(self.before, self.after, strict=True)]
+        widest = max((cell_len(row) for pair in texts for text in pair for row in text.plain.split("\n")), default=0)
+        if 2 * widest + 4 > options.max_width:
+            for pair in texts:
+                for title, text in zip(self.titles, pair, strict=True):
+                    yield Text(title, "bold")
+                    yield text
+                    yield ""
+            return
+        grid = Table.grid(padding=(0, 4, 1, 0))
+        grid.add_row(*(Text(title, style="bold") for title in self.titles))
+        for left, right in texts:
+            grid.add_row(left, right)
+        yield grid
+
+
+def comparison_rows(before: Mapping[str, float], after: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
+    """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash."""
+    keys = [*(key for key in METRICS if key in before or key in after)]
+    keys += [key for key in dict.fromkeys([*before, *after]) if key not in METRICS]
+    rows = []
+    for key in keys:
+        label, kind = METRICS.get(key, (key, "number"))
+        a, b = before.get(key), after.get(key)
+        change = ""
+        if a is not None and b is not None and key != "n":
+            change = f"{100 * (b - a):+.1f} points" if kind == "share" else (f"{100 * (b / a - 1):+.1f} %" if a else "")
+        rows.append((label, _figure(a, kind), _figure(b, kind), change))
+    return rows
+
+
+def comparison_table(before: Mapping[str, float], after: Mapping[str, float]) -> Table:
+    """Before and after, for a terminal."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("")
+    for head in ("before", "after", "change"):
+        table.add_column(head, justify="right")
+    for row in comparison_rows(before, after):
+        table.add_row(*row)
+    return table
+
+
+def comparison_markdown(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """The same table in Markdown."""
+    rows = (" | ".join(row) for row in comparison_rows(before, after))
+    return "\n".join(["| | before | after | change |", "| --- | ---: | ---: | ---: |", *(f"| {row} |" for row in rows)])
+
+
+def comparison_html(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+    """The same table in HTML."""
+    rows = (
+        f'<tr><th scope="row">{html.escape(label)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+        for label, *cells in comparison_rows(before, after)
+    )
+    head = "<thead><tr><th></th><th>before</th><th>after</th><th>change</th></tr></thead>"
+    return f'<table class="figures">{head}<tbody>{"".join(rows)}</tbody></table>'
+
+
+def scansion_text(scansion: Scansion) -> Text:
+    """A line with its marks above: numbers where stress does not count (French), ``/`` and ``x`` where it does.
+
+    ``‖`` is the caesura, ``‿`` a sinalefa, ``·`` a syllable break inside a word; what is written but not counted is in brackets.
+    """
+    marks, below, n = Text(), Text(), 0
+    for i, unit in enumerate(scansion.units):
+        n += unit.counts
+        mark = "" if not unit.counts else (str(n) if unit.stressed is None else "/" if unit.stressed else "x")
+        written = unit.text.strip().replace(" ", "‿")
+        shown = written if unit.counts else f"({written})"
+        last = i + 1 == len(scansion.units)
+        spaced = not last and (unit.text[-1:].isspace() or scansion.units[i + 1].text[:1].isspace())
+        gap = "" if last else " " if spaced else "·"
+        if n == scansion.caesura and not last and scansion.units[i + 1].counts:
+            gap = " ‖ "
+        width = max(cell_len(shown), cell_len(mark))
+        marks.append(mark + " " * (width - cell_len(mark) + cell_len(gap)), style="bold" if unit.stressed else "dim")
+        below.append(shown + " " * (width - cell_len(shown)), style="" if unit.counts else "dim")
+        below.append(gap, style="dim")
+    notes = [f"{scansion.syllables} syllables"]
+    if scansion.stress:
+        notes.append(scansion.stress)
+    if scansion.caesura is not None:
+        notes.append(f"caesura {scansion.caesura}+{scansion.syllables - scansion.caesura}")
+    if scansion.fits is not None:
+        notes.append("fits" if scansion.fits else "does not fit")
+    notes += [f"{unit.text.strip()}: {unit.note}" for unit in scansion.units if unit.note]
+    if scansion.guessed:
+        notes.append("guessed: " + ", ".join(scansion.guessed))
+    parts = [Text(marks.plain.rstrip(), spans=marks.spans), below, Text(" · ".join(notes), style="dim")]
+    return Text("\n").join(part for part in parts if part.plain)
+
+
+def rhyme_table(lines: Sequence[str], lang: str) -> Table:
+    """Every pair of lines with its kind of rhyme; a dash where there is none."""
+    full = verse(lang).rhyming
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in ("", "", "rhymes", "kind"):
+        table.add_column(head, overflow="fold")
+    for i, a in enumerate(lines):
+        for b in lines[i + 1 :]:
+            kind = rhyme_kind(a, b, lang)
+            table.add_row(_tailed(a, lang), _tailed(b, lang), "yes" if kind in full else "no", kind or "-")
+    return table
+
+
+def _tailed(line: str, lang: str) -> Text:
+    head, tail, rest = _cut(line, end_of(line, lang).tail)
+    return Text(head).append(tail, style="bold underline").append(rest)
+
+
+def _cut(line: str, tail: str) -> tuple[str, str, str]:
+    """The line around its tail, which may be spelt in another case; all of it first when the tail is not in it."""
+    at = line.lower().rfind(tail.lower()) if tail and len(line.lower()) == len(line) else -1
+    return (line, "", "") if at < 0 else (line[:at], line[at : at + len(tail)], line[at + len(tail) :])
+
+
+def _breaks(poem: ScoredPoem) -> set[int]:
+    """Numbers of the lines that begin a stanza, where the asked scheme covers the poem."""
+    blocks = poem.asked.split()
+    if sum(map(len, blocks)) != len(poem.lines):
+        return set()
+    return {sum(map(len, blocks[:i])) for i in range(1, len(blocks))}
+
+
+def _figure(value: float | None, kind: str) -> str:
+    if value is None:
+        return "-"
+    if kind == "share":
+        return f"{100 * value:.1f} %"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"
+
+
+def _escape(text: str, special: Iterable[str] = "\\`*_[]<>|#") -> str:
+    return "".join("\\" + char if char in set(special) else char for char in text)

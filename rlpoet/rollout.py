@@ -1,0 +1,94 @@
+"""What a policy wrote, as the trainers need it: tokens, which of them it chose, and the text they spell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from rlpoet.types import Prompt
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """B texts as one padded batch.
+
+    Attributes:
+        prompts: what was asked for, one a row.
+        texts: the poems, opening lines included, marks stripped.
+        ids: ``(B, S)`` token ids, prompt then continuation then padding on the right.
+        chosen: ``(B, S)`` bool, True on tokens the policy drew (END included).
+        ended: ``(B,)`` bool, False where the length limit cut the text off.
+        line_ends: ``(B, L)`` position in ``ids`` of the last token of each line the policy wrote,
+            -1 where there is none. Column 0 is the first line after the opening.
+    """
+
+    prompts: tuple[Prompt, ...]
+    texts: tuple[str, ...]
+    ids: Tensor
+    chosen: Tensor
+    ended: Tensor
+    line_ends: Tensor
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def n_tokens(self) -> Tensor:
+        """Tokens the policy drew in each row, ``(B,)``."""
+        return self.chosen.sum(1)
+
+    def rows(self, index: Sequence[int]) -> Rollout:
+        """The named rows, in that order, cut to their longest."""
+        at = torch.as_tensor(index, dtype=torch.long)
+        ids, chosen = self.ids[at], self.chosen[at]
+        used = chosen.any(0).nonzero()
+        width = int(used[-1]) + 1 if len(used) else ids.shape[1]
+        prompts, texts = tuple(self.prompts[i] for i in index), tuple(self.texts[i] for i in index)
+        return replace(self, prompts=prompts, texts=texts, ids=ids[:, :width], chosen=chosen[:, :width], ended=self.ended[at], line_ends=self.line_ends[at])
+
+
+def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
+    """Several batches as one, in order, padded to the longest."""
+
+    def stack(parts: list[Tensor], fill: int | bool) -> Tensor:
+        width = max(part.shape[1] for part in parts)
+        return torch.cat([nn.functional.pad(part, (0, width - part.shape[1]), value=fill) for part in parts])
+
+    return Rollout(
+        tuple(p for r in rollouts for p in r.prompts),
+        tuple(t for r in rollouts for t in r.texts),
+        stack([r.ids for r in rollouts], pad),
+        stack([r.chosen for r in rollouts], False),
+        torch.cat([r.ended for r in rollouts]),
+        stack([r.line_ends for r in rollouts], -1),
+    )
+
+
+class Policy(Protocol):
+    """What the trainers ask of a policy."""
+
+    lang: str
+    authors: tuple[str, ...]
+    model: nn.Module
+    pad: int
+    generator: torch.Generator
+    precision: torch.dtype
+
+    def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout: ...
+    def log_prob(self, rollout: Rollout) -> Tensor:
+        """Per-token log-probabilities at temperature 1, ``(B, S)``, nats, 0 where ``chosen`` is False."""
+        ...
+
+    def reference(self) -> Self:
+        """A frozen copy: the prior of a run."""
+        ...
+
+    def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
+        """Given poems as if the policy had written them (human stanzas, edited lines)."""
+        ...
+
+    def save(self, folder: str) -> None: ...

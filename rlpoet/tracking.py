@@ -1,0 +1,201 @@
+"""The log of a run: files anyone can read, and TensorBoard.
+
+``runs/NAME/`` holds ``config.yaml`` (resolved), ``metrics.jsonl`` and ``samples.jsonl`` (one object a line, each with its ``step``),
+``result.json``, and TensorBoard's event files. A number that was not measured is absent; it is never 0 and never NaN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TextIO
+
+import yaml
+
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.files import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+REPORTERS = ("tensorboard", "none")
+
+
+class Tracker:
+    """Writes a run's folder. One writer a folder; use it as a context manager.
+
+    Args:
+        folder: made if missing.
+        report_to: ``tensorboard`` or ``none``; the JSON Lines files are written either way.
+        resume_step: None starts afresh, and refuses a folder that already holds metrics. A number goes on after that
+            step: rows of later steps, which the resumed run measures again, are dropped.
+
+    Raises:
+        RlpoetError: the folder is a file, already holds a run, or its logs are broken before the resumed step.
+        UnknownName: no such reporter.
+    """
+
+    def __init__(self, folder: str | Path, *, report_to: str = "tensorboard", resume_step: int | None = None) -> None:
+        if report_to not in REPORTERS:
+            raise UnknownName("report_to", report_to, REPORTERS)
+        self.folder = Path(folder)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            fix = "Choose another --output_dir."
+            raise RlpoetError(f"{self.folder}: {error.strerror}; expected a folder that can be made. {fix}") from None
+        metrics, samples = self.folder / "metrics.jsonl", self.folder / "samples.jsonl"
+        if resume_step is None and metrics.exists():
+            raise RlpoetError(f"{self.folder}: holds a run already; expected a new folder. Go on with --resume, or choose another name.")
+        if resume_step is not None:
+            for path in (metrics, samples):
+                _truncate(path, resume_step)
+        self._files: dict[str, TextIO] = {p.stem: p.open("a", encoding="utf-8", newline="\n") for p in (metrics, samples)}
+        self._board: Any = None
+        if report_to == "tensorboard":
+            from torch.utils.tensorboard import SummaryWriter
+
+            # purge_step tells TensorBoard to drop what the interrupted run logged after the checkpoint
+            self._board = SummaryWriter(str(self.folder), purge_step=None if resume_step is None else resume_step + 1)
+
+    def config(self, config: Any) -> None:
+        """Write the resolved configuration: ``config.yaml`` for ``--config``, and hyper-parameters into this run's own event file.
+
+        Args:
+            config: a dataclass or a mapping.
+        """
+        values = plain(dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else config)
+        write_atomically(self.folder / "config.yaml", yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+        if self._board is not None:
+            from torch.utils.tensorboard.summary import hparams
+
+            flat = {key: value if isinstance(value, bool | int | float | str) else json.dumps(value) for key, value in values.items()}
+            # not add_hparams: it opens a second writer, and the run shows up twice
+            for summary in hparams(flat, {}):
+                self._board.file_writer.add_summary(summary)
+            table = "\n".join(["| key | value |", "| --- | --- |", *(f"| {k} | `{v}` |" for k, v in flat.items())])
+            self._board.add_text("config", table, 0)
+
+    def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
+        """One row of metrics. None means not measured: the key is left out.
+
+        Raises:
+            RlpoetError: a number that is not finite; the message names its key.
+        """
+        row = {"step": step, **{key: _number(key, value, step) for key, value in values.items() if value is not None}}
+        self._append("metrics", row)
+        if self._board is not None:
+            for key, value in row.items():
+                if key != "step":
+                    self._board.add_scalar(key, value, step)
+
+    def samples(self, step: int, rows: Sequence[Mapping[str, Any]], *, markdown: str = "") -> None:
+        """Poems of this step, one row each: ``{"phase", "prompt", "text", "scores"}``; ``markdown`` is what TensorBoard shows of them."""
+        for row in rows:
+            self._append("samples", {"step": step, **plain(row)})
+        if markdown:
+            self.text(step, "samples", markdown)
+
+    def text(self, step: int, name: str, markdown: str) -> None:
+        """Markdown for TensorBoard's text tab, which strips colours."""
+        if self._board is not None:
+            self._board.add_text(name, markdown, step)
+
+    def figure(self, step: int, name: str, figure: Figure) -> None:
+        """A matplotlib figure; the figure is closed."""
+        if self._board is not None:
+            self._board.add_figure(name, figure, step, close=True)
+
+    def result(self, values: Mapping[str, Any]) -> Path:
+        """Write ``result.json``, whole or not at all, and return its path."""
+        path = self.folder / "result.json"
+        write_atomically(path, json.dumps(_finite(plain(values)), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        return path
+
+    def close(self) -> None:
+        """Flush and close everything; again is harmless."""
+        for stream in self._files.values():
+            stream.close()
+        if self._board is not None:
+            self._board.close()
+            self._board = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
+        stream = self._files[name]
+        stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+        stream.flush()  # a killed run keeps what it measured
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """Rows of a log; a missing file has none.
+
+    A run that was killed may leave half a row at the end. It is left out.
+
+    Raises:
+        RlpoetError: a broken row that is not the last one.
+    """
+    if not path.exists():
+        return []
+    rows = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n").split("\n")  # a poem may hold U+2028: no splitlines
+    found = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            item = json.loads(row)
+            if not isinstance(item, dict):
+                raise ValueError(row)
+        except ValueError:
+            if number == len(rows):
+                break
+            raise RlpoetError(f"{path}:{number}: {row[:40]!r} is not a JSON object; expected one a line.") from None
+        found.append(item)
+    return found
+
+
+def plain(value: Any) -> Any:
+    """The same value in types that JSON and YAML have: tuples and sets to lists, paths to text, dataclasses to tables."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return plain(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(map(plain, value))
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value.item() if hasattr(value, "item") else value  # numpy and torch scalars
+
+
+def _truncate(path: Path, step: int) -> None:
+    rows = [row for row in read_jsonl(path) if row.get("step", 0) <= step]
+    if path.exists():
+        write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _number(key: str, value: Any, step: int) -> float | int:
+    number = value.item() if hasattr(value, "item") else value
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise RlpoetError(f"metric {key!r}: {value!r} at step {step}; expected a number.")
+    if not math.isfinite(number):
+        raise RlpoetError(f"metric {key!r}: {number} at step {step}; expected a finite number. Leave it out when it was not measured.")
+    return number
+
+
+def _finite(value: Any, key: str = "result") -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v, f"{key}.{k}") for k, v in value.items() if v is not None}
+    if isinstance(value, list):
+        return [_finite(v, key) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise RlpoetError(f"{key}: {value}; expected a finite number. Leave it out when it was not measured.")
+    return value

@@ -1,0 +1,276 @@
+"""One training run from policy to report: measure, train, measure again, write everything down."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rlpoet import registry
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation import measure
+from rlpoet.files import write_atomically
+from rlpoet.gflownet import Scorer, TBOptions, TBTrainer
+from rlpoet.prompts import mixed_prompts, with_openings
+from rlpoet.prosody.forms import form
+from rlpoet.prosody.meter import in_meter
+from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
+from rlpoet.report import heard, write_report
+from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.text import split_poem
+from rlpoet.tracking import Tracker
+from rlpoet.train_command import TrainConfig
+from rlpoet.types import Prompt
+
+CHECKPOINT, BEFORE, POLICY = "checkpoint.pt", "before.json", "policy"
+N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
+N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
+ALGOS = ("tb",)
+PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Figures of a set of fresh poems, and the poems."""
+
+    figures: dict[str, float]
+    rollout: Rollout
+
+
+def train(config: TrainConfig) -> int:
+    """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported."""
+    if config.resume is not None:
+        config = resumed(config)
+    check(config)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    out = console(stderr=True)
+    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed)
+    if policy.lang != config.lang:
+        raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    score = composed(config.rewards)
+    folder = run_folder(config)
+    rng = random.Random(config.seed)
+    authors = authors_of(config, policy)
+    exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // 4), rng=rng)
+    policy.precision = PRECISIONS[config.precision]
+    prior = policy.reference()
+
+    resume_step = None
+    if config.resume is not None:
+        resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
+    with Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+        if config.resume is None:
+            tracker.config(config)
+            out.print(f"Measuring {config.eval_samples} poems of the prior ...")
+            before = examine(policy, prior, exam, config)
+            write_atomically(folder / BEFORE, json.dumps({"figures": before.figures, "texts": before.rollout.texts}, ensure_ascii=False))
+            show(tracker, 0, "before", before.rollout, score)
+            first = before.rollout.texts
+            figures_before = before.figures
+        else:
+            kept = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
+            figures_before, first = kept["figures"], tuple(kept["texts"])
+        lines = openings([p for p in exam for _ in range(4)], first)
+        prompts = with_openings(list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng)
+        options = TBOptions(
+            prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
+            learning_rate=config.learning_rate, replay=config.replay,
+        )  # fmt: skip
+        trainer = TBTrainer(policy, score, prompts, options, seed=config.seed)
+        if config.resume is not None:
+            trainer.load(folder / CHECKPOINT)
+        interrupted = loop(config, trainer, tracker, folder, score, out)
+        trainer.save(folder / CHECKPOINT)
+        policy.save(str(folder / POLICY))
+        out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
+        after = examine(policy, prior, exam, config)
+        show(tracker, trainer.n_steps, "after", after.rollout, score)
+        tracker.result({
+            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
+            "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh, "steps": trainer.n_steps,
+            "interrupted": interrupted, "commit": commit(),
+        })  # fmt: skip
+    report = write_report(folder)
+    answer = console()
+    answer.print(comparison_table(figures_before, after.figures))
+    both = zip(exam, range(0, 12, 4), strict=False)
+    for prompt, row in both:
+        answer.print(SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)]))
+    answer.print(f"report       {report}\nTensorBoard  tensorboard --logdir {folder.parent}\npolicy       {folder / POLICY}\nresult       {folder / 'result.json'}", soft_wrap=True)
+    return 130 if interrupted else 0
+
+
+def loop(config: TrainConfig, trainer: TBTrainer, tracker: Tracker, folder: Path, score: Scorer, out: Console) -> bool:
+    """Step until the budget is spent; True if Ctrl-C ended it."""
+
+    def progress() -> float:
+        spent = [trainer.n_steps / config.max_steps] if config.max_steps else []
+        spent += [trainer.seconds / (60 * config.minutes)] if config.minutes else []
+        return max(spent)
+
+    columns = ("step", "reward", "rhyme", "meter", "KL", "prior nats/token", "poems/s")
+    out.print("".join(f"{name:>{len(name) + 2}}" for name in columns))
+    with Progress(TextColumn("training"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn(), console=out, disable=not out.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+        try:
+            while (share := progress()) < 1.0:
+                metrics, fresh, _ = trainer.step(share)
+                tracker.scalars(trainer.n_steps, metrics)
+                bar.update(task, completed=share)
+                if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == 1:
+                    shown = [metrics["reward/mean"], metrics.get("rewards/rhyme/mean"), metrics.get("rewards/meter/mean"), metrics["objective/kl"],
+                             metrics["objective/prior_nll_per_token"], metrics["time/samples_per_second"]]  # fmt: skip
+                    cells = [str(trainer.n_steps), *("" if x is None else f"{x:.3f}" if x < 10 else f"{x:.1f}" for x in shown)]
+                    out.print("".join(f"{cell:>{len(name) + 2}}" for cell, name in zip(cells, columns, strict=True)), highlight=False)
+                if trainer.n_steps % config.save_steps == 0:
+                    trainer.save(folder / CHECKPOINT)
+                    show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
+            bar.update(task, completed=1.0)
+        except KeyboardInterrupt:
+            out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
+            return True
+    return False
+
+
+def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: TrainConfig) -> Measured:
+    """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination.
+
+    ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
+    """
+    kept = policy.generator.get_state(), policy.precision, prior.precision
+    policy.generator.manual_seed(config.seed + 1_000_003)
+    policy.precision = prior.precision = torch.float32
+    parts = [policy.sample(exam[i : i + 32], 4) for i in range(0, len(exam), 32)]
+    nats = tokens = 0.0
+    with torch.no_grad():
+        for part in parts:
+            nats -= prior.log_prob(part).sum().item()
+            tokens += part.n_tokens.sum().item()
+    policy.generator.set_state(kept[0])
+    policy.precision, prior.precision = kept[1], kept[2]
+    rollout = join(parts, pad=policy.pad).rows(range(config.eval_samples))
+    return Measured({**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}, rollout)
+
+
+def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:
+    """First lines of the prior's own poems that are in meter: openings that need no corpus."""
+    found = []
+    for prompt, text in zip(prompts, texts, strict=False):
+        lines = split_poem(text)
+        if lines and in_meter(lines[0], prompt.lang, form(prompt.form, prompt.lang).meters[0]):
+            found.append(lines[0])
+    return list(dict.fromkeys(found))
+
+
+def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Scorer) -> None:
+    """Some poems into samples.jsonl and TensorBoard's text tab."""
+    some = rollout.rows(range(0, len(rollout), max(1, len(rollout) // N_SHOWN))[:N_SHOWN])
+    scored = score(some.prompts, some.texts)
+    rows = [
+        {"phase": phase, "prompt": dataclasses.asdict(prompt), "text": text, "scores": {"total": scored.total[i], **{k: v[i] for k, v in scored.parts.items()}}}
+        for i, (prompt, text) in enumerate(zip(some.prompts, some.texts, strict=True))
+    ]
+    drawn = [poem_markdown(heard(row["text"], row["prompt"]["lang"], form=row["prompt"]["form"], scores=row["scores"])) for row in rows[:4]]
+    tracker.samples(step, rows, markdown="\n\n".join(drawn))
+
+
+# -- what a run is made of --------------------------------------------------------------------------
+
+
+def check(config: TrainConfig) -> None:
+    """Refuse what would fail later.
+
+    Raises:
+        RlpoetError, UnknownName: a field that cannot be meant.
+    """
+    for name in config.forms:
+        form(name, config.lang)
+    if not config.forms:
+        raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
+    if config.algo not in ALGOS:
+        raise UnknownName("algo", config.algo, ALGOS)
+    if config.precision not in PRECISIONS:
+        raise UnknownName("precision", config.precision, PRECISIONS)
+    if not config.minutes and not config.max_steps:
+        raise RlpoetError("--minutes: no budget; expected --minutes 8 or --max_steps 200.")
+    for name in ("minutes", "max_steps", "beta", "learning_rate", "replay", "threads"):
+        if not getattr(config, name) >= 0:
+            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
+    for name in ("eval_samples", "prompts_per_step", "save_steps", "logging_steps"):
+        if getattr(config, name) < 1:
+            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
+    if not 0 <= config.openings < 1:
+        raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
+
+
+def composed(weights: Mapping[str, float]) -> Scorer:
+    """The named rewards by weight; a weight of 0 leaves one out."""
+    terms = [(registry.load("rlpoet.rewards", name)(), weight) for name, weight in weights.items() if weight != 0]
+    if not terms:
+        raise RlpoetError(f"--rewards: {dict(weights)!r}; expected at least one positive weight.")
+    try:
+        return registry.load("rlpoet.compositions", "weighted-mean")(terms)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise RlpoetError(f"--rewards: {error}") from None
+
+
+def authors_of(config: TrainConfig, policy: Policy) -> list[str | None]:
+    """The authors to practise; without any named, the policy's commonest, and as often nobody."""
+    for author in config.authors:
+        if author not in policy.authors:
+            raise UnknownName("author", author, policy.authors)
+    named = list(config.authors) or list(policy.authors[:N_AUTHORS])
+    return [*named, *([None] if config.authors or not named else [None] * len(named))] or [None]
+
+
+def run_folder(config: TrainConfig) -> Path:
+    """The folder asked for, or the first free ``runs/LANG-ALGO-sSEED[-N]``."""
+    if config.resume is not None:
+        return Path(config.resume)
+    if config.output_dir is not None:
+        return Path(config.output_dir)
+    base = Path("runs") / f"{config.lang}-{config.algo}-s{config.seed}"
+    number, folder = 2, base
+    while folder.exists():
+        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return folder
+
+
+def resumed(config: TrainConfig) -> TrainConfig:
+    """The configuration a stopped run was started with.
+
+    Raises:
+        RlpoetError: the folder holds no stopped run.
+    """
+    folder = Path(str(config.resume))
+    for name in ("config.yaml", CHECKPOINT, BEFORE):
+        if not (folder / name).exists():
+            raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
+    values: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    known = {field.name: field for field in dataclasses.fields(TrainConfig)}
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
+    budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) != known[name].default}
+    return TrainConfig(**{**kept, **budget, "resume": str(folder)})
+
+
+def commit() -> str:
+    """Commit of the checkout this code runs from, ``-dirty`` if it was edited; the version where there is no checkout."""
+    from rlpoet import __version__
+
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return done.stdout.strip() or __version__
+

@@ -1,0 +1,76 @@
+"""``rlpoet train``: make a policy rhyme."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rlpoet.commands import Command
+
+DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy to rhyme by trajectory balance, and report what changed. Ctrl-C saves and reports; --resume goes on.
+
+    Attributes:
+        lang: fr, es or en.
+        policy: a shipped policy by its language, or the folder of one; the language's own by default.
+        output_dir: folder of the run; runs/LANG-ALGO-sSEED by default, a number added if it exists.
+        algo: the trainer; tb is trajectory balance.
+        forms: the forms to practise, drawn evenly.
+        authors: whose manner to practise; by default the policy's commonest, and none.
+        rewards: weight of each reward.
+        minutes: training time; 0 means no limit of time.
+        max_steps: updates; 0 means no limit of steps.
+        prompts_per_step: prompts in a batch.
+        group_size: fresh poems a prompt.
+        beta: strength of the reward against the prior, log pi* = log p0 + beta r.
+        beta_warmup: steps over which beta rises to its value.
+        learning_rate: peak rate.
+        replay: poems from the buffer beside the fresh ones, as a share of group_size.
+        openings: share of prompts that give the opening line, taken from the prior's own poems.
+        eval_samples: fresh poems measured before and after.
+        precision: bf16 or fp32; the final figures are always computed in fp32.
+        seed: of sampling, prompts and evaluation.
+        threads: processor threads, 0 for all cores.
+        save_steps: updates between checkpoints.
+        logging_steps: updates between rows of the table.
+        report_to: tensorboard or none.
+        resume: folder of a stopped run to go on with; its own configuration holds.
+    """
+
+    lang: str = "fr"
+    policy: str | None = None
+    output_dir: str | None = None
+    algo: str = "tb"
+    forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
+    authors: tuple[str, ...] = ()
+    rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
+    minutes: float = 8.0
+    max_steps: int = 0
+    prompts_per_step: int = 16
+    group_size: int = 8
+    beta: float = 20.0
+    beta_warmup: int = 20
+    learning_rate: float = 2e-4
+    replay: float = 0.25
+    openings: float = 0.25
+    eval_samples: int = 256
+    precision: str = "bf16"
+    seed: int = 0
+    threads: int = 0
+    save_steps: int = 50
+    logging_steps: int = 10
+    report_to: str = "tensorboard"
+    resume: str | None = None
+
+
+def run(config: TrainConfig) -> int:
+    from rlpoet.train import train
+
+    return train(config)
+
+
+COMMAND = Command("train", "train a policy to rhyme, and report what changed", TrainConfig, run)

@@ -1,0 +1,188 @@
+"""What rooms hand to each other: frozen dataclasses, no behaviour beyond checks of their own fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Pronunciation:
+    """One way to say a word.
+
+    Attributes:
+        phones: IPA segments, one string each, no stress marks or syllable dots.
+        nuclei: positions in ``phones`` of the syllable nuclei, ascending; one per syllable.
+        stress: which nucleus carries the primary stress, as an index into ``nuclei``.
+    """
+
+    phones: tuple[str, ...]
+    nuclei: tuple[int, ...]
+    stress: int
+
+    @property
+    def n_syllables(self) -> int:
+        return len(self.nuclei)
+
+    @property
+    def ipa(self) -> str:
+        return "".join(self.phones)
+
+
+@dataclass(frozen=True)
+class Transcription:
+    """All pronunciations of a word, likeliest first, and where they come from.
+
+    Attributes:
+        word: the word as it was typed.
+        pronunciations: never empty for a word that has a letter.
+        source: the lexicon, or ``file:line`` of the last rule that decided.
+        known: False when the answer is a guess (not in the lexicon, not covered by a rule).
+    """
+
+    word: str
+    pronunciations: tuple[Pronunciation, ...]
+    source: str
+    known: bool
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the ear keeps of a line's end; two endings rhyme or do not.
+
+    Attributes:
+        word: the last word, lower case, NFC, without punctuation.
+        phones: from the last stressed vowel to the end.
+        onset: the phones before that vowel, nearest last (for rime riche and dead rhymes).
+        gender: ``"f"`` or ``"m"`` in French, ``""`` elsewhere.
+        known: False when the pronunciation is a guess.
+        start: where the tail begins in the *spelling* of ``word`` (best effort, for display).
+    """
+
+    word: str
+    phones: tuple[str, ...]
+    onset: tuple[str, ...] = ()
+    gender: str = ""
+    known: bool = True
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Syllable:
+    """A metrical syllable of a line.
+
+    Attributes:
+        text: its letters, spaces kept where a sinalefa joins words; the texts of a line's
+            syllables joined give the line back, less what ``mute`` syllables hold.
+        stressed: True, False, or None where the language's metre does not count stress.
+        counts: False for what is written but not counted (French final e caduc).
+        note: ``elided``, ``sinalefa``, ``diérèse``, ``synérèse``, ``promoted``, ... or empty.
+    """
+
+    text: str
+    stressed: bool | None = None
+    counts: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scansion:
+    """How a line scans.
+
+    Attributes:
+        line: the line as given.
+        syllables: metrical count (French: final e caduc not counted; Spanish: aguda +1, esdrújula -1).
+        stress: ``+`` and ``-``, one a syllable, or None (French).
+        fits: whether some licensed reading has ``target`` syllables; None without a target.
+        units: the syllables of the reading chosen.
+        caesura: number of syllables before the caesura, or None.
+        guessed: words whose syllables are guesses.
+    """
+
+    line: str
+    syllables: int
+    stress: str | None
+    fits: bool | None = None
+    units: tuple[Syllable, ...] = ()
+    caesura: int | None = None
+    guessed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Form:
+    """A fixed form: how many lines, which rhyme, how long.
+
+    Attributes:
+        name: ``quatrain-abab``, ``redondilla``, ...
+        lang: the language whose tradition defines it.
+        scheme: one letter a line, ``x`` for unrhymed, a space between stanzas: ``abba abba ccd eed``.
+        meters: admissible metrical lengths; every line of one poem may have any of them when
+            ``isometric`` is False, else all lines the same one. One tuple for each line when lines differ.
+        feet: name of the foot pattern (English), or empty.
+        rhyme: ``consonant`` or ``assonant``.
+        description: one line for people.
+    """
+
+    name: str
+    lang: str
+    scheme: str
+    meters: tuple[tuple[int, ...], ...]
+    feet: str = ""
+    rhyme: str = "consonant"
+    description: str = ""
+
+    @property
+    def letters(self) -> str:
+        """The scheme without stanza breaks: one letter a line."""
+        return self.scheme.replace(" ", "")
+
+    @property
+    def n_lines(self) -> int:
+        return len(self.letters)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Line pairs that have to rhyme: each line with the nearest earlier line of its letter."""
+        last: dict[str, int] = {}
+        found = []
+        for i, letter in enumerate(self.letters):
+            if letter == "x":
+                continue
+            if letter in last:
+                found.append((last[letter], i))
+            last[letter] = i
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the policy is asked for.
+
+    Attributes:
+        lang: ``fr``, ``es`` or ``en``.
+        form: name in the table of forms.
+        author: whose manner, as spelt in the policy's author table, or None.
+        opening: lines the poem has to begin with.
+    """
+
+    lang: str
+    form: str
+    author: str | None = None
+    opening: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LineScore:
+    """Why a line got its score, for one reward."""
+
+    line: str
+    score: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A reward's score for one text with its reasons, line by line."""
+
+    name: str
+    score: float | None
+    lines: tuple[LineScore, ...] = field(default_factory=tuple)

@@ -14,7 +14,9 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     lang = str(result["lang"])
     rates = "\n".join(f"| {name} | {rate:.1%} |" for name, rate in result["rhyme_pairs"].items())
     bits = f"{result['bits_per_char']:.3f}" if "bits_per_char" in result else "not measured"
-    flags = " ".join(f"--{key} {value}" for key, value in config.items() if key not in ("data", "output_dir", "lang") and not isinstance(value, bool))
+    flags = " ".join(
+        f"--{key} {value}" for key, value in config.items() if key not in ("data", "output_dir", "lang") and not isinstance(value, bool)
+    )
     names = ", ".join(Path(path).name for path in config["data"])
     text = f"""---
 language: {lang}
@@ -38,7 +40,8 @@ codes (author, length, scheme) and writes each line after the sound of its rhyme
 
     rlpoet pretrain --lang {lang} --data {names} {flags}
 
-{result["tokens_seen"]:,} tokens seen ({result["epochs"]:.2f} epochs) in {result["seconds"]} s, {result["steps"]} updates, seed {result["seed"]}.
+{result["tokens_seen"]:,} tokens seen ({result["epochs"]:.2f} epochs) in {result["seconds"]} s, {result["steps"]} updates,
+seed {result["seed"]}.
 
 ## Figures
 

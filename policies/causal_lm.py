@@ -14,8 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from policies.sampler import Decoding, sample_tokens
 from policies.verse_format import BREAK, END, VerseFormat
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.prosody.annotate import relabel, tail_keys
-from rlpoet.prosody.annotate import Group
+from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
@@ -40,7 +39,7 @@ class CausalPolicy:
         self.precision = torch.float32
         self.generator = torch.Generator().manual_seed(seed)
         ids = tokenizer.convert_tokens_to_ids
-        self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))  # type: ignore[arg-type]
+        self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))
         self._line_marks = set(ids(verse_format.line_marks))
         self._marks = set(ids(verse_format.marks))
 
@@ -70,7 +69,9 @@ class CausalPolicy:
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # safetensors, tokenizers and json each raise their own
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise RlpoetError(f"{folder}: broken policy ({first}); expected config.json, model.safetensors and tokenizer.json that fit.") from None
+            raise RlpoetError(
+                f"{folder}: broken policy ({first}); expected config.json, model.safetensors and tokenizer.json that fit."
+            ) from None
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
     def save(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
@@ -91,7 +92,9 @@ class CausalPolicy:
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, max_new_tokens: int = 0, **decoding: Any) -> Rollout:
+    def sample(
+        self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, max_new_tokens: int = 0, **decoding: Any
+    ) -> Rollout:
         """``n`` poems a prompt, those of one prompt side by side.
 
         Args:
@@ -117,8 +120,9 @@ class CausalPolicy:
             group = Group(tuple(lines), relabel(asked.scheme), keys, "")
             starts.append(self._ids(self.format.write_prompt(prompt)))
             places = self.format.line_places(group.scheme)
-            body = [p + self.format.write_line(x, k) for p, x, k in zip(places, lines, keys, strict=False)]
-            new.append(self._ids("".join(body[len(prompt.opening) :]) + END))
+            rows = list(zip(places, lines, keys, strict=False))[len(prompt.opening) :]
+            body = "".join((place if i else "") + self.format.write_line(line, key) for i, (place, line, key) in enumerate(rows))
+            new.append(self._ids(body + END))
         return self._rollout(list(prompts), starts, new)
 
     def read(self, ids: Sequence[int]) -> str:
@@ -134,7 +138,7 @@ class CausalPolicy:
                 breaks.add(len(lines))
             elif token not in self._marks and lines:
                 lines[-1].append(token)
-        decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []  # type: ignore[attr-defined]
+        decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []
         out = []
         for number, words in enumerate(decoded):
             if number in breaks:
@@ -143,7 +147,7 @@ class CausalPolicy:
         return "\n".join(out)
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)  # type: ignore[attr-defined]
+        return list(self.tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
 
     def _rollout(self, prompts: Sequence[Prompt], starts: Sequence[Sequence[int]], new: Sequence[Sequence[int]]) -> Rollout:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)
@@ -156,7 +160,7 @@ class CausalPolicy:
             chosen[row, len(start) : len(whole)] = True
             # a line ends where the next one, or END, begins
             marks = [i for i in range(len(start), len(whole)) if whole[i] in self._line_marks or whole[i] == self.end]
-            ends.append([i - 1 for i in marks[1:]])
+            ends.append([i - 1 for i in marks])
         line_ends = torch.full((len(ends), max(map(len, ends), default=0)), -1, dtype=torch.long)
         for row, places in enumerate(ends):
             line_ends[row, : len(places)] = torch.tensor(places, dtype=torch.long)

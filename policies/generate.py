@@ -25,12 +25,19 @@ def generate(config: GenerateConfig) -> int:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or config.limit < 0:
         raise RlpoetError("--temperature, --top_k and --limit: expected 0 or more; --top_p: expected a share in (0, 1].")
+    if config.lang is not None:
+        form(config.form, config.lang)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     policy = CausalPolicy.load(config.policy or config.lang or "fr", seed=seed)
     lang = config.lang or policy.lang
     prompt = Prompt(lang, form(config.form, lang).name, config.author, config.opening)
     poems = policy.sample(
-        [prompt], config.n * config.best_of, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p, max_new_tokens=config.limit
+        [prompt],
+        config.n * config.best_of,
+        temperature=config.temperature,
+        top_k=config.top_k,
+        top_p=config.top_p,
+        max_new_tokens=config.limit,
     ).texts
     scored = [_scored(text, prompt) for text in poems]
     chosen = [max(scored[i : i + config.best_of], key=_worth) for i in range(0, len(scored), config.best_of)]

@@ -49,5 +49,9 @@ def run(config: GenerateConfig) -> int:
 
 
 COMMAND = Command(
-    "generate", "poems from a policy, with schemes and scores", GenerateConfig, run, short={"t": "temperature", "k": "top_k", "p": "opening", "n": "n", "l": "limit"}
+    "generate",
+    "poems from a policy, with schemes and scores",
+    GenerateConfig,
+    run,
+    short={"t": "temperature", "k": "top_k", "p": "opening", "n": "n", "l": "limit"},
 )

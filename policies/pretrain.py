@@ -117,7 +117,7 @@ def optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.
 
 def windows(pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, schedule: Schedule) -> Iterator[tuple[int, Tensor]]:
     """``(epoch, (rows, window))`` batches without end, shuffled anew each epoch."""
-    bos, pad = bos_id(tokenizer), int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+    bos, pad = bos_id(tokenizer), int(tokenizer.pad_token_id)
     rows = [row for poem in pieces for row in excerpts(poem, bos, schedule.window)]
     per_batch = max(1, schedule.batch_tokens // schedule.window)
     epoch = 0
@@ -130,12 +130,14 @@ def windows(pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, sched
         epoch += 1
 
 
-def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, *, window: int = 256, batch: int = 32) -> float:
+def bits_per_char(
+    model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, *, window: int = 256, batch: int = 32
+) -> float:
     """Held-out cross-entropy in bits per printed character, headers given.
 
     Marks that are not text (place, tail, END) cost their nats; nothing but the header is free.
     """
-    bos, pad = bos_id(tokenizer), int(tokenizer.pad_token_id)  # type: ignore[arg-type]
+    bos, pad = bos_id(tokenizer), int(tokenizer.pad_token_id)
     rows, given, n_chars = [], [], 0
     for poem in pieces:
         row: list[int] = []
@@ -160,11 +162,15 @@ def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer:
         for start in range(0, len(order), batch):
             chosen = order[start : start + batch]
             width = max(len(rows[i]) for i in chosen)
-            ids = torch.tensor([rows[i] + [pad] * (width - len(rows[i])) for i in chosen], device=device)
+            batch_ids = torch.tensor([rows[i] + [pad] * (width - len(rows[i])) for i in chosen], device=device)
             labels = torch.tensor(
-                [[IGNORED if f else t for t, f in zip(rows[i], given[i], strict=True)] + [IGNORED] * (width - len(rows[i])) for i in chosen], device=device
+                [
+                    [IGNORED if f else t for t, f in zip(rows[i], given[i], strict=True)] + [IGNORED] * (width - len(rows[i]))
+                    for i in chosen
+                ],
+                device=device,
             )
-            logits = model(input_ids=ids).logits.float()
+            logits = model(input_ids=batch_ids).logits.float()
             nats += F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum").item()
     return nats / math.log(2) / n_chars
 
@@ -199,13 +205,15 @@ def pretrain(
                 optim.load_state_dict(saved)
             step, tokens, before = state["step"], state["tokens"], state["seconds"]
         except Exception as error:
-            raise RlpoetError(f"{checkpoint}: broken checkpoint ({error}); expected one this command wrote. Delete it to start again.") from None
+            raise RlpoetError(
+                f"{checkpoint}: broken checkpoint ({error}); expected one this command wrote. Delete it to start again."
+            ) from None
     batches = windows(train, tokenizer, schedule)
     for _ in range(step):
         next(batches)
     forward = torch.compile(model, dynamic=False) if compiled else model
     started, said, epoch = time.perf_counter(), time.perf_counter(), 0
-    mean = 0.0
+    mean: float | None = None
 
     def save() -> None:
         partial = checkpoint.with_suffix(".partial")
@@ -234,13 +242,20 @@ def pretrain(
                     optim.zero_grad(set_to_none=True)
                 step += 1
                 tokens += ids.numel()
-                mean = loss.item() if step == 1 else 0.98 * mean + 0.02 * loss.item()
+                mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
                 if step % 25 == 0:
                     now = time.perf_counter()
-                    speed = 25 * ids.numel() / (now - said)
+                    numbers = {
+                        "train/loss": mean,
+                        "train/grad_norm": norm.item(),
+                        "train/lr": rate * peaks[1],
+                        "train/epoch": float(epoch),
+                        "train/tokens": float(tokens),
+                        "train/tokens_per_second": 25 * ids.numel() / (now - said),
+                        "train/progress": schedule.progress(step, before + now - started),
+                    }
                     said = now
-                    report(step, {"train/loss": mean, "train/grad_norm": norm.item(), "train/lr": rate * peaks[1], "train/epoch": float(epoch),
-                                  "train/tokens": float(tokens), "train/tokens_per_second": speed, "train/progress": schedule.progress(step, before + now - started)})  # fmt: skip
+                    report(step, numbers)
                 if step % every == 0:
                     model.eval()
                     report(step, evaluate())
@@ -265,4 +280,6 @@ def checkpoint_step(path: Path) -> int | None:
     try:
         return int(torch.load(path, map_location="cpu", weights_only=True)["step"])
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        raise RlpoetError(f"{path}: broken checkpoint ({error!s:.80}); expected one this command wrote. Delete it to start again.") from None
+        raise RlpoetError(
+            f"{path}: broken checkpoint ({error!s:.80}); expected one this command wrote. Delete it to start again."
+        ) from None

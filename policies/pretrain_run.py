@@ -79,7 +79,12 @@ def pretrain_run(config: PretrainConfig) -> int:
     n_parameters = sum(p.numel() for p in model.parameters())
     console.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
     schedule = Schedule(
-        minutes=config.minutes, steps=config.max_steps, batch_tokens=config.batch_tokens, window=config.window, learning_rate=config.learning_rate, seed=config.seed
+        minutes=config.minutes,
+        steps=config.max_steps,
+        batch_tokens=config.batch_tokens,
+        window=config.window,
+        learning_rate=config.learning_rate,
+        seed=config.seed,
     )
     step = checkpoint_step(folder / "checkpoint.pt")
     if step is None:

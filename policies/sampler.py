@@ -126,7 +126,11 @@ class HubDecoder:
     def step(self, tokens: Tensor) -> Tensor:
         self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
         answer = self.model(
-            input_ids=tokens[:, None], attention_mask=self.mask, position_ids=self.position[:, None], past_key_values=self.cache, use_cache=True
+            input_ids=tokens[:, None],
+            attention_mask=self.mask,
+            position_ids=self.position[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
         )
         self.position = self.position + 1
         return answer.logits[:, -1].float()
@@ -221,7 +225,7 @@ class LlamaDecoder:
 
     def _heads(self, mixed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = mixed.unflatten(-1, (-1, self.size))
-        return parts.split([self.n_heads, self.n_groups, self.n_groups], dim=-2)  # type: ignore[return-value]
+        return parts.split([self.n_heads, self.n_groups, self.n_groups], dim=-2)
 
     def _rotate(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         return x * cos + x.roll(self.size // 2, dims=-1) * sin

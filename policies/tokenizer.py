@@ -6,6 +6,7 @@ text has tokens and every token sequence has a text.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -55,7 +56,9 @@ def train_tokenizer(texts: Iterable[str], marks: Sequence[str], *, kind: str = "
     tokenizer.pre_tokenizer = _splitter()
     tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse(), decoders.Replace("▁", " "), decoders.Strip(" ", 1, 0)])
     tokenizer.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in marks])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token=BOS, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token=BOS, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    )
 
 
 def _splitter() -> pre_tokenizers.PreTokenizer:
@@ -78,8 +81,6 @@ def _common(words: Sequence[str], at_least: int = 20) -> list[str]:
 
 
 def _plain(tokenizer: Tokenizer) -> Tokenizer:
-    import json
-
     state = json.loads(tokenizer.to_str())["model"]
     merges = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in state["merges"]]
     return Tokenizer(models.BPE(state["vocab"], merges, byte_fallback=True))

@@ -30,7 +30,9 @@ class Annotated:
     groups: tuple[Group, ...]
 
 
-def annotate_all(poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
+def annotate_all(
+    poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
+) -> list[Annotated]:
     """Groups of every poem, in order. A cache file made for the same poems is read instead.
 
     Args:
@@ -86,9 +88,14 @@ def choose_format(
 
     floor = 40 if len(poems) > 1000 else 2
     return VerseFormat(
-        lang, common(authors, n_authors, floor), common(meters, 100, floor), common(schemes, 150, floor), common(keys, n_keys, 10 if floor == 40 else 1),
-        order=order, plans=plans,
-    )  # fmt: skip
+        lang,
+        common(authors, n_authors, floor),
+        common(meters, 100, floor),
+        common(schemes, 150, floor),
+        common(keys, n_keys, 10 if floor == 40 else 1),
+        order=order,
+        plans=plans,
+    )
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Piece:
 def encode(poems: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase) -> list[list[Piece]]:
     """Each poem as pieces; characters count the lines as printed, a line break each, and stanza breaks."""
     texts = [verse_format.write(group, poem.author) for poem in poems for group in poem.groups]
-    backend = tokenizer.backend_tokenizer  # type: ignore[attr-defined]
+    backend = tokenizer.backend_tokenizer
     ids = [e.ids for e in backend.encode_batch([part for text in texts for part in text], add_special_tokens=False)]
     pieces = iter(range(0, len(ids), 2))
     out = []

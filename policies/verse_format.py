@@ -20,6 +20,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
@@ -138,7 +139,7 @@ class VerseFormat:
         return self.header(author=author, meter=group.meter, scheme=group.scheme), body + END
 
     def write_prompt(self, prompt: Prompt) -> str:
-        """Header and opening lines: what the policy continues.
+        """Header, opening lines and the mark of the next line: what the policy continues.
 
         Raises:
             UnknownName: the author has no token (with the nearest that has).
@@ -158,7 +159,7 @@ class VerseFormat:
         keys = tail_keys(prompt.opening, asked.letters[: len(prompt.opening)], self.lang)
         for place, line, key in zip(places, prompt.opening, keys, strict=False):
             text += place + self.write_line(line, key)
-        return text
+        return text + places[len(prompt.opening)]  # the next line is begun, so that nothing can be added to a line that was given
 
     def _meter_of(self, lengths: Sequence[int]) -> str:
         return str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
@@ -186,7 +187,8 @@ class VerseFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in item.items()})
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}
+            return cls(**values)
         except FileNotFoundError:
             raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None
         except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, read
-from rlpoet.prosody.meter import in_meter, scan_within
+from rlpoet.prosody.meter import in_meter, length_of, scan_within
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 
@@ -16,9 +16,22 @@ class Meter:
     number of lines or a line without two letters. Lines are judged one by one: where a form admits two
     lengths (English feminine endings) each line chooses its own. Stress is not counted, only syllables.
     None where the form leaves all lengths free.
+
+    Args:
+        strained: credit, in [0, 1], of a line that fits only by a licence, its likeliest reading having another length.
+            1 is what handbooks allow a poet. Less keeps a policy from living on licences: most Spanish lines can be
+            read one syllable longer by leaving out a sinalefa.
+
+    Raises:
+        ValueError: ``strained`` is outside [0, 1].
     """
 
     name = "meter"
+
+    def __init__(self, *, strained: float = 1.0) -> None:
+        if not 0.0 <= strained <= 1.0:
+            raise ValueError(f"strained is {strained}; expected a credit in [0, 1]")
+        self.strained = strained
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -28,9 +41,9 @@ class Meter:
         asked, lines, complete = read(prompt, text)
         if not complete:
             return [0.0] * len(lines)
-        fits = _fits(asked, lines)
-        measured = sum(fit is not None for fit in fits)
-        return [0.0 if fit is None else fit / measured for fit in fits]
+        credit = self._credit(asked, lines)
+        measured = sum(own is not None for own in credit)
+        return [0.0 if own is None else own / measured for own in credit]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """Syllables found and asked, and words whose syllables are guesses, line by line."""
@@ -38,27 +51,36 @@ class Meter:
         if not complete and any(asked.meters):
             return explain_miscount(self.name, asked, lines)
         rows = []
-        for line, lengths, fit in zip(lines, asked.meters, _fits(asked, lines), strict=False):
-            rows.append(LineScore(line, fit, _reason(line, asked.lang, lengths, fit)))
+        for line, lengths, own in zip(lines, asked.meters, self._credit(asked, lines), strict=False):
+            rows.append(LineScore(line, own, _reason(line, asked.lang, lengths)))
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
         asked, lines, complete = read(prompt, text)
         if not any(asked.meters):
             return None
-        fits = [fit for fit in _fits(asked, lines) if fit is not None] if complete else [0.0]
-        return sum(fits) / len(fits)
+        credit = [own for own in self._credit(asked, lines) if own is not None] if complete else [0.0]
+        return sum(credit) / len(credit)
+
+    def _credit(self, asked: Form, lines: Sequence[str]) -> list[float | None]:
+        """One a line, None where any length will do; only as many as there are both lines and lengths."""
+        credit: list[float | None] = []
+        for line, lengths in zip(lines, asked.meters, strict=False):
+            if not lengths:
+                credit.append(None)
+            elif not in_meter(line, asked.lang, lengths):
+                credit.append(0.0)
+            else:
+                credit.append(1.0 if self.strained == 1.0 or length_of(line, asked.lang) in lengths else self.strained)
+        return credit
 
 
-def _fits(asked: Form, lines: Sequence[str]) -> list[float | None]:
-    pairs = zip(lines, asked.meters, strict=False)  # only as many as both have: a miscount is told elsewhere
-    return [float(in_meter(line, asked.lang, lengths)) if lengths else None for line, lengths in pairs]
-
-
-def _reason(line: str, lang: str, lengths: tuple[int, ...], fit: float | None) -> str:
-    scansion = scan_within(line, lang, lengths)
+def _reason(line: str, lang: str, lengths: tuple[int, ...]) -> str:
+    scansion, plain = scan_within(line, lang, lengths), length_of(line, lang)
     reason = f"{scansion.syllables} syllables"
-    if fit == 0.0:
+    if lengths and not in_meter(line, lang, lengths):
         wanted = " or ".join(map(str, lengths))
         reason = f"no verse of {wanted} syllables" if scansion.syllables in lengths else f"{reason}, asked {wanted}"
+    elif lengths and plain not in lengths:
+        reason += f" by a licence, {plain} in its likeliest reading"
     return reason + (f"; guessed: {', '.join(scansion.guessed)}" if scansion.guessed else "")

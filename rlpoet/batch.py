@@ -6,7 +6,7 @@ One answer a line, in input order. A row that cannot be read is an error that na
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from rlpoet.errors import RlpoetError
@@ -33,7 +33,7 @@ def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Ite
     ear = verse(lang)
     detecting = frozenset(getattr(ear, "detecting", ear.rhyming))
     rhyming_for = getattr(ear, "rhyming_for", lambda lines: detecting)
-    loose_for = getattr(ear, "loose_for", lambda lines: frozenset())
+    loose_for: Callable[[Sequence[str]], frozenset[int]] = getattr(ear, "loose_for", lambda lines: frozenset())
     for at, item in parse(rows, where):
         lines, pairs = item.get("lines"), item.get("pairs")
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):

@@ -47,7 +47,7 @@ def read_poems(paths: Sequence[str | Path]) -> list[Poem]:
         RlpoetError: a path that is missing, a folder, empty, not UTF-8, or a row that is no poem.
     """
     seen: set[str] = set()
-    poems = []
+    poems: list[Poem] = []
     for path in map(Path, paths):
         before = len(poems)
         for poem in _read(path):
@@ -65,7 +65,8 @@ def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[lis
     Args:
         validation: share of poems held out, in [0, 1).
     """
-    train, held = [], []
+    train: list[Poem] = []
+    held: list[Poem] = []
     for poem in poems:
         # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
         (held if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)

@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rlpoet.prosody import verse
-from rlpoet.prosody.forms import form
-from rlpoet.prosody.meter import scan
-from rlpoet.prosody.rhyme import rhymes
+from rlpoet.prosody.forms import answers, form
+from rlpoet.prosody.meter import in_meter
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
@@ -41,13 +40,13 @@ def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     words = tuple(ends[0].word if (ends := verse(prompt.lang).endings(line)) else "" for line in lines)
     if len(lines) != asked.n_lines:
         return PoemFacts(len(asked.pairs), 0, asked.n_lines, 0, words)
-    rhymed = sum(rhymes(lines[i], lines[j], prompt.lang) for i, j in asked.pairs)
+    rhymed = sum(answers(lines[i], lines[j], asked) for i, j in asked.pairs)
     return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, sum(lines_in_meter(asked, lines, prompt.lang)), words)
 
 
 def lines_in_meter(asked: Form, lines: Sequence[str], lang: str) -> list[bool]:
     """Whether each line has an admissible length of the form."""
-    return [any(scan(line, lang, length).fits for length in lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+    return [in_meter(line, lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
 
 
 def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:

@@ -182,4 +182,6 @@ class TBTrainer:
             self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
             self.replay = Replay.restore(state["replay"])
         except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume.") from None
+            raise RlpoetError(
+                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
+            ) from None

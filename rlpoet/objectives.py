@@ -57,9 +57,8 @@ def trajectory_balance(log_pf: Tensor, log_reward: Tensor, log_z: Tensor) -> Ten
 def balance_residual(log_pf: Tensor, log_reward: Tensor, log_z: Tensor) -> Tensor:
     """``log_z + sum_t log_pf - log_reward`` of each sequence, ``(B,)``, nats."""
     if log_pf.ndim != 2 or log_reward.shape != log_pf.shape[:1] or log_z.shape not in ((), log_reward.shape):
-        raise ValueError(
-            f"expected log_pf (B, T), log_reward (B,), log_z () or (B,); got {tuple(log_pf.shape)}, {tuple(log_reward.shape)}, {tuple(log_z.shape)}"
-        )
+        shapes = ", ".join(str(tuple(x.shape)) for x in (log_pf, log_reward, log_z))
+        raise ValueError(f"expected log_pf (B, T), log_reward (B,), log_z () or (B,); got {shapes}")
     if not torch.isfinite(log_reward).all():
         row = int((~torch.isfinite(log_reward)).nonzero()[0])
         raise ValueError(f"log_reward[{row}] is {log_reward[row].item()}; rewards must be finite in log space")

@@ -23,4 +23,7 @@ def with_openings(prompts: Sequence[Prompt], openings: Sequence[str], share: flo
     """
     wanted = min(len(openings), round(len(prompts) * share / (1 - share)))
     lines = rng.sample(list(openings), wanted)
-    return [*prompts, *(Prompt(p.lang, p.form, p.author, (line,)) for p, line in zip(rng.choices(list(prompts), k=wanted), lines, strict=True))]
+    return [
+        *prompts,
+        *(Prompt(p.lang, p.form, p.author, (line,)) for p, line in zip(rng.choices(list(prompts), k=wanted), lines, strict=True)),
+    ]

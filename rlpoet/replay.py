@@ -10,7 +10,6 @@ from typing import Any
 from rlpoet.rollout import Rollout, join
 from rlpoet.types import Prompt
 
-
 TENSORS = ("ids", "chosen", "ended", "line_ends")
 
 
@@ -48,7 +47,7 @@ class Replay:
     def draw(self, prompt: Prompt, n: int, rng: random.Random) -> list[Kept]:
         """Up to ``n`` texts of a prompt, each once, the better the likelier."""
         shelf = list(self.kept.get(prompt, {}).values())
-        drawn = []
+        drawn: list[Kept] = []
         while shelf and len(drawn) < n:
             (item,) = rng.choices(range(len(shelf)), weights=[0.05 + kept.score for kept in shelf])
             drawn.append(shelf.pop(item))

@@ -48,7 +48,15 @@ class Rollout:
         used = chosen.any(0).nonzero()
         width = int(used[-1]) + 1 if len(used) else ids.shape[1]
         prompts, texts = tuple(self.prompts[i] for i in index), tuple(self.texts[i] for i in index)
-        return replace(self, prompts=prompts, texts=texts, ids=ids[:, :width], chosen=chosen[:, :width], ended=self.ended[at], line_ends=self.line_ends[at])
+        return replace(
+            self,
+            prompts=prompts,
+            texts=texts,
+            ids=ids[:, :width],
+            chosen=chosen[:, :width],
+            ended=self.ended[at],
+            line_ends=self.line_ends[at],
+        )
 
 
 def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,14 @@ CHECKPOINT, BEFORE, POLICY = "checkpoint.pt", "before.json", "policy"
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 ALGOS = ("tb",)
+COLUMNS = {  # of the running table: heading -> metric
+    "reward": "reward/mean",
+    "rhyme": "rewards/rhyme/mean",
+    "meter": "rewards/meter/mean",
+    "KL nats": "objective/kl",
+    "prior nats/token": "objective/prior_nll_per_token",
+    "poems/s": "time/samples_per_second",
+}
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -54,10 +63,10 @@ def train(config: TrainConfig) -> int:
     check(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     out = console(stderr=True)
+    score = composed(config.rewards, config.reward_options)
     policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
-    score = composed(config.rewards)
     folder = run_folder(config)
     rng = random.Random(config.seed)
     authors = authors_of(config, policy)
@@ -81,7 +90,9 @@ def train(config: TrainConfig) -> int:
             kept = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
             figures_before, first = kept["figures"], tuple(kept["texts"])
         lines = openings([p for p in exam for _ in range(4)], first)
-        prompts = with_openings(list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng)
+        prompts = with_openings(
+            list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
+        )
         options = TBOptions(
             prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
             learning_rate=config.learning_rate, replay=config.replay,
@@ -101,12 +112,19 @@ def train(config: TrainConfig) -> int:
             "interrupted": interrupted, "commit": commit(),
         })  # fmt: skip
     report = write_report(folder)
+    tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
     answer.print(comparison_table(figures_before, after.figures))
     both = zip(exam, range(0, 12, 4), strict=False)
     for prompt, row in both:
-        answer.print(SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)]))
-    answer.print(f"report       {report}\nTensorBoard  tensorboard --logdir {folder.parent}\npolicy       {folder / POLICY}\nresult       {folder / 'result.json'}", soft_wrap=True)
+        answer.print(
+            SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)])
+        )
+    answer.print(
+        f"report       {report}\nTensorBoard  {tensorboard} --logdir {folder.parent}\n"
+        f"policy       {folder / POLICY}\nresult       {folder / 'result.json'}",
+        soft_wrap=True,
+    )
     return 130 if interrupted else 0
 
 
@@ -118,9 +136,15 @@ def loop(config: TrainConfig, trainer: TBTrainer, tracker: Tracker, folder: Path
         spent += [trainer.seconds / (60 * config.minutes)] if config.minutes else []
         return max(spent)
 
-    columns = ("step", "reward", "rhyme", "meter", "KL", "prior nats/token", "poems/s")
-    out.print("".join(f"{name:>{len(name) + 2}}" for name in columns))
-    with Progress(TextColumn("training"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn(), console=out, disable=not out.is_terminal) as bar:
+    out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
+    with Progress(
+        TextColumn("training"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f} %"),
+        TimeRemainingColumn(),
+        console=out,
+        disable=not out.is_terminal,
+    ) as bar:
         task = bar.add_task("", total=1.0)
         try:
             while (share := progress()) < 1.0:
@@ -128,10 +152,11 @@ def loop(config: TrainConfig, trainer: TBTrainer, tracker: Tracker, folder: Path
                 tracker.scalars(trainer.n_steps, metrics)
                 bar.update(task, completed=share)
                 if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == 1:
-                    shown = [metrics["reward/mean"], metrics.get("rewards/rhyme/mean"), metrics.get("rewards/meter/mean"), metrics["objective/kl"],
-                             metrics["objective/prior_nll_per_token"], metrics["time/samples_per_second"]]  # fmt: skip
+                    shown = [metrics.get(key) for key in COLUMNS.values()]
                     cells = [str(trainer.n_steps), *("" if x is None else f"{x:.3f}" if x < 10 else f"{x:.1f}" for x in shown)]
-                    out.print("".join(f"{cell:>{len(name) + 2}}" for cell, name in zip(cells, columns, strict=True)), highlight=False)
+                    out.print(
+                        "".join(f"{cell:>{len(name) + 2}}" for cell, name in zip(cells, ("step", *COLUMNS), strict=True)), highlight=False
+                    )
                 if trainer.n_steps % config.save_steps == 0:
                     trainer.save(folder / CHECKPOINT)
                     show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
@@ -176,11 +201,10 @@ def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Score
     """Some poems into samples.jsonl and TensorBoard's text tab."""
     some = rollout.rows(range(0, len(rollout), max(1, len(rollout) // N_SHOWN))[:N_SHOWN])
     scored = score(some.prompts, some.texts)
-    rows = [
-        {"phase": phase, "prompt": dataclasses.asdict(prompt), "text": text, "scores": {"total": scored.total[i], **{k: v[i] for k, v in scored.parts.items()}}}
-        for i, (prompt, text) in enumerate(zip(some.prompts, some.texts, strict=True))
-    ]
-    drawn = [poem_markdown(heard(row["text"], row["prompt"]["lang"], form=row["prompt"]["form"], scores=row["scores"])) for row in rows[:4]]
+    scores = [{"total": scored.total[i], **{name: part[i] for name, part in scored.parts.items()}} for i in range(len(some))]
+    told = list(zip(some.prompts, some.texts, scores, strict=True))
+    rows = [{"phase": phase, "prompt": dataclasses.asdict(prompt), "text": text, "scores": own} for prompt, text, own in told]
+    drawn = [poem_markdown(heard(text, prompt.lang, form=prompt.form, scores=own)) for prompt, text, own in told[:4]]
     tracker.samples(step, rows, markdown="\n\n".join(drawn))
 
 
@@ -213,13 +237,19 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
 
 
-def composed(weights: Mapping[str, float]) -> Scorer:
-    """The named rewards by weight; a weight of 0 leaves one out."""
-    terms = [(registry.load("rlpoet.rewards", name)(), weight) for name, weight in weights.items() if weight != 0]
+def composed(weights: Mapping[str, float], options: Mapping[str, Mapping[str, float]]) -> Scorer:
+    """The named rewards by weight, made with their options; a weight of 0 leaves one out."""
+    terms = []
+    for name, weight in weights.items():
+        reward = registry.load("rlpoet.rewards", name)
+        try:
+            terms += [(reward(**options.get(name, {})), weight)] if weight else []
+        except (TypeError, ValueError) as error:
+            raise RlpoetError(f"--reward_options.{name}: {error}") from None
     if not terms:
         raise RlpoetError(f"--rewards: {dict(weights)!r}; expected at least one positive weight.")
     try:
-        return registry.load("rlpoet.compositions", "weighted-mean")(terms)  # type: ignore[no-any-return]
+        return registry.load("rlpoet.compositions", "weighted-mean")(terms)
     except ValueError as error:
         raise RlpoetError(f"--rewards: {error}") from None
 
@@ -269,8 +299,9 @@ def commit() -> str:
 
     here = Path(__file__).resolve().parent
     try:
-        done = subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return __version__
     return done.stdout.strip() or __version__
-

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from rlpoet.commands import Command
 
 DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
+# a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
+DEFAULT_OPTIONS = {"meter": {"strained": 0.5}}
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class TrainConfig:
         forms: the forms to practise, drawn evenly.
         authors: whose manner to practise; by default the policy's commonest, and none.
         rewards: weight of each reward.
+        reward_options: keyword arguments of rewards, by name.
         minutes: training time; 0 means no limit of time.
         max_steps: updates; 0 means no limit of steps.
         prompts_per_step: prompts in a batch.
@@ -48,6 +51,7 @@ class TrainConfig:
     forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
     authors: tuple[str, ...] = ()
     rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
+    reward_options: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
     minutes: float = 8.0
     max_steps: int = 0
     prompts_per_step: int = 16

@@ -10,7 +10,7 @@ import functools
 import re
 import unicodedata
 
-from rlpoet.phonology.en_forms import Found, formed, syllabic
+from rlpoet.phonology.en_forms import LONGEST, Found, formed, syllabic
 from rlpoet.phonology.en_letters import guess
 from rlpoet.phonology.en_tables import Phones, arpabet, is_vowel, known_phones
 from rlpoet.types import Pronunciation, Transcription
@@ -18,9 +18,9 @@ from rlpoet.types import Pronunciation, Transcription
 APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ＇`´′", "'"))
 LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ð": "th", "þ": "th", "ł": "l", "ſ": "s"})
 GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
-SCHWA_R = {"AW": "R", "AY": "R"}  # hour and fire: a schwa before the r that poets count or not
 
 
+@functools.lru_cache(maxsize=200_000)
 def plain(word: str) -> str:
     """Lower-case Latin letters, apostrophes and hyphens; accents dropped.
 
@@ -76,15 +76,17 @@ def phones_of(word: str) -> tuple[Found, bool]:
     """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
     simple = plain(word)
     if not simple.strip("'-"):
-        return (), False
+        return (((("AH0",), "letters.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
+    found, known = _lookup(simple)
     if GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
-        found = syllabic(simple)
-        if found:
-            return found, True
-    return _lookup(simple)
+        return syllabic(found) or found, known
+    return found, known
 
 
 def _lookup(simple: str) -> tuple[Found, bool]:
+    """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
+    if len(simple) > LONGEST:
+        return ((guess(simple.replace("'", "").replace("-", "")), "letters.tsv"),), False
     found = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
     if not found and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
         for start in ("a", "be"):
@@ -109,8 +111,6 @@ def _lookup(simple: str) -> tuple[Found, bool]:
 def _hyphened(simple: str) -> tuple[Found, bool]:
     """Parts one after another, the last one keeping the stress and all its pronunciations."""
     parts = [part for part in simple.split("-") if part.strip("'")]
-    if len(parts) > 8:  # ornament, not a word
-        parts = parts[-8:]
     before: Phones = ()
     known = True
     for part in parts[:-1]:

@@ -13,7 +13,7 @@ from rlpoet.phonology.en_tables import Phones, is_vowel, known_phones, rows
 
 Found = tuple[tuple[Phones, str], ...]
 
-LONGEST = 40  # letters: no English word is longer, and the searches below are not linear
+LONGEST = 40  # letters: no English word is longer, and the searches below are not linear: longer strings are guessed
 SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 VOICELESS = frozenset({"P", "T", "K", "F", "TH", "S", "SH", "CH", "HH"})
 ELIDED = re.compile(r"^([a-z]+)'(r|n|l|m|v)([a-z]*)$")  # heav'n, pow'rs, glitt'ring; not maiden's, lov'd, mak'st
@@ -96,9 +96,8 @@ def inflected(word: str, deep: bool = True) -> Found:
     return ()
 
 
-def syllabic(word: str) -> Found:
-    """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the word less its accents."""
-    found = known_phones(word) or formed(word)
+def syllabic(found: Found) -> Found:
+    """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
     return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in found if len(phones) > 2)
 
 
@@ -149,8 +148,6 @@ def respelt(word: str, when: str) -> Found:
 
 def formed(word: str) -> Found:
     """Every way of this module in order, nearest to the lexicon first."""
-    if len(word) > LONGEST:
-        return ()
     ways = (elided, lambda w: respelt(w, "early"), inflected, prefixed, lambda w: respelt(w, "late"), compound)
     for way in ways:
         found = way(word)

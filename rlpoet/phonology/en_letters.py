@@ -92,7 +92,7 @@ def guess(word: str) -> Phones:
             votes[tuple(p.rstrip("012") for p in heard[last:])] += 1
     nuclei = [i for i, phone in enumerate(phones) if phone in VOWELS]
     if not nuclei:
-        return tuple(phones) if not phones or any(p in VOWELS for p in phones) else (*phones, "AH0")
+        return (*phones, "AH0")
     if votes:
         best = max(votes.values())
         phones[nuclei[-1] :] = min(rime for rime, n in votes.items() if n == best)

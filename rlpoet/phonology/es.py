@@ -22,6 +22,8 @@ from rlpoet.types import Pronunciation, Transcription
 DATA = Path(__file__).parent / "data" / "es"
 LETTER_COLUMNS = ["find", "put", "before", "after", "example", "note"]
 REDUCTION_COLUMNS = ["find", "put", "example", "note"]
+UNSTRESSED_COLUMNS = ["word", "before", "note"]
+WEIGHT_COLUMNS = ["feature", "weight"]
 DOUBLET_COLUMNS = ["word", "also", "note"]
 MERGED = {"θ": "s", "ʎ": "ʝ"}
 STRONG = frozenset("aeo")
@@ -107,7 +109,7 @@ def _rows(path: Path, columns: list[str], classes: dict[str, str]) -> Iterator[t
                 raise TableError(f"{where}: header is {cells}; expected {columns}.")
             header = True
             continue
-        if len(cells) == len(columns) - 1:
+        if len(cells) == len(columns) - 1 and columns[-1] == "note":
             cells.append("")
         if len(cells) != len(columns):
             raise TableError(f"{where}: {len(cells)} columns; expected {len(columns)}.")
@@ -135,8 +137,8 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
     classes: dict[str, str] = {}
     rules, examples = [], []
     for where, (find, put, before, after, example, _) in _rows(DATA / "letters.tsv", LETTER_COLUMNS, classes):
-        pattern = _context(before, classes, where, behind=True) + re.escape(find) + _context(after, classes, where, behind=False)
-        rules.append(Rule(where, pattern, () if put == "0" else tuple(put.split())))
+        source = _context(before, classes, where, behind=True) + re.escape(find) + _context(after, classes, where, behind=False)
+        rules.append(Rule(where, source, () if put == "0" else tuple(put.split())))
         examples.append((where, example))
     pattern = re.compile("|".join(f"({rule.pattern})" for rule in rules))
     table = (tuple(rules), pattern)
@@ -151,8 +153,8 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 @functools.cache
 def _bare(letter: str) -> tuple[str, str]:
     """A letter without its marks, and what the mark says: ``acute``, ``dieresis`` or nothing."""
-    base, *marks = unicodedata.normalize("NFD", letter)
-    return base, next((MARKS[mark] for mark in marks if mark in MARKS), "")
+    apart = unicodedata.normalize("NFD", letter)
+    return apart[0], next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
 
 
 def _sounds(word: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> tuple[list[Sound], str, bool]:
@@ -165,13 +167,11 @@ def _sounds(word: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> tuple
         if found is not None and found.lastindex is not None:
             rule, end = rules[found.lastindex - 1], found.end()
             last = rule.where
-            for n, phone in enumerate(rule.phones):  # x = k + s: the first has no letters of its own
-                is_last = n == len(rule.phones) - 1
-                begin = at if is_last and n else at
-                stop = end if is_last else (at if len(rule.phones) > 1 and end - at == 1 else at + 1)
-                if is_last and n:
-                    begin = sounds[-1].end
+            begin = at
+            for n, phone in enumerate(rule.phones, start=1):  # two phones share the letters; of x the first gets none
+                stop = end if n == len(rule.phones) else at + (end - at) // len(rule.phones)
                 sounds.append(Sound(phone, begin, stop, vowel=phone in "iu"))
+                begin = stop
             at = end
             continue
         letter = word[at]
@@ -248,6 +248,8 @@ def parse(word: str) -> Parsed:
     text = fold(word)
     sounds, rule, strange = _sounds(text, letter_rules())
     sounds = [s for i, s in enumerate(sounds) if s.vowel or i == 0 or s.phone != sounds[i - 1].phone]
+    if not sounds:  # a lone h has to stand for itself
+        sounds = [Sound(letter, at, at + 1) for at, letter in enumerate(text) if letter.isalpha()][:1]
     groups = _vowel_groups(sounds)
     guess = strange or FOREIGN.search(text) is not None or FINALS.search(text) is None
     if sounds and not groups:  # brrr, or another script: its last sound has to carry it
@@ -278,7 +280,12 @@ def syllable_starts(word: Parsed) -> list[int]:
                 onset -= 1
         start = word.sounds[onset].start
         before = word.sounds[onset - 1].end
-        starts.append(before if before < start else start)  # a mute h goes with what follows
+        mute = word.text.rfind("h", word.sounds[onset].end, word.sounds[first].start)
+        if mute >= 0:  # des-hecho, in-humano: the h of a second part shows where it begins
+            start = mute
+        elif before < start:  # a-hora: a mute h goes with what follows
+            start = before
+        starts.append(start)
     return starts
 
 
@@ -293,6 +300,21 @@ def reductions() -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
 def doublets() -> dict[str, str]:
     """Words that are stressed in two ways: océano -> oceano."""
     return {word: also for _, (word, also, _) in _rows(DATA / "doublets.tsv", DOUBLET_COLUMNS, {})}
+
+
+@functools.cache
+def unstressed() -> dict[str, frozenset[str]]:
+    """Words without stress inside a line: what has to follow (``Name``: a capital), empty if nothing has to."""
+    found: dict[str, frozenset[str]] = {}
+    for _, (word, before, _) in _rows(DATA / "unstressed.tsv", UNSTRESSED_COLUMNS, {}):
+        found[word] = found.get(word, frozenset()) | ({before} if before else frozenset())
+    return found
+
+
+@functools.cache
+def meter_weights() -> dict[str, float]:
+    """Logarithms of odds for the rarer reading of a juncture, by feature; see ``SOURCES.md``."""
+    return {name: float(weight) for _, (name, weight, *_) in _rows(DATA / "meter_weights.tsv", WEIGHT_COLUMNS, {})}
 
 
 class Spanish:

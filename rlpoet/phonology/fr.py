@@ -26,18 +26,19 @@ ORAL = dict(zip("aAeEioOuy29°", "aɑeɛioɔuyøœə", strict=True))
 CONSONANTS = dict(zip("jw8bdfgklmnNpRsStvzZGx", "jwɥbdfɡklmnɲpʁsʃtvzʒŋx", strict=True))
 LEXIQUE = {**NASALS, **ORAL, **CONSONANTS}
 VOWELS = frozenset((*NASALS.values(), *ORAL.values()))
-ELISION = re.compile(r"^(?:quelqu|jusqu|lorsqu|puisqu|quoiqu|presqu|entr|qu|[ldjmtsnc])'(?=.)")
+ELISION = re.compile(r"^(?:(?:quelqu|jusqu|lorsqu|puisqu|quoiqu|presqu|entr|qu|[ldjmtsnc])')+(?=.)")
 SILENT_CLITICS = {"je": "ʒ", "ce": "s", "le": "l"}
 LONGEST_OLD = 24
 MOST_CANDIDATES = 160
-NAME_FINALS = {"as": "s", "is": "s", "os": "s", "us": "s", "ys": "s", "ès": "s", "es": "s", "ens": "s", "er": "ʁ", "ez": "z", "at": "t", "it": "t"}
+NAME_FINALS = {"as": "s", "is": "s", "ïs": "s", "os": "s", "us": "s", "ys": "s", "ès": "s", "es": "s", "ens": "s", "er": "ʁ", "ez": "z", "at": "t", "it": "t"}
 FULL_CONSONANTS = frozenset(CONSONANTS.values())
 CHECKS = (  # spelling, final phones it must have: Lexique's rows for names and rare verbs are not all sound (France /fʁɑ̃/)
     (re.compile("[aeiouyéèêîïôûâ][bcdfgjklmnpqrstvz]+es?$"), FULL_CONSONANTS),
+    (re.compile("[^e]ée?s?$"), frozenset("e")),
     (re.compile("[^aeo]ez$"), frozenset("e")),
     (re.compile("[^aeéoi]ans?$"), frozenset({"ɑ̃"})),
 )
-SILENCED = ((re.compile("[aeiouyèéî]s$"), ("s",)),)  # spelling, final phones that verse may leave unsaid (Vénus : nus)
+SILENCED = ((re.compile("[aeiouyèéî]s$"), ("s",)), (re.compile("ayes?$"), ("j",)))  # spelling, final phones that verse may leave unsaid (Vénus : nus)
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,7 @@ def pronounce(phones: tuple[str, ...]) -> Pronunciation:
 
 def clean(word: str) -> str:
     """Lower case, NFC, straight apostrophes, only letters, apostrophes and hyphens, trimmed."""
-    text = unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("ʼ", "'").replace("ſ", "s").replace("ÿ", "y")
+    text = unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("ʼ", "'").replace("ſ", "s").replace("ÿ", "y").replace("uë", "ue")
     text = "".join(c for c in text if c.isalpha() or c in "'-")
     return text.strip("'-")
 
@@ -211,7 +212,7 @@ class French:
             return found, "Lexique 3.82", True
         elided = ELISION.match(text)
         if elided:
-            prefix = spell_out(elided.group().strip("'"))[0]
+            prefix = spell_out(elided.group().replace("'", ""))[0]
             rest, source, known = self.readings(text[elided.end() :], name=name)
             return [prefix + phones for phones in rest], source, known
         if "-" in text or "'" in text:
@@ -287,12 +288,12 @@ class French:
         """Readings by rule for a word no table knows; names may sound their last consonant."""
         phones, source = spell_out(text)
         readings = [phones]
-        if text.endswith("ent") and not text.endswith(("aient", "oient", "ment")) and self.is_verb(text[:-3]):
+        if text.endswith("ent") and not text.endswith(("aient", "oient", "ment")):  # unknown words in -ent are mostly verbs
             readings.insert(0, spell_out(text[:-2])[0])
         for final, sound in NAME_FINALS.items():
-            if text.endswith(final) and len(text) > 3:
+            if text.endswith(final) and len(text) > 3 and (name or final != "es"):
                 spoken = self.spoken_final(text, final, sound)
-                readings = [spoken, *readings] if name else [*readings, spoken]
+                readings = [spoken, *readings] if name and final != "es" else [*readings, spoken]
                 break
         return list(dict.fromkeys(readings)), source, False
 
@@ -303,9 +304,6 @@ class French:
         if final in ("er", "es", "ez"):
             stem = text[:-2] + "è"
         return (*spell_out(stem)[0], sound)
-
-    def is_verb(self, stem: str) -> bool:
-        return any(stem + ending in self.lexicon for ending in ("er", "ant", "ait", "e"))
 
 
 def strip_ligatures(text: str) -> str:

@@ -106,10 +106,7 @@ def _pieces(lines: Sequence[str], letters: str) -> list[tuple[Sequence[str], str
     for i, letter in enumerate(letters):
         open_until = max(open_until, last.get(letter, i))
         long_enough = i + 1 - start >= 2 + 2 * (start % 3)  # 2, 4 or 6 lines: couplets, quatrains, sestets out of one flow
-        if i >= open_until and (long_enough or i + 1 - start >= WHOLE):
-            pieces.append((lines[start : i + 1], letters[start : i + 1]))
-            start = i + 1
-        elif i + 1 - start >= 2 * WHOLE:  # rhymes that never close: cut anyway
+        if (i >= open_until and (long_enough or i + 1 - start >= WHOLE)) or i + 1 - start >= 2 * WHOLE:
             pieces.append((lines[start : i + 1], letters[start : i + 1]))
             start = i + 1
     if start < len(lines):

@@ -3,7 +3,8 @@
 Kinds that count (``rhyming``): ``perfect``; ``rich``, the same consonants before it too (sea / see);
 ``promoted``, a last syllable stressed by the meter against one stressed by its word (eternity / free).
 Lesser ones: ``eye`` (love / move: one spelling), ``historical`` (eternity / die, given / heaven: poets have long
-rhymed them), ``weak`` (liberty / majesty: the meter's stress on both), ``slant`` and ``identical``.
+rhymed them), ``weak`` (liberty / majesty: the meter's stress on both), ``slant``,
+``wrenched`` (country / sea: the beat beside the word's own stress) and ``identical``.
 ``detecting`` adds those that human poets use as rhyme: for finding schemes, never for a reward.
 """
 
@@ -13,12 +14,9 @@ import functools
 
 from rlpoet.phonology.en import plain
 from rlpoet.prosody.en_rhyme import HISTORICAL, PRIMARY, PROMOTED, WEAK, WRENCHED, EnglishEnding, mosaic, word_endings, words_of
-from rlpoet.prosody.en_tables import historical_pairs, historical_vowels
 from rlpoet.prosody.en_scan import scan_line
+from rlpoet.prosody.en_tables import historical_pairs, historical_vowels
 from rlpoet.types import Ending, Scansion
-
-EYE_LETTERS = 3
-VOWELS = frozenset("aeiouy")
 
 
 class EnglishVerse:
@@ -35,7 +33,7 @@ class EnglishVerse:
         return line_endings(line)
 
     def kind(self, a: Ending, b: Ending) -> str | None:
-        """``perfect``, ``rich``, ``promoted``; ``eye``, ``historical``, ``weak``, ``slant``, ``identical``; or None."""
+        """``perfect``, ``rich``, ``promoted``; ``eye``, ``historical``, ``weak``, ``slant``, ``wrenched``, ``identical``; or None."""
         if a.word == b.word:
             return "identical"
         x, y = a.phones, b.phones

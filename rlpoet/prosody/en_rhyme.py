@@ -16,7 +16,10 @@ from rlpoet.phonology.en_tables import Phones, arpabet, is_vowel
 from rlpoet.prosody.en_tables import promoted_vowels
 from rlpoet.types import Ending
 
-WORD = re.compile(r"(?:(?<![^\W_])['’‘])?[^\W\d_]+(?:(?:['’‘]|[-\u2010\u2011](?![-\u2010\u2011])|[\u0300-\u036f]+)[^\W\d_]+)*[\u0300-\u036f]*['’]?")
+WORD = re.compile(
+    r"(?:(?<![^\W_])['’‘])?[^\W\d_]+"
+    r"(?:(?:['’‘]|[-\u2010\u2011](?![-\u2010\u2011])|[\u0300-\u036f]+)[^\W\d_]+)*[\u0300-\u036f]*['’]?"
+)
 MOJIBAKE = "ñâÑÂ"  # dashes of another encoding, common in digitised verse; no English word ends so
 BEFORE_R = {"IH": "IY", "AE": "EH", "UH": "UW", "OW": "AO"}  # near, care, poor, four
 CLOTH = frozenset({"G", "F", "TH", "S", "SH"})  # dog, off, cloth, cross, wash: AA and AO in turn
@@ -119,8 +122,9 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
 
 @functools.lru_cache(maxsize=100_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
-    """The endings of one word, each plausible tail once."""
+    """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
     found, known = phones_of(word)
+    found = tuple(sorted(found, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
     simple = plain(word).strip("'")
     endings: dict[tuple[str, ...], EnglishEnding] = {}
     for phones, _ in found:

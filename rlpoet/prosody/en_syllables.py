@@ -7,15 +7,18 @@ apostrophe in the spelling has already done so: ``heav'n`` is one syllable only.
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from dataclasses import dataclass
 
 from rlpoet.phonology.en import phones_of
 from rlpoet.phonology.en_tables import Phones, is_vowel, rows
 
-SYLLABIC_ED = 3.0  # winged in two where no accent says so
-OTHER = 0.4  # every pronunciation after the first
+SYLLABIC_ED = 2.3  # winged in two where no accent says so
+OTHER = 1.1  # every pronunciation after the first
 MOST = 6  # readings kept of one word
+ONSET = re.compile(r"(?:[tscpwg]h|qu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’-])?$")  # what a syllable takes of the consonants before it
+SILENT_E = re.compile(r"[^aeiouy]e[sd]?$", re.IGNORECASE)
 LETTERS = re.compile(r"[aeiouyàâäáèéêëìîïíòôöóùûüúæœ]+", re.IGNORECASE)
 
 
@@ -80,19 +83,19 @@ def readings(word: str) -> tuple[Reading, ...]:
 
 @functools.lru_cache(maxsize=100_000)
 def cut(word: str, n: int) -> tuple[str, ...]:
-    """The spelling in ``n`` pieces, best effort: one consonant goes with the vowel after it, of two the second does.
+    """The spelling in ``n`` pieces, best effort: one consonant, or two that begin words, go with the vowel after.
 
     >>> cut("wandering", 3), cut("wandering", 2), cut("fire", 2)
-    (('wan', 'der', 'ing'), ('wan', 'dering'), ('fi', 're'))
+    (('wan', 'de', 'ring'), ('wande', 'ring'), ('fi', 're'))
     """
     if n <= 1:
         return (word,)
     groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
-    if len(groups) > n and re.search(r"(?<![aeiouyl])e[sd]?$|[aeiouy][^aeiouy]+le?$", word, re.IGNORECASE) and groups[-1][1] >= len(word) - 1:
-        groups.pop()  # a silent e
+    if len(groups) > n and SILENT_E.search(word):
+        groups.pop()
     edges = []
-    for (_, end), (start, _) in zip(groups, groups[1:], strict=False):
-        edges.append(start - 1 if start - end > 1 or start - end == 1 else start)
+    for (_, end), (start, _) in itertools.pairwise(groups):
+        edges.append(start - len(ONSET.search(word[end:start].lower())[0]))  # type: ignore[index]
     while len(edges) > n - 1:  # an elided vowel: the shortest piece joins the one before it
         widths = [b - a for a, b in zip([*edges], [*edges[1:], len(word)], strict=True)]
         edges.pop(widths.index(min(widths)))
@@ -105,5 +108,5 @@ def cut(word: str, n: int) -> tuple[str, ...]:
         edges = sorted({*edges, len(word) - at})
         at += 1
     bounds = [0, *edges, len(word)]
-    pieces = tuple(word[a:b] for a, b in zip(bounds, bounds[1:], strict=False))
+    pieces = tuple(word[a:b] for a, b in itertools.pairwise(bounds))
     return pieces + ("",) * (n - len(pieces))

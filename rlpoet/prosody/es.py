@@ -1,4 +1,4 @@
-"""Spanish verse: endings, consonant and assonant rhyme (and, in time, metre).
+"""Spanish verse: endings, consonant and assonant rhyme (metre: ``es_scan``).
 
 Rhyme begins at the last stressed vowel: a glide before it is free (viento / lento), one after it counts
 (aire). Consonante: all sounds alike. Asonante: stressed and last vowel alike, glides and the middle
@@ -8,10 +8,12 @@ vowel of an esdrújula disregarded, unstressed final i = e and u = o (Navarro To
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Sequence
 
 from rlpoet.phonology.es import Spanish, fold, parse
+from rlpoet.prosody.es_scan import scan_line
 from rlpoet.types import Ending, Scansion
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -34,6 +36,9 @@ class SpanishVerse:
     def __init__(self, phonology: Spanish | None = None) -> None:
         self.phonology = phonology or Spanish()
         self._of_word = functools.lru_cache(maxsize=LINE_CACHE)(self._word_endings)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SpanishVerse, (self.phonology,))
 
     def endings(self, line: str) -> tuple[Ending, ...]:
         word = last_word(line)
@@ -67,7 +72,7 @@ class SpanishVerse:
         consonant mate within ``REACH`` lines (a sonnet with a single assonance is no romance).
         """
         tails = [ends[0].phones for ends in map(self.endings, lines) if ends]
-        mated = sum(any(tail == other for other in tails[max(0, i - REACH) : i] + tails[i + 1 : i + 1 + REACH]) for i, tail in enumerate(tails))
+        mated = sum(tail in tails[max(0, i - REACH) : i] + tails[i + 1 : i + 1 + REACH] for i, tail in enumerate(tails))
         romance = 2 * mated < len(tails) and (_steady(tails[1::2]) or _steady(tails[::2]))
         return self.rhyming | {"asonante"} if romance else self.rhyming
 
@@ -82,12 +87,18 @@ class SpanishVerse:
         return "".join(ending.phones)
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        return Scansion(line, 0, "", None if target is None else False)
+        """The likeliest reading of a line, or with a target the best one of that many syllables.
+
+        Without a target the usual lengths (11, then 8 and 7) weigh a little in lines that allow several;
+        a line that falls into 7 + 7 is an alexandrine, with its caesura. With a target lengths weigh nothing:
+        ``fits`` says whether sinalefa, dialefa, diéresis and sinéresis can license exactly that many.
+        """
+        return scan_line(line, target)
 
 
 def _steady(tails: Sequence[tuple[str, ...]]) -> bool:
     """Whether one assonance runs through nearly all of these tails."""
-    alike = sum(assonance(a) == assonance(b) for a, b in zip(tails, tails[1:], strict=False))
+    alike = sum(assonance(a) == assonance(b) for a, b in itertools.pairwise(tails))
     return len(tails) > ROMANCE_PAIRS and alike >= ROMANCE_SHARE * (len(tails) - 1)
 
 

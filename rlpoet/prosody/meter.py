@@ -28,6 +28,12 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     return any(ear.scan(line, target).fits for target in lengths)
 
 
+@functools.lru_cache(maxsize=200_000)
+def length_of(line: str, lang: str) -> int:
+    """Metrical syllables of the likeliest reading."""
+    return verse(lang).scan(line).syllables
+
+
 def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
     """The reading of the first length that fits, else the likeliest reading, marked ``fits=False``.
 

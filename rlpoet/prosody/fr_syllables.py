@@ -1,0 +1,241 @@
+"""French words to metrical nuclei, from the spelling: what surely counts, what may, and how likely.
+
+Classical count (Quicherat, Elwert): every vowel grapheme is a nucleus; two in contact may be read apart
+(diérèse, ``li-on``) or together (synérèse, ``pied``), a word-final mute e counts before a consonant, is
+elided before a vowel or mute h, and is dropped at the line's end. How often each contact is read apart is
+learned from annotated verse (``dierese.tsv``), per word and by ending. Left out: apocope and colloquial
+elision not written in the line (``p'tit`` is read as written).
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import re
+from dataclasses import dataclass
+
+from rlpoet.phonology import phonology
+from rlpoet.phonology.fr import DATA, French, lexicon_path, table_rows
+
+VOWEL_LETTERS = "aàâäeéèêëiîïoôöuùûüyÿœæ"
+GRAPHEMES = re.compile(
+    "eau|aoû|œu|œi(?=l)|[ae][iîuûy]|o[iîuûùy]|oe(?=u|il)u?|[" + VOWEL_LETTERS + "]"
+)
+GROUP = re.compile(f"[{VOWEL_LETTERS}]+")
+SPECIAL_STARTS = frozenset("oui ouistiti ouate onze onzième uhlan yacht yole yatagan yucca".split())
+NOT_ASPIRATED = frozenset({"", "hélas", "humer", "humait"})  # listed, but elided before in verse
+OLD_LETTERS = (
+    (re.compile("^v(?=[bcdfgjkmnpqst])"), "u"),
+    (re.compile(f"(?<=[{VOWEL_LETTERS}])u(?=[{VOWEL_LETTERS}r])"), "v"),
+    (re.compile("^i(?=[aeou])"), "j"),
+    (re.compile(f"(?<=[{VOWEL_LETTERS}n])i(?=[{VOWEL_LETTERS}])"), "j"),
+)
+CLUSTER = re.compile("[bcdfgptv][lr]$")
+PRIOR_STRENGTH = 1.0
+START_GLIDE, START_HIATUS, START_INNER_E = 0.5, 0.97, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Nucleus:
+    """A vowel grapheme of a word that may carry a syllable.
+
+    Attributes:
+        start, end: its letters in the word.
+        keys: table keys for how likely it counts, most special first; empty when it surely does.
+        start_p: the probability before anything is learned.
+        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its chance depends on the next word.
+    """
+
+    start: int
+    end: int
+    keys: tuple[str, ...] = ()
+    start_p: float = 1.0
+    mute: str = ""
+
+
+def mask_silent(word: str) -> str:
+    """The word with letters that never are vowels replaced by a dot: qu, gu before e i, ge before a o, glide y and il.
+
+    >>> mask_silent("quelqu"), mask_silent("voyage"), mask_silent("soleil"), mask_silent("mangea")
+    ('q.elq.', 'vo.age', 'sole.l', 'mang.a')
+    """
+    for pattern in SILENT:
+        word = pattern.sub(lambda found: found.group(1) + "." * (len(found.group()) - len(found.group(1))), word)
+    return word
+
+
+SILENT = tuple(
+    re.compile(source)
+    for source in (
+        "(q)[uû]",
+        "(g)u(?=[eéèêiîy])",
+        "(g)e(?=[aâàoô])",
+        "([cg])u(?=eil)",
+        f"([aeoœ]u?|[oœ]e|ou)i(?=ll[{VOWEL_LETTERS}]|ls?$)",
+        f"([aoueéi])y(?=[{VOWEL_LETTERS}])",
+    )
+)
+
+
+def modern_letters(word: str) -> str:
+    """Old u and i that stand for v and j, and v for u, where that makes a known word; the length stays.
+
+    >>> modern_letters("auoir"), modern_letters("vnique"), modern_letters("iour"), modern_letters("jouir")
+    ('avoir', 'unique', 'jour', 'jouir')
+    """
+    ear = french()
+    if word in ear.lexicon:
+        return word
+    for pattern, put in OLD_LETTERS:
+        changed = pattern.sub(put, word)
+        if changed in ear.lexicon or (put == "u" and changed != word):
+            return changed
+    return word
+
+
+def graphemes(word: str) -> list[tuple[int, int]]:
+    """Spans of the vowel graphemes of a lower-case word."""
+    return [(found.start(), found.end()) for found in GRAPHEMES.finditer(mask_silent(word))]
+
+
+def mute_ending(word: str) -> tuple[int, str]:
+    """Where a final mute e stands, and which kind; ``(-1, "")`` without one."""
+    if word.endswith("e"):
+        return len(word) - 1, "e"
+    if word.endswith("es"):
+        return len(word) - 2, "es"
+    if word.endswith("ent") and verbal_ent(word):
+        return len(word) - 3, "ent"
+    return -1, ""
+
+
+def verbal_ent(word: str) -> bool:
+    """Whether -ent is the silent verb ending, by the word's sounds."""
+    if word.endswith(("aient", "oient")):
+        return True
+    readings = phonology("fr").transcribe(word).pronunciations
+    return bool(readings) and readings[0].phones[-1:] not in {("ɑ̃",), ("ɛ̃",)}
+
+
+@functools.lru_cache(maxsize=100_000)
+def nuclei(word: str) -> tuple[Nucleus, ...]:
+    """Nuclei of a lower-case word without apostrophe or hyphen.
+
+    >>> [word_part.keys == () for word_part in nuclei("maison")]
+    [True, True]
+    """
+    word = modern_letters(word)
+    spans = graphemes(word)
+    mute_at, mute = mute_ending(word)
+    found: list[Nucleus] = []
+    previous_end = -1
+    for start, end in spans:
+        touches = start == previous_end
+        previous_end = end
+        if start == mute_at and len(spans) > 1:
+            after = "V" if touches else "C"
+            before = word[spans[-2][0] : start] if touches else ""
+            found.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
+        elif touches:
+            found.append(Nucleus(start, end, contact_keys(word, spans, start), contact_prior(word, found[-1], start, end)))
+        elif word[start:end] in ("ay", "ey") and end < len(word):
+            found.append(Nucleus(start, start + 1))
+            found.append(Nucleus(start + 1, end, contact_keys(word, spans, start + 1), 0.1))
+        else:
+            found.append(Nucleus(start, end))
+    return tuple(found)
+
+
+def contact_keys(word: str, spans: list[tuple[int, int]], at: int) -> tuple[str, ...]:
+    """Table keys of the contact before letter ``at``, from the whole word to the bare vowels.
+
+    Flags before the colon: K a cluster like ``bl`` leads (ou-bli-er), V the stem is a verb's (confi-er),
+    M the ending is a verb's (aim-ions).
+
+    >>> contact_keys("oublier", [(0, 2), (4, 5), (5, 6)], 5)
+    ('#oubli-er#', 'bli-er#', 'KV:li=er', 'KV:i=er#', 'KV:i+e')
+    """
+    left = next((start for start, end in spans if end == at), at - 1)
+    right = next((end for start, end in spans if start == at), at + 1)
+    verbs = verb_stems()
+    flags = "K" if CLUSTER.search(word[:left]) else ""
+    flags += "V" if word[:at] in verbs else "M" if word[at - 1] == "i" and word[: at - 1] in verbs else ""
+    vowels, rest = word[left:at], word[at:].removesuffix("s")
+    return (
+        f"#{word[:at]}-{word[at:]}#",
+        f"{word[max(left - 2, 0) : left]}{vowels}-{rest}#",
+        f"{flags}:{word[max(left - 1, 0) : left]}{vowels}={word[at : right + 1]}",
+        f"{flags}:{vowels}={rest}#",
+        f"{flags}:{vowels}+{word[at:right]}",
+    )
+
+
+def french() -> French:
+    """The loaded French phonology, for its word list."""
+    ear = phonology("fr")
+    assert isinstance(ear, French)
+    return ear
+
+
+@functools.cache
+def verb_stems() -> frozenset[str]:
+    """Stems of verbs in -er: what stands before the imperfect -ait when the infinitive is known too."""
+    known = french().lexicon
+    return frozenset(word[:-3] for word in known if word.endswith("ait") and word[:-3] + "er" in known)
+
+
+def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
+    """A first guess for a contact: glides may join, other vowels stay apart, e inside after a vowel is mute."""
+    if word[start:end] == "e" and re.match(f"e[^{VOWEL_LETTERS}][{VOWEL_LETTERS}]", word[start:]):
+        return START_INNER_E
+    return START_GLIDE if word[left.start : left.end] in ("i", "y", "u", "ou", "o", "î") else START_HIATUS
+
+
+@functools.cache
+def aspirated() -> frozenset[str]:
+    """Words whose h bars elision: the list that comes with the lexicon."""
+    with gzip.open(lexicon_path().with_name("h_aspire.txt.gz"), "rt", encoding="utf-8") as rows:
+        return frozenset(row.strip() for row in rows) - NOT_ASPIRATED
+
+
+def start_keys(word: str) -> tuple[str, ...]:
+    """How a word begins for the ear of the one before: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
+
+    >>> start_keys("amour"), start_keys("roi"), start_keys("homme")
+    (('V',), ('C',), ('>homme', '>h*'))
+    """
+    first = word[:1]
+    if first == "h":
+        return f">{word}", ">h!" if word in aspirated() else ">h*"
+    if word in SPECIAL_STARTS:
+        return f">{word}", ">oui*"
+    if first == "y" and len(word) > 1:
+        return f">{word}", ">y*"
+    if first == "v" and word[1:2] in "bcdfgjkmnpqst":
+        return ("V",)
+    return ("V",) if first and first in VOWEL_LETTERS else ("C",)
+
+
+START_P = {"V": 0.0, "C": 1.0, ">h!": 0.97, ">h*": 0.04, ">oui*": 0.5, ">y*": 0.1}
+
+
+@functools.cache
+def learned() -> dict[str, float]:
+    """Probabilities of ``dierese.tsv`` by key."""
+    if not (DATA / "dierese.tsv").exists():
+        return {}
+    return {cells[0]: float(cells[1]) for _, cells in table_rows("dierese.tsv", ["key", "p", "n"])}
+
+
+def is_learned(keys: tuple[str, ...]) -> bool:
+    return any(key in learned() for key in keys)
+
+
+def chance(keys: tuple[str, ...], start_p: float) -> float:
+    """The learned chance of the most special key the table has."""
+    table = learned()
+    for key in keys:
+        p = table.get(key)
+        if p is not None:
+            return p
+    return start_p

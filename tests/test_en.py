@@ -1,0 +1,205 @@
+"""English: words, rhymes and lines against handbooks and dictionaries, and laws that hold for any text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rlpoet.phonology import en_tables, phonology
+from rlpoet.phonology.en import phones_of, plain
+from rlpoet.phonology.en_forms import inflected, prefixed
+from rlpoet.phonology.en_letters import sound_out
+from rlpoet.prosody import verse
+from rlpoet.prosody.en_meter import grammar, patterns
+from rlpoet.prosody.en_rhyme import words_of
+from rlpoet.prosody.en_scan import meter_name
+from rlpoet.prosody.en_syllables import cut, readings
+from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.protocols import Phonology, Verse
+
+GOLDEN = Path(__file__).parent / "golden"
+EAR = verse("en")
+LONG = ["a" * 10_000, "th'" * 3_000, "-a" * 4_000, "x" * 9_999, "love, " * 2_000]
+ODD = ["", " ", "'", "-", "’’", "---", "123", "🙂", "café", "cafe\u0301", "ÉTÉ", "привет", "ñ", *LONG]
+
+
+def golden(name: str) -> list[list[str]]:
+    rows = (GOLDEN / name).read_text(encoding="utf-8").splitlines()
+    return [row.split("\t") for row in rows if row and not row.startswith("%")][1:]
+
+
+# --- golden: handbooks and dictionaries ------------------------------------------------------
+
+
+@pytest.mark.parametrize("a, b, kind, source, variety", golden("en_rhymes.tsv"))
+def test_two_words_rhyme_as_the_handbook_says(a, b, kind, source, variety):
+    assert str(rhyme_kind(a, b, "en")) == kind
+
+
+@pytest.mark.parametrize("word, ipa, syllables, stress, source, variety", golden("en_words.tsv"))
+def test_a_word_sounds_as_in_the_dictionary(word, ipa, syllables, stress, source, variety):
+    said = phonology("en").transcribe(word).pronunciations
+    assert (ipa, int(syllables), int(stress) - 1) in [(p.ipa, p.n_syllables, p.stress) for p in said]
+
+
+@pytest.mark.parametrize("line, syllables, stress, meter, source, variety", golden("en_lines.tsv"))
+def test_a_famous_line_scans_as_the_handbook_prints_it(line, syllables, stress, meter, source, variety):
+    scansion = EAR.scan(line)
+    assert (scansion.syllables, scansion.stress, meter_name(scansion)) == (int(syllables), stress, meter)
+
+
+# --- exact: small cases ----------------------------------------------------------------------
+
+
+def test_both_arms_keep_their_contracts():
+    assert isinstance(phonology("en"), Phonology)
+    assert isinstance(EAR, Verse)
+    assert EAR.rhyming < EAR.detecting
+
+
+def test_an_eye_rhyme_earns_nothing_and_is_still_found_in_poets():
+    assert "eye" not in EAR.rhyming and "eye" in EAR.detecting
+    assert "identical" not in EAR.detecting
+
+
+def test_only_guesses_are_unknown():
+    transcribe = phonology("en").transcribe
+    assert [transcribe(w).known for w in ("moon", "o'erthrown", "deathlessness", "blorptang")] == [True, True, True, False]
+
+
+def test_a_guess_keeps_the_rhyme_of_its_spelling():
+    assert rhyme_kind("he ran to Clampherdown", "a town", "en") in ("perfect", "promoted", "wrenched", "rich")
+    assert rhyme_kind("the blight", "the vlight", "en") == "perfect"
+
+
+def test_two_words_may_make_one_feminine_rhyme():
+    assert rhyme_kind("I thought upon it", "and wrote a sonnet", "en") == "perfect"
+    assert rhyme_kind("the moon above me", "you love me", "en") == "perfect"
+    assert rhyme_kind("he came to me", "he went with me", "en") == "identical"
+
+
+@pytest.mark.parametrize("line, target, fits", [
+    ("Of power", 2, True), ("Of power", 3, True), ("Of pow'r", 3, False),
+    ("Many a glorious morning have I seen", 10, True),
+    ("The eternal stars", 4, True), ("Shall I compare thee to a summer's day?", 12, False),
+])
+def test_licences_reach_a_target_and_no_more(line, target, fits):
+    scansion = EAR.scan(line, target)
+    assert scansion.fits is fits
+    assert (scansion.syllables == target) is fits
+
+
+def test_an_accent_gives_its_syllable_and_an_apostrophe_takes_it():
+    assert [EAR.scan(w).syllables for w in ("wingèd", "wing'd", "heav'n", "lullèd")] == [2, 1, 1, 2]
+
+
+def test_a_weak_syllable_on_a_beat_is_called_promoted():
+    notes = {unit.text.strip(): unit.note for unit in EAR.scan("Shall I compare thee to a summer's day?").units}
+    assert notes["to"] == "promoted" and notes["day?"] == ""
+
+
+def test_words_keep_apostrophes_and_hyphens_but_not_dashes():
+    assert words_of("’Tis sea-green--o’er, heav’n’s 7 ñ") == ["’Tis", "sea-green", "o’er", "heav’n’s"]
+
+
+# --- laws ------------------------------------------------------------------------------------
+
+some_word = st.sampled_from("love move free eternity night knight stone sea summer glory heaven given wilderness flow'r loveliest".split())
+letters = st.text(alphabet="abcdefghijklmnopqrstuvwxyz'’-èé", max_size=14)
+
+
+@pytest.mark.parametrize("text", ODD, ids=lambda text: f"{text[:6]!r}*{len(text)}")
+def test_no_string_is_too_odd(text):
+    said = phonology("en").transcribe(text)
+    assert bool(said.pronunciations) or not any(c.isalpha() for c in text)
+    for target in (None, 10):
+        assert "".join(unit.text for unit in EAR.scan(text, target).units) == text
+    EAR.endings(text)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=40))
+def test_units_give_back_any_line(line):
+    scansion = EAR.scan(line)
+    assert "".join(unit.text for unit in scansion.units) == line
+    assert sum(unit.counts for unit in scansion.units) == scansion.syllables == len(scansion.stress)
+
+
+@settings(max_examples=150, deadline=None)
+@given(letters | some_word, letters | some_word)
+def test_kind_is_symmetric_and_sameness_identical(a, b):
+    for x in EAR.endings(a):
+        assert EAR.kind(x, x) == "identical"
+        for y in EAR.endings(b):
+            assert EAR.kind(x, y) == EAR.kind(y, x)
+
+
+@settings(max_examples=100, deadline=None)
+@given(some_word, some_word)
+def test_full_rhymes_share_a_key(a, b):
+    for x in EAR.endings(a):
+        for y in EAR.endings(b):
+            if EAR.kind(x, y) in EAR.rhyming:
+                assert EAR.key(x) == EAR.key(y)
+
+
+@settings(max_examples=150, deadline=None)
+@given(letters)
+def test_every_pronunciation_has_its_nuclei(word):
+    for said in phonology("en").transcribe(word).pronunciations:
+        assert list(said.nuclei) == sorted(set(said.nuclei))
+        assert 0 <= said.stress < max(len(said.nuclei), 1)
+
+
+@settings(max_examples=150, deadline=None)
+@given(letters, st.integers(1, 8))
+def test_cutting_keeps_the_letters_and_the_count(word, n):
+    assert "".join(cut(word, n)) == word and len(cut(word, n)) == n
+
+
+def test_every_pattern_of_the_grammar_ends_within_two_syllables_of_a_beat():
+    assert all(pattern.count("+") and len(pattern) - pattern.rindex("+") <= 3 for pattern in grammar())
+    assert all(len(name) == n for n, (names, *_) in patterns().items() for name in names)
+
+
+# --- tables ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("where, cells", list(en_tables.rows("spellings.tsv")))
+def test_a_spelling_row_makes_its_example_a_known_word(where, cells):
+    _, find, put, example = cells
+    old, new = example.split(">")
+    assert re.sub(find, put, old) == new
+    assert en_tables.known_phones(new)
+
+
+@pytest.mark.parametrize("name, way", [("endings.tsv", inflected), ("prefixes.tsv", prefixed)])
+def test_an_affix_row_gives_its_example(name, way):
+    for where, cells in en_tables.rows(name):
+        word, phones = cells[-1].split(">")
+        assert phones in [" ".join(found) for found, _ in way(word)], where
+
+
+def test_every_letter_row_is_used_by_its_example():
+    for where, (found, _, _, put, example) in en_tables.rows("letters.tsv"):
+        assert found in example, where
+        assert put == "0" or " ".join(put.split()) in " ".join(sound_out(example)), where
+
+
+def test_a_licence_shortens_its_example():
+    for where, (name, *_, example) in en_tables.rows("licences.tsv"):
+        assert any(name in reading.note.split() for reading in readings(example)), where
+
+
+def test_arpabet_covers_the_lexicon():
+    symbols = {p.rstrip("012") for raw in list(en_tables.lexicon().values())[::50] for p in raw.split("#")[0].split()}
+    assert symbols <= en_tables.arpabet().keys()
+
+
+def test_a_plain_word_is_nfc_and_nfd_alike():
+    assert plain("Wingèd") == plain("winge\u0300d") == "winged"
+    assert phones_of("wingèd") == phones_of("winge\u0300d")

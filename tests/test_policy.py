@@ -1,0 +1,175 @@
+"""The sampler draws from the model it is given, and the policy weighs what it drew."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_policy import BAUDELAIRE, tiny_policy
+from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+from policies.causal_lm import SHIPPED, CausalPolicy
+from policies.sampler import Decoding, HubDecoder, LlamaDecoder, draw, sample_tokens
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.prosody.forms import form
+from rlpoet.text import split_poem
+from rlpoet.types import Prompt
+
+QUATRAIN = Prompt("fr", "quatrain-abab")
+
+
+@pytest.fixture(scope="module")
+def policy() -> CausalPolicy:
+    return tiny_policy()
+
+
+def reference_log_probs(policy, ids: torch.Tensor) -> torch.Tensor:
+    """Hugging Face's own forward, PAD left out as in sampling, ``(B, S-1)``."""
+    with torch.no_grad():
+        logits = policy.model(input_ids=ids[:, :-1]).logits.float()
+    logits[..., policy.pad] = -torch.inf
+    return logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
+
+
+@pytest.mark.parametrize("decoder", [LlamaDecoder, HubDecoder])
+def test_cached_steps_give_the_logits_of_the_whole_forward(policy, decoder):
+    rows = [[5, 9, 11, 40], [7, 8]]
+    ids = torch.tensor([rows[0], rows[1] + [policy.pad] * 2])
+    with torch.no_grad():
+        stepped = decoder(policy.model)
+        logits = stepped.start(ids, torch.tensor([4, 2]), 16)
+        for token in (50, 61, 3, 77):
+            for row, seen in enumerate(rows):
+                whole = policy.model(input_ids=torch.tensor([seen])).logits[0, -1]
+                assert torch.allclose(logits[row], whole, atol=1e-4)
+            rows = [[*seen, token] for seen in rows]
+            logits = stepped.step(torch.tensor([token, token]))
+
+
+def test_rows_that_go_on_are_not_disturbed_by_rows_that_ended(policy):
+    decoder = LlamaDecoder(policy.model)
+    with torch.no_grad():
+        decoder.start(torch.tensor([[5, 6], [7, 8], [9, 10], [11, 12]]), torch.tensor([2, 2, 2, 2]), 8)
+        decoder.step(torch.tensor([20, 21, 22, 23]))
+        decoder.keep(torch.tensor([1, 3]))  # half are gone: the caches are copied
+        logits = decoder.step(torch.tensor([30, 31]))
+        whole = policy.model(input_ids=torch.tensor([[7, 8, 21, 30], [11, 12, 23, 31]])).logits[:, -1]
+    assert torch.allclose(logits, whole, atol=1e-4)
+
+
+def test_log_prob_is_hugging_faces_on_drawn_tokens_and_zero_elsewhere(policy):
+    rollout = policy.sample([QUATRAIN, Prompt("fr", "couplet", "Paul Verlaine")], 3, max_new_tokens=40)
+    with torch.no_grad():
+        ours = policy.log_prob(rollout)
+    theirs = reference_log_probs(policy, rollout.ids)
+    drawn = rollout.chosen[:, 1:]
+    assert torch.allclose(ours[:, 1:][drawn], theirs[drawn], atol=1e-4)
+    assert ours[:, 1:][~drawn].abs().max() == 0 and ours[:, 0].abs().max() == 0
+
+
+def test_padding_is_never_drawn(policy):
+    rollout = policy.sample([QUATRAIN], 64, max_new_tokens=30, temperature=3.0)
+    assert not (rollout.ids[rollout.chosen] == policy.pad).any()
+
+
+def test_a_row_does_not_depend_on_its_batch(policy):
+    rollout = policy.sample([QUATRAIN], 8, max_new_tokens=30)
+    with torch.no_grad():
+        together = policy.log_prob(rollout).sum(1)
+        alone = torch.stack([policy.log_prob(rollout.rows([i])).sum() for i in range(8)])
+    assert torch.allclose(together, alone, atol=1e-3)
+
+
+def test_draws_follow_the_distribution():
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0]).log().expand(20_000, 5)
+    counts = torch.bincount(draw(logits, Decoding(), torch.Generator().manual_seed(1)), minlength=5) / 20_000
+    assert torch.allclose(counts, torch.tensor([0.5, 0.3, 0.15, 0.05, 0.0]), atol=0.015)
+    assert counts[4] == 0  # what cannot be, is not
+
+
+@pytest.mark.parametrize(
+    "options, kept", [({"top_k": 2}, {0, 1}), ({"top_p": 0.6}, {0, 1}), ({"top_p": 0.5}, {0}), ({"temperature": 0.0}, {0})]
+)
+def test_truncation_keeps_the_likeliest(options, kept):
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().expand(2_000, 4).clone()
+    assert set(draw(logits, Decoding(**options), torch.Generator().manual_seed(1)).tolist()) == kept
+
+
+def test_another_architecture_is_sampled_through_its_own_forward():
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(
+        GPT2Config(vocab_size=50, n_positions=32, n_embd=16, n_layer=2, n_head=2, bos_token_id=1, eos_token_id=1)
+    ).eval()
+    greedy = sample_tokens(model, [[5, 6, 7], [8]], Decoding(temperature=0, max_new_tokens=6), end=1, pad=0)
+    for prompt, new in zip([[5, 6, 7], [8]], greedy, strict=True):
+        ids = list(prompt)
+        for token in new:
+            logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+            logits[0] = -torch.inf
+            assert token == int(logits.argmax())
+            ids.append(token)
+
+
+def test_the_same_seed_writes_the_same_poems():
+    first, second = (tiny_policy().sample([QUATRAIN], 4, max_new_tokens=40).texts for _ in range(2))
+    assert first == second
+
+
+def test_a_poem_written_down_reads_back(policy):
+    text = "\n".join(BAUDELAIRE)
+    rollout = policy.write([QUATRAIN], [text])
+    assert rollout.texts == (text,)
+    assert rollout.line_ends.shape == (1, 4) and rollout.ended.all()
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "word"])
+def test_every_tokenizer_keeps_text_and_line_breaks(kind):
+    own = tiny_policy(kind=kind)
+    text = "Où l'Œuvre — ô Zut ! — 1857 ;\n« L'été », dit-elle…\nça\nY a-t-il ☃ ?"
+    assert own.write([QUATRAIN], [text]).texts[0] == text.replace("…", "...")
+
+
+def test_an_opening_stays_as_it_is_and_is_not_charged(policy):
+    prompt = Prompt("fr", "quatrain-abab", opening=BAUDELAIRE[:2])
+    rollout = policy.sample([prompt], 3, max_new_tokens=40)
+    assert all(split_poem(text)[:2] == list(BAUDELAIRE[:2]) for text in rollout.texts)
+    given = len(policy._ids(policy.format.write_prompt(prompt)))
+    assert not rollout.chosen[:, :given].any()
+
+
+def test_a_saved_policy_opens_in_plain_transformers(policy, tmp_path):
+    policy.save(tmp_path)
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
+    ids = torch.tensor([policy._ids(policy.format.write_prompt(QUATRAIN))])
+    assert tokenizer("<|bos|><|author|>", add_special_tokens=False).input_ids == policy._ids("<|bos|><|author|>")
+    with torch.no_grad():
+        assert torch.allclose(model(input_ids=ids).logits, policy.model(input_ids=ids).logits, atol=1e-5)
+    again = CausalPolicy.load(tmp_path)
+    assert again.format == policy.format
+
+
+def test_what_cannot_be_opened_says_why(tmp_path, policy):
+    with pytest.raises(UnknownName, match="unknown 'frr'"):
+        CausalPolicy.load("frr")
+    with pytest.raises(RlpoetError, match="no policy in it"):
+        CausalPolicy.load(tmp_path)
+    policy.save(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not a model")
+    with pytest.raises(RlpoetError, match="broken policy"):
+        CausalPolicy.load(tmp_path)
+
+
+def test_an_author_it_never_read_is_named_with_the_nearest(policy):
+    with pytest.raises(UnknownName, match="did you mean 'Paul Verlaine'"):
+        policy.sample([Prompt("fr", "couplet", "Paul Verlain")])
+
+
+@pytest.mark.parametrize("lang", sorted(path.parent.name for path in SHIPPED.glob("*/config.json")))
+def test_a_shipped_policy_writes_its_forms_and_carries_a_card(lang):
+    policy = CausalPolicy.load(lang)
+    assert sum(path.stat().st_size for path in (SHIPPED / lang).iterdir()) <= 16 * 2**20
+    for name in ("couplet", "quatrain-abab", "quatrain-abba"):
+        texts = policy.sample([Prompt(lang, name)], 32).texts
+        whole = sum(len(split_poem(text)) == form(name, lang).n_lines for text in texts)
+        assert whole >= 28, f"{name}: {whole} of 32 have the form's number of lines"
+    card = (SHIPPED / lang / "README.md").read_text(encoding="utf-8")
+    assert "bits per character" in card and "quatrain-abab" in card

@@ -1,0 +1,118 @@
+"""Whole runs at the smallest size, through the command line, as a user would start them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
+
+from rlpoet.cli import main
+from rlpoet.config import parse
+from rlpoet.gflownet import TBTrainer
+from rlpoet.train_command import COMMAND as TRAIN
+
+ROOT = Path(__file__).parent.parent
+SMALL = ["--max_steps", "3", "--minutes", "0", "--eval_samples", "8", "--prompts_per_step", "2", "--group_size", "2", "--save_steps", "1", "--threads", "1"]
+FIGURES = {"rhyme_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words", "n"}
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("policy")
+    tiny_policy().save(folder)
+    return folder
+
+
+@pytest.fixture
+def quiet(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
+    assert main(["train", "--policy", str(saved), *SMALL]) == 0
+    folder = Path("runs/fr-tb-s0")
+    for name in ("report.html", "result.json", "policy/model.safetensors", "policy/tokenizer.json", "metrics.jsonl", "samples.jsonl", "config.yaml", "checkpoint.pt"):
+        assert (folder / name).stat().st_size > 0
+    assert list(folder.glob("events.out.tfevents.*"))
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    assert set(result["before"]) == set(result["after"]) == FIGURES
+    assert result["before"]["n"] == 8 and result["fresh_samples"] == 12 and result["seed"] == 0 and result["commit"]
+    shown = capsys.readouterr().out
+    assert "report.html" in shown and "pairs that rhyme" in shown
+    assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1"]) == 0
+    assert main(["train", "--policy", str(saved), *SMALL]) == 0
+    assert Path("runs/fr-tb-s0-2/result.json").exists()  # a second run does not touch the first
+
+
+def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
+    step = TBTrainer.step
+
+    def stopped(self, progress):
+        if self.n_steps == 1:
+            raise KeyboardInterrupt
+        return step(self, progress)
+
+    monkeypatch.setattr(TBTrainer, "step", stopped)
+    assert main(["train", "--policy", str(saved), "--output_dir", "run", *SMALL]) == 130
+    assert json.loads(Path("run/result.json").read_text(encoding="utf-8"))["interrupted"] is True
+    monkeypatch.setattr(TBTrainer, "step", step)
+    assert main(["train", "--resume", "run"]) == 0
+    result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
+    assert result["steps"] == 3 and result["interrupted"] is False
+    assert [json.loads(row)["step"] for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
+
+
+def test_pretraining_starts_stops_and_goes_on(quiet):
+    poems = [{"author": a, "stanzas": [list(s)]} for a, s in (("V", VERLAINE), ("B", BAUDELAIRE), ("B", BAUDELAIRE[::-1]), ("V", VERLAINE[::-1]))]
+    Path("poems.jsonl").write_text("".join(json.dumps(p) + "\n" for p in poems), encoding="utf-8")
+    flags = ["pretrain", "--lang", "fr", "--data", "poems.jsonl", "--output_dir", "prior", "--size", "nano", "--vocab_size", "400",
+             "--batch_tokens", "256", "--window", "128", "--save_steps", "2", "--threads", "1", "--no_compile", "--validation", "0.3"]  # fmt: skip
+    assert main([*flags, "--max_steps", "2"]) == 0
+    assert main([*flags, "--max_steps", "4"]) == 0
+    result = json.loads(Path("prior/result.json").read_text(encoding="utf-8"))
+    assert result["steps"] == 4 and set(result["rhyme_pairs"]) == {"couplet", "quatrain-abab", "quatrain-abba"}
+    assert "bits per character" in Path("prior/README.md").read_text(encoding="utf-8")
+
+
+def test_every_config_is_read():
+    configs = sorted(ROOT.joinpath("experiments/configs").rglob("*.yaml"))
+    assert len(configs) >= 3
+    for path in configs:
+        config = parse(TRAIN, ["--config", str(path)])
+        assert config.lang == yaml.safe_load(path.read_text(encoding="utf-8"))["lang"]
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["train", "--lang", "frr"], "did you mean 'fr'"),
+        (["train", "--forms", "quatrain-abbab"], "did you mean 'quatrain-abba'"),
+        (["train", "--policy", "nowhere"], "unknown 'nowhere'"),
+        (["train", "--learning_rat", "1"], "did you mean '--learning_rate'"),
+        (["train", "--algo", "tbb"], "did you mean 'tb'"),
+        (["train", "--minutes", "0"], "no budget"),
+        (["train", "--resume", "nowhere"], "no config.yaml"),
+        (["train", "--rewards.rhym", "1"], "did you mean 'rhyme'"),
+        (["generate", "--form", "soneto", "--lang", "fr"], "es"),
+        (["generate", "--policy", "."], "no policy in it"),
+        (["generate", "-n", "0"], "expected 1 or more"),
+        (["pretrain", "--lang", "fr", "--data", "none.jsonl", "--output_dir", "x", "--minutes", "1"], "no such file"),
+        (["pretrain", "--lang", "fr", "--data", "empty.txt", "--output_dir", "x", "--minutes", "1"], "empty"),
+        (["pretrain", "--lang", "fr", "--data", "latin1.txt", "--output_dir", "x", "--minutes", "1"], "byte 0 is not UTF-8"),
+        (["pretrain", "--lang", "fr", "--data", "bad.jsonl", "--output_dir", "x", "--minutes", "1"], "bad.jsonl:2: not JSON"),
+        (["score", "none.txt", "--lang", "fr"], "none.txt"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(argv, message, quiet, capsys):
+    Path("empty.txt").touch()
+    Path("latin1.txt").write_bytes("été".encode("latin-1"))
+    Path("bad.jsonl").write_text('{"stanzas": [["a", "b"]]}\n{"stanzas"\n', encoding="utf-8")
+    assert main(argv) == 2
+    shown = capsys.readouterr().err
+    lines = [line for line in shown.splitlines() if line.startswith("rlpoet ")]
+    assert len(lines) == 1 and message in lines[0], shown
+    assert "Traceback" not in shown and sys.exc_info()[0] is None

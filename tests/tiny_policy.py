@@ -1,0 +1,42 @@
+"""A policy small enough to build in a test: random weights, a tokenizer learned from eight lines."""
+
+from __future__ import annotations
+
+import torch
+
+from policies.causal_lm import CausalPolicy
+from policies.pretrain import SIZES, Size, build_model
+from policies.tokenizer import train_tokenizer
+from policies.verse_data import Annotated, choose_format
+from rlpoet.prosody.annotate import annotate
+
+VERLAINE = ("Les sanglots longs", "Des violons", "De l'automne", "Blessent mon cœur", "D'une langueur", "Monotone.")
+BAUDELAIRE = (
+    "Souvent, pour s'amuser, les hommes d'équipage",
+    "Prennent des albatros, vastes oiseaux des mers,",
+    "Qui suivent, indolents compagnons de voyage,",
+    "Le navire glissant sur les gouffres amers.",
+)
+torch.set_num_threads(1)  # a second thread costs more than it brings at this size
+SIZES["test"] = Size(32, 2, 2, 64)
+
+
+def annotated() -> list[Annotated]:
+    return [
+        Annotated("Paul Verlaine", tuple(annotate([VERLAINE], "fr"))),
+        Annotated("Charles Baudelaire", tuple(annotate([BAUDELAIRE], "fr"))),
+        Annotated("Charles Baudelaire", tuple(annotate([BAUDELAIRE[::-1]], "fr"))),
+    ]
+
+
+def tiny_policy(*, seed: int = 0, kind: str = "bpe") -> CausalPolicy:
+    poems = annotated()
+    verse_format = choose_format(poems * 2, "fr")
+    lines = [verse_format.write_line(line, "").rpartition("|>")[2] for poem in poems for group in poem.groups for line in group.lines]
+    tokenizer = train_tokenizer(lines, verse_format.marks, kind=kind, size=400)
+    model = build_model("test", tokenizer, seed=seed).eval()
+    with torch.no_grad():  # sharp enough that a mistake in the cache shows
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(6.0)
+    return CausalPolicy(model, tokenizer, verse_format, seed=seed)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from policies.grammar import Grammar
 from policies.sampler import Decoding, sample_tokens
 from policies.verse_format import BREAK, END, VerseFormat
 from rlpoet.errors import RlpoetError, UnknownName
@@ -93,12 +94,20 @@ class CausalPolicy:
     # -- writing ----------------------------------------------------------------------------------
 
     def sample(
-        self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, max_new_tokens: int = 0, **decoding: Any
+        self,
+        prompts: Sequence[Prompt],
+        n: int = 1,
+        *,
+        temperature: float = 1.0,
+        max_new_tokens: int = 0,
+        constrained: bool = True,
+        **decoding: Any,
     ) -> Rollout:
         """``n`` poems a prompt, those of one prompt side by side.
 
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written.
+            constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.grammar``.
         """
         asked = [prompt for prompt in prompts for _ in range(n)]
         starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(asked)}
@@ -106,8 +115,16 @@ class CausalPolicy:
         options = Decoding(temperature=temperature, max_new_tokens=room, **decoding)
         self.model.eval()
         with torch.no_grad():
+            grammar = Grammar(self.format, self.tokenizer, asked, self.model.config.vocab_size) if constrained else None
             new = sample_tokens(
-                self.model, [starts[p] for p in asked], options, end=self.end, pad=self.pad, generator=self.generator, dtype=self.precision
+                self.model,
+                [starts[p] for p in asked],
+                options,
+                end=self.end,
+                pad=self.pad,
+                generator=self.generator,
+                dtype=self.precision,
+                grammar=grammar,
             )
         return self._rollout(asked, [starts[p] for p in asked], new)
 

@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
+
+
+class Grammar(Protocol):
+    """Rules of what may follow, one state a row (``policies.grammar``)."""
+
+    def allow(self, logits: Tensor) -> None: ...
+    def advance(self, tokens: Sequence[int]) -> None: ...
+    def keep(self, rows: Sequence[int]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,7 @@ def sample_tokens(
     pad: int,
     generator: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
+    grammar: Grammar | None = None,
 ) -> list[list[int]]:
     """Continuations of each prompt, without the prompt; END kept where the policy wrote it.
 
@@ -52,6 +62,7 @@ def sample_tokens(
         pad: id that is never drawn.
         generator: source of randomness, on the CPU.
         dtype: precision of the fast path; None keeps the model's own.
+        grammar: what may come next, row by row; None allows everything but PAD.
     """
     if not prompts:
         return []
@@ -66,8 +77,12 @@ def sample_tokens(
     out: list[list[int]] = [[] for _ in prompts]
     for step in range(decoding.max_new_tokens):
         logits[:, pad] = -torch.inf
+        if grammar is not None:
+            grammar.allow(logits)
         tokens = draw(logits, decoding, generator)  # (B,)
         drawn = tokens.tolist()
+        if grammar is not None:
+            grammar.advance(drawn)
         for row, token in zip(rows, drawn, strict=True):
             out[row].append(token)
         live = [i for i, token in enumerate(drawn) if token != end]
@@ -76,6 +91,8 @@ def sample_tokens(
         if len(live) < len(rows):
             keep = torch.tensor(live, device=device)
             decoder.keep(keep)
+            if grammar is not None:
+                grammar.keep(live)
             rows, tokens = [rows[i] for i in live], tokens[keep]
         logits = decoder.step(tokens)
     return out

@@ -8,7 +8,9 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
 from policies.causal_lm import SHIPPED, CausalPolicy
+from policies.grammar import Grammar
 from policies.sampler import Decoding, HubDecoder, LlamaDecoder, draw, sample_tokens
+from policies.verse_format import BREAK, END
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
@@ -173,3 +175,41 @@ def test_a_shipped_policy_writes_its_forms_and_carries_a_card(lang):
         assert whole >= 28, f"{name}: {whole} of 32 have the form's number of lines"
     card = (SHIPPED / lang / "README.md").read_text(encoding="utf-8")
     assert "bits per character" in card and "quatrain-abab" in card
+
+
+@pytest.mark.parametrize("name", ["couplet", "quatrain-abba"])
+def test_even_random_weights_keep_the_skeleton_of_a_form(policy, name):
+    rollout = policy.sample([Prompt("fr", name)], 4, max_new_tokens=4000)
+    assert rollout.ended.all()
+    for row, text in enumerate(rollout.texts):
+        assert len(split_poem(text)) == form(name, "fr").n_lines
+        assert rollout.line_ends[row].ge(0).sum() == form(name, "fr").n_lines
+
+
+@pytest.mark.parametrize("name", ["sonnet", "quatrain-abab", "couplet"])
+def test_a_grammar_asks_for_each_mark_of_the_form_in_turn(policy, name):
+    """Draw the mark whenever it is allowed: the shortest poem of the form, stanza breaks and all."""
+    prompt = Prompt("fr", name)
+    grammar = Grammar(policy.format, policy.tokenizer, [prompt], policy.model.config.vocab_size)
+    ids = policy._ids(policy.format.write_prompt(prompt))
+    eager = torch.zeros(policy.model.config.vocab_size)
+    eager[policy.tokenizer.convert_tokens_to_ids([*policy.format.line_marks, BREAK, END])] = 1.0
+    eager[policy._ids("Albatros")] = 0.5
+    while ids[-1] != policy.end:
+        logits = eager.clone()[None]
+        grammar.allow(logits)
+        ids.append(int(logits.argmax()))
+        grammar.advance(ids[-1:])
+    asked = form(name, "fr")
+    text = policy.read(ids)
+    assert len(split_poem(text)) == asked.n_lines and text.count("\n\n") == asked.scheme.count(" ")
+    assert policy.tokenizer.decode(ids).count("<|a|>") == asked.letters.count("a") - 1
+
+
+def test_a_grammar_leaves_the_odds_of_what_it_allows_alone(policy):
+    grammar = Grammar(policy.format, policy.tokenizer, [QUATRAIN], policy.model.config.vocab_size)
+    logits = torch.randn(1, policy.model.config.vocab_size)
+    before = logits.clone()
+    grammar.allow(logits)
+    allowed = torch.isfinite(logits[0])
+    assert 0 < allowed.sum() < 60 and torch.equal(logits[0, allowed], before[0, allowed])

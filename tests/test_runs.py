@@ -16,7 +16,22 @@ from rlpoet.gflownet import TBTrainer
 from rlpoet.train_command import COMMAND as TRAIN
 
 ROOT = Path(__file__).parent.parent
-SMALL = ["--max_steps", "3", "--minutes", "0", "--eval_samples", "8", "--prompts_per_step", "2", "--group_size", "2", "--save_steps", "1", "--threads", "1"]
+SMALL = [
+    "--max_steps",
+    "3",
+    "--minutes",
+    "0",
+    "--eval_samples",
+    "8",
+    "--prompts_per_step",
+    "2",
+    "--group_size",
+    "2",
+    "--save_steps",
+    "1",
+    "--threads",
+    "1",
+]
 FIGURES = {"rhyme_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words", "n"}
 
 
@@ -35,7 +50,16 @@ def quiet(monkeypatch, tmp_path):
 def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert main(["train", "--policy", str(saved), *SMALL]) == 0
     folder = Path("runs/fr-tb-s0")
-    for name in ("report.html", "result.json", "policy/model.safetensors", "policy/tokenizer.json", "metrics.jsonl", "samples.jsonl", "config.yaml", "checkpoint.pt"):
+    for name in (
+        "report.html",
+        "result.json",
+        "policy/model.safetensors",
+        "policy/tokenizer.json",
+        "metrics.jsonl",
+        "samples.jsonl",
+        "config.yaml",
+        "checkpoint.pt",
+    ):
         assert (folder / name).stat().st_size > 0
     assert list(folder.glob("events.out.tfevents.*"))
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -67,7 +91,9 @@ def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
 
 
 def test_pretraining_starts_stops_and_goes_on(quiet):
-    poems = [{"author": a, "stanzas": [list(s)]} for a, s in (("V", VERLAINE), ("B", BAUDELAIRE), ("B", BAUDELAIRE[::-1]), ("V", VERLAINE[::-1]))]
+    poems = [
+        {"author": a, "stanzas": [list(s)]} for a, s in (("V", VERLAINE), ("B", BAUDELAIRE), ("B", BAUDELAIRE[::-1]), ("V", VERLAINE[::-1]))
+    ]
     Path("poems.jsonl").write_text("".join(json.dumps(p) + "\n" for p in poems), encoding="utf-8")
     flags = ["pretrain", "--lang", "fr", "--data", "poems.jsonl", "--output_dir", "prior", "--size", "nano", "--vocab_size", "400",
              "--batch_tokens", "256", "--window", "128", "--save_steps", "2", "--threads", "1", "--no_compile", "--validation", "0.3"]  # fmt: skip

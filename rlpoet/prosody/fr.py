@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import re
+import unicodedata
 
 from rlpoet.phonology import phonology
 from rlpoet.phonology.fr import VOWELS, clean
@@ -23,6 +24,7 @@ LONGEST_TAIL = 200
 CLOSE_E = re.compile("(é|ée|ee|er|ez|ed|ef)s?$|^et$")
 MASCULINE_E = re.compile("[^aeiouyéèêëïûôî]es?$")  # le, les, apres: their e is sounded
 PLURAL = frozenset("sxz")
+NORMAN = {("e",), ("e", "ʁ")}  # aimer : mer, whose r was once sounded in both
 SUPPORTED = frozenset({("e",)})
 LONGEST_CACHE = 100_000
 
@@ -33,7 +35,7 @@ def last_word(line: str) -> str:
     >>> last_word("Que vois-je ?"), last_word("qu'en sais je"), last_word("l’amour !")
     ('vois-je', 'sais-je', 'l’amour')
     """
-    words = WORD.findall(line[-LONGEST_TAIL:])
+    words = WORD.findall(unicodedata.normalize("NFC", line[-LONGEST_TAIL:]))
     if len(words) > 1 and words[-1].lower() in ("je", "ce"):
         return f"{words[-2]}-{words[-1]}".rsplit("'", 1)[-1]
     return words[-1] if words else ""
@@ -88,7 +90,7 @@ def tail_start(word: str) -> int:
     >>> "famille"[tail_start("famille"):], "dis-je"[tail_start("dis-je"):]
     ('ille', 'is-je')
     """
-    mute_at, mute = mute_ending(word)
+    mute_at, _ = mute_ending(word)
     cut = len(word) if mute_at < 0 else mute_at
     spans = graphemes(word[:cut]) or graphemes(word)
     return spans[-1][0] if spans else 0
@@ -100,7 +102,7 @@ class FrenchVerse:
     Kinds that rhyme, by shared sounds: ``pauvre`` (the vowel alone), ``suffisante`` (two), ``riche`` (three or
     more), ``léonine`` (two syllables), ``homonyme`` (the whole word). Kinds that do not: ``identical``,
     ``insuffisante`` (-é without its consonant), ``irrégulière`` (singular with plural), ``androgyne``
-    (masculine with feminine), ``assonante``.
+    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``.
     """
 
     code = "fr"
@@ -135,6 +137,8 @@ class FrenchVerse:
             return "identical"
         tail, other = merge(a.phones), merge(b.phones)
         if tail != other:
+            if {tail, other} == NORMAN and a.word.endswith(("er", "ers")) and b.word.endswith(("er", "ers")):
+                return "normande"
             return "assonante" if tail[0] == other[0] and a.gender == b.gender else None
         if a.gender != b.gender:
             return "androgyne"

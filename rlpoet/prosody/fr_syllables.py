@@ -1,6 +1,6 @@
 """French words to metrical nuclei, from the spelling: what surely counts, what may, and how likely.
 
-Classical count (Quicherat, Elwert): every vowel grapheme is a nucleus; two in contact may be read apart
+Classical count as commonly taught: every vowel grapheme is a nucleus; two in contact may be read apart
 (diérèse, ``li-on``) or together (synérèse, ``pied``), a word-final mute e counts before a consonant, is
 elided before a vowel or mute h, and is dropped at the line's end. How often each contact is read apart is
 learned from annotated verse (``dierese.tsv``), per word and by ending. Left out: apocope and colloquial
@@ -30,6 +30,7 @@ OLD_LETTERS = (
     (re.compile("^i(?=[aeou])"), "j"),
     (re.compile(f"(?<=[{VOWEL_LETTERS}n])i(?=[{VOWEL_LETTERS}])"), "j"),
 )
+INNER_E = re.compile(f"e[^{VOWEL_LETTERS}][{VOWEL_LETTERS}]")  # gaieté, avouera
 CLUSTER = re.compile("[bcdfgptv][lr]$")
 PRIOR_STRENGTH = 1.0
 START_GLIDE, START_HIATUS, START_INNER_E = 0.5, 0.97, 0.05
@@ -150,7 +151,8 @@ def contact_keys(word: str, spans: list[tuple[int, int]], at: int) -> tuple[str,
     """Table keys of the contact before letter ``at``, from the whole word to the bare vowels.
 
     Flags before the colon: K a cluster like ``bl`` leads (ou-bli-er), V the stem is a verb's (confi-er),
-    M the ending is a verb's (aim-ions).
+    M the ending is a verb's (aim-ions), E an e before one consonant
+    and a vowel follows (avou-era).
 
     >>> contact_keys("oublier", [(0, 2), (4, 5), (5, 6)], 5)
     ('#oubli-er#', 'bli-er#', 'KV:li=er', 'KV:i=er#', 'KV:i+e')
@@ -160,6 +162,7 @@ def contact_keys(word: str, spans: list[tuple[int, int]], at: int) -> tuple[str,
     verbs = verb_stems()
     flags = "K" if CLUSTER.search(word[:left]) else ""
     flags += "V" if word[:at] in verbs else "M" if word[at - 1] == "i" and word[: at - 1] in verbs else ""
+    flags += "E" if INNER_E.match(word, at) else ""
     vowels, rest = word[left:at], word[at:].removesuffix("s")
     return (
         f"#{word[:at]}-{word[at:]}#",
@@ -186,7 +189,7 @@ def verb_stems() -> frozenset[str]:
 
 def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
     """A first guess for a contact: glides may join, other vowels stay apart, e inside after a vowel is mute."""
-    if word[start:end] == "e" and re.match(f"e[^{VOWEL_LETTERS}][{VOWEL_LETTERS}]", word[start:]):
+    if INNER_E.match(word, start):
         return START_INNER_E
     return START_GLIDE if word[left.start : left.end] in ("i", "y", "u", "ou", "o", "î") else START_HIATUS
 

@@ -1,0 +1,81 @@
+"""Keep a poem to its form while it is written: as many lines as asked for, each with its mark, its tail and a word.
+
+Only the skeleton is forced: where a line may end and which mark comes next. What rhymes, and how long a line is, stays the
+policy's. Sampling under a grammar is a behaviour policy; log-probabilities are those of the model itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from policies.verse_format import BREAK, END, VerseFormat
+from rlpoet.prosody.annotate import relabel
+from rlpoet.prosody.forms import form
+from rlpoet.types import Prompt
+
+TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
+
+
+class Grammar:
+    """State of a batch: one row a poem.
+
+    Args:
+        verse_format, tokenizer: the policy's own.
+        prompts: one a row, in the order of the batch.
+    """
+
+    def __init__(self, verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], n_pieces: int) -> None:
+        ids = {mark: int(tokenizer.convert_tokens_to_ids(mark)) for mark in verse_format.marks}
+        self.end, self.plans = ids[END], verse_format.plans
+        text = torch.ones(n_pieces, dtype=torch.bool)
+        text[list(ids.values())] = False
+        control = [f"<0x{byte:02X}>" for byte in (*range(32), 127)]
+        text[[i for i in tokenizer.convert_tokens_to_ids(control) if i is not None]] = False  # a line break is the form's, not the policy's
+        text[len(tokenizer) :] = False  # rows that only round the vocabulary up
+        tails = torch.zeros(n_pieces, dtype=torch.bool)
+        tails[[i for mark, i in ids.items() if mark.startswith("<|~")]] = True
+        nothing = torch.zeros(n_pieces, dtype=torch.bool)
+        self.barred = ~torch.stack([tails, text, text, nothing])  # (phase, V)
+        self.queues = []  # for each row what has to be drawn between its lines, END last
+        for prompt in prompts:
+            places = verse_format.line_places(relabel(form(prompt.form, prompt.lang).scheme))[len(prompt.opening) + 1 :]
+            gaps = [[ids[BREAK], ids[place.removeprefix(BREAK)]] if place.startswith(BREAK) else [ids[place]] for place in places]
+            self.queues.append([*gaps, [self.end]])
+        self.phase = [TAIL if self.plans else FIRST_WORD] * len(prompts)
+        self.forced: list[list[int]] = [[] for _ in prompts]
+
+    def allow(self, logits: Tensor) -> None:
+        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        rows = [i for i, phase in enumerate(self.phase) if phase in (WORDS, FORCED)]
+        marks = [self.forced[i][0] if self.phase[i] == FORCED else self.queues[i][0][0] for i in rows]
+        kept = logits[rows, marks]
+        logits.masked_fill_(self.barred.to(logits.device)[self.phase], -torch.inf)
+        logits[rows, marks] = kept
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Note what each row drew."""
+        for i, token in enumerate(tokens):
+            phase = self.phase[i]
+            if phase == TAIL:
+                self.phase[i] = FIRST_WORD
+            elif phase == FIRST_WORD:
+                self.phase[i] = WORDS
+            elif phase == FORCED:
+                self.forced[i].pop(0)
+                self.phase[i] = FORCED if self.forced[i] else self._line()
+            elif token == self.queues[i][0][0]:
+                self.forced[i] = self.queues[i].pop(0)[1:]
+                self.phase[i] = FORCED if self.forced[i] else self._line()
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget all other rows."""
+        self.phase = [self.phase[i] for i in rows]
+        self.forced = [self.forced[i] for i in rows]
+        self.queues = [self.queues[i] for i in rows]
+
+    def _line(self) -> int:
+        return TAIL if self.plans else FIRST_WORD

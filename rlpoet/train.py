@@ -33,7 +33,7 @@ from rlpoet.tracking import Tracker
 from rlpoet.train_command import TrainConfig
 from rlpoet.types import Prompt
 
-CHECKPOINT, BEFORE, POLICY = "checkpoint.pt", "before.json", "policy"
+CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 ALGOS = ("tb",)
@@ -82,7 +82,7 @@ def train(config: TrainConfig) -> int:
             tracker.config(config)
             out.print(f"Measuring {config.eval_samples} poems of the prior ...")
             before = examine(policy, prior, exam, config)
-            write_atomically(folder / BEFORE, json.dumps({"figures": before.figures, "texts": before.rollout.texts}, ensure_ascii=False))
+            keep(folder / BEFORE, before)
             show(tracker, 0, "before", before.rollout, score)
             first = before.rollout.texts
             figures_before = before.figures
@@ -105,6 +105,7 @@ def train(config: TrainConfig) -> int:
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         after = examine(policy, prior, exam, config)
+        keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", after.rollout, score)
         tracker.result({
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
@@ -185,6 +186,13 @@ def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: Train
     policy.precision, prior.precision = kept[1], kept[2]
     rollout = join(parts, pad=policy.pad).rows(range(config.eval_samples))
     return Measured({**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}, rollout)
+
+
+def keep(path: Path, measured: Measured) -> None:
+    """All poems of an examination with their figures, for another judge."""
+    prompts = [dataclasses.asdict(prompt) for prompt in measured.rollout.prompts]
+    item = {"figures": measured.figures, "prompts": prompts, "texts": measured.rollout.texts}
+    write_atomically(path, json.dumps(item, ensure_ascii=False))
 
 
 def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:

@@ -50,16 +50,8 @@ def quiet(monkeypatch, tmp_path):
 def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert main(["train", "--policy", str(saved), *SMALL]) == 0
     folder = Path("runs/fr-tb-s0")
-    for name in (
-        "report.html",
-        "result.json",
-        "policy/model.safetensors",
-        "policy/tokenizer.json",
-        "metrics.jsonl",
-        "samples.jsonl",
-        "config.yaml",
-        "checkpoint.pt",
-    ):
+    logs = ("metrics.jsonl", "samples.jsonl", "before.json", "after.json", "config.yaml", "checkpoint.pt")
+    for name in ("report.html", "result.json", "policy/model.safetensors", "policy/tokenizer.json", *logs):
         assert (folder / name).stat().st_size > 0
     assert list(folder.glob("events.out.tfevents.*"))
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -91,12 +83,11 @@ def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
 
 
 def test_pretraining_starts_stops_and_goes_on(quiet):
-    poems = [
-        {"author": a, "stanzas": [list(s)]} for a, s in (("V", VERLAINE), ("B", BAUDELAIRE), ("B", BAUDELAIRE[::-1]), ("V", VERLAINE[::-1]))
-    ]
+    stanzas = (VERLAINE, BAUDELAIRE, BAUDELAIRE[::-1], VERLAINE[::-1])
+    poems = [{"author": "Verlaine", "stanzas": [list(stanza)]} for stanza in stanzas]
     Path("poems.jsonl").write_text("".join(json.dumps(p) + "\n" for p in poems), encoding="utf-8")
-    flags = ["pretrain", "--lang", "fr", "--data", "poems.jsonl", "--output_dir", "prior", "--size", "nano", "--vocab_size", "400",
-             "--batch_tokens", "256", "--window", "128", "--save_steps", "2", "--threads", "1", "--no_compile", "--validation", "0.3"]  # fmt: skip
+    flags = ["pretrain", "--lang", "fr", "--data", "poems.jsonl", "--output_dir", "prior", "--size", "nano", "--vocab_size", "400"]
+    flags += ["--batch_tokens", "256", "--window", "128", "--save_steps", "2", "--threads", "1", "--no_compile", "--validation", "0.3"]
     assert main([*flags, "--max_steps", "2"]) == 0
     assert main([*flags, "--max_steps", "4"]) == 0
     result = json.loads(Path("prior/result.json").read_text(encoding="utf-8"))

@@ -33,7 +33,8 @@ codes (author, length, scheme) and writes each line after the sound of its rhyme
 
 ## Data
 
-{names}: public-domain and freely licensed verse gathered for training; only the weights are shipped, no poem is.
+{names}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
+the weights where a non-commercial licence would matter.
 {result["poems"]["train"]} poems trained on, {result["poems"]["validation"]} whole poems held out (by a hash of their first lines).
 
 ## Training

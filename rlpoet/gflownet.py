@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from rlpoet.errors import RlpoetError
-from rlpoet.objectives import balance_residual, group_log_z, target_log_reward
+from rlpoet.objectives import balance_residual, centred, group_log_z, residual_to_go, target_log_reward
 from rlpoet.replay import Replay, merge
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.types import Prompt
@@ -34,7 +34,11 @@ class Scored(Protocol):
     def parts(self) -> Mapping[str, tuple[float | None, ...]]: ...
 
 
-Scorer = Callable[[Sequence[Prompt], Sequence[str]], Scored]
+class Scorer(Protocol):
+    """A composed reward: scores with their parts, and what each line adds to one."""
+
+    def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored: ...
+    def by_line(self, prompt: Prompt, text: str) -> list[float]: ...
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,8 @@ class TBOptions:
         warmup: steps over which the rate rises.
         replay: texts from the buffer beside the fresh ones of a prompt, as a share of ``group_size``.
         clip: largest norm of a gradient.
+        credit: ``line`` weighs a token of a fresh text by the part of the residual its line can still change, ``poem`` by
+            all of it; the same gradient in the mean. Replayed texts always count whole.
     """
 
     prompts_per_step: int = 16
@@ -60,6 +66,7 @@ class TBOptions:
     warmup: int = 10
     replay: float = 0.25
     clip: float = 1.0
+    credit: str = "line"
 
 
 class TBTrainer:
@@ -91,20 +98,26 @@ class TBTrainer:
         scored = self.score(fresh.prompts, fresh.texts)
         scores = [0.0 if total is None else total for total in scored.total]
         with torch.no_grad():
-            log_prior = self.prior.log_prob(fresh).sum(1)  # (B,)
+            prior_steps = self.prior.log_prob(fresh).cpu()  # (B, S)
+        log_prior = prior_steps.sum(1)
         drawn = [kept for prompt in asked for kept in self.replay.draw(prompt, round(options.replay * options.group_size), self.rng)]
         batch = merge(fresh, drawn, pad=self.policy.pad)
         place = {prompt: i for i, prompt in enumerate(asked)}
         group = torch.tensor([place[prompt] for prompt in batch.prompts])
         beta = options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1))
-        prior = torch.cat([log_prior.cpu(), torch.tensor([kept.log_prior for kept in drawn])])
+        prior = torch.cat([log_prior, torch.tensor([kept.log_prior for kept in drawn])])
         reward = torch.tensor(scores + [kept.score for kept in drawn], dtype=torch.float32)
         log_reward = target_log_reward(reward, prior[:, None], beta)  # (B,)
 
         rate = options.learning_rate * min(1.0, (self.n_steps + 1) / options.warmup) * (1.0 - 0.9 * min(progress, 1.0))
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate
-        log_pf, residual, norm = self._update(batch, log_reward, group)
+        weigh = (
+            (lambda steps: self._credit(fresh, steps[: len(fresh), : prior_steps.shape[1]] - prior_steps, beta, group[: len(fresh)]))
+            if options.credit == "line"
+            else None
+        )
+        log_pf, residual, norm = self._update(batch, log_reward, group, weigh)
         self.replay.add(fresh, scores, log_prior.tolist())
         n = len(fresh)
         self.n_steps += 1
@@ -138,14 +151,38 @@ class TBTrainer:
                 metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
         return metrics, fresh, scored
 
-    def _update(self, batch: Rollout, log_reward: Tensor, group: Tensor) -> tuple[Tensor, Tensor, float]:
-        """One optimizer step on the VarGrad loss; log-probabilities ``(B,)``, residuals ``(B,)``, gradient norm."""
+    def _credit(self, fresh: Rollout, log_ratio: Tensor, beta: float, group: Tensor) -> Tensor:
+        """Weight of each token of the fresh texts, ``(B, S)``: its line's residual to go, centred within the prompt."""
+        n_lines = max(fresh.line_ends.shape[1], 1)
+        gains = torch.zeros(len(fresh), n_lines)
+        for row, (prompt, text) in enumerate(zip(fresh.prompts, fresh.texts, strict=True)):
+            own = self.score.by_line(prompt, text)[len(prompt.opening) :][:n_lines]
+            gains[row, : len(own)] = torch.tensor(own)
+        # the mark after a line decides where the line ends, so it counts as part of it
+        ends = fresh.line_ends.masked_fill(fresh.line_ends < 0, fresh.ids.shape[1]) + 1  # (B, L)
+        place = torch.arange(fresh.ids.shape[1])
+        line_of = (place[None, :, None] > ends[:, None, :]).sum(2).clamp_max(n_lines - 1)  # (B, S)
+        return centred(residual_to_go(log_ratio, gains, line_of, beta), group).gather(1, line_of)
+
+    def _update(
+        self, batch: Rollout, log_reward: Tensor, group: Tensor, weigh: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Tensor, Tensor, float]:
+        """One optimizer step on the VarGrad loss; log-probabilities ``(B,)``, residuals ``(B,)``, gradient norm.
+
+        Args:
+            weigh: from the fresh texts' detached log-probabilities to the weight of each of their tokens; None: the residual's square.
+        """
         self.policy.model.train()
         log_pf = self.policy.log_prob(batch).cpu()  # (B, S)
         log_z = group_log_z(log_pf, log_reward, group)
         residual = balance_residual(log_pf, log_reward, log_z)
         self.optimizer.zero_grad(set_to_none=True)
-        residual.square().mean().backward()
+        loss = residual.square()
+        if weigh is not None:  # the square's gradient is twice the residual; weights take its place
+            weights = weigh(log_pf.detach())  # (fresh, S)
+            n = len(weights)
+            loss = torch.cat([2 * (weights * log_pf[:n, : weights.shape[1]]).sum(1), loss[n:]])
+        loss.mean().backward()
         norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.options.clip)
         self.optimizer.step()
         self.policy.model.eval()

@@ -89,3 +89,39 @@ def group_log_z(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
 def vargrad(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
     """TB with the group estimate of log Z: mean squared residual, scalar, nats squared."""
     return trajectory_balance(log_pf, log_reward, group_log_z(log_pf, log_reward, group))
+
+
+def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: float) -> Tensor:
+    """The part of a balance residual that a line can still change, ``(B, L)``, nats.
+
+    ``sum over lines k >= l of (log pi - log p0)(line k) - beta * gains[k]``. In the gradient of TB on the policy's own texts
+    the terms of earlier lines have mean zero, because ``grad log pi`` of a token has mean zero given all before it; leaving
+    them out keeps the gradient's mean and takes away most of its variance where rewards come line by line.
+
+    Args:
+        log_ratio: ``log pi - log p0`` of each token, detached, ``(B, T)``, 0 on padding.
+        gains: what each line adds to the reward, ``(B, L)``; sums to the reward, and depends on no later line.
+        line_of: line each token decides, ``(B, T)``, in [0, L).
+        beta: inverse temperature.
+
+    References:
+        Sutton et al. 1999, "Policy gradient methods", for reward to go; the identity with TB is checked in tests.
+    """
+    if log_ratio.shape != line_of.shape or gains.shape[:1] != log_ratio.shape[:1]:
+        shapes = ", ".join(str(tuple(x.shape)) for x in (log_ratio, gains, line_of))
+        raise ValueError(f"expected log_ratio (B, T), gains (B, L), line_of (B, T); got {shapes}")
+    per_line = torch.zeros(gains.shape, dtype=log_ratio.dtype, device=log_ratio.device).scatter_add(1, line_of, log_ratio) - beta * gains
+    return per_line.flip(1).cumsum(1).flip(1)
+
+
+def centred(values: Tensor, group: Tensor) -> Tensor:
+    """Each column less its mean over the rows of one prompt, ``(B, L)``.
+
+    Args:
+        values: ``(B, L)``.
+        group: prompt of each row, ``(B,)``, integers from 0.
+    """
+    n_groups = int(group.max()) + 1
+    total = torch.zeros((n_groups, values.shape[1]), dtype=values.dtype, device=values.device).index_add(0, group, values)
+    size = torch.zeros(n_groups, dtype=values.dtype, device=values.device).index_add(0, group, torch.ones_like(values[:, 0]))
+    return values - (total / size.clamp_min(1)[:, None])[group]

@@ -37,6 +37,7 @@ CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json"
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 ALGOS = ("tb",)
+CREDITS = ("line", "poem")
 COLUMNS = {  # of the running table: heading -> metric
     "reward": "reward/mean",
     "rhyme": "rewards/rhyme/mean",
@@ -96,6 +97,7 @@ def train(config: TrainConfig) -> int:
         options = TBOptions(
             prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
             learning_rate=config.learning_rate, replay=config.replay,
+            credit=config.credit,
         )  # fmt: skip
         trainer = TBTrainer(policy, score, prompts, options, seed=config.seed)
         if config.resume is not None:
@@ -231,6 +233,8 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
     if config.algo not in ALGOS:
         raise UnknownName("algo", config.algo, ALGOS)
+    if config.credit not in CREDITS:
+        raise UnknownName("credit", config.credit, CREDITS)
     if config.precision not in PRECISIONS:
         raise UnknownName("precision", config.precision, PRECISIONS)
     if not config.minutes and not config.max_steps:

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpoet.objectives import balance_residual, group_log_z, target_log_reward, trajectory_balance, vargrad
+from rlpoet.objectives import balance_residual, group_log_z, residual_to_go, target_log_reward, trajectory_balance, vargrad
 
 VOCAB, LENGTH, BETA = 4, 4, 3.0
 TEXTS = list(itertools.product(range(VOCAB), repeat=LENGTH))  # 256 texts, all of them
@@ -83,6 +83,22 @@ def test_vargrad_reaches_the_target_from_samples_alone(log_reward):
 def test_loss_is_zero_exactly_at_the_target(log_reward):
     exact = (log_reward - log_reward.logsumexp(0))[:, None]  # one step a text: its log-probability
     assert trajectory_balance(exact, log_reward, log_reward.logsumexp(0)).item() == pytest.approx(0.0, abs=1e-20)
+
+
+def test_credit_by_line_has_the_gradient_of_tb_in_the_mean(prior, log_reward):
+    """Exact, over all texts: lines of two tokens, each with a gain of its own."""
+    generator = torch.Generator().manual_seed(5)
+    logits = torch.randn(len(PREFIXES), VOCAB, dtype=torch.float64, generator=generator, requires_grad=True)
+    log_pf = log_pf_of(logits)
+    p = log_pf.detach().sum(1).exp()
+    gains = torch.stack([(TOKENS[:, 0] == 1).double() / 2, (TOKENS[:, 1] == TOKENS[:, 3]).double() / 2], 1)  # the second line's looks back
+    line_of = torch.tensor([0, 0, 1, 1]).expand(len(TEXTS), 4)
+    whole = balance_residual(log_pf.detach(), target_log_reward(gains.sum(1), prior, BETA), torch.tensor(0.0))
+    (by_poem,) = torch.autograd.grad((p * whole * log_pf.sum(1)).sum(), logits, retain_graph=True)
+    to_go = residual_to_go((log_pf - prior).detach(), gains, line_of, BETA)
+    (by_line,) = torch.autograd.grad((p[:, None] * to_go.gather(1, line_of) * log_pf).sum(), logits)
+    assert by_poem.abs().max() > 1e-3 and torch.allclose(by_poem, by_line, atol=1e-12)
+    assert torch.allclose(to_go[:, 0], whole)  # at the first line everything is still to go
 
 
 def test_a_prompt_with_one_text_teaches_nothing(log_reward):

@@ -56,6 +56,7 @@ class TBOptions:
         clip: largest norm of a gradient.
         credit: ``line`` weighs a token of a fresh text by the part of the residual its line can still change, ``poem`` by
             all of it; the same gradient in the mean. Replayed texts always count whole.
+        credit_decay: how much the next line's residual counts for this one; 1 keeps TB's gradient in the mean.
     """
 
     prompts_per_step: int = 16
@@ -67,6 +68,7 @@ class TBOptions:
     replay: float = 0.25
     clip: float = 1.0
     credit: str = "line"
+    credit_decay: float = 0.5
 
 
 class TBTrainer:
@@ -162,7 +164,7 @@ class TBTrainer:
         ends = fresh.line_ends.masked_fill(fresh.line_ends < 0, fresh.ids.shape[1]) + 1  # (B, L)
         place = torch.arange(fresh.ids.shape[1])
         line_of = (place[None, :, None] > ends[:, None, :]).sum(2).clamp_max(n_lines - 1)  # (B, S)
-        return centred(residual_to_go(log_ratio, gains, line_of, beta), group).gather(1, line_of)
+        return centred(residual_to_go(log_ratio, gains, line_of, beta, self.options.credit_decay), group).gather(1, line_of)
 
     def _update(
         self, batch: Rollout, log_reward: Tensor, group: Tensor, weigh: Callable[[Tensor], Tensor] | None

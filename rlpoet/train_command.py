@@ -34,6 +34,7 @@ class TrainConfig:
         learning_rate: peak rate.
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
         credit: line gives each token the part of the balance its line can still change; poem gives it all, as in plain VarGrad.
+        credit_decay: with line credit, how much the next line's part counts; 1 keeps the gradient of plain VarGrad in the mean.
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
         precision: bf16 or fp32; the final figures are always computed in fp32.
@@ -62,6 +63,7 @@ class TrainConfig:
     learning_rate: float = 2e-4
     replay: float = 0.25
     credit: str = "line"
+    credit_decay: float = 0.5
     openings: float = 0.25
     eval_samples: int = 256
     precision: str = "bf16"

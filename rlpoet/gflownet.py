@@ -20,6 +20,7 @@ from torch import Tensor
 
 from rlpoet.errors import RlpoetError
 from rlpoet.objectives import balance_residual, centred, group_log_z, residual_to_go, target_log_reward
+from rlpoet.prosody.forms import form
 from rlpoet.replay import Replay, merge
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.types import Prompt
@@ -54,21 +55,24 @@ class TBOptions:
         warmup: steps over which the rate rises.
         replay: texts from the buffer beside the fresh ones of a prompt, as a share of ``group_size``.
         clip: largest norm of a gradient.
+        freeze_embeddings: leave token embeddings and the head as they are.
         credit: ``line`` weighs a token of a fresh text by the part of the residual its line can still change, ``poem`` by
             all of it; the same gradient in the mean. Replayed texts always count whole.
-        credit_decay: how much the next line's residual counts for this one; 1 keeps TB's gradient in the mean.
+        bearing: with line credit, how much the part of a later line counts that this one does not rhyme with; 1 keeps TB's
+            gradient in the mean.
     """
 
     prompts_per_step: int = 16
     group_size: int = 8
-    beta: float = 20.0
+    beta: float = 15.0
     beta_warmup: int = 20
-    learning_rate: float = 2e-4
+    learning_rate: float = 7e-4
     warmup: int = 10
-    replay: float = 0.25
+    replay: float = 0.0
     clip: float = 1.0
+    freeze_embeddings: bool = True
     credit: str = "line"
-    credit_decay: float = 0.5
+    bearing: float = 0.2
 
 
 class TBTrainer:
@@ -78,7 +82,12 @@ class TBTrainer:
         if options.group_size < 2:
             raise RlpoetError(f"group_size: {options.group_size}; expected 2 or more, log Z is a mean over a prompt's texts.")
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        self.optimizer = torch.optim.AdamW(policy.model.parameters(), lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        if options.freeze_embeddings:
+            # a token's row is seen in few texts of a batch; Adam scales its noise up to full steps and the policy drifts
+            for table in (policy.model.get_input_embeddings(), policy.model.get_output_embeddings()):
+                table.requires_grad_(False)
+        trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self.replay = Replay()
         self.rng = random.Random(seed)
         self.n_steps = self.n_fresh = 0
@@ -157,14 +166,21 @@ class TBTrainer:
         """Weight of each token of the fresh texts, ``(B, S)``: its line's residual to go, centred within the prompt."""
         n_lines = max(fresh.line_ends.shape[1], 1)
         gains = torch.zeros(len(fresh), n_lines)
+        bearing = torch.full((len(fresh), n_lines, n_lines), self.options.bearing)
+        bearing.diagonal(dim1=1, dim2=2).fill_(1.0)
         for row, (prompt, text) in enumerate(zip(fresh.prompts, fresh.texts, strict=True)):
             own = self.score.by_line(prompt, text)[len(prompt.opening) :][:n_lines]
             gains[row, : len(own)] = torch.tensor(own)
+            letters = form(prompt.form, prompt.lang).letters[len(prompt.opening) :][:n_lines]
+            for late, letter in enumerate(letters):
+                for early in range(late):
+                    if letters[early] == letter != "x":
+                        bearing[row, early, late] = 1.0  # a line that opens a rhyme has a full part in the one that answers it
         # the mark after a line decides where the line ends, so it counts as part of it
         ends = fresh.line_ends.masked_fill(fresh.line_ends < 0, fresh.ids.shape[1]) + 1  # (B, L)
         place = torch.arange(fresh.ids.shape[1])
         line_of = (place[None, :, None] > ends[:, None, :]).sum(2).clamp_max(n_lines - 1)  # (B, S)
-        return centred(residual_to_go(log_ratio, gains, line_of, beta, self.options.credit_decay), group).gather(1, line_of)
+        return centred(residual_to_go(log_ratio, gains, line_of, beta, bearing), group).gather(1, line_of)
 
     def _update(
         self, batch: Rollout, log_reward: Tensor, group: Tensor, weigh: Callable[[Tensor], Tensor] | None

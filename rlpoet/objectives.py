@@ -91,34 +91,33 @@ def vargrad(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
     return trajectory_balance(log_pf, log_reward, group_log_z(log_pf, log_reward, group))
 
 
-def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: float, decay: float = 1.0) -> Tensor:
+def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: float, bearing: Tensor | None = None) -> Tensor:
     """The part of a balance residual that a line can still change, ``(B, L)``, nats.
 
-    ``sum over lines k >= l of decay**(k - l) * ((log pi - log p0)(line k) - beta * gains[k])``. In the gradient of TB on the
+    ``sum over lines k >= l of bearing[l, k] * ((log pi - log p0)(line k) - beta * gains[k])``. In the gradient of TB on the
     policy's own texts the terms of earlier lines have mean zero, because ``grad log pi`` of a token has mean zero given all
-    before it; leaving them out keeps the gradient's mean (with ``decay`` 1) and takes away much of its variance where
-    rewards come line by line. A smaller decay trusts that lines far below depend little on this one: less variance, for a
-    bias that grows as it falls, the trade of lambda in GAE and SubTB.
+    before it; leaving them out keeps the gradient's mean (``bearing`` None: all ones) and takes away much of its variance
+    where rewards come line by line. A smaller bearing of line l on a later line k trusts that k depends little on l: less
+    variance, for a bias, the trade of lambda in GAE and SubTB.
 
     Args:
         log_ratio: ``log pi - log p0`` of each token, detached, ``(B, T)``, 0 on padding.
         gains: what each line adds to the reward, ``(B, L)``; sums to the reward, and depends on no later line.
         line_of: line each token decides, ``(B, T)``, in [0, L).
         beta: inverse temperature.
-        decay: weight of each next line, in [0, 1].
+        bearing: ``(B, L, L)``, in [0, 1]; only its upper triangle is read.
 
     References:
         Schulman et al. 2016, "High-dimensional continuous control using GAE", arXiv:1506.02438; Madan et al. 2023, "Learning
-        GFlowNets from partial episodes", arXiv:2209.12782. The identity with TB at decay 1 is checked in tests.
+        GFlowNets from partial episodes", arXiv:2209.12782. The identity with TB is checked in tests.
     """
     if log_ratio.shape != line_of.shape or gains.shape[:1] != log_ratio.shape[:1]:
         shapes = ", ".join(str(tuple(x.shape)) for x in (log_ratio, gains, line_of))
         raise ValueError(f"expected log_ratio (B, T), gains (B, L), line_of (B, T); got {shapes}")
     per_line = torch.zeros(gains.shape, dtype=log_ratio.dtype, device=log_ratio.device).scatter_add(1, line_of, log_ratio) - beta * gains
-    to_go = [per_line[:, -1]]
-    for line in range(per_line.shape[1] - 2, -1, -1):
-        to_go.append(per_line[:, line] + decay * to_go[-1])
-    return torch.stack(to_go[::-1], dim=1)
+    if bearing is None:
+        bearing = torch.ones((*gains.shape, gains.shape[1]), dtype=per_line.dtype, device=per_line.device)
+    return (bearing.triu() @ per_line[:, :, None]).squeeze(2)
 
 
 def centred(values: Tensor, group: Tensor) -> Tensor:

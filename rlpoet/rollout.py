@@ -81,7 +81,7 @@ class Policy(Protocol):
 
     lang: str
     authors: tuple[str, ...]
-    model: nn.Module
+    model: Any  # a Hugging Face causal LM: an nn.Module with get_input_embeddings()
     pad: int
     generator: torch.Generator
     precision: torch.dtype

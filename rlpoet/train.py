@@ -97,7 +97,7 @@ def train(config: TrainConfig) -> int:
         options = TBOptions(
             prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
             learning_rate=config.learning_rate, replay=config.replay,
-            credit=config.credit, credit_decay=config.credit_decay,
+            freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
         )  # fmt: skip
         trainer = TBTrainer(policy, score, prompts, options, seed=config.seed)
         if config.resume is not None:

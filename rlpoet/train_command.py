@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.commands import Command
 
-DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
+DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.0}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
 DEFAULT_OPTIONS = {"meter": {"strained": 0.5}}
 
@@ -33,8 +33,10 @@ class TrainConfig:
         beta_warmup: steps over which beta rises to its value.
         learning_rate: peak rate.
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
+        freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
         credit: line gives each token the part of the balance its line can still change; poem gives it all, as in plain VarGrad.
-        credit_decay: with line credit, how much the next line's part counts; 1 keeps the gradient of plain VarGrad in the mean.
+        bearing: with line credit, how much the part of a later line counts that this one does not rhyme with; 1 keeps the
+            gradient of plain VarGrad in the mean.
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
         precision: bf16 or fp32; the final figures are always computed in fp32.
@@ -54,16 +56,17 @@ class TrainConfig:
     authors: tuple[str, ...] = ()
     rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
     reward_options: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
-    minutes: float = 8.0
+    minutes: float = 10.0
     max_steps: int = 0
     prompts_per_step: int = 16
     group_size: int = 8
-    beta: float = 20.0
+    beta: float = 15.0
     beta_warmup: int = 20
-    learning_rate: float = 2e-4
-    replay: float = 0.25
+    learning_rate: float = 7e-4
+    replay: float = 0.0
+    freeze_embeddings: bool = True
     credit: str = "line"
-    credit_decay: float = 0.5
+    bearing: float = 0.2
     openings: float = 0.25
     eval_samples: int = 256
     precision: str = "bf16"

@@ -43,12 +43,18 @@ plain = Plain()
 
 def trainer(**options: Any) -> TBTrainer:
     policy = tiny_policy()
-    return TBTrainer(policy, plain, PROMPTS, TBOptions(prompts_per_step=2, group_size=8, learning_rate=3e-3, warmup=1, **options), seed=0)
+    return TBTrainer(
+        policy,
+        plain,
+        PROMPTS,
+        TBOptions(**{"prompts_per_step": 2, "group_size": 8, "learning_rate": 3e-3, "warmup": 1, "replay": 0.5, **options}),
+        seed=0,
+    )
 
 
 @pytest.mark.parametrize("credit", ["line", "poem"])
 def test_training_raises_the_reward(credit):
-    run = trainer(beta=60.0, beta_warmup=1, credit=credit)
+    run = trainer(beta=60.0, beta_warmup=1, credit=credit, freeze_embeddings=False)
     seen = [run.step(0.0)[0] for _ in range(30)]
     first, last = (sum(m["reward/mean"] for m in part) / 5 for part in (seen[:5], seen[-5:]))
     assert last > first + 0.05

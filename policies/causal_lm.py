@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
 
 from policies.grammar import Grammar
 from policies.sampler import Decoding, sample_tokens
@@ -66,8 +68,9 @@ class CausalPolicy:
         folder = locate(source)
         verse_format = VerseFormat.load(folder)
         try:
-            model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            with quiet():
+                model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
+                tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # safetensors, tokenizers and json each raise their own
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise RlpoetError(
@@ -80,7 +83,8 @@ class CausalPolicy:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         model = self.model if dtype is None else copy.deepcopy(self.model).to(dtype)
-        model.save_pretrained(path)
+        with quiet():
+            model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         self.format.save(path)
 
@@ -204,6 +208,18 @@ class CausalPolicy:
         log_p = logits.masked_fill(barred, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
         out = torch.zeros(at.shape, dtype=log_p.dtype, device=device).masked_scatter(at, log_p)
         return torch.nn.functional.pad(out, (1, 0))
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars for the loading of a few megabytes; as it was afterwards."""
+    was_on = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            hf_logging.enable_progress_bar()
 
 
 def locate(source: str | Path) -> Path:

@@ -62,11 +62,11 @@ class TBOptions:
             gradient in the mean.
     """
 
-    prompts_per_step: int = 16
+    prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 15.0
+    beta: float = 30.0
     beta_warmup: int = 20
-    learning_rate: float = 7e-4
+    learning_rate: float = 6e-4
     warmup: int = 10
     replay: float = 0.0
     clip: float = 1.0

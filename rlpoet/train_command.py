@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.commands import Command
 
-DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.0}
+DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
 DEFAULT_OPTIONS = {"meter": {"strained": 0.5}}
 
@@ -58,11 +58,11 @@ class TrainConfig:
     reward_options: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
     minutes: float = 10.0
     max_steps: int = 0
-    prompts_per_step: int = 16
+    prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 15.0
+    beta: float = 30.0
     beta_warmup: int = 20
-    learning_rate: float = 7e-4
+    learning_rate: float = 6e-4
     replay: float = 0.0
     freeze_embeddings: bool = True
     credit: str = "line"

@@ -56,11 +56,11 @@ class TrainConfig:
     authors: tuple[str, ...] = ()
     rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
     reward_options: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
-    minutes: float = 10.0
+    minutes: float = 6.0
     max_steps: int = 0
     prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 30.0
+    beta: float = 22.0
     beta_warmup: int = 20
     learning_rate: float = 6e-4
     replay: float = 0.0

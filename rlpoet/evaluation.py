@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlpoet.prosody import verse
@@ -72,6 +72,3 @@ def rhyme_rate(rollout: Rollout) -> float:
 
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else 0.0
-
-
-Table = Mapping[str, Mapping[str, float]]

@@ -39,7 +39,10 @@ class Grammar:
         tails = torch.zeros(n_pieces, dtype=torch.bool)
         tails[[i for mark, i in ids.items() if mark.startswith("<|~")]] = True
         nothing = torch.zeros(n_pieces, dtype=torch.bool)
-        self.barred = ~torch.stack([tails, text, text, nothing])  # (phase, V)
+        self.counts = {ids[mark] for mark in verse_format.counts}
+        inside = text.clone()
+        inside[list(self.counts)] = True
+        self.barred = ~torch.stack([tails, text, inside, nothing])  # (phase, V)
         self.queues = []  # for each row what has to be drawn between its lines, END last
         for prompt in prompts:
             places = verse_format.line_places(relabel(form(prompt.form, prompt.lang).scheme))[len(prompt.opening) + 1 :]
@@ -64,6 +67,8 @@ class Grammar:
                 self.phase[i] = FIRST_WORD
             elif phase == FIRST_WORD:
                 self.phase[i] = WORDS
+            elif token in self.counts:  # what is left is more than nothing: a word has to follow
+                self.phase[i] = FIRST_WORD
             elif phase == FORCED:
                 self.forced[i].pop(0)
                 self.phase[i] = FORCED if self.forced[i] else self._line()

@@ -65,10 +65,11 @@ def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequen
     rollout = policy.write([bare] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
     with torch.no_grad():
         log_p = policy.log_prob(rollout).cpu()
-    n_tokens = policy.script.n_tokens(words)
     ends = rollout.line_ends[:, :1]  # (N, 1), the last token of the first line
     place = torch.arange(log_p.shape[1])[None]
-    return log_p.masked_fill((place <= ends - n_tokens) | (place > ends + 1), 0.0).sum(1)
+    is_text = ~torch.isin(rollout.ids, torch.tensor(list(policy.script.marks))) & (place <= ends)
+    to_come = is_text.flip(1).cumsum(1).flip(1)  # (N, S): pieces of words from here to the end of the line
+    return log_p.masked_fill((to_come > policy.script.n_tokens(words)) | (place > ends + 1), 0.0).sum(1)
 
 
 def _go_on(policy: CausalPolicy, prompt: Prompt, words: str, temperature: float) -> str:

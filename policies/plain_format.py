@@ -201,6 +201,9 @@ class PlainScript:
                 text = True
         return ends
 
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        return self.line_ends(ids, start)
+
     def ends_line(self, token: int) -> bool:
         return token == self.end or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
 

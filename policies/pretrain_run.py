@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
 from policies.card import write_card
@@ -70,7 +71,9 @@ def pretrain_run(config: PretrainConfig) -> int:
 
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
     else:
-        verse_format = choose_format(train, config.lang, order=config.order, plans=config.plans)
+        verse_format = choose_format(
+            train, config.lang, order=config.order, plans=config.plans, countdown=max(config.countdown, 0)
+        )
         tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
@@ -166,7 +169,22 @@ def _started(config: PretrainConfig) -> tuple[Any, PreTrainedTokenizerBase, Vers
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
-    return policy.model, policy.tokenizer, policy.format
+    verse_format = policy.format
+    if config.countdown >= 0 and config.countdown != verse_format.countdown:
+        verse_format = dataclasses.replace(verse_format, countdown=config.countdown)
+        _teach_marks(policy.model, policy.tokenizer, verse_format)
+    return policy.model, policy.tokenizer, verse_format
+
+
+def _teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, verse_format: VerseFormat) -> None:
+    """Give marks the policy has not met an id and a row of their own: the mean of the marks that begin a line."""
+    known = len(tokenizer)
+    tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in verse_format.marks], special_tokens=True)
+    if len(tokenizer) > model.config.vocab_size:
+        model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
+    rows = model.get_input_embeddings().weight
+    with torch.no_grad():
+        rows[known : len(tokenizer)] = rows[tokenizer.convert_tokens_to_ids(verse_format.line_marks)].mean(0)
 
 
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
@@ -176,7 +194,7 @@ def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
 
 
 def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
-    bare = dataclasses.replace(verse_format, plans=False)
+    bare = dataclasses.replace(verse_format, plans=False, countdown=0)
     return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
 
 

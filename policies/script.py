@@ -75,6 +75,10 @@ class Script(Protocol):
         """Last token of each line from position ``start`` on: the one before what ends the line."""
         ...
 
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        """Last token of each line's last word, one a line of ``line_ends``."""
+        ...
+
     def ends_line(self, token: int) -> bool:
         """Whether a line is complete when this token is drawn."""
         ...
@@ -84,7 +88,7 @@ class Script(Protocol):
         ...
 
     def n_tokens(self, words: str) -> int:
-        """Tokens of words inside a line."""
+        """Tokens of words inside a line, marks left out."""
         ...
 
     def grammar(self, prompts: Sequence[Prompt], n_pieces: int) -> Any:
@@ -95,15 +99,17 @@ class Script(Protocol):
 class VerseScript:
     """Plan marks, one id each; lines begin with the mark of their place."""
 
-    line_room = 28
     any_author = False
 
     def __init__(self, verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.line_room = 28 + (12 // verse_format.countdown if verse_format.countdown else 0)
         self.format, self.tokenizer = verse_format, tokenizer
         ids = tokenizer.convert_tokens_to_ids
         self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))
         self._line_marks = set(ids(verse_format.line_marks))
         self._marks = set(ids(verse_format.marks))
+        spaced = {i for piece, i in tokenizer.get_vocab().items() if piece.startswith("▁")}
+        self._begins = spaced | self._marks  # what can follow a whole word
 
     @property
     def marks(self) -> Sequence[int]:
@@ -116,9 +122,10 @@ class VerseScript:
         lines, asked = split_poem(text), form(prompt.form, prompt.lang)
         keys = tail_keys(lines, asked.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
         places = self.format.line_places(relabel(asked.scheme))
-        rows = list(zip(places, lines, keys, strict=False))[len(prompt.opening) :]
+        rows = list(zip(places, lines, keys, asked.meters, strict=False))[len(prompt.opening) :]
         # the prompt ends with the mark of the first line that is still to be written
-        return "".join((place if i else "") + self.format.write_line(line, key) for i, (place, line, key) in enumerate(rows)) + END
+        written = [(place if i else "") + self.format.write_line(line, key, m[0]) for i, (place, line, key, m) in enumerate(rows)]
+        return "".join(written) + END
 
     def read(self, ids: Sequence[int]) -> str:
         lines: list[list[int]] = []
@@ -143,6 +150,20 @@ class VerseScript:
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         return [i - 1 for i in range(start, len(ids)) if ids[i] in self._line_marks or ids[i] == self.end]
 
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        ends = self.line_ends(ids, start)
+        if self.format.order != "backward":
+            return ends
+        found, at = [], start
+        for end in ends:
+            while at < end and ids[at] in self._marks:
+                at += 1
+            while at < end and ids[at + 1] not in self._begins:
+                at += 1
+            found.append(at)
+            at = end + 1
+        return found
+
     def ends_line(self, token: int) -> bool:
         return token in self._line_marks or token == self.end
 
@@ -150,7 +171,7 @@ class VerseScript:
         return self.many_ids(list(dict.fromkeys((word, word.capitalize()))))
 
     def n_tokens(self, words: str) -> int:
-        return len(self.many_ids([self.format.write_line(words, "")])[0]) - self.format.plans
+        return sum(token not in self._marks for token in self.many_ids([self.format.write_line(words, "")])[0])
 
     def grammar(self, prompts: Sequence[Prompt], n_pieces: int) -> Any:
         return Grammar(self.format, self.tokenizer, prompts, n_pieces)

@@ -83,7 +83,14 @@ def _from_json(item: dict[str, object]) -> Annotated:
 
 
 def choose_format(
-    poems: Sequence[Annotated], lang: str, *, order: str = "backward", plans: bool = True, n_authors: int = 64, n_keys: int = 600
+    poems: Sequence[Annotated],
+    lang: str,
+    *,
+    order: str = "backward",
+    plans: bool = True,
+    countdown: int = 0,
+    n_authors: int = 64,
+    n_keys: int = 600,
 ) -> VerseFormat:
     """Give a mark to the commonest authors, lengths, schemes and tails.
 
@@ -112,6 +119,7 @@ def choose_format(
         common(keys, n_keys, 10 if floor == 40 else 1),
         order=order,
         plans=plans,
+        countdown=countdown,
     )
 
 

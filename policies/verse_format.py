@@ -7,6 +7,9 @@ rhymes at chance. Here a line names its place in the scheme, then the sound of i
     <|bos|><|author=Charles Baudelaire|><|m=12|><|abab|>
     <|A|><|~ɔ̃bʁe|>ombres les dans ...<|B|><|~wa|>bois des ...<|a|><|~ɔ̃bʁe|>sombres ...<|b|><|~wa|>...<|end|>
 
+With a countdown, words are followed now and then by the number of syllables that are left, ``ombres les <|9|> dans ...``: a tiny
+model that has to count to twelve in pieces of words loses count, one that reads its last count does not.
+
 A capital opens a rhyme family, the small letter answers it: copying one token and picking a word of that sound
 are both short-range, and both learned within minutes. The marks are stripped from the poem. ``order="forward"``
 and ``plans=False`` switch the two ideas off, for ablation.
@@ -19,11 +22,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
+from rlpoet.prosody.countdown import syllables_before
 from rlpoet.prosody.forms import form
 from rlpoet.types import Prompt
 
@@ -31,6 +36,7 @@ FILE = "verse_format.json"
 BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
 LETTERS = "abcdefghijklmnop"
+MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
 
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 _ELISION = re.compile(r"[^\s'-]*'(?=\w)|\S+")
@@ -67,6 +73,16 @@ def _join(units: Sequence[str], lang: str) -> str:
     return canonical(text, lang)
 
 
+def lengths_of(meter: str, n_lines: int) -> list[int | None]:
+    """The length each line of a group should have, by the group's label.
+
+    >>> lengths_of("12", 2), lengths_of("8.6", 2), lengths_of("", 2)
+    ([12, 12], [8, 6], [None, None])
+    """
+    lengths: list[int | None] = [int(part) for part in meter.split(".")] if meter else [None]
+    return lengths if len(lengths) == n_lines else lengths[:1] * n_lines
+
+
 @dataclass(frozen=True)
 class VerseFormat:
     """The marks a policy knows, and how it orders a line. Saved beside the tokenizer.
@@ -76,6 +92,7 @@ class VerseFormat:
         authors, meters, schemes, keys: what has a token of its own, commonest first.
         order: ``backward`` (last word first) or ``forward``.
         plans: whether each line is preceded by its rhyme tail.
+        countdown: syllables after which a line says how many are left, at the next word's end; 0 for never.
     """
 
     lang: str
@@ -85,6 +102,7 @@ class VerseFormat:
     keys: tuple[str, ...] = ()
     order: str = "backward"
     plans: bool = True
+    countdown: int = 0
 
     @property
     def marks(self) -> list[str]:
@@ -93,8 +111,13 @@ class VerseFormat:
         return [
             PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
             *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
-            *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans),
+            *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans), *self.counts,
         ]  # fmt: skip
+
+    @property
+    def counts(self) -> list[str]:
+        """Marks for what is left of a line."""
+        return [f"<|{n}|>" for n in range(1, MOST_LEFT + 1)] if self.countdown else []
 
     @property
     def line_marks(self) -> list[str]:
@@ -125,11 +148,40 @@ class VerseFormat:
             gap = ""
         return places
 
-    def write_line(self, line: str, key: str) -> str:
-        """The words of a line in the policy's order, after the mark of its tail."""
-        units = _split(canonical(line, self.lang), self.lang)
-        words = " ".join(reversed(units) if self.order == "backward" else units)
-        return (self.plan(key) if self.plans else "") + words
+    def write_line(self, line: str, key: str, target: int | None = None) -> str:
+        """The words of a line in the policy's order, after the mark of its tail.
+
+        Args:
+            target: the length the line should have; without one its likeliest length is counted down.
+        """
+        line = canonical(line, self.lang)
+        units = _split(line, self.lang)
+        if self.order == "backward":
+            units.reverse()
+        return (self.plan(key) if self.plans else "") + ("".join(self._counted(line, units, target)) if self.countdown else " ".join(units))
+
+    def _counted(self, line: str, units: Sequence[str], target: int | None) -> list[str]:
+        """The words, each with the space before it, and counts among them.
+
+        >>> "".join(VerseFormat("fr", countdown=2)._counted("Seule dans l'ombre", ["ombre", "l'", "dans", "Seule"], None))
+        "ombre l' dans<|2|> Seule"
+        """
+        # offsets in the line with no space kept, since words and line space their signs differently
+        bare, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
+        ends = list(accumulate(widths))
+        places = [len(bare) - end for end in ends] if self.order == "backward" else ends
+        offset = [i for i, letter in enumerate(line) if not letter.isspace()] + [len(line)]
+        before = syllables_before(line, self.lang, [0, len(line), *(offset[place] for place in places)], target=target)
+        total = before[1]
+        last = total
+        out: list[str] = []
+        for unit, count in zip(units, before[2:], strict=True):
+            left = count if self.order == "backward" else total - count
+            out.append((" " if out else "") + unit)
+            if 0 < left <= min(last - self.countdown, MOST_LEFT):
+                out.append(f"<|{left}|>")
+                last = left
+        return out
 
     def plan(self, key: str) -> str:
         """The mark of a rhyme tail, the neutral one if it has none.
@@ -145,7 +197,9 @@ class VerseFormat:
     def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
         """``(header, body)`` of a group as the policy reads it."""
         places = self.line_places(group.scheme)
-        body = "".join(place + self.write_line(line, key) for place, line, key in zip(places, group.lines, group.keys, strict=True))
+        lengths = lengths_of(group.meter, len(group.lines))
+        rows = zip(places, group.lines, group.keys, lengths, strict=True)
+        body = "".join(place + self.write_line(line, key, length) for place, line, key, length in rows)
         return self.header(author=author, meter=group.meter, scheme=group.scheme), body + END
 
     def write_prompt(self, prompt: Prompt) -> str:
@@ -167,8 +221,8 @@ class VerseFormat:
         text = BOS + self.header(author=prompt.author, meter=meter, scheme=scheme)
         places = self.line_places(scheme)
         keys = tail_keys(prompt.opening, asked.letters[: len(prompt.opening)], self.lang)
-        for place, line, key in zip(places, prompt.opening, keys, strict=False):
-            text += place + self.write_line(line, key)
+        for place, line, key, meters in zip(places, prompt.opening, keys, asked.meters, strict=False):
+            text += place + self.write_line(line, key, meters[0])
         return text + places[len(prompt.opening)]  # the next line is begun, so that nothing can be added to a line that was given
 
     def _meter_of(self, lengths: Sequence[int]) -> str:

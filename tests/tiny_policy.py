@@ -29,10 +29,11 @@ def annotated() -> list[Annotated]:
     ]
 
 
-def tiny_policy(*, seed: int = 0, kind: str = "bpe") -> CausalPolicy:
+def tiny_policy(*, seed: int = 0, kind: str = "bpe", countdown: int = 0) -> CausalPolicy:
     poems = annotated()
-    verse_format = choose_format(poems * 2, "fr")
-    lines = [verse_format.write_line(line, "").rpartition("|>")[2] for poem in poems for group in poem.groups for line in group.lines]
+    verse_format = choose_format(poems * 2, "fr", countdown=countdown)
+    bare = choose_format(poems * 2, "fr")
+    lines = [bare.write_line(line, "").rpartition("|>")[2] for poem in poems for group in poem.groups for line in group.lines]
     tokenizer = train_tokenizer(lines, verse_format.marks, kind=kind, size=400)
     model = build_model("test", tokenizer, seed=seed).eval()
     with torch.no_grad():  # sharp enough that a mistake in the cache shows

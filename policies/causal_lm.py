@@ -14,13 +14,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from policies.beams import beam_tokens
 from policies.endings import lines_ending
+from policies.llama_reader import can_read, read_drawn
 from policies.model_files import SHIPPED, locate, newest, open_files, quiet
 from policies.sampler import Decoding, Grammar, sample_tokens
 from policies.script import Format, script_of
 from policies.shaping import Shaping, Theme
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import Rollout, Weighed
 from rlpoet.types import Prompt
 
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
@@ -31,7 +32,7 @@ class CausalPolicy:
 
     Attributes:
         model: on whatever device; sampling follows it.
-        precision: dtype of autocast in ``log_prob`` and of sampling. float32 is exact, bfloat16 about twice
+        precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
     """
 
@@ -61,9 +62,7 @@ class CausalPolicy:
     # -- files ------------------------------------------------------------------------------------
 
     @classmethod
-    def load(
-        cls, source: str | Path, *, seed: int = 0, device: str = "cpu", lang: str | None = None, allow_download: bool = False
-    ) -> Self:
+    def load(cls, source: str | Path, *, seed: int = 0, device: str = "cpu", lang: str | None = None, allow_download: bool = False) -> Self:
         """Open a shipped policy by its language, a folder, an adapter, a GGUF file, or a model of the local Hugging Face cache.
 
         Args:
@@ -164,6 +163,10 @@ class CausalPolicy:
         new = self.script.many_ids([self.script.rest(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
         return self._rollout(list(prompts), starts, new)
 
+    def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout:
+        """Token sequences that follow their prompts, whoever drew them, as the rollout they are."""
+        return self._rollout(list(prompts), [self.start_ids(prompt) for prompt in prompts], tokens)
+
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, ending in a given word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
@@ -191,18 +194,17 @@ class CausalPolicy:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)
         ids = torch.full((len(starts), width), self.pad, dtype=torch.long)
         chosen = torch.zeros((len(starts), width), dtype=torch.bool)
-        ends = []
+        ends, words = [], []
         for row, (start, tokens) in enumerate(zip(starts, new, strict=True)):
             whole = [*start, *tokens]
             ids[row, : len(whole)] = torch.tensor(whole)
             chosen[row, len(start) : len(whole)] = True
             ends.append(self.script.line_ends(whole, len(start)))
-        line_ends = torch.full((len(ends), max(map(len, ends), default=0)), -1, dtype=torch.long)
-        for row, places in enumerate(ends):
-            line_ends[row, : len(places)] = torch.tensor(places, dtype=torch.long)
+            words.append(self.script.end_words(whole, len(start)))
+        line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.read([*start, *tokens]) for start, tokens in zip(starts, new, strict=True))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
-        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends)
+        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words)
 
     # -- weighing ---------------------------------------------------------------------------------
 
@@ -211,6 +213,8 @@ class CausalPolicy:
 
         PAD has no probability, as in sampling. Rows of any length; gradients flow if the model's do.
         """
+        if can_read(self.model):
+            return _spread(self._read(rollout)[0], rollout.chosen)
         device = next(self.model.parameters()).device
         ids = rollout.ids.to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
@@ -220,8 +224,18 @@ class CausalPolicy:
         barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
         barred[self.pad] = True
         log_p = logits.masked_fill(barred, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
-        out = torch.zeros(at.shape, dtype=log_p.dtype, device=device).masked_scatter(at, log_p)
-        return torch.nn.functional.pad(out, (1, 0))
+        return _spread(log_p, rollout.chosen.to(device))
+
+    def weigh(self, rollout: Rollout) -> Weighed | None:
+        """``log_prob`` with what a critic wants beside it, from one reading; None for a model that cannot be read by hand."""
+        if not can_read(self.model):
+            return None
+        log_p, states, entropy = self._read(rollout, entropy=True)
+        return Weighed(_spread(log_p, rollout.chosen), states, entropy)
+
+    def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        dtype = self.precision if self.precision == torch.bfloat16 else None
+        return read_drawn(self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy)
 
     def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
         """Logits of the next token ``(N, V)`` at the places marked, both ``(B, S)``."""
@@ -249,6 +263,19 @@ class CausalPolicy:
                 parted = whole[..., :0]
         self.model.train(was_training)
         return parted.shape == whole.shape and torch.allclose(parted, whole, atol=1e-4, rtol=1e-4)
+
+
+def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
+    """Rows of positions side by side, ``(B, L)``, -1 where a row has no more."""
+    out = torch.full((len(rows), max(map(len, rows), default=0)), -1, dtype=torch.long)
+    for row, places in enumerate(rows):
+        out[row, : len(places)] = torch.tensor(places, dtype=torch.long)
+    return out
+
+
+def _spread(log_p: Tensor, chosen: Tensor) -> Tensor:
+    """``(n,)`` at the places chosen of ``(B, S)``, 0 elsewhere."""
+    return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen, log_p)
 
 
 def table_of_positions(model: PreTrainedModel) -> int | None:

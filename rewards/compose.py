@@ -48,13 +48,19 @@ class WeightedMean:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds; sums to the score. A term that cannot tell its lines apart pays at the last one."""
-        total = [0.0] * len(split_poem(text))
+        return [at_end + within for at_end, within in zip(*self.by_part(prompt, text), strict=True)]
+
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        """What each line adds by its last word and by all of it: terms with ``end_words_decide``, and the others; sums to the score."""
+        n_lines = len(split_poem(text))
+        at_end, within = [0.0] * n_lines, [0.0] * n_lines
         asked = [(reward, weight, score) for reward, weight in self.terms if (score := reward.score([prompt], [text])[0]) is not None]
         mass = sum(weight for _, weight, _ in asked)
         for reward, weight, score in asked:
-            for n, gain in enumerate(_gains(reward, prompt, text, score, len(total))):
-                total[n] += weight / mass * gain
-        return total
+            part = at_end if getattr(reward, "end_words_decide", False) else within
+            for n, gain in enumerate(_gains(reward, prompt, text, score, n_lines)):
+                part[n] += weight / mass * gain
+        return at_end, within
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """Every line's reasons of all terms, each under its name, joined by semicolons."""

@@ -26,10 +26,10 @@ class TBOptions:
         replay: texts from the buffer beside the fresh ones of a prompt, as a share of ``group_size``.
         clip: largest norm of a gradient.
         freeze_embeddings: leave token embeddings and the head as they are.
-        credit: ``line`` weighs a token of a fresh text by the part of the residual its line can still change, ``poem`` by
-            all of it; the same gradient in the mean. Replayed texts always count whole.
-        bearing: with line credit, how much the part of a later line counts that this one does not rhyme with; 1 keeps TB's
-            gradient in the mean.
+        credit: ``word`` weighs a token of a fresh text by the part of the residual its line's last word, or the rest of its line,
+            can still change; ``line`` knows whole lines only; ``poem`` weighs it by all of it (``rlpoet.credit``). Replayed texts
+            always count whole.
+        bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
             paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
         log_z: ``vargrad``, the mean over a prompt's texts, or ``learned`` from the prior's state after the prompt; with ``tb`` the
@@ -50,7 +50,7 @@ class TBOptions:
     replay: float = 0.0
     clip: float = 1.0
     freeze_embeddings: bool = True
-    credit: str = "line"
+    credit: str = "word"
     bearing: float = 0.2
     objective: str = "tb"
     log_z: str = "vargrad"
@@ -78,7 +78,7 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
             raise UnknownName("explore", name, EXPLORE)
     if options.objective == "tb" and options.log_z == "learned" and options.credit != "poem":
         raise RlpoetError(
-            f"--log_z learned: credit is {options.credit!r}; expected 'poem', line credit has no use for log Z. Set --credit poem."
+            f"--log_z learned: credit is {options.credit!r}; expected 'poem', credit by parts has no use for log Z. Set --credit poem."
         )
     if not options.decay > 0:
         raise RlpoetError(f"--decay: {options.decay}; expected a lambda above 0.")

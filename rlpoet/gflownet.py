@@ -19,15 +19,14 @@ import torch
 from torch import Tensor
 
 from rlpoet.balance_options import TBOptions, check_options
+from rlpoet.credit import token_weights
 from rlpoet.errors import RlpoetError
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.objectives import (
     balance_residual,
-    centred,
     group_flow,
     group_log_z,
-    residual_to_go,
     subtrajectory_balance,
     target_log_reward,
 )
@@ -54,6 +53,7 @@ class Scorer(Protocol):
 
     def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored: ...
     def by_line(self, prompt: Prompt, text: str) -> list[float]: ...
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]: ...
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class TBTrainer:
         width = fresh.ids.shape[1]
         weigh = (
             (lambda steps: self._credit(fresh, steps[:n, :width] - prior_steps[:n, :width], beta, group[:n]))
-            if options.credit == "line" and options.objective == "tb"
+            if options.credit != "poem" and options.objective == "tb"
             else None
         )
         log_pf, residual, norm = self._update(batch, targets, weigh)
@@ -186,21 +186,9 @@ class TBTrainer:
         return metrics, fresh, scored
 
     def _credit(self, fresh: Rollout, log_ratio: Tensor, beta: float, group: Tensor) -> Tensor:
-        """Weight of each token of the fresh texts, ``(B, S)``: its line's residual to go, centred within the prompt."""
-        line_of, _, nodes = lines_of(fresh)
-        n_lines = nodes.shape[1]
-        gains = torch.zeros(len(fresh), n_lines)
-        bearing = torch.full((len(fresh), n_lines, n_lines), self.options.bearing)
-        bearing.diagonal(dim1=1, dim2=2).fill_(1.0)
-        for row, (prompt, text) in enumerate(zip(fresh.prompts, fresh.texts, strict=True)):
-            own = self.score.by_line(prompt, text)[len(prompt.opening) :][:n_lines]
-            gains[row, : len(own)] = torch.tensor(own)
-            letters = form(prompt.form, prompt.lang).letters[len(prompt.opening) :][:n_lines]
-            for late, letter in enumerate(letters):
-                for early in range(late):
-                    if letters[early] == letter != "x":
-                        bearing[row, early, late] = 1.0  # a line that opens a rhyme has a full part in the one that answers it
-        return centred(residual_to_go(log_ratio, gains, line_of, beta, bearing), group).gather(1, line_of)
+        """Weight of each token of the fresh texts, ``(B, S)``."""
+        words = self.options.credit == "word"
+        return token_weights(fresh, log_ratio, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words)
 
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
         """One optimizer step; log-probabilities ``(B,)``, residuals of whole texts ``(B,)``, gradient norm.

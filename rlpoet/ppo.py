@@ -14,13 +14,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlpoet.advantage import (
     approx_kl,
@@ -33,9 +32,10 @@ from rlpoet.advantage import (
     steered,
     whitened,
 )
+from rlpoet.critic import Critic, entropies, listened
 from rlpoet.errors import RlpoetError
 from rlpoet.gflownet import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Policy, Rollout, Weighed
 from rlpoet.types import Prompt
 
 
@@ -65,7 +65,8 @@ class PPOOptions:
         whiten: give the advantages of a batch mean 0 and deviation 1.
         clip: largest norm of a gradient.
         freeze_embeddings: leave token embeddings and the head as they are.
-        credit: ``line`` pays a line's part of the reward where the line ends, ``poem`` all of it at the end.
+        credit: ``word`` pays what a line's last word earns where that word is over, which is early in a line written from its end,
+            and the line's other part where the line ends; ``line`` pays both at the line's end, ``poem`` everything at the poem's.
     """
 
     prompts_per_step: int = 24
@@ -89,22 +90,7 @@ class PPOOptions:
     whiten: bool = True
     clip: float = 1.0
     freeze_embeddings: bool = True
-    credit: str = "line"
-
-
-class Critic(nn.Module):
-    """Expected return of each state, ``(N, H)`` to ``(N,)``; 0 everywhere at first."""
-
-    def __init__(self, width: int, hidden: int = 64) -> None:
-        super().__init__()
-        self.body = nn.Sequential(nn.LayerNorm(width, elementwise_affine=False), nn.Linear(width, hidden), nn.GELU())
-        self.out = nn.Linear(hidden, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
-
-    def forward(self, states: Tensor) -> Tensor:
-        values: Tensor = self.out(self.body(states)).squeeze(-1)
-        return values
+    credit: str = "word"
 
 
 @dataclass(frozen=True)
@@ -224,8 +210,8 @@ class PPOTrainer:
         """``log pi - log p0`` by token ``(B, S)``, mean entropy by token in nats, and the batch with its advantages."""
         mask = fresh.chosen
         with torch.no_grad():
-            log_p, states, logits = self._weigh(fresh)
-            entropy = _entropy(logits, self.policy.pad).mean().item()
+            told = self._weigh(fresh)
+            log_p, states, entropy = told.log_p, told.states, told.entropy.mean().item()
             values = torch.zeros_like(log_p).masked_scatter(mask, self.critic(states).to(log_p.dtype))
         log_ratio = log_p - log_prior
         rewards = self._gains(fresh, scores).to(log_p.dtype) - alpha * log_ratio
@@ -238,18 +224,14 @@ class PPOTrainer:
             batch = replace(batch, old_values=values)
         return log_ratio, entropy, replace(batch, advantages=gae(rewards, values, mask, lam=self.options.lam)[0])
 
-    def _weigh(self, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities ``(B, S)``; of the tokens drawn the states before them ``(N, H)``, detached, and the logits ``(N, V)``."""
-        with _heard(self.policy) as calls:
-            log_p = self.policy.log_prob(rollout).cpu()
-        n = int(rollout.chosen.sum())
-        parts = [call if call[0].ndim == 2 else _rows_of(call, rollout.chosen[:, 1:]) for call in calls]
-        if (seen := sum(len(states) for states, _ in parts)) != n:
-            raise RlpoetError(
-                f"ppo: the model's head saw {seen} states for {n} tokens; expected one each. Train this policy with --algo tb."
-            )
-        states = torch.cat([part[0] for part in parts]).detach().cpu().to(self.critic.out.weight.dtype)
-        return log_p, states, torch.cat([part[1] for part in parts])
+    def _weigh(self, rollout: Rollout) -> Weighed:
+        """Log-probabilities, states and entropies: the policy's own word on them, or what is heard at its model's head."""
+        weigh = getattr(self.policy, "weigh", None)
+        told: Weighed | None = None if weigh is None else weigh(rollout)
+        if told is None:
+            log_p, states, logits = listened(self.policy, rollout)
+            told = Weighed(log_p, states, entropies(logits, self.policy.pad))
+        return Weighed(told.log_p.cpu(), told.states.detach().cpu().to(self.critic.out.weight.dtype), told.entropy.cpu())
 
     def _gains(self, fresh: Rollout, scores: Sequence[float]) -> Tensor:
         """The reward by token ``(B, S)``: each line's part on the mark after it, the rest on the last token; a row sums to its score."""
@@ -259,13 +241,16 @@ class PPOTrainer:
             if not places:
                 continue
             last, left = places[-1], scores[row]
-            if self.options.credit == "line":
-                own = self.score.by_line(prompt, text)[len(prompt.opening) :]
-                for gain, end in zip(own, fresh.line_ends[row].tolist(), strict=False):
+            if self.options.credit != "poem":
+                ends = fresh.line_ends[row].tolist()
+                words = fresh.end_words[row].tolist() if self.options.credit == "word" else ends
+                own = list(zip(*self.score.by_part(prompt, text), strict=True))[len(prompt.opening) :]
+                for (by_word, by_rest), word, end in zip(own, words, ends, strict=False):
                     if end >= 0:
-                        # the mark after a line decides where it ends
-                        gains[row, min(end + 1, last)] += gain
-                        left -= gain
+                        # the token after a word or a line decides where it ends
+                        gains[row, min(word + 1, last)] += by_word
+                        gains[row, min(end + 1, last)] += by_rest
+                        left -= by_word + by_rest
             gains[row, last] += left  # what the opening earned, what an unfinished line lost
         return gains
 
@@ -299,10 +284,13 @@ class PPOTrainer:
         at, width = torch.as_tensor(rows), part.ids.shape[1]
         old, weight, mask = batch.old_log_p[at, :width], weights[at, :width], part.chosen
         # in evaluation mode: dropout would make the ratio of an unchanged policy differ from 1
-        log_p, _, logits = self._weigh(part)
+        if options.entropy_bonus:
+            log_p, _, logits = listened(self.policy, part)
+        else:
+            log_p = self.policy.log_prob(part).cpu()
         loss = surrogate = clipped_policy_loss(log_p, old, weight, mask, clip=options.cliprange)
         if options.entropy_bonus:
-            loss = surrogate - options.entropy_bonus * _entropy(logits, self.policy.pad).mean().cpu()
+            loss = surrogate - options.entropy_bonus * entropies(logits, self.policy.pad).mean().cpu()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], options.clip)
@@ -371,28 +359,3 @@ class PPOTrainer:
             raise RlpoetError(
                 f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
             ) from None
-
-
-def _entropy(logits: Tensor, pad: int) -> Tensor:
-    """Entropy of each distribution over tokens, PAD left out, ``(N,)``, nats."""
-    barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    barred[pad] = True
-    rows = [part.float().masked_fill(barred, -30.0).log_softmax(-1) for part in logits.split(4096)]  # in parts: (N, V) is large
-    return torch.cat([-(log_p.exp() * log_p).sum(-1) for log_p in rows])
-
-
-def _rows_of(call: tuple[Tensor, Tensor], at: Tensor) -> tuple[Tensor, Tensor]:
-    """The places marked, of a head that was applied to whole rows."""
-    states, logits = call
-    return states[at.to(states.device)], logits[at.to(states.device)]
-
-
-@contextmanager
-def _heard(policy: Policy) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """States and logits of each call of the model's head while the block runs. A hook, for a policy's contract knows no states."""
-    calls: list[tuple[Tensor, Tensor]] = []
-    hook = policy.model.get_output_embeddings().register_forward_hook(lambda _, args, output: calls.append((args[0], output)))
-    try:
-        yield calls
-    finally:
-        hook.remove()

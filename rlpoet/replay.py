@@ -10,7 +10,7 @@ from typing import Any
 from rlpoet.rollout import Rollout, join
 from rlpoet.types import Prompt
 
-TENSORS = ("ids", "chosen", "ended", "line_ends")
+TENSORS = ("ids", "chosen", "ended", "line_ends", "end_words")
 
 
 @dataclass(frozen=True)

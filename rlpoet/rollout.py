@@ -24,6 +24,8 @@ class Rollout:
         ended: ``(B,)`` bool, False where the length limit cut the text off.
         line_ends: ``(B, L)`` position in ``ids`` of the last token of each line the policy wrote,
             -1 where there is none. Column 0 is the first line after the opening.
+        end_words: ``(B, L)`` position of the last token of each line's last word: ``line_ends`` for a policy that writes
+            forward, early in the line for one that writes each line from its end. -1 as there.
     """
 
     prompts: tuple[Prompt, ...]
@@ -32,6 +34,7 @@ class Rollout:
     chosen: Tensor
     ended: Tensor
     line_ends: Tensor
+    end_words: Tensor
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -56,6 +59,7 @@ class Rollout:
             chosen=chosen[:, :width],
             ended=self.ended[at],
             line_ends=self.line_ends[at],
+            end_words=self.end_words[at],
         )
 
 
@@ -73,11 +77,30 @@ def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
         stack([r.chosen for r in rollouts], False),
         torch.cat([r.ended for r in rollouts]),
         stack([r.line_ends for r in rollouts], -1),
+        stack([r.end_words for r in rollouts], -1),
     )
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """A batch as the policy reads it. N tokens were drawn, in the order of the batch's rows.
+
+    Attributes:
+        log_p: as ``Policy.log_prob`` gives it, ``(B, S)``, nats.
+        states: the policy's last hidden state before each token drawn, detached, ``(N, H)``.
+        entropy: of each distribution over tokens, PAD left out, detached, ``(N,)``, nats.
+    """
+
+    log_p: Tensor
+    states: Tensor
+    entropy: Tensor
+
+
 class Policy(Protocol):
-    """What the trainers ask of a policy."""
+    """What the trainers ask of a policy.
+
+    A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads.
+    """
 
     lang: str
     authors: tuple[str, ...]

@@ -42,6 +42,10 @@ class Plain:
         lines = text.split("\n")
         return [sum(c.isascii() and c.isalpha() for c in line) / max(len(line), 1) / len(lines) for line in lines]
 
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        gains = self.by_line(prompt, text)
+        return [0.0] * len(gains), gains
+
 
 plain = Plain()
 
@@ -58,7 +62,7 @@ def trainer(*, human: dict[str, list[str]] | None = None, **options: Any) -> TBT
     )
 
 
-@pytest.mark.parametrize("credit", ["line", "poem"])
+@pytest.mark.parametrize("credit", ["word", "line", "poem"])
 def test_training_raises_the_reward(credit):
     run = trainer(beta=60.0, beta_warmup=1, credit=credit, freeze_embeddings=False)
     seen = [run.step(0.0)[0] for _ in range(30)]

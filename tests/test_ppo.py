@@ -90,7 +90,7 @@ def batch_of(texts: Sequence[tuple[int, ...]]) -> Rollout:
     chosen[:, 0] = False
     spelt = tuple("".join(map(str, text)) for text in texts)
     ends = torch.tensor([[1, 3]]).expand(len(texts), 2)
-    return Rollout((Prompt("fr", "couplet"),) * len(texts), spelt, ids, chosen, torch.ones(len(texts), dtype=torch.bool), ends)
+    return Rollout((Prompt("fr", "couplet"),) * len(texts), spelt, ids, chosen, torch.ones(len(texts), dtype=torch.bool), ends, ends)
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,10 @@ class Alike:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         return [0.5 * (text[1] == "0"), 0.5 * (text[1] == text[3])]
+
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        gains = self.by_line(prompt, text)
+        return [0.0] * len(gains), gains
 
 
 SCORE = torch.tensor([0.5 * (t[1] == 0) + 0.5 * (t[1] == t[3]) for t in TEXTS], dtype=torch.float64)

@@ -1,0 +1,268 @@
+"""Log-probabilities of texts under a Llama on a CPU, with a backward pass by hand: what makes weighing and learning fast.
+
+The same arithmetic as ``policies.llama_decoder``, over whole texts: only matrix products run in the precision asked for, norms are
+folded into the matrices after them. Texts of like length are read together, few at a time, so that there is little padding and
+what one operation writes is still in the cache when the next one reads it; autograd over the whole batch would spend most of its
+time on memory. Texts are padded on the right and attention looks back, so that padding needs no mask.
+
+Shapes: R rows of S places in one reading, N = R S, of which n are followed by a token drawn; H query heads in G groups, D head size,
+E width, F inner width, V pieces.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from policies.llama_decoder import can_step
+
+AT_ONCE = 1536  # places read together
+HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once
+
+
+def can_read(model: PreTrainedModel) -> bool:
+    """Whether a model is a plain Llama on a CPU, without adapters or dropout, to which no hook listens."""
+    if hasattr(model, "get_base_model") or not can_step(model):
+        return False
+    layers = model.model.layers
+    linear = [m for layer in layers for m in (*layer.self_attn.children(), *layer.mlp.children()) if hasattr(m, "weight")]
+    heard = [model, model.model, model.lm_head]
+    frugal = any(getattr(m, "gradient_checkpointing", False) for m in (model.model, *layers))
+    return (
+        model.lm_head.weight.device.type == "cpu"
+        and not frugal
+        and all(type(m) is torch.nn.Linear for m in linear)
+        and not (getattr(model.config, "attention_dropout", 0.0) and model.training)
+        and not any(m._forward_hooks or m._forward_pre_hooks for m in heard)
+    )
+
+
+def read_drawn(
+    model: PreTrainedModel, ids: Tensor, drawn: Tensor, *, pad: int, dtype: torch.dtype | None = None, entropy: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-probabilities of the tokens drawn, row by row, ``(n,)``, nats; gradients flow to the model's parameters.
+
+    Args:
+        model: for which ``can_read`` holds.
+        ids: ``(B, S)``, padded on the right.
+        drawn: ``(B, S)`` bool, True on the tokens asked for; never on the first of a row.
+        pad: piece without probability.
+        dtype: precision of the matrix products; None keeps the model's own.
+        entropy: whether to tell entropies.
+
+    Returns:
+        Also what the head reads before each token, detached, ``(n, E)``, and the entropies of the distributions, PAD left out, ``(n,)``,
+        nats; none of them unless asked for.
+    """
+    plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy)
+    told: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
+    return told
+
+
+class Plan:
+    """What to read, and the weights to read it with: folded here, so that autograd unfolds their gradients."""
+
+    def __init__(self, model: PreTrainedModel, ids: Tensor, drawn: Tensor, pad: int, dtype: torch.dtype, entropy: bool) -> None:
+        config, body = model.config, model.model
+        self.ids, self.drawn, self.pad, self.dtype, self.entropy = ids, drawn, pad, dtype, entropy
+        self.n_heads, self.n_groups = config.num_attention_heads, config.num_key_value_heads
+        self.size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        self.eps: float = config.rms_norm_eps
+        self.weights: list[Tensor] = [body.embed_tokens.weight]
+        for layer in body.layers:
+            attention, mlp = layer.self_attn, layer.mlp
+            turned = torch.cat([attention.q_proj.weight * self.size**-0.5, attention.k_proj.weight])
+            # rows of each head in an order in which a rotation turns neighbours, so that it is one complex product
+            turned = turned.view(-1, 2, self.size // 2, turned.shape[1]).transpose(1, 2).reshape(turned.shape)
+            mixed = torch.cat([turned, attention.v_proj.weight]) * layer.input_layernorm.weight
+            up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight
+            self.weights += [mixed, attention.o_proj.weight, up, mlp.down_proj.weight]
+        self.weights += [body.norm.weight, model.lm_head.weight]  # apart: the head is often frozen where the norm is not
+        self.learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self.weights)
+        self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products
+        angles = torch.arange(ids.shape[1], dtype=self.exact)[:, None] * body.rotary_emb.inv_freq.to(self.exact)
+        self.turns = torch.polar(torch.ones_like(angles), angles)  # (S, D/2)
+
+    def readings(self) -> list[tuple[list[int], int]]:
+        """Rows to read together, of like length, and the places to read of each: all before its last token drawn."""
+        places = torch.arange(self.ids.shape[1])
+        lengths = (self.drawn * places).amax(1).tolist()
+        parts: list[tuple[list[int], int]] = []
+        for row in sorted((row for row, n in enumerate(lengths) if n), key=lambda row: -lengths[row]):
+            if parts and (len(parts[-1][0]) + 1) * parts[-1][1] <= AT_ONCE:
+                parts[-1][0].append(row)
+            else:
+                parts.append(([row], lengths[row]))
+        return parts
+
+
+class Reading(torch.autograd.Function):
+    """Log-probabilities, states and entropies of the tokens drawn; only the first has a gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, plan: Plan, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        cast = [weight.to(plan.dtype) for weight in weights[1:-2]]
+        embed, norm, head = weights[0], weights[-2], weights[-1].to(plan.dtype)
+        first = (plan.drawn.sum(1).cumsum(0) - plan.drawn.sum(1)).tolist()  # of each row's tokens, in the order of the answer
+        n = int(plan.drawn.sum())
+        log_p, states = torch.empty(n, dtype=plan.exact), torch.empty(n, embed.shape[1], dtype=plan.exact)
+        entropies = torch.empty(n if plan.entropy else 0, dtype=plan.exact)
+        ctx.plan, ctx.cast, ctx.kept, ctx.places, ctx.shapes = plan, [*cast, head], [], [], [w.shape for w in weights]
+        ctx.norm = norm
+        for rows, width in plan.readings():
+            ids = plan.ids[rows, :width]
+            at = plan.drawn[rows, 1 : width + 1]
+            x = F.embedding(ids, embed).to(plan.exact).view(-1, embed.shape[1])  # (N, E)
+            kept: list[tuple[Tensor, ...]] = []
+            for layer in range(len(cast) // 4):
+                kept.append(_layer(x, plan, cast[4 * layer : 4 * layer + 4], len(rows), width))
+                if not plan.learns:
+                    kept.clear()
+            target = plan.ids[rows, 1 : width + 1][at]
+            places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
+            own, state, entropy, end = _head(x[at.view(-1)], plan, norm, head, target)
+            log_p[places], states[places] = own, state.to(plan.exact)
+            if plan.entropy:
+                entropies[places] = entropy
+            if plan.learns:
+                ctx.kept.append((rows, width, at.reshape(-1), target, kept, end))
+                ctx.places.append(places)
+        ctx.mark_non_differentiable(states, entropies)
+        return log_p, states, entropies
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, given: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+        plan: Plan = ctx.plan
+        *cast, head = ctx.cast
+        wanted = ctx.needs_input_grad[1:]
+        grads = [torch.zeros(shape, dtype=plan.exact) if want else None for shape, want in zip(ctx.shapes, wanted, strict=True)]
+        for (rows, width, at, target, kept, end), places in zip(ctx.kept, ctx.places, strict=True):
+            back = torch.zeros(len(at), head.shape[1], dtype=plan.exact)  # (N, E): the gradient by the stream of states
+            back[at] = _head_back(given[places].to(plan.exact), plan, ctx.norm, head, target, end, grads)
+            for layer in reversed(range(len(cast) // 4)):
+                _layer_back(back, plan, cast[4 * layer : 4 * layer + 4], kept[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
+            if grads[0] is not None:
+                grads[0].index_add_(0, plan.ids[rows, :width].reshape(-1), back)
+        ctx.kept.clear()
+        return (None, *grads)
+
+
+def _normed(x: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """Rows over their root mean square, in the precision of the products, and what they were multiplied by, ``(N, 1)``."""
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    scale = norm.square_().div_(x.shape[-1]).add_(plan.eps).rsqrt_()
+    return torch.mul(x, scale, out=torch.empty(x.shape, dtype=plan.dtype)), scale
+
+
+def _unnormed(back: Tensor, normed: Tensor, scale: Tensor) -> Tensor:
+    """The gradient by a norm's input, of that by its output (which is changed)."""
+    back, normed = back.to(scale.dtype), normed.to(scale.dtype)
+    shared = torch.linalg.vecdot(back, normed).div_(back.shape[-1]).neg_()
+    return back.addcmul_(normed, shared[:, None]).mul_(scale)
+
+
+def _layer(x: Tensor, plan: Plan, weights: Sequence[Tensor], n_rows: int, width: int) -> tuple[Tensor, ...]:
+    """Add a layer's answer to the stream ``(N, E)``, in place; what its backward pass needs."""
+    mixed, out, up, down = weights
+    turned = plan.n_heads + plan.n_groups
+    normed, scale = _normed(x, plan)
+    heads = (normed @ mixed.T).view(n_rows, width, -1, plan.size)
+    pairs = torch.view_as_complex(heads[:, :, :turned].to(plan.exact).unflatten(-1, (-1, 2))) * plan.turns[:width, None]
+    q, k = torch.view_as_real(pairs).flatten(-2).to(plan.dtype).split([plan.n_heads, plan.n_groups], dim=2)
+    q = q.transpose(1, 2).reshape(n_rows * plan.n_groups, -1, plan.size)  # (R G, H/G S, D): the heads of a group share its keys
+    k = k.transpose(1, 2).reshape(n_rows * plan.n_groups, width, plan.size)
+    v = heads[:, :, turned:].transpose(1, 2).reshape(k.shape)
+    seen = torch.bmm(q, k.transpose(1, 2))  # (R G, H/G S, S)
+    ahead = torch.ones(width, width, dtype=torch.bool).triu(1)
+    seen.view(len(k), -1, width, width).masked_fill_(ahead, -math.inf)
+    seen = seen.softmax(-1)
+    told = torch.bmm(seen, v).view(n_rows, -1, width, plan.size).transpose(1, 2).reshape(len(x), -1)
+    x += told @ out.T
+    inner, inner_scale = _normed(x, plan)
+    wide = inner @ up.T
+    gate, value = wide.chunk(2, dim=-1)
+    gated = F.silu(gate).mul_(value)
+    x += gated @ down.T
+    return normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated
+
+
+def _layer_back(
+    back: Tensor, plan: Plan, weights: Sequence[Tensor], kept: tuple[Tensor, ...], grads: Sequence[Tensor | None], width: int
+) -> None:
+    """Turn the gradient by a layer's output into that by its input, in place, and add up those of its weights."""
+    mixed, out, up, down = weights
+    normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated = kept
+    at = back.to(plan.dtype)
+    _add(grads[3], at, gated)
+    by_gated = at @ down
+    gate, value = wide.chunk(2, dim=-1)
+    by_wide = torch.empty_like(wide)
+    torch.mul(by_gated, F.silu(gate), out=by_wide[:, gate.shape[1] :])
+    by_wide[:, : gate.shape[1]] = torch.ops.aten.silu_backward(by_gated.mul_(value), gate)
+    _add(grads[2], by_wide, inner)
+    back += _unnormed(by_wide @ up, inner, inner_scale)
+
+    at = back.to(plan.dtype)
+    _add(grads[1], at, told)
+    n_rows = len(back) // width
+    by_told = (at @ out).view(n_rows, width, -1, plan.size).transpose(1, 2).reshape(q.shape)
+    by_seen = torch.bmm(by_told, v.transpose(1, 2))
+    by_seen = torch._softmax_backward_data(by_seen, seen, -1, plan.dtype)
+    by_q, by_k, by_v = torch.bmm(by_seen, k), torch.bmm(by_seen.transpose(1, 2), q), torch.bmm(seen.transpose(1, 2), by_told)
+    sides = [part.view(n_rows, -1, width, plan.size).transpose(1, 2) for part in (by_q, by_k, by_v)]
+    pairs = torch.view_as_complex(torch.cat(sides[:2], 2).to(plan.exact).unflatten(-1, (-1, 2))) * plan.turns[:width, None].conj()
+    by_mixed = torch.cat([torch.view_as_real(pairs).flatten(-2).to(plan.dtype), sides[2]], 2).view(len(back), -1)
+    _add(grads[0], by_mixed, normed)
+    back += _unnormed(by_mixed @ mixed, normed, scale)
+
+
+def _add(grad: Tensor | None, by_output: Tensor, inputs: Tensor) -> None:
+    """Add the gradient of the weights of ``inputs @ weight.T`` where it is wanted."""
+    if grad is not None:
+        grad += by_output.T @ inputs
+
+
+def _head(x: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
+    """Log-probabilities ``(n,)``, states ``(n, E)`` and entropies of the tokens drawn, and what the backward pass needs."""
+    normed, scale = _normed(x, plan)
+    state = normed * norm.to(plan.dtype)
+    log_p = torch.empty(len(x), dtype=plan.exact)
+    entropy = torch.empty(len(x) if plan.entropy else 0, dtype=plan.exact)
+    p = torch.empty(len(x) if plan.learns else 0, len(head), dtype=plan.dtype)
+    for begin in range(0, len(x), HEAD_ROWS):
+        part = slice(begin, begin + HEAD_ROWS)
+        z = (state[part] @ head.T).to(plan.exact)
+        z[:, plan.pad] = -30.0
+        z -= z.amax(-1, keepdim=True)
+        own = z.gather(1, target[part, None])
+        shifted = z.clone() if plan.entropy else None
+        total = z.exp_().sum(-1, keepdim=True)  # z holds unnormalised probabilities from here on
+        log_p[part] = (own - total.log()).squeeze(1)
+        if shifted is not None:
+            entropy[part] = total.log().squeeze(1) - torch.linalg.vecdot(z, shifted) / total.squeeze(1)
+        if plan.learns:
+            torch.mul(z, total.reciprocal_(), out=p[part])
+    return log_p, state, entropy, (normed, scale, state, p)
+
+
+def _head_back(
+    given: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, kept: tuple[Tensor, ...], grads: Sequence[Tensor | None]
+) -> Tensor:
+    """The gradient by the last states ``(n, E)``; of one log-probability by its logits it is the piece drawn less all probabilities."""
+    normed, scale, state, p = kept
+    by_logits = p.mul_(given.neg().to(plan.dtype)[:, None])
+    by_logits.scatter_add_(1, target[:, None], given.to(plan.dtype)[:, None])
+    by_logits[:, plan.pad] = 0.0
+    _add(grads[-1], by_logits, state)
+    by_state = (by_logits @ head).to(plan.exact)
+    if grads[-2] is not None:
+        grads[-2] += (by_state * normed).sum(0)
+    return _unnormed(by_state.mul_(norm), normed, scale)

@@ -1,0 +1,68 @@
+"""A token earns what it can change: the last word of a line its rhyme, the rest its length."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.tiny_policy import BAUDELAIRE, tiny_policy
+
+from rewards.compose import WeightedMean
+from rewards.meter import Meter
+from rewards.rhyme import Rhyme
+from rlpoet.credit import parts_of, token_weights
+from rlpoet.rollout import Rollout
+from rlpoet.types import Prompt
+
+PROMPT = Prompt("fr", "quatrain-abab")
+REWARD = WeightedMean([(Rhyme(), 2.0), (Meter(), 1.0)])
+LAME = ("Souvent, pour s'amuser, les hommes", *BAUDELAIRE[1:])  # no rhyme for voyage, and eight syllables
+
+
+def written(*poems: tuple[str, ...], countdown: int = 0) -> tuple[Rollout, list[list[str]]]:
+    policy = tiny_policy(countdown=countdown)
+    rollout = policy.write([PROMPT] * len(poems), ["\n".join(poem) for poem in poems])
+    return rollout, [policy.tokenizer.convert_ids_to_tokens(row.tolist()) for row in rollout.ids]
+
+
+@pytest.mark.parametrize("countdown", [0, 2])
+def test_the_last_word_of_a_line_written_from_its_end_stands_first(countdown: int) -> None:
+    rollout, tokens = written(BAUDELAIRE, countdown=countdown)
+    part_of, parted = parts_of(rollout, words=True)
+    assert parted.tolist() == [[True] * 4]
+    for n, word in enumerate(("équipage", "mers,", "voyage,", "amers.")):
+        end = int(rollout.end_words[0, n])
+        mine = [i for i in range(end + 1) if part_of[0, i] == 2 * n and rollout.chosen[0, i] and not tokens[0][i].startswith("<|")]
+        assert "".join(tokens[0][i] for i in mine).strip("▁") == word
+    assert part_of[0].tolist() == sorted(part_of[0].tolist())
+
+
+def test_by_line_no_line_is_parted() -> None:
+    rollout, _ = written(BAUDELAIRE)
+    part_of, parted = parts_of(rollout, words=False)
+    assert not parted.any()
+    assert set(part_of[0].tolist()) == {0, 2, 4, 6}
+
+
+def test_parts_of_a_reward_sum_to_it_and_rhyme_is_the_last_words() -> None:
+    for poem in (BAUDELAIRE, LAME):
+        text = "\n".join(poem)
+        at_end, within = REWARD.by_part(PROMPT, text)
+        assert sum(at_end) + sum(within) == pytest.approx(REWARD.score([PROMPT], [text])[0])
+        assert sum(at_end) == pytest.approx(2 / 3 * Rhyme().score([PROMPT], [text])[0])
+
+
+def test_a_lame_line_costs_its_own_rest_and_a_missed_rhyme_the_words_that_miss_it() -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    weights = token_weights(
+        rollout, torch.zeros(rollout.ids.shape), REWARD, beta=6.0, group=torch.zeros(2, dtype=torch.long), bearing=0.0
+    )  # a positive weight is a residual above the mean: less than the mean was earned
+    part_of, _ = parts_of(rollout, words=True)
+
+    def weight(row: int, part: int) -> float:
+        own = weights[row][(part_of[row] == part) & rollout.chosen[row]]
+        assert torch.allclose(own, own[0])
+        return float(own[0])
+
+    # the pair is worth 6 * 2/3 / 2 = 2, the line 6 * 1/3 / 4 = 1/2; each half of that away from the mean
+    assert [weight(0, part) for part in range(8)] == pytest.approx([-1.0, -0.25, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0])
+    assert [weight(1, part) for part in range(8)] == pytest.approx([1.0, 0.25, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])

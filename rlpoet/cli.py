@@ -18,6 +18,7 @@ CORE = {  # verb -> where its Command is; all others are plug-ins of the group r
     "corpus": "rlpoet.commands.corpus",
     "env": "rlpoet.commands.env",
     "explain": "rlpoet.commands.explain",
+    "preflight": "rlpoet.preflight_command",
     "report": "rlpoet.commands.report",
     "rhymes": "rlpoet.commands.rhymes",
     "scan": "rlpoet.commands.scan",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ PAIRS = 8  # poems shown of each side
 FIRST = ("rewards/rhyme/mean", "rewards/meter/mean", "reward/mean", "objective/", "gfn/", "rewards/", "loss")
 N_FIRST = 6
 LOGARITHMIC = ("loss", "var_residual")  # curves that fall by orders of magnitude
+FLAG = re.compile(r"--\w+(?:\.\w+)*")
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -46,6 +48,7 @@ th,td{{padding:.3rem .75rem .3rem 0;text-align:left;border-bottom:1px solid var(
 .charts{{gap:1rem 1.5rem}}
 .pair{{border-top:1px solid var(--line);padding-top:.75rem}}
 .pair>div{{min-width:0}}
+.alarms{{border-left:.3rem solid #d9730d;margin:0;padding:.25rem 0 .25rem 2rem}} .alarms code{{white-space:nowrap}}
 summary{{cursor:pointer;padding:.4rem 0}}
 code{{font-size:.9em;overflow-wrap:anywhere}}
 {css}
@@ -74,6 +77,7 @@ def write_report(run_folder: str | Path) -> Path:
     name = folder.resolve().name
     sections = [
         _head(name, config, result),
+        _alarms(read_jsonl(folder / "alarms.jsonl")),
         _figures(result),
         _before_and_after(samples),
         _curves(metrics),
@@ -111,7 +115,19 @@ def _head(name: str, config: Mapping[str, Any], result: Mapping[str, Any]) -> st
     facts += [f"{result['seconds'] / 60:.1f} minutes"] if "seconds" in result else []
     facts += [f"{result['fresh_samples']} samples drawn in training"] if "fresh_samples" in result else []
     facts += [f"commit {result['commit']}"] if result.get("commit") else []
+    facts += ["no alarm"] if result.get("alarms") == [] else []
     return f'<h1>{html.escape(name)}</h1>\n<p class="lead">{lead}</p>\n<p>{html.escape(" · ".join(facts))}</p>'
+
+
+def _alarms(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return ""
+    items = []
+    for row in rows:
+        name, step, seen, advice = (html.escape(str(row.get(key, ""))) for key in ("name", "step", "seen", "advice"))
+        told = FLAG.sub(r"<code>\g<0></code>", advice)
+        items.append(f"<li><strong>{name}</strong>, step {step}: {seen}. <em>{told}</em></li>")
+    return f'<h2>Alarms</h2>\n<ul class="alarms">{"".join(items)}</ul>'
 
 
 def _figures(result: Mapping[str, Any]) -> str:

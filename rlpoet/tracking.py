@@ -1,7 +1,8 @@
 """The log of a run: files anyone can read, and TensorBoard.
 
 ``runs/NAME/`` holds ``config.yaml`` (resolved), ``metrics.jsonl`` and ``samples.jsonl`` (one object a line, each with its ``step``),
-``result.json``, and TensorBoard's event files. A number that was not measured is absent; it is never 0 and never NaN.
+``alarms.jsonl`` where something looked wrong, ``result.json``, and TensorBoard's event files. A number that was not measured is
+absent; it is never 0 and never NaN.
 """
 
 from __future__ import annotations
@@ -48,13 +49,14 @@ class Tracker:
         except OSError as error:
             fix = "Choose another --output_dir."
             raise RlpoetError(f"{self.folder}: {error.strerror}; expected a folder that can be made. {fix}") from None
-        metrics, samples = self.folder / "metrics.jsonl", self.folder / "samples.jsonl"
+        metrics, samples, alarms = (self.folder / f"{name}.jsonl" for name in ("metrics", "samples", "alarms"))
         if resume_step is None and metrics.exists():
             raise RlpoetError(f"{self.folder}: holds a run already; expected a new folder. Go on with --resume, or choose another name.")
         if resume_step is not None:
-            for path in (metrics, samples):
+            for path in (metrics, samples, alarms):
                 _truncate(path, resume_step)
         self._files: dict[str, TextIO] = {p.stem: p.open("a", encoding="utf-8", newline="\n") for p in (metrics, samples)}
+        self._step = resume_step or 0
         self._board: Any = None
         if report_to == "tensorboard":
             from torch.utils.tensorboard import SummaryWriter
@@ -68,17 +70,41 @@ class Tracker:
         Args:
             config: a dataclass or a mapping.
         """
-        values = plain(dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else config)
+        values = plain(config)
         write_atomically(self.folder / "config.yaml", yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
         if self._board is not None:
-            from torch.utils.tensorboard.summary import hparams
-
-            flat = {key: value if isinstance(value, bool | int | float | str) else json.dumps(value) for key, value in values.items()}
-            # not add_hparams: it opens a second writer, and the run shows up twice
-            for summary in hparams(flat, {}):
-                self._board.file_writer.add_summary(summary)
-            table = "\n".join(["| key | value |", "| --- | --- |", *(f"| {k} | `{v}` |" for k, v in flat.items())])
+            self._session(values)
+            table = "\n".join(["| key | value |", "| --- | --- |", *(f"| {k} | `{json.dumps(v)}` |" for k, v in values.items())])
             self._board.add_text("config", table, 0)
+
+    def hparams(self, config: Any, figures: Mapping[str, float | None]) -> None:
+        """What a run came to, for TensorBoard's HPARAMS tab, where runs are rows and settings and figures are columns.
+
+        Settings of settings are columns of their own (``rewards.rhyme``); figures are the scalars ``final/NAME`` at the last step.
+        No list of columns is written: TensorBoard takes the first list it finds for all runs, and would hide what other runs add.
+
+        Args:
+            config: a dataclass or a mapping, the one given to ``config``; TensorBoard keeps what it saw first.
+            figures: of the finished run, by name; None means not measured.
+
+        Raises:
+            RlpoetError: a figure that is no finite number.
+        """
+        known = {f"final/{key}": _number(key, value, self._step) for key, value in figures.items() if value is not None}
+        if self._board is None:
+            return
+        for key, value in known.items():
+            self._board.add_scalar(key, value, self._step)
+        self._session(plain(config), done=True)
+
+    def _session(self, values: Mapping[str, Any], *, done: bool = False) -> None:
+        """Say what this run's settings are, and that it is done."""
+        from torch.utils.tensorboard.summary import hparams
+
+        # not add_hparams: it opens a second writer, and the run shows up twice
+        _, start, end = hparams(flat(values), {})
+        for summary in (start, end) if done else (start,):
+            self._board.file_writer.add_summary(summary)
 
     def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
         """One row of metrics. None means not measured: the key is left out.
@@ -87,6 +113,7 @@ class Tracker:
             RlpoetError: a number that is not finite; the message names its key.
         """
         row = {"step": step, **{key: _number(key, value, step) for key, value in values.items() if value is not None}}
+        self._step = step
         self._append("metrics", row)
         if self._board is not None:
             for key, value in row.items():
@@ -99,6 +126,14 @@ class Tracker:
             self._append("samples", {"step": step, **plain(row)})
         if markdown:
             self.text(step, "samples", markdown)
+
+    def alarm(self, step: int, row: Mapping[str, Any], *, markdown: str = "") -> None:
+        """Something looked wrong: a row of ``alarms.jsonl``, a file that healthy runs do not have; ``markdown`` is for TensorBoard."""
+        if "alarms" not in self._files:
+            self._files["alarms"] = (self.folder / "alarms.jsonl").open("a", encoding="utf-8", newline="\n")
+        self._append("alarms", {"step": step, **plain(row)})
+        if markdown:
+            self.text(step, "alarms", markdown)
 
     def text(self, step: int, name: str, markdown: str) -> None:
         """Markdown for TensorBoard's text tab, which strips colours."""
@@ -174,6 +209,23 @@ def plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     return value.item() if hasattr(value, "item") else value  # numpy and torch scalars
+
+
+def flat(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
+    """A configuration as one level of plain values; what is None is left out.
+
+    >>> flat({"beta": 22.0, "forms": ["couplet", "sonnet"], "rewards": {"rhyme": 2.0}, "policy": None})
+    {'beta': 22.0, 'forms': 'couplet, sonnet', 'rewards.rhyme': 2.0}
+    """
+    found: dict[str, bool | int | float | str] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{key}.{inner}": item for inner, item in flat(value).items()}
+        elif isinstance(value, bool | int | float | str):
+            found[key] = value
+        elif value is not None:
+            found[key] = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return found
 
 
 def _truncate(path: Path, step: int) -> None:

@@ -19,7 +19,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rlpoet import registry
+from rlpoet.alarms import Watch
 from rlpoet.balance_options import TBOptions, check_options
+from rlpoet.best_of_n import BestOfN
+from rlpoet.credit import CREDITS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation import measure
 from rlpoet.exploration import Shelves, read_stanzas
@@ -27,6 +30,7 @@ from rlpoet.files import write_atomically
 from rlpoet.gflownet import Scored, Scorer, TBTrainer
 from rlpoet.languages import code_of, find
 from rlpoet.ppo import PPOOptions, PPOTrainer
+from rlpoet.preflight import foretell
 from rlpoet.prompts import mixed_prompts, with_openings
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
@@ -34,15 +38,17 @@ from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
 from rlpoet.report import heard, write_report
 from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.text import split_poem
-from rlpoet.tracking import Tracker
+from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
+from rlpoet.trainers import BASELINES, baseline_of, check_baseline
 from rlpoet.types import Prompt
+from rlpoet.variety import batch_variety
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
+PER_PROMPT = 4  # poems of a prompt in the measurements
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
-ALGOS = ("tb", "ppo")
-CREDITS = ("line", "poem")
+ALGOS = ("tb", "ppo", *BASELINES)
 COLUMNS = {  # of the running table: heading -> metric
     "reward": "reward/mean",
     "rhyme": "rewards/rhyme/mean",
@@ -82,15 +88,13 @@ def train(config: TrainConfig) -> int:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     out = console(stderr=True)
     score = composed(config.rewards, config.reward_options)
-    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(
-        config.policy or config.lang, seed=config.seed, lang=config.lang
-    )
+    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
     folder = run_folder(config)
     rng = random.Random(config.seed)
-    authors = authors_of(config, policy)
-    exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // 4), rng=rng)
+    authors = authors_of(config.authors, policy)
+    exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
     policy.precision = PRECISIONS[config.precision]
     prior = policy.reference()
 
@@ -114,25 +118,36 @@ def train(config: TrainConfig) -> int:
                     "expected the same ones. Put them back, or start a new run."
                 )
             figures_before, first = kept["figures"], tuple(kept["texts"])
-        lines = openings([p for p in exam for _ in range(4)], first)
+        lines = openings([p for p in exam for _ in range(PER_PROMPT)], first)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts)
+        trainer = trainer_of(config, policy, score, prompts, exam)
+        watch = Watch(beta=config.beta, learned_log_z=config.log_z == "learned" and not (config.explore or config.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
-        interrupted = loop(config, trainer, tracker, folder, score, out)
+            watch.replay(read_jsonl(folder / "metrics.jsonl"))
+        else:
+            trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
+            scores = score(before.rollout.prompts, before.rollout.texts).total
+            for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+                out.print(line)
+        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch)
         trainer.save(folder / CHECKPOINT)
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
-        after = examine(policy, prior, exam, config)
+        best = trainer if isinstance(trainer, BestOfN) else None
+        after = examine(policy, prior, exam, config, drawn=best.shown() if best is not None else None)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", after.rollout, score)
         tracker.result({
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
             "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh, "steps": trainer.n_steps,
-            "interrupted": interrupted, "commit": commit(),
+            "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
+            **(best.facts() if best is not None else {}),
         })  # fmt: skip
+        spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
+        tracker.hparams(config, {**after.figures, **spent})
     report = write_report(folder)
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
@@ -150,7 +165,7 @@ def train(config: TrainConfig) -> int:
     return 130 if interrupted else 0
 
 
-def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console) -> bool:
+def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console, *, watch: Watch) -> bool:
     """Step until the budget is spent; True if Ctrl-C ended it."""
 
     def progress() -> float:
@@ -171,6 +186,12 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
         try:
             while (share := progress()) < 1.0:
                 metrics, fresh, _ = trainer.step(share)
+                metrics |= batch_variety(fresh.prompts, fresh.texts)
+                right = measure(fresh.prompts, fresh.texts)
+                metrics |= {f"samples/{name}": right[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")}
+                for alarm in watch(trainer.n_steps, metrics):
+                    tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
+                    out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
                 tracker.scalars(trainer.n_steps, metrics)
                 bar.update(task, completed=share)
                 if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == 1:
@@ -189,15 +210,15 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
     return False
 
 
-def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: TrainConfig) -> Measured:
-    """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination.
+def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: TrainConfig, *, drawn: Rollout | None = None) -> Measured:
+    """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
 
     ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
     kept = policy.generator.get_state(), policy.precision, prior.precision
     policy.generator.manual_seed(config.seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
-    parts = [policy.sample(exam[i : i + 32], 4) for i in range(0, len(exam), 32)]
+    parts = [policy.sample(exam[i : i + 32], PER_PROMPT) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     nats = tokens = 0.0
     with torch.no_grad():
         for part in parts:
@@ -248,8 +269,11 @@ def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Score
 # -- what a run is made of --------------------------------------------------------------------------
 
 
-def trainer_of(config: TrainConfig, policy: Policy, score: Scorer, prompts: Sequence[Prompt]) -> Trainer:
+def trainer_of(config: TrainConfig, policy: Policy, score: Scorer, prompts: Sequence[Prompt], exam: Sequence[Prompt]) -> Trainer:
     """The trainer asked for, with those settings of the run that are its own."""
+    if config.algo in BASELINES:
+        places = [prompt for prompt in exam for _ in range(PER_PROMPT)][: config.eval_samples]
+        return baseline_of(config, policy, score, prompts, places)
     if config.algo == "ppo":
         options = PPOOptions(
             prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
@@ -314,6 +338,7 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
     if not 0 <= config.openings < 1:
         raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
+    check_baseline(config)
     if config.algo == "tb":
         check_options(balance_options(config), stanzas_of(config))
     elif (config.objective, config.log_z, config.explore) != ("tb", "vargrad", ()):
@@ -339,13 +364,13 @@ def composed(weights: Mapping[str, float], options: Mapping[str, Mapping[str, fl
         raise RlpoetError(f"--rewards: {error}") from None
 
 
-def authors_of(config: TrainConfig, policy: Policy) -> list[str | None]:
+def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
     """The authors to practise; without any named, the policy's commonest, and as often nobody."""
-    for author in config.authors:
+    for author in wanted:
         if author not in policy.authors:
             raise UnknownName("author", author, policy.authors)
-    named = list(config.authors) or list(policy.authors[:N_AUTHORS])
-    return [*named, *([None] if config.authors or not named else [None] * len(named))] or [None]
+    named = list(wanted) or list(policy.authors[:N_AUTHORS])
+    return [*named, *([None] if wanted or not named else [None] * len(named))] or [None]
 
 
 def run_folder(config: TrainConfig) -> Path:

@@ -20,7 +20,9 @@ class TrainConfig:
         lang: fr, es, en, an installed language, or the folder of one.
         policy: a shipped policy by its language, or the folder of one; the language's own by default.
         output_dir: folder of the run; runs/LANG-ALGO-sSEED by default, a number added if it exists.
-        algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta.
+        algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta;
+            grpo and rloo are trl's, with the same penalty; rft fine-tunes on its best poems; best-of-n trains nothing and spends the
+            budget on drawing the poems it is measured by.
         forms: the forms to practise, drawn evenly.
         authors: whose manner to practise; by default the policy's commonest, and none.
         rewards: weight of each reward.
@@ -34,8 +36,9 @@ class TrainConfig:
         learning_rate: peak rate.
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
-        credit: line gives each token the part of the balance its line can still change; poem gives it all, as in plain VarGrad.
-        bearing: with line credit, how much the part of a later line counts that this one does not rhyme with; 1 keeps the
+        credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
+            line knows whole lines only; poem gives every token all of it, as in plain VarGrad.
+        bearing: with credit by word or line, how much a later part counts that this one does not rhyme with; 1 keeps the
             gradient of plain VarGrad in the mean.
         epochs: passes of ppo's policy over a batch.
         value_epochs: passes of ppo's critic over a batch.
@@ -57,6 +60,13 @@ class TrainConfig:
         explore_temperature: of the hot ones.
         tries: lines drawn for a resampled one.
         explore_file: text file of stanzas, blank lines between them, for --explore human.
+        sampler: of grpo and rloo: own draws under the grammar of the form, as the others do; trl draws without it.
+        scale_rewards: of grpo: none; group divides advantages by the deviation of their prompt's rewards, as published; batch by
+            that of all.
+        keep_share: of rft: largest share of a prompt's poems that is learned.
+        keep_above: of rft: least reward of a poem that is learned.
+        same_end: of rft: poems of a batch that may end a line with the same word.
+        refresh_steps: of rft: steps between renewals of the policy that draws; 1 is the one in training, 0 leaves it the prior.
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
         precision: bf16 or fp32; the final figures are always computed in fp32.
@@ -85,7 +95,7 @@ class TrainConfig:
     learning_rate: float = 6e-4
     replay: float = 0.0
     freeze_embeddings: bool = True
-    credit: str = "line"
+    credit: str = "word"
     bearing: float = 0.2
     epochs: int = 1
     value_epochs: int = 2
@@ -105,6 +115,12 @@ class TrainConfig:
     explore_temperature: float = 1.15
     tries: int = 4
     explore_file: str | None = None
+    sampler: str = "own"
+    scale_rewards: str = "none"
+    keep_share: float = 0.25
+    keep_above: float = 0.0
+    same_end: int = 3
+    refresh_steps: int = 1
     openings: float = 0.25
     eval_samples: int = 256
     precision: str = "bf16"

@@ -99,6 +99,76 @@ def test_tensorboard_has_one_run_with_scalars_text_figure_and_hparams(tmp_path):
     assert "_hparams_/session_start_info" in board.summary_metadata
 
 
+def session(folder: Path):
+    from tensorboard.plugins.hparams import metadata
+
+    found = events(folder)
+    content = {tag: found.summary_metadata[tag].plugin_data.content for tag in found.summary_metadata if tag.startswith("_hparams_")}
+    return metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG]).hparams, set(content), found
+
+
+def test_a_finished_run_is_a_row_of_the_hparams_tab_with_its_figures(tmp_path):
+    config = {"beta": 22.0, "algo": "tb", "rewards": {"rhyme": 2.0, "meter": 1.0}, "forms": ("couplet",), "policy": None, "whiten": True}
+    with Tracker(tmp_path) as tracker:
+        tracker.config(config)
+        tracker.scalars(7, {"reward/mean": 0.5})
+        tracker.hparams(config, {"rhyme_pairs": 0.875, "copied": None})
+    given, tags, board = session(tmp_path)
+    assert len(list(tmp_path.rglob("events.out.tfevents.*"))) == 1
+    assert {key: value.number_value or value.string_value for key, value in given.items()} == {
+        "beta": 22.0, "algo": "tb", "rewards.rhyme": 2.0, "rewards.meter": 1.0, "forms": "couplet", "whiten": 1.0,
+    }  # fmt: skip
+    assert [(event.step, event.value) for event in board.Scalars("final/rhyme_pairs")] == [(7, 0.875)]
+    assert "final/copied" not in board.Tags()["scalars"]
+    # a list of columns in one run would be TensorBoard's for all runs
+    assert tags == {"_hparams_/session_start_info", "_hparams_/session_end_info"}
+
+
+def test_runs_with_other_settings_compare_in_one_table(tmp_path):
+    """What TensorBoard itself makes of a folder of runs: all columns, and which of them differ."""
+    from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins import base_plugin
+    from tensorboard.plugins.hparams import backend_context
+
+    for name, config in {
+        "a": {"beta": 22.0, "rewards": {"rhyme": 2.0}},
+        "b": {"beta": 22.0, "rewards": {"meter": 1.0}, "lam": 0.9},
+    }.items():
+        with Tracker(tmp_path / name) as tracker:
+            tracker.config(config)
+            tracker.scalars(1, {"reward/mean": 0.5})
+            tracker.hparams(config, {"rhyme_pairs": 0.5})
+    runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    runs.Reload()
+    context = backend_context.Context(base_plugin.TBContext(data_provider=data_provider.MultiplexerDataProvider(runs, str(tmp_path))))
+    asked = RequestContext()
+    table = context.experiment_from_metadata(asked, "", True, context.hparams_metadata(asked, ""), [])
+    assert {info.name for info in table.hparam_infos} == {"beta", "rewards.rhyme", "rewards.meter", "lam"}
+    assert {info.name.tag for info in table.metric_infos} == {"reward/mean", "final/rhyme_pairs"}
+
+
+def test_a_resumed_run_ends_with_its_figures(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        tracker.config(Config())
+        tracker.scalars(3, {"a": 1.0})
+    with Tracker(tmp_path, resume_step=3) as tracker:
+        tracker.hparams(Config(), {"n": 4})
+    given, tags, board = session(tmp_path)
+    assert given["lang"].string_value == "fr" and given["weights"].string_value == "1.0, 2.0" and "_hparams_/session_end_info" in tags
+    assert [(event.step, event.value) for event in board.Scalars("final/n")] == [(3, 4.0)]
+
+
+def test_alarms_are_a_file_that_only_troubled_runs_have(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        assert not (tmp_path / "alarms.jsonl").exists()
+        tracker.alarm(4, {"name": "reward-dead", "seen": "x"}, markdown="**reward-dead** x")
+        tracker.alarm(9, {"name": "entropy", "seen": "y"})
+    assert "alarms/text_summary" in events(tmp_path).Tags()["tensors"]
+    Tracker(tmp_path, report_to="none", resume_step=5).close()
+    assert read_jsonl(tmp_path / "alarms.jsonl") == [{"step": 4, "name": "reward-dead", "seen": "x"}]
+
+
 def test_a_resumed_board_shows_the_later_value(tmp_path):
     with Tracker(tmp_path) as tracker:
         for step in (1, 2, 3):

@@ -44,7 +44,7 @@ def line_chart(title: str, points: Sequence[tuple[float, float]], *, log: bool =
 
     raw = " ".join(place(step, height) for (step, _), height in zip(shown, heights, strict=True))
     noisy = len(shown) >= 30
-    mean = " ".join(place(step, height) for (step, _), height in zip(shown, _smooth(heights), strict=True)) if noisy else raw
+    mean = " ".join(place(step, height) for (step, _), height in zip(shown, smooth(heights), strict=True)) if noisy else raw
     parts = [
         f'<text class="title" x="4" y="14">{html.escape(title)}{" (log scale)" if log else ""}</text>',
         *(_tick(value, low, high, log) for value in (low, (low + high) / 2, high)),
@@ -75,7 +75,7 @@ def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return [(run[-1][0], sum(value for _, value in run) / len(run)) for run in runs]
 
 
-def _smooth(values: Sequence[float]) -> list[float]:
+def smooth(values: Sequence[float]) -> list[float]:
     """Centred running means over a twelfth of the curve, so that nothing lags; half as wide at the ends."""
     reach = max(1, len(values) // 24)
     windows = (values[max(0, i - reach) : i + reach + 1] for i in range(len(values)))

@@ -12,7 +12,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -39,6 +39,7 @@ def parse(command: Command, argv: Sequence[str]) -> Any:
     values: dict[str, Any] = {}
     for path in configs:
         values |= _read_yaml(path, flags.fields)
+    given = _gathered(given, values, flags.fields)
     values |= given
     parser = _parser(command, with_help="help" in given)
     if "help" in given:
@@ -108,7 +109,13 @@ class _Flags:
 
     def wanted(self, name: str) -> str:
         """What a field takes, for people."""
-        return "a YAML file" if name == "config" else _describe(self.fields.get(name.partition(".")[0], str))
+        return "a YAML file" if name == "config" else _describe(self.hint(name))
+
+    def hint(self, name: str) -> Any:
+        """The type of a field, ``beta`` or ``common.beta``; of a table for what is in it."""
+        root, _, rest = name.partition(".")
+        found = self.fields.get(root, str)
+        return typing.get_type_hints(found).get(rest.partition(".")[0], str) if rest and dataclasses.is_dataclass(found) else found
 
     def _split(self, word: str) -> tuple[str, str | None]:
         if not word.startswith("--"):
@@ -121,11 +128,35 @@ class _Flags:
         if name.partition(".")[0] not in known and name.removeprefix("no_") not in self.switches:
             spelt = [f"--{k}" for k in known]
             raise RlpoetError(f"unknown flag '--{name}'{did_you_mean('--' + name, spelt)}; expected one of {', '.join(sorted(spelt))}.")
+        root, _, inner = name.partition(".")
+        if dataclasses.is_dataclass(self.fields.get(root)):
+            parts = [f"--{root}.{key}" for key in typing.get_type_hints(self.fields[root])]
+            if f"--{root}.{inner.partition('.')[0]}" not in parts:
+                raise RlpoetError(f"unknown flag '--{name}'{did_you_mean('--' + name, parts)}; expected one of {', '.join(parts)}.")
         return name, value if equals else None
 
     def _usage(self) -> str:
         places = [f"{name.upper()} ..." if name in self.many else name.upper() for name in self.command.positional]
         return " ".join([*places, *(f"-{letter}" for letter in self.command.short), *(f"--{name}" for name in self.fields)])
+
+
+def _gathered(given: dict[str, Any], from_files: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Flags with ``--arms.hot.beta 3 --arms.hot.tries 2`` as one table: jsonargparse keeps only the last key of a table in a table."""
+    out: dict[str, Any] = {}
+    for key, value in given.items():
+        root, _, rest = key.partition(".")
+        hint: Any = fields.get(root)
+        if dataclasses.is_dataclass(hint) and "." in rest:
+            inner, _, rest = rest.partition(".")
+            root, hint = f"{root}.{inner}", typing.get_type_hints(hint).get(inner)
+        name, dot, last = rest.partition(".")
+        if not dot or typing.get_origin(typing.get_args(hint)[-1] if typing.get_args(hint) else None) is not Mapping:
+            out[key] = value
+            continue
+        known = functools.reduce(lambda table, part: table.get(part) or {}, [*root.split("."), name], from_files)
+        table = out.setdefault(f"{root}.{name}", dict(known))
+        table[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    return out
 
 
 def _is_flag(word: str) -> bool:
@@ -135,7 +166,7 @@ def _is_flag(word: str) -> bool:
 def _spell(key: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{key}" if value else f"--no_{key}"]
-    return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value}"]
+    return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}"]
 
 
 def _read_yaml(path: str, known: Iterable[str]) -> dict[str, Any]:
@@ -175,7 +206,9 @@ def _parser(command: Command, *, with_help: bool) -> ArgumentParser:
         if hints[item.name] is bool:
             options["action"] = ActionYesNo
         else:
-            options |= {"type": hints[item.name], "metavar": item.name.rpartition("_")[2].upper()}
+            options |= {"type": hints[item.name]}
+            if not dataclasses.is_dataclass(hints[item.name]):  # each of its fields gets a flag and a name of its own
+                options["metavar"] = item.name.rpartition("_")[2].upper()
             names += [f"-{letters[item.name]}"] if item.name in letters else []
         parser.add_argument(*names, **options)
     return parser
@@ -185,8 +218,10 @@ def _docs(config: type[Any]) -> dict[str, str]:
     """Field -> its line in the docstring's ``Attributes:``; ``""`` -> the docstring's own text."""
     import docstring_parser
 
-    parsed = docstring_parser.parse(config.__doc__ or "")
-    docs = {p.arg_name: " ".join((p.description or "").split()).replace("%", "%%") for p in parsed.params}
+    docs: dict[str, str] = {}
+    for kind in reversed(config.__mro__):  # a schema may extend another
+        parsed = docstring_parser.parse(kind.__doc__ or "")
+        docs |= {p.arg_name: " ".join((p.description or "").split()).replace("%", "%%") for p in parsed.params}
     return {"": (parsed.description or "").replace("``", "").replace("%", "%%"), **docs}
 
 
@@ -199,7 +234,7 @@ def _complaint(message: str, flags: _Flags, values: dict[str, Any]) -> str:
     key = re.search(r'[Kk]ey "([\w.]+)"', message)
     if key is None or key[1] not in values:
         return " ".join(message.split())
-    value, hint = values[key[1]], flags.fields.get(key[1], str)
+    value, hint = values[key[1]], flags.hint(key[1])
     near = did_you_mean(str(value), map(str, typing.get_args(hint))) if typing.get_origin(hint) is typing.Literal else ""
     return f"--{key[1]}: {value!r}{near}; expected {_describe(hint)}."
 

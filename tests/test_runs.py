@@ -11,7 +11,9 @@ import yaml
 from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.finetune_command import COMMAND as FINETUNE
+from rlpoet.comparison.ablate_command import COMMAND as ABLATE
 from rlpoet.cli import main
+from rlpoet.comparison.compare_command import COMMAND as COMPARE
 from rlpoet.config import parse
 from rlpoet.gflownet import TBTrainer
 from rlpoet.train_command import COMMAND as TRAIN
@@ -113,9 +115,10 @@ def test_pretraining_starts_stops_and_goes_on(quiet):
 
 def test_every_config_is_read():
     configs = sorted(ROOT.joinpath("experiments/configs").rglob("*.yaml"))
-    assert len(configs) >= 3
+    assert len(configs) >= 10
+    verbs = {"finetune": FINETUNE, "compare": COMPARE, "ablate": ABLATE}
     for path in configs:
-        config = parse(FINETUNE if path.name.startswith("finetune") else TRAIN, ["--config", str(path)])
+        config = parse(verbs.get(path.name.partition("_")[0], TRAIN), ["--config", str(path)])
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
         assert all(getattr(config, key) == value for key, value in given.items() if isinstance(value, str))
 

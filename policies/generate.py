@@ -13,6 +13,7 @@ from pathlib import Path
 from policies.authors import fuse, parse_authors
 from policies.causal_lm import CausalPolicy
 from policies.generate_command import GenerateConfig
+from policies.model_files import rhyming
 from policies.opening import first_lines
 from policies.stream import LineStream
 from rlpoet.errors import RlpoetError
@@ -28,7 +29,7 @@ def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     check(config)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
-    policy = CausalPolicy.load(config.policy or config.lang or "fr", seed=seed)
+    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed)
     lang = config.lang or policy.lang
     author = config.author
     if author is not None and not policy.script.any_author:

@@ -13,7 +13,8 @@ class GenerateConfig:
 
     Attributes:
         lang: fr, es or en; by default that of the policy, or fr.
-        policy: a shipped policy by its language, the folder of one or of a run, or "latest", the newest under runs/.
+        policy: a shipped prior (fr) or rhyming policy (fr-tb), the folder of one or of a run, or "latest", the newest under runs/; by
+            default the rhyming policy of the language.
         form: the form to write.
         author: in whose manner; part of a name will do, and "hugo:0.6,verlaine:0.4" fuses several.
         prompt: words the poem begins with; line breaks in it make whole lines of what stands before them.

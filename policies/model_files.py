@@ -42,7 +42,8 @@ class ModelFiles:
 
 
 def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFiles:
-    """The files of a shipped policy (``fr``, ``es``, ``en``), a folder, a run (or ``latest``), an adapter, a GGUF file, a hub name.
+    """The files of a shipped prior (``fr``) or rhyming policy (``fr-tb``), a folder, a run or ``latest``, an adapter, a GGUF file,
+    a name on the hub.
 
     Args:
         allow_download: fetch a hub model that the local cache does not hold.
@@ -71,6 +72,16 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
         return ModelFiles(cached)
     fix = "Or give the folder of a trained policy, a .gguf file, or a Hugging Face name that is in the local cache."
     raise UnknownName("policy", name, shipped, fix=fix)
+
+
+def rhyming(lang: str) -> str:
+    """The shipped policy that was trained to rhyme in a language, or else its prior, or else the name as it is.
+
+    >>> rhyming("xx")
+    'xx'
+    """
+    trained = f"{lang}-tb"
+    return trained if (SHIPPED / trained / "config.json").exists() else lang
 
 
 def locate(source: str | Path) -> Path:

@@ -142,6 +142,8 @@ class Reading(torch.autograd.Function):
     def backward(ctx: Any, given: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         plan: Plan = ctx.plan
         *cast, head = ctx.cast
+        if ctx.places and not ctx.kept:
+            raise RuntimeError("log_prob: its gradient was taken before and what it needs is gone; expected one backward pass a reading.")
         wanted = ctx.needs_input_grad[1:]
         grads = [torch.zeros(shape, dtype=plan.exact) if want else None for shape, want in zip(ctx.shapes, wanted, strict=True)]
         for (rows, width, at, target, kept, end), places in zip(ctx.kept, ctx.places, strict=True):

@@ -145,3 +145,10 @@ def test_a_model_with_gradient_checkpointing_or_adapters_reads_for_itself() -> N
     policy = tiny_policy()
     adapted = peft.get_peft_model(policy.model, peft.LoraConfig(r=2, target_modules=["q_proj"]))
     assert not can_read(adapted) and not can_read(adapted.get_base_model())
+
+
+def test_a_second_backward_pass_of_one_reading_is_refused(policy: CausalPolicy, rollout: Rollout) -> None:
+    total = policy.log_prob(rollout).sum()
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="one backward pass a reading"):
+        total.backward()

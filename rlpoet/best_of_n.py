@@ -12,12 +12,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from rlpoet.errors import RlpoetError
 from rlpoet.gflownet import Scored, Scorer
 from rlpoet.replay import TENSORS
 from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.trainer import checkpoint, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
 
@@ -112,11 +111,7 @@ class BestOfN:
             "time/samples_per_second": len(fresh) / taken,
             "time/share_sampling": (sampled - started) / taken,
         }
-        for name, part in scored.parts.items():
-            known = [x for x in part if x is not None]
-            if known:
-                metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-        return metrics, fresh, scored
+        return metrics | reward_means(scored.parts), fresh, scored
 
     def save(self, path: Path) -> None:
         """The poems kept and the state of the draw; whole or not at all."""
@@ -128,9 +123,7 @@ class BestOfN:
             "best": rows, "generator": self.policy.generator.get_state(), "n_steps": self.n_steps, "n_fresh": self.n_fresh,
             "seconds": self.seconds, "cpu_seconds": self.cpu_seconds,
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -138,15 +131,10 @@ class BestOfN:
         Raises:
             RlpoetError: the file is damaged or belongs to another exam or trainer.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with checkpoint(path) as state:
             for row in state["best"]:
                 prompt = self.places[row["place"]]
                 self.best[row["place"]] = Rollout((prompt,), (row["text"],), **{name: row[name] for name in TENSORS}), row["score"]
             self.policy.generator.set_state(state["generator"])
             self.n_steps, self.n_fresh = state["n_steps"], state["n_fresh"]
             self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
-        except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(
-                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-            ) from None

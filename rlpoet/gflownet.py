@@ -20,7 +20,6 @@ from torch import Tensor
 
 from rlpoet.balance_options import TBOptions, check_options
 from rlpoet.credit import token_weights
-from rlpoet.errors import RlpoetError
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.objectives import (
@@ -33,6 +32,7 @@ from rlpoet.objectives import (
 from rlpoet.prosody.forms import form
 from rlpoet.replay import Kept, Replay, merge
 from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
 __all__ = ["Scored", "Scorer", "TBOptions", "TBTrainer"]
@@ -93,11 +93,7 @@ class TBTrainer:
         check_options(options, human)
         self.human = human or {}
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        if options.freeze_embeddings:
-            # a token's row is seen in few texts of a batch; Adam scales its noise up to full steps and the policy drifts
-            for table in (policy.model.get_input_embeddings(), policy.model.get_output_embeddings()):
-                table.requires_grad_(False)
-        trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+        trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
         groups: list[dict[str, Any]] = [{"params": trained, "scale": 1.0}]
         self.flows = None
         if options.objective != "tb" or options.log_z == "learned":
@@ -179,11 +175,7 @@ class TBTrainer:
         }
         if len(new) > n:
             metrics["explore/reward"] = sum(scores[n:]) / (len(new) - n)
-        for name, part in scored.parts.items():
-            known = [x for x in part if x is not None]
-            if known:
-                metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-        return metrics, fresh, scored
+        return metrics | reward_means(scored.parts), fresh, scored
 
     def _credit(self, fresh: Rollout, log_ratio: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
@@ -292,9 +284,7 @@ class TBTrainer:
             "replay": self.replay.state(), "book": self.book.state(),
             **({"flows": self.flows.state_dict()} if self.flows is not None else {}),
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -302,8 +292,7 @@ class TBTrainer:
         Raises:
             RlpoetError: the file is damaged or belongs to another model.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with checkpoint(path) as state:
             self.policy.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.policy.generator.set_state(state["generator"])
@@ -313,7 +302,3 @@ class TBTrainer:
             self.book.restore(state.get("book", []))
             if self.flows is not None:
                 self.flows.load_state_dict(state["flows"])
-        except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(
-                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-            ) from None

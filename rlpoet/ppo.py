@@ -36,6 +36,7 @@ from rlpoet.critic import Critic, entropies, listened
 from rlpoet.errors import RlpoetError
 from rlpoet.gflownet import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, Weighed
+from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
 
@@ -122,10 +123,7 @@ class PPOTrainer:
         if not options.beta > 0:
             raise RlpoetError(f"beta: {options.beta}; expected more than 0, the KL coefficient is 1 / beta.")
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        if options.freeze_embeddings:  # as in rlpoet.gflownet
-            for table in (policy.model.get_input_embeddings(), policy.model.get_output_embeddings()):
-                table.requires_grad_(False)
-        trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+        trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
         self.optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # the critic's first weights belong to the run, and the caller's generator stays where it is
@@ -198,11 +196,7 @@ class PPOTrainer:
             "time/samples_per_second": n / taken,
             "time/share_sampling": (sampled - started) / taken,
         }
-        for name, part in scored.parts.items():
-            known = [x for x in part if x is not None]
-            if known:
-                metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-        return metrics, fresh, scored
+        return metrics | reward_means(scored.parts), fresh, scored
 
     # -- before the update ------------------------------------------------------------------------
 
@@ -336,9 +330,7 @@ class PPOTrainer:
             "rng": list(self.rng.getstate()[1]),
             "alpha": self.alpha, "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -346,8 +338,7 @@ class PPOTrainer:
         Raises:
             RlpoetError: the file is damaged or belongs to another model or trainer.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with checkpoint(path) as state:
             self.policy.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.critic.load_state_dict(state["critic"])
@@ -355,7 +346,3 @@ class PPOTrainer:
             self.policy.generator.set_state(state["generator"])
             self.rng.setstate((3, tuple(state["rng"]), None))
             self.alpha, self.n_steps, self.n_fresh, self.seconds = (state[key] for key in ("alpha", "n_steps", "n_fresh", "seconds"))
-        except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(
-                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-            ) from None

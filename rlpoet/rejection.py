@@ -24,6 +24,7 @@ from rlpoet.gflownet import Scored, Scorer
 from rlpoet.prosody.ending import end_of
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem
+from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
 
@@ -113,10 +114,7 @@ class RejectionTrainer:
         self.policy, self.prior, self.drawer = policy, policy.reference(), policy.reference()
         self.drawer.generator = policy.generator
         self.score, self.prompts, self.options = score, list(prompts), options
-        if options.freeze_embeddings:  # see TBTrainer
-            for table in (policy.model.get_input_embeddings(), policy.model.get_output_embeddings()):
-                table.requires_grad_(False)
-        self.trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+        self.trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
         self.optimizer = torch.optim.AdamW(self.trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self.rng = random.Random(seed)
         self.n_steps = self.n_fresh = 0
@@ -172,11 +170,7 @@ class RejectionTrainer:
             "time/samples_per_second": n / taken,
             "time/share_sampling": (sampled - started) / taken,
         }
-        for name, part in scored.parts.items():
-            known = [x for x in part if x is not None]
-            if known:
-                metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-        return metrics, fresh, scored
+        return metrics | reward_means(scored.parts), fresh, scored
 
     def _learn(self, kept: Rollout) -> dict[str, float]:
         """One update by cross-entropy, each token counting once, and what is told of it."""
@@ -199,9 +193,7 @@ class RejectionTrainer:
             "rng": list(self.rng.getstate()[1]),
             "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -209,15 +201,10 @@ class RejectionTrainer:
         Raises:
             RlpoetError: the file is damaged or belongs to another model or trainer.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with checkpoint(path) as state:
             self.policy.model.load_state_dict(state["model"])
             self.drawer.model.load_state_dict(state["drawer"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.policy.generator.set_state(state["generator"])
             self.rng.setstate((3, tuple(state["rng"]), None))
             self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
-        except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(
-                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-            ) from None

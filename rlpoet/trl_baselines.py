@@ -38,6 +38,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.gflownet import Scored, Scorer
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Policy, Rollout
+from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
 BAR = -50.0  # added to PAD's logit
@@ -93,10 +94,7 @@ class TRLTrainer:
         if not isinstance(policy, Scribe):
             raise RlpoetError(f"--algo {options.algo}: {type(policy).__name__} has no tokens to show; expected start_ids and continued.")
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        if options.freeze_embeddings:  # see TBTrainer
-            for table in (policy.model.get_input_embeddings(), policy.model.get_output_embeddings()):
-                table.requires_grad_(False)
-        self.trained = [parameter for parameter in policy.model.parameters() if parameter.requires_grad]
+        self.trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
         self.optimizer = torch.optim.AdamW(self.trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
         self.rng = random.Random(seed)
         self.n_steps = self.n_fresh = 0
@@ -162,11 +160,7 @@ class TRLTrainer:
             "trl/kl_coefficient": 1 / beta,
             **{f"trl/{name}": float(value) for name, value in told.items() if value is not None and name != "epoch"},
         }
-        for name, part in scored.parts.items():
-            known = [x for x in part if x is not None]
-            if known:
-                metrics[f"rewards/{name}/mean"] = sum(known) / len(known)
-        return metrics, fresh, scored
+        return metrics | reward_means(scored.parts), fresh, scored
 
     # -- what trl asks back -----------------------------------------------------------------------
 
@@ -216,9 +210,7 @@ class TRLTrainer:
             "rng": list(self.rng.getstate()[1]),
             "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
         }  # fmt: skip
-        partial = path.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(path)
+        write_checkpoint(path, state)
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -226,18 +218,13 @@ class TRLTrainer:
         Raises:
             RlpoetError: the file is damaged or belongs to another model or trainer.
         """
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+        with checkpoint(path) as state:
             self.policy.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.policy.generator.set_state(state["generator"])
             self._noise = state["noise"]
             self.rng.setstate((3, tuple(state["rng"]), None))
             self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
-        except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise RlpoetError(
-                f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-            ) from None
 
 
 class _Bridge:

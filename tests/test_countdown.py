@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
-from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from policies.opening import fit_of_words
@@ -16,6 +16,7 @@ from policies.verse_format import VerseFormat, canonical, lengths_of
 from rlpoet.prosody import verse
 from rlpoet.prosody.countdown import syllables_before
 from rlpoet.types import Prompt
+from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 COUNT = re.compile(r"<[|](\d+)[|]>")
 LINES = {
@@ -47,15 +48,15 @@ def test_counts_fall_by_at_least_the_step_and_leave_no_trace(lang: str, order: s
     for line in LINES[lang]:
         written = counting.write_line(line, "")
         counts = [verse(lang).scan(canonical(line, lang)).syllables + 1, *map(int, COUNT.findall(written))]
-        assert all(earlier - later >= countdown for earlier, later in zip(counts[1:], counts[2:], strict=False))
-        assert all(0 < later < earlier for earlier, later in zip(counts, counts[1:], strict=False))
+        assert all(earlier - later >= countdown for earlier, later in itertools.pairwise(counts[1:]))
+        assert all(0 < later < earlier for earlier, later in itertools.pairwise(counts))
         assert COUNT.sub("", written) == VerseFormat(lang, order=order, plans=False).write_line(line, "")
         assert counting.read_line(COUNT.sub("", written)) == canonical(line, lang)
 
 
 @pytest.mark.parametrize("lang", LINES)
 def test_nothing_stands_before_a_line_and_every_syllable_before_its_end(lang: str) -> None:
-    for line in map(lambda line: canonical(line, lang), LINES[lang]):
+    for line in (canonical(each, lang) for each in LINES[lang]):
         start, end = syllables_before(line, lang, [0, len(line)])
         assert (start, end) == (0, sum(unit.counts for unit in verse(lang).scan(line).units))
 

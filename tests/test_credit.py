@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
@@ -12,6 +11,7 @@ from rewards.rhyme import Rhyme
 from rlpoet.credit import parts_of, token_weights
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
+from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
 PROMPT = Prompt("fr", "quatrain-abab")
 REWARD = WeightedMean([(Rhyme(), 2.0), (Meter(), 1.0)])

@@ -11,8 +11,8 @@ import yaml
 from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.finetune_command import COMMAND as FINETUNE
-from rlpoet.comparison.ablate_command import COMMAND as ABLATE
 from rlpoet.cli import main
+from rlpoet.comparison.ablate_command import COMMAND as ABLATE
 from rlpoet.comparison.compare_command import COMMAND as COMPARE
 from rlpoet.config import parse
 from rlpoet.gflownet import TBTrainer

@@ -1,0 +1,60 @@
+"""What every trainer does alike: which parameters learn, how a run is kept and taken up, what is told of its rewards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from rlpoet.errors import RlpoetError
+
+
+def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Parameter]:
+    """The parameters an optimizer gets.
+
+    Args:
+        model: a Hugging Face causal LM.
+        freeze_embeddings: leave token rows and the head as they are: a token's row is seen in few texts of a batch, Adam scales its
+            noise up to full steps, and the policy drifts.
+    """
+    if freeze_embeddings:
+        for table in (model.get_input_embeddings(), model.get_output_embeddings()):
+            table.requires_grad_(False)
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
+    """Whole or not at all: a full disk or a killed process leaves the checkpoint before."""
+    partial = path.with_suffix(".partial")
+    torch.save(dict(state), partial)
+    partial.replace(path)
+
+
+@contextmanager
+def checkpoint(path: Path) -> Iterator[dict[str, Any]]:
+    """The state in a file, while it is taken up.
+
+    Raises:
+        RlpoetError: the file is damaged or belongs to another model or trainer, whether reading or taking it up fails.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        yield state
+    except Exception as error:  # torch raises a dozen kinds for a damaged file
+        raise RlpoetError(
+            f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
+        ) from None
+
+
+def reward_means(parts: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
+    """``rewards/NAME/mean`` over the texts whose prompt asks for the reward; absent where none does.
+
+    >>> reward_means({"rhyme": (1.0, None, 0.0), "style": (None, None, None)})
+    {'rewards/rhyme/mean': 0.5}
+    """
+    known = {name: [score for score in scores if score is not None] for name, scores in parts.items()}
+    return {f"rewards/{name}/mean": sum(scores) / len(scores) for name, scores in known.items() if scores}

@@ -26,6 +26,7 @@ class PretrainConfig:
         order: backward (each line from its last word) or forward.
         plans: tell each line its rhyme before its words.
         countdown: syllables after which a line says how many are left; 0 for never, -1 for what --start knows (from nothing: never).
+        school: share of what is read that are rows of the rhyming dictionary of these poems' end words.
         core: only poems marked core, where the corpus marks any.
         core_times: how often an epoch reads the core poems when it reads others too (--no_core).
         min_rhymed: leave out poems whose share of rhymed lines is known and lower.
@@ -60,6 +61,7 @@ class PretrainConfig:
     order: str = "backward"
     plans: bool = True
     countdown: int = -1
+    school: float = 0.0
     core: bool = True
     core_times: int = 1
     min_rhymed: float = 0.5

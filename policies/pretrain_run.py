@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import itertools
+import random
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +23,9 @@ from policies.learning import Patience
 from policies.loss_chart import BITS, loss_figure
 from policies.pretrain import Schedule, bits_per_char, build_model, checkpoint_step, pretrain
 from policies.pretrain_command import PretrainConfig
+from policies.school import school_pieces
 from policies.tokenizer import train_tokenizer
-from policies.verse_data import Annotated, annotate_all, choose_format, encode
+from policies.verse_data import Annotated, Piece, annotate_all, choose_format, encode
 from policies.verse_format import VerseFormat
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError
@@ -39,6 +44,10 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
     if config.order not in ("backward", "forward"):
         raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
+    if not 0 <= config.school < 1:
+        raise RlpoetError(f"--school: {config.school}; expected a share from 0 to below 1.")
+    if config.school and not config.plans:
+        raise RlpoetError("--school: lessons name the sound of a rhyme; expected plans. Leave out --no_plans.")
     phonology(config.lang)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     folder = Path(config.output_dir)
@@ -72,22 +81,26 @@ def pretrain_run(config: PretrainConfig) -> int:
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
     else:
         verse_format = choose_format(
-            train, config.lang, order=config.order, plans=config.plans, countdown=max(config.countdown, 0)
+            train, config.lang, order=config.order, plans=config.plans, countdown=max(config.countdown, 0), school=config.school > 0
         )
         tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
-    pieces = encode(train, verse_format, tokenizer)
-    if config.core_times > 1:  # before shuffling, so that an epoch spreads them
-        pieces += [piece for piece, poem in zip(pieces, train_poems, strict=True) if poem.core] * (config.core_times - 1)
+    order = [i for i, poem in enumerate(train_poems) for _ in range(config.core_times if poem.core else 1)]
+    order, share = _enough(order, train, verse_format, tokenizer, config)
+    unique = sorted(set(order))
+    encoded = dict(zip(unique, encode([train[i] for i in unique], verse_format, tokenizer), strict=True))
+    pieces = [encoded[i] for i in order]
+    if config.school:
+        pieces += school_pieces(train, verse_format, tokenizer, share=config.school, seed=config.seed, n_tokens=_count(pieces))
     held_pieces = encode(held, verse_format, tokenizer)
     some_held, n = [], 0
     for poem in held_pieces:
-        n += sum(len(piece.header) + len(piece.body) for piece in poem)
+        n += _count([poem])
         some_held.append(poem)
         if n > HELD_TOKENS:
             break
-    n_tokens = sum(len(p.header) + len(p.body) for poem in pieces for p in poem)
+    n_tokens = round(_count(pieces) / share)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = (model or build_model(config.size, tokenizer, seed=config.seed, key_heads=config.key_heads)).to(device)
     policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
@@ -164,14 +177,40 @@ def pretrain_run(config: PretrainConfig) -> int:
     return 0
 
 
+def _enough(
+    order: list[int], train: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig
+) -> tuple[list[int], float]:
+    """As many poems as a budget of updates can read, by chance, and their share of an epoch.
+
+    Counting the syllables of a whole corpus takes minutes, and going on from a policy often reads a fifth of it.
+    """
+    if config.minutes or not config.max_steps:
+        return order, 1.0
+    shuffled = list(order)
+    random.Random(config.seed).shuffle(shuffled)
+    some = shuffled[:200]
+    n_lines = [sum(len(group.lines) for group in poem.groups) for poem in train]
+    per_line = _count(encode([train[i] for i in some], verse_format, tokenizer)) / max(sum(n_lines[i] for i in some), 1)
+    needed = 1.25 * config.max_steps * config.batch_tokens * config.gradient_accumulation_steps / max(per_line, 1e-9)
+    until = bisect.bisect(list(itertools.accumulate(n_lines[i] for i in shuffled)), needed) + 1
+    chosen = shuffled[:until]
+    return sorted(chosen), sum(n_lines[i] for i in chosen) / max(sum(n_lines[i] for i in order), 1)
+
+
+def _count(poems: Sequence[Sequence[Piece]]) -> int:
+    return sum(len(piece.header) + len(piece.body) for poem in poems for piece in poem)
+
+
 def _started(config: PretrainConfig) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
     """Weights, pieces and marks of the policy to go on from."""
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
     verse_format = policy.format
-    if config.countdown >= 0 and config.countdown != verse_format.countdown:
-        verse_format = dataclasses.replace(verse_format, countdown=config.countdown)
+    countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
+    asked = dataclasses.replace(verse_format, countdown=countdown, school=verse_format.school or config.school > 0)
+    if asked != verse_format:
+        verse_format = asked
         _teach_marks(policy.model, policy.tokenizer, verse_format)
     return policy.model, policy.tokenizer, verse_format
 

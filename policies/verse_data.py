@@ -89,6 +89,7 @@ def choose_format(
     order: str = "backward",
     plans: bool = True,
     countdown: int = 0,
+    school: bool = False,
     n_authors: int = 64,
     n_keys: int = 600,
 ) -> VerseFormat:
@@ -120,6 +121,7 @@ def choose_format(
         order=order,
         plans=plans,
         countdown=countdown,
+        school=school,
     )
 
 

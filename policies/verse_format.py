@@ -35,6 +35,7 @@ from rlpoet.types import Prompt
 FILE = "verse_format.json"
 BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
+SCHOOL = "<|school|>"  # header of a lesson (``policies.school``)
 LETTERS = "abcdefghijklmnop"
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
 
@@ -93,6 +94,7 @@ class VerseFormat:
         order: ``backward`` (last word first) or ``forward``.
         plans: whether each line is preceded by its rhyme tail.
         countdown: syllables after which a line says how many are left, at the next word's end; 0 for never.
+        school: whether there is a mark for lessons of the rhyming dictionary.
     """
 
     lang: str
@@ -103,6 +105,7 @@ class VerseFormat:
     order: str = "backward"
     plans: bool = True
     countdown: int = 0
+    school: bool = False
 
     @property
     def marks(self) -> list[str]:
@@ -112,6 +115,7 @@ class VerseFormat:
             PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
             *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
             *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans), *self.counts,
+            *([SCHOOL] if self.school else []),
         ]  # fmt: skip
 
     @property
@@ -159,6 +163,14 @@ class VerseFormat:
         if self.order == "backward":
             units.reverse()
         return (self.plan(key) if self.plans else "") + ("".join(self._counted(line, units, target)) if self.countdown else " ".join(units))
+
+    def last_word(self, line: str) -> str:
+        """What a canonical line ends in, as ``write_line`` parts it, signs included.
+
+        >>> VerseFormat("fr").last_word("La fontaine de l'ombre !"), VerseFormat("es").last_word("la luz, la sombra.")
+        ('ombre!', 'sombra.')
+        """
+        return _split(line, self.lang)[-1]
 
     def _counted(self, line: str, units: Sequence[str], target: int | None) -> list[str]:
         """The words, each with the space before it, and counts among them.

@@ -1,0 +1,76 @@
+"""Lessons are made of the training poems' own end words, in pairs that rhyme and are two words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from policies.causal_lm import CausalPolicy
+from policies.pretrain_command import PretrainConfig
+from policies.pretrain_run import pretrain_run
+from policies.school import end_words, lessons, school_pieces
+from policies.tokenizer import train_tokenizer
+from policies.verse_data import Annotated, choose_format
+from policies.verse_format import END, SCHOOL
+from rlpoet.errors import RlpoetError
+from rlpoet.prosody.annotate import annotate
+from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
+
+POEMS = [Annotated("Charles Baudelaire", tuple(annotate([BAUDELAIRE], "fr")))] * 2
+FORMAT = choose_format(POEMS, "fr", school=True)
+PAIR = re.compile(r"<[|]([A-P])[|]>(<[|]~[^|]+[|]>)([^<]+)<[|]([a-p])[|]>(<[|]~[^|]+[|]>)([^<]+)")
+
+
+def test_every_word_is_filed_under_the_sound_it_has_in_its_poem() -> None:
+    found = end_words(POEMS, FORMAT)
+    assert {frozenset(words) for words in found.values()} == {frozenset({"équipage", "voyage,"}), frozenset({"mers,", "amers."})}
+    assert all(n == 2 for words in found.values() for n in words.values())
+
+
+def test_a_lesson_is_pairs_of_two_words_of_one_sound() -> None:
+    made = lessons(POEMS, FORMAT, n=20, seed=1)
+    assert len(made) == 20
+    for header, body in made:
+        assert header == SCHOOL and body.endswith(END)
+        pairs = PAIR.findall(body)
+        assert "".join(f"<|{A}|>{key}{w}<|{a}|>{again}{v}" for A, key, w, a, again, v in pairs) + END == body
+        for opening, key, first, answering, again, second in pairs:
+            assert opening.lower() == answering and key == again and first != second
+    assert made == lessons(POEMS, FORMAT, n=20, seed=1) != lessons(POEMS, FORMAT, n=20, seed=2)
+
+
+def test_a_corpus_without_a_rhyme_has_no_lesson() -> None:
+    lone = [Annotated(None, tuple(annotate([("Un seul vers",)], "fr")))]
+    assert lessons(lone, choose_format(lone, "fr", school=True), n=5, seed=0) == []
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_lessons_are_the_share_that_was_asked_for(share: float) -> None:
+    tokenizer = train_tokenizer([FORMAT.write_line(line, "") for line in BAUDELAIRE], FORMAT.marks, kind="bpe", size=400)
+    pieces = school_pieces(POEMS, FORMAT, tokenizer, share=share, n_tokens=50_000, seed=0)
+    n = sum(len(piece.header) + len(piece.body) for lesson in pieces for piece in lesson)
+    assert n / (n + 50_000) == pytest.approx(share, abs=0.01)
+    assert {piece.header for lesson in pieces for piece in lesson} == {(tokenizer.convert_tokens_to_ids(SCHOOL),)}
+
+
+def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_path: Path) -> None:
+    tiny_policy().save(str(tmp_path / "plain"))
+    poems = tmp_path / "poems.txt"
+    poems.write_text("\n\n\n".join(["\n".join(BAUDELAIRE), "\n".join(VERLAINE)] * 3), encoding="utf-8")
+    config = PretrainConfig(
+        lang="fr", data=(str(poems),), output_dir=str(tmp_path / "taught"), start=str(tmp_path / "plain"), school=0.3, max_steps=2,
+        batch_tokens=64, window=64, eval_samples=1, threads=1, compile=False, validation=0.0, save_steps=5,
+    )  # fmt: skip
+    assert pretrain_run(config) == 0
+    taught = CausalPolicy.load(tmp_path / "taught")
+    assert taught.format.school and SCHOOL in taught.format.marks  # type: ignore[union-attr]
+    assert int(taught.tokenizer.convert_tokens_to_ids(SCHOOL)) in taught.script.marks
+
+
+@pytest.mark.parametrize("wrong", [{"school": 1.0}, {"school": -0.1}, {"school": 0.2, "plans": False}])
+def test_what_cannot_be_taught_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    config = PretrainConfig(lang="fr", data=("poems.txt",), output_dir=str(tmp_path), max_steps=1, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(RlpoetError, match="--school"):
+        pretrain_run(config)

@@ -82,7 +82,7 @@ def without_ends(lines: Sequence[str]) -> list[str]:
     return [" ".join(line.split()[:-1]) for line in lines]
 
 
-def auc(real: Sequence[float], false: Sequence[float]) -> float:
+def auc(real: Sequence[float] | NDArray[np.float64], false: Sequence[float] | NDArray[np.float64]) -> float:
     """How often a real one beats a false one, a tie counting half: the area under the ROC curve.
 
     >>> auc([0.9, 0.5], [0.1, 0.5])

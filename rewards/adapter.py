@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from rewards.lines import explain_miscount, read
 from rlpoet.protocols import Reward
@@ -88,5 +88,13 @@ class FunctionReward:
 
 
 def as_reward(given: Reward | Scoring) -> Reward:
-    """A reward as it is, a function as a ``FunctionReward``."""
-    return given if isinstance(given, Reward) else FunctionReward(given)
+    """A reward as it is, a function as a ``FunctionReward``.
+
+    Raises:
+        ValueError: neither.
+    """
+    if hasattr(given, "score"):
+        return cast(Reward, given)
+    if not callable(given):
+        raise ValueError(f"{given!r} is no reward; expected one, or a function f(texts) -> list[float]")
+    return FunctionReward(given)

@@ -88,12 +88,12 @@ class Finding:
 
     @property
     def verdict(self) -> str:
-        """``closed`` (it costs more than a tenth of what the poem earned), ``open``, ``above`` (a fault of the reward), or ``-``."""
-        if self.earned is None or self.human is None:
+        """``closed`` (it costs a tenth of the poem's score or more), ``open``, ``above`` (a fault of the reward), or ``-`` (no score)."""
+        if self.earned is None or not self.human:
             return "-"
         if self.earned > self.human + 1e-9:
             return "above"
-        return "closed" if self.earned <= 0.9 * self.human and self.human > 0 else "open"
+        return "closed" if self.earned <= 0.9 * self.human else "open"
 
 
 def red_team(

@@ -14,7 +14,7 @@ from rlpoet.errors import RlpoetError
 class RedteamConfig:
     """Try every known attack on rewards: what of a human poem's score does each of them keep?
 
-    Prints a Markdown table. closed: it costs the attacker more than a tenth of the score; open: it does not, so that another reward has to
+    Prints a Markdown table. closed: it costs a tenth of the score or more; open: it does not, so that another reward has to
     close it; above: it earns more than the poem, which is a fault of the reward. Exit code 1 if any does.
 
     Attributes:

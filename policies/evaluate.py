@@ -6,7 +6,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from policies.causal_lm import CausalPolicy
 from policies.evaluate_bits import Cost, listened, printed, weigh
 from policies.evaluate_command import EvaluateConfig
-from policies.evaluate_scores import by_form, counted
+from policies.evaluate_scores import Counted, by_form, counted
 from policies.evaluate_specimens import Specimen, human_specimens, read_specimens, sampled_specimens
 from policies.evaluate_tables import tables
 from policies.evaluate_verse import interval
@@ -74,10 +74,7 @@ def evaluate(config: EvaluateConfig) -> int:
         if prior is not None:
             told["prior"] = config.prior or lang
         for name, specimens in columns.items():
-            found_counts = watched(
-                bar, f"measuring {name}", 100, lambda tick, own=specimens: counted(own, rewards, index=index, prior=prior, tick=tick)
-            )  # type: ignore[misc]
-            told[name] = by_form(found_counts, seed=config.seed)
+            told[name] = by_form(_measured(bar, name, specimens, rewards, index, prior), seed=config.seed)
     if config.json:
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return 0
@@ -212,6 +209,12 @@ def progress(out: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=out, transient=True, disable=not out.is_terminal
     )
+
+
+def _measured(
+    bar: Progress, name: str, specimens: Sequence[Specimen], rewards: Mapping[str, Reward], index: NgramIndex | None, prior: Any
+) -> list[Counted]:
+    return watched(bar, f"measuring {name}", 100, lambda tick: counted(specimens, rewards, index=index, prior=prior, tick=tick))
 
 
 def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:

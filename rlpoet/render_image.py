@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlpoet.render import HUES, about, drawn
 from rlpoet.scoring import ScoredPoem
@@ -36,7 +36,7 @@ def poems_figure(poems: Sequence[ScoredPoem]) -> Figure:
     axes.set_ylim(len(rows) + 0.5, -0.5)
 
     def put(column: int, row: int, text: str, colour: str, *, bold: bool = False) -> None:
-        style = {"family": "DejaVu Sans Mono", "size": SIZE, "va": "center", "weight": "bold" if bold else "normal"}
+        style: dict[str, Any] = {"family": "DejaVu Sans Mono", "size": SIZE, "va": "center", "weight": "bold" if bold else "normal"}
         axes.text(column, row, text, color=colour, parse_math=False, **style)
 
     for row, (heading, line) in enumerate(rows):

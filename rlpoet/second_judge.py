@@ -18,7 +18,7 @@ import functools
 import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rlpoet.languages import code_of
@@ -45,7 +45,8 @@ class Judge(Protocol):
 @functools.cache
 def second_judge(lang: str) -> Judge | None:
     """The judge of a language; None for one that has none."""
-    make = {"fr": French, "es": Spanish, "en": English}.get(code_of(lang))
+    makers: dict[str, Callable[[], Judge]] = {"fr": French, "es": Spanish, "en": English}
+    make = makers.get(code_of(lang))
     return make() if make else None
 
 

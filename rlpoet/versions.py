@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpoet import __version__
+from rlpoet.ear import ear_digest
 from rlpoet.protocols import Reward
 from rlpoet.second_judge import second_judge
 
@@ -25,24 +26,11 @@ def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:
     judge = second_judge(lang)
     return {
         "rlpoet": __version__,
-        "ear": ear(),
+        "ear": ear_digest()[:12],
         "rewards": {name: reward_version(reward) for name, reward in rewards.items()},
         "second_judge": judge.name if judge else None,
         "tables": {name: importlib.metadata.version(name) for name in TABLES if _installed(name)},
     }
-
-
-def ear() -> str:
-    """Of everything in ``rlpoet.phonology`` and ``rlpoet.prosody`` that decides what is heard."""
-    import rlpoet.phonology
-    import rlpoet.prosody
-
-    digest = hashlib.sha1()
-    for package in (rlpoet.phonology, rlpoet.prosody):
-        for path in sorted(Path(package.__path__[0]).rglob("*")):
-            if path.suffix in (".py", ".tsv"):
-                digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def reward_version(reward: Reward) -> str:

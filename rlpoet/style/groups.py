@@ -67,7 +67,7 @@ def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[s
             if 0 <= place < share:
                 side = name
             place -= share
-        voice = poem.author if poem.author in poets else AVERAGE
+        voice = poem.author if poem.author is not None and poem.author in poets else AVERAGE
         groups = [poem.lines[at : at + SIZE] for at in range(0, len(poem.lines) - SIZE + 1, SIZE)]
         random.Random(poem.fingerprint).shuffle(groups)
         found[side, voice] += groups[: OTHERS if voice == AVERAGE else A_POEM[side]]

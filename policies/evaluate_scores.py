@@ -1,4 +1,4 @@
-"""What is counted of each poem, and the figures of a set of them: form, kinds of rhyme, rewards, the second judge, the prior, variety."""
+"""What is counted of each poem, and the figures of a set of them: form, rhyme, rewards, the second judge, sense, sound, prior, variety."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from rlpoet.prosody.forms import answers, form
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Reward
 from rlpoet.second_judge import judged, last_word, second_judge
+from rlpoet.style.model import heard, style_model
+from rlpoet.theme import coherence
 
 NO_RHYME = "none"
 
@@ -32,6 +34,9 @@ class Counted:
         second: pairs that rhyme, lines in meter, and pairs of which both judges think the same, by the second judge; None without one.
         rewards: score by name, None where its prompt does not ask for it.
         cost: nats, charged tokens, characters under the prior; None where it was not weighed.
+        coherence: how well its lines go together; None where the language has no model, or of fewer than two lines.
+        style: how likely the average of all poets is by its sound, and whether the likeliest of the poets is the one asked for (None where
+            none of them was); None where the language has no model, or of no lines.
     """
 
     specimen: Specimen
@@ -41,6 +46,8 @@ class Counted:
     second: tuple[int, int, int] | None
     rewards: Mapping[str, float | None]
     cost: tuple[float, int, int] | None
+    coherence: float | None
+    style: tuple[float, bool | None] | None
 
     @property
     def complete_pairs(self) -> int:
@@ -73,7 +80,9 @@ def counted(
     found = []
     for i, own in enumerate(specimens):
         told = {name: values[i] for name, values in scores.items()}
-        found.append(Counted(own, poem_facts(own.prompt, own.text), copied[i], kinds_of(own), second_opinion(own), told, costs[i]))
+        facts = poem_facts(own.prompt, own.text)
+        second, sense = second_opinion(own), coherence(own.lines, own.prompt.lang)
+        found.append(Counted(own, facts, copied[i], kinds_of(own), second, told, costs[i], sense, style_of(own)))
     tick(100)
     return found
 
@@ -97,6 +106,17 @@ def second_opinion(own: Specimen) -> tuple[int, int, int] | None:
         for a, b in ((own.lines[i], own.lines[j]) for i, j in asked.pairs):
             agreed += (last_word(a) != last_word(b) and judge.rhyme(a, b)) == answers(a, b, asked)
     return rhymed, fits, agreed
+
+
+def style_of(own: Specimen) -> tuple[float, bool | None] | None:
+    """How likely the average voice is, and whether the author asked for is the likeliest poet."""
+    model = style_model(own.prompt.lang)
+    if model is None or not own.lines:
+        return None
+    likely = model.probabilities(heard(own.lines, own.prompt.lang))
+    asked = own.prompt.author
+    hit = int(likely[:-1].argmax()) == model.number(asked) if asked in model.poets else None
+    return float(likely[-1]), hit
 
 
 def prior_costs(prior: Any, specimens: Sequence[Specimen], *, tick: Callable[[int], None]) -> list[tuple[float, int, int] | None]:
@@ -135,6 +155,12 @@ def all_figures(found: Sequence[Counted], *, seed: int) -> Figures:
         ratio("second_rhyme_pairs", [told[0] for told, _ in second], [own.facts.pairs for _, own in second])
         ratio("second_lines_in_meter", [told[1] for told, _ in second], [own.facts.lines for _, own in second])
         ratio("second_agreement", [told[2] for told, _ in second], [own.complete_pairs for _, own in second])
+    together = [own.coherence for own in found if own.coherence is not None]
+    ratio("coherence", together, [1.0] * len(together))
+    voices = [own.style for own in found if own.style is not None]
+    ratio("style_of_a_poet", [1 - average for average, _ in voices], [1.0] * len(voices))
+    hits = [hit for _, hit in voices if hit is not None]
+    ratio("style_of_the_author", hits, [1.0] * len(hits))
     costs = [own.cost for own in found if own.cost is not None]
     if costs:
         ratio("prior_bits_per_char", [nats / math.log(2) for nats, _, _ in costs], [characters for *_, characters in costs])

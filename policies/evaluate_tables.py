@@ -14,6 +14,11 @@ from rlpoet.render import METRICS
 
 COLUMNS = {"sampled": "sampled", "texts": "texts", "human": "human"}
 PRIOR = {"prior_perplexity": "perplexity per token", "prior_bits_per_char": "bits per character"}
+SENSE = {
+    "coherence": ("coherence of the lines", False),
+    "style_of_a_poet": ("style: sounds like one of the poets, not the average", True),
+    "style_of_the_author": ("style: its author is the likeliest poet", True),
+}
 SECOND = {"second_rhyme_pairs": "pairs that rhyme", "second_lines_in_meter": "lines in meter", "second_agreement": "pairs both judge alike"}
 
 
@@ -62,6 +67,7 @@ def _rows(blocks: list[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
     rows += [(key, "rhyme: " + key.removeprefix("kind_"), True) for key in sorted(there) if key.startswith("kind_")]
     rows += [(key, "reward " + key.removeprefix("reward_"), False) for key in sorted(there) if key.startswith("reward_")]
     rows += [(key, f"second judge: {label}", True) for key, label in SECOND.items()]
+    rows += [(key, label, is_share) for key, (label, is_share) in SENSE.items()]
     rows += [(key, f"prior: {label}", False) for key, label in PRIOR.items()]
     rows += [(key, label, is_share) for key, (label, is_share) in VARIETY.items()]
     return [row for row in rows if row[0] in there]

@@ -32,6 +32,7 @@ from rlpoet.corpus import Columns, Poem, write_poems
 from rlpoet.evaluation import PoemFacts, poem_facts
 from rlpoet.prosody.forms import form
 from rlpoet.second_judge import second_judge
+from rlpoet.theme import coherence
 from rlpoet.types import Prompt
 from rlpoet.versions import ear
 
@@ -389,6 +390,16 @@ def test_figures_of_a_perfect_and_a_broken_poem(texts):
     assert sum(kinds.values()) == pytest.approx(1.0) and "kind_none" not in kinds
     assert not any(key.startswith("prior") for key in told)
     assert all(told[key + "_95"][0] <= told[key] <= told[key + "_95"][1] for key in told if key + "_95" in told)
+
+
+def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
+    found, _ = specimens(texts / "plain.txt")
+    named = [Specimen(Prompt("fr", own.prompt.form, author), own.lines, own.group) for own in found for author in ("Victor Hugo", None)]
+    told = all_figures(counted(named, {}), seed=0)
+    assert told["coherence"] == pytest.approx(coherence(found[0].lines, "fr")) and told["coherence"] > 0.5
+    assert 0.0 < told["style_of_a_poet"] < 1.0
+    assert told["style_of_the_author"] in (0.0, 1.0)  # of the two that were asked of somebody
+    assert "style_of_the_author" not in all_figures(counted(found, {}), seed=0)
 
 
 def test_the_prior_charges_written_poems_what_it_charges_held_out_ones(policy, texts):

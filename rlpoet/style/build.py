@@ -18,10 +18,11 @@ from rlpoet.style.model import AVERAGE, StyleModel
 from rlpoet.style.ngrams import PhoneNgrams
 from rlpoet.style.sound import LineSound, hear
 
-MOST = {"train": 350, "calibrate": 60, "judge": 100}  # groups a voice
-KEPT = 50_000  # features; of all that come in four groups those that tell the voices apart best, by chi-square
+MOST = {"train": 1500, "calibrate": 60, "judge": 100}  # groups a voice
+KEPT = 100_000  # features; of all that come in four groups those that tell the voices apart best, by chi-square
 FEWEST = 4  # groups a feature comes in
-LIGHT = 0.5  # what features other than runs of phones weigh: they say in part what those say already
+LIGHT, HEAVY = 0.5, 1.4  # what features weigh that say in part what runs of phones say already; and words, of which a line has few
+WEIGHT = {"phones": 1.0, "word": HEAVY, "pair": HEAVY, "rhyme": 1.0, "richness": 1.0, "scheme": 1.0, "lengths": 1.0}  # others are light
 STRENGTH = 0.5  # C of the linear support vector machine
 ORDER, RARE = 4, 3  # of the phone n-grams of the language, and how often a long one has to come
 SAID, ASKED = 150, 20  # groups a voice that the n-grams count, and that say what is usual for them
@@ -70,7 +71,7 @@ def build_style(
     tell(f"{len(poets)} poets, {sum(len(groups['train', voice]) for voice in (*poets, AVERAGE))} groups of {SIZE} lines to train with")
     sounds = {key: [[hear(line, code) for line in group] for group in own] for key, own in groups.items()}
     model = _fitted(code, poets, sounds)
-    tell(f"{len(model.codes)} features kept")
+    tell(f"{len(model.codes):,} features kept")
     _calibrate(model, sounds)
     return Built(model, groups, *_judged(model, sounds))
 
@@ -88,7 +89,7 @@ def _fitted(code: str, poets: Sequence[str], sounds: dict[tuple[str, str], list[
     kept = np.sort(often[np.argsort(-telling, kind="stable")[:KEPT]])
     codes, counts = codes[kept], counts[:, kept]
     idf = 1 + np.log((1 + len(train)) / (1 + spread[kept]))
-    idf *= np.array([1.0 if kind_of(code) == "phones" else LIGHT for code in codes.tolist()])
+    idf *= np.array([WEIGHT.get(kind_of(code), LIGHT) for code in codes.tolist()])
     counts.data = 1 + np.log(counts.data)
     matrix = scikit.normalize(counts.multiply(idf).tocsr())
     fitted = scikit.LinearSVC(C=STRENGTH, random_state=0).fit(matrix, owner)
@@ -144,7 +145,7 @@ def _log_softmax(rows: np.ndarray) -> np.ndarray:
 
 def _counted(groups: Sequence[Sequence[LineSound]], phones: Sequence[str], scikit: SimpleNamespace) -> tuple[np.ndarray, Any]:
     """All features of some groups, ascending, and a sparse matrix of how often each group has each."""
-    found, line = features([line for group in groups for line in group], phones)
+    found, line = features([line for group in groups for line in group], phones, sizes=[len(group) for group in groups])
     group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[line]
     codes, column = np.unique(found, return_inverse=True)
     ones = np.ones(len(found), dtype=np.float64)

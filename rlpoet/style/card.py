@@ -19,10 +19,11 @@ def card(built: Built, command: str, n_bytes: int) -> str:
     return f"""# Poets by their sound: {NAMES.get(model.lang, model.lang)}
 
 Weights of {len(model.codes):,} features for {len(model.poets)} poets and for the average of all others: runs of one
-to six phones, vowels without consonants, consonants without vowels, rhythm of words and beats, alliteration,
-assonance, line ends. Beside them counts of runs of up to {ORDER} phones. {n_bytes / 1000:.0f} kB. It was made from phonetic
-transcriptions alone: spelling, capitals and punctuation were never seen. No verse is contained: the longest entries
-are runs of six phones.
+to six phones, words and beginnings of word pairs, vowels without consonants, consonants without vowels, rhythm of
+words and beats, alliteration, assonance, line ends, how far apart and how richly lines rhyme, lengths of neighbours.
+Beside them counts of runs of up to {ORDER} phones. {n_bytes / 1000:.0f} kB. It was made from phonetic transcriptions
+alone: spelling, capitals and punctuation were never seen. No verse is contained: the longest entries are words and
+runs of seven phones.
 
     {command}
 

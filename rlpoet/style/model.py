@@ -69,7 +69,7 @@ class StyleModel:
         return (*self.poets, AVERAGE)
 
     def margins(self, lines: Sequence[LineSound]) -> np.ndarray:
-        """How much of each voice is in the lines, [K + 1]; their order does not matter."""
+        """How much of each voice is in the lines, [K + 1]; their order matters for rhymes and lengths alone."""
         rows, values = self._weighed(lines)
         return values @ self.weights[rows] + self.bias
 

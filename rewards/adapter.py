@@ -56,7 +56,7 @@ class FunctionReward:
     >>> def brevity(texts):
     ...     return [1 / (1 + len(text)) for text in texts]
     >>> reward = FunctionReward(brevity)
-    >>> reward.name, reward.score([Prompt("es", "pareado")] * 2, ["ay\\nay ay", "one line"])
+    >>> reward.name, reward.score([Prompt("es", "pareado")] * 2, ["ay\\nay yay", "one line"])
     ('brevity', [0.1, 0.0])
     """
 

@@ -33,8 +33,8 @@ class Curriculum:
 
     >>> from rewards.meter import Meter
     >>> from rewards.rhyme import Rhyme
-    >>> lesson = Curriculum([(Rhyme(), 2.0), (Meter(), 1.0)], {"meter": [[0.2, 0], [0.6, 1]]})
-    >>> lesson.weights(0.1), lesson.weights(0.4), lesson.weights(1.0)
+    >>> lesson = Curriculum([(Rhyme(), 2.0), (Meter(), 1.0)], {"meter": [[0.25, 0], [0.75, 1]]})
+    >>> lesson.weights(0.1), lesson.weights(0.5), lesson.weights(1.0)
     ({'rhyme': 2.0}, {'rhyme': 2.0, 'meter': 0.5}, {'rhyme': 2.0, 'meter': 1.0})
     """
 

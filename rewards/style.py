@@ -11,9 +11,11 @@ from rlpoet.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.style.model import StyleModel, heard, shipped, style_model
 from rlpoet.style.sound import LineSound
-from rlpoet.types import Explained, LineScore, Prompt
+from rlpoet.types import Explained, Form, LineScore, Prompt
 
 SHOWN = 3  # sounds an explanation names
+FRESH = 1 / 3  # share of a line's words that must be new to the poem for the line to count in full
+SHORT, LONG = 0.75, 4 / 3  # of the form's shortest and longest line: what a line may differ in length and still count in full
 
 
 class Style:
@@ -24,11 +26,13 @@ class Style:
 
         towards = sum over poets a of min(q(a), p(a) / u(a))
         away    = min(1, (1 - p(average)) / u(any poet))
-        score   = ((1 - w) towards + w away) * (mean over the lines of how much each is verse of the language)
+        score   = ((1 - w) towards + w away) * (mean over the lines of how much each counts)
 
     For one poet, ``towards`` is min(1, p / u): half of the poet's own unseen stanzas score 1 there, and to sound more like
-    the poet than the poet does pays nothing. A line is no verse of the language where half of its words are guesses, or where its
-    phones follow each other as they hardly do in verse; both shade off. Any number of lines but the form's scores 0.
+    the poet than the poet does pays nothing. A line counts for nothing that is no verse of the language (half of its words are
+    guesses, or its phones follow each other as they hardly do in verse), that has no word the lines above had not (in full from a
+    third of new words on), or that is far from the form's length (in full from three quarters of it to four thirds); all three
+    shade off. Any number of lines but the form's scores 0.
 
     None where there is nothing to compare with: a language without poets, or no poet named (neither here nor in the prompt) whom
     the language has, unless ``away`` is asked for.
@@ -73,7 +77,7 @@ class Style:
         if not complete or found is None:
             return [0.0] * len(lines)
         sounds = heard(lines, prompt.lang)
-        reached = [self._reached(*found, sounds[: n + 1], asked.n_lines) for n in range(len(lines))]
+        reached = [self._reached(*found, sounds[: n + 1], asked) for n in range(len(lines))]
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
@@ -85,7 +89,8 @@ class Style:
         if not complete:
             return explain_miscount(self.name, asked, lines)
         sounds = heard(lines, prompt.lang)
-        rows = tuple(LineScore(line, *self._told(*found, sound)) for line, sound in zip(lines, sounds, strict=True))
+        counts = _counts(found[0], sounds, asked)
+        rows = tuple(LineScore(line, *self._told(*found, own, n)) for line, own, n in zip(lines, sounds, counts, strict=True))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
@@ -93,7 +98,7 @@ class Style:
         found = self._target(prompt)
         if found is None:
             return None
-        return self._reached(*found, heard(lines, prompt.lang), asked.n_lines) if complete else 0.0
+        return self._reached(*found, heard(lines, prompt.lang), asked) if complete else 0.0
 
     def _target(self, prompt: Prompt) -> tuple[StyleModel, dict[int, float]] | None:
         """The voices of the prompt's language and the shares asked of them, none where the average alone is to be left."""
@@ -103,27 +108,43 @@ class Style:
         shares = _shares(self.author or self.blend or prompt.author or "", model)
         return (model, shares) if shares or self.away > 0 else None
 
-    def _reached(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound], n_lines: int) -> float:
-        """The score of the first lines of a poem of so many."""
-        verse = sum(model.verselike(sound) for sound in sounds) / n_lines
-        if verse == 0.0:
-            return 0.0
+    def _reached(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound], asked: Form) -> float:
+        """The score of the first lines of a poem of the form."""
+        counts = sum(_counts(model, sounds, asked)) / asked.n_lines
+        return min(1.0, self._manner(model, shares, sounds) * counts) if counts else 0.0
+
+    def _manner(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound]) -> float:
         towards, away = _credit(model, shares, sounds)
         weight = self.away if shares else 1.0
-        return min(1.0, ((1 - weight) * towards + weight * away) * verse)
+        return (1 - weight) * towards + weight * away
 
-    def _told(self, model: StyleModel, shares: dict[int, float], sound: LineSound) -> tuple[float, str]:
-        verse = model.verselike(sound)
-        score = self._reached(model, shares, [sound], 1)
-        if verse == 0.0:
+    def _told(self, model: StyleModel, shares: dict[int, float], sound: LineSound, counts: float) -> tuple[float, str]:
+        if model.verselike(sound) == 0.0:
             guessed = f": {', '.join(sound.guessed)} not in the lexicon" if sound.guessed else ""
-            return score, f"no verse of the language{guessed}"
+            return 0.0, f"no verse of the language{guessed}"
+        if counts == 0.0:
+            return 0.0, "nothing the lines above had not said"
+        score = min(1.0, self._manner(model, shares, [sound]) * counts)
         likely = model.probabilities([sound])
         voice = max(shares, key=lambda own: shares[own]) if shares else int(np.argmax(likely[:-1]))
         signs = [name for name, gain in model.telling([sound], voice)[:SHOWN] if gain > 0]
         best = int(np.argmax(likely))
         reason = f"{model.voices[best]} {likely[best]:.0%}" + (f", {model.voices[voice]} {likely[voice]:.0%}" if best != voice else "")
         return score, f"{reason}; for {model.voices[voice]}: {', '.join(signs)}" if signs else reason
+
+
+def _counts(model: StyleModel, sounds: Sequence[LineSound], asked: Form) -> list[float]:
+    """How much each of the first lines of a poem counts, in [0, 1]."""
+    said: set[tuple[str, ...]] = set()
+    told = []
+    for sound, lengths in zip(sounds, asked.meters, strict=False):
+        words = set(sound.words)
+        fresh = len(words - said) / len(sound.words) / FRESH if sound.words else 0.0
+        said |= words
+        n = len(sound.beats) or sum(map(len, sound.nuclei))
+        fits = min(n / (SHORT * min(lengths)), LONG * max(lengths) / n) if lengths and n else 1.0
+        told.append(min(model.verselike(sound), fresh, fits))
+    return told
 
 
 def _credit(model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound]) -> tuple[float, float]:

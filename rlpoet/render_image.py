@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rlpoet.scoring import ScoredPoem
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FONT, BOX = "DejaVu Sans Mono", "\u25a1"
 INK, GREY = "#1f2328", "#8a8f98"
 SIZE = 10  # points
 DPI = 120  # at which a character of DejaVu Sans Mono of that size is ten pixels wide, so that hinting moves none
@@ -36,8 +38,8 @@ def poems_figure(poems: Sequence[ScoredPoem]) -> Figure:
     axes.set_ylim(len(rows) + 0.5, -0.5)
 
     def put(column: int, row: int, text: str, colour: str, *, bold: bool = False) -> None:
-        style: dict[str, Any] = {"family": "DejaVu Sans Mono", "size": SIZE, "va": "center", "weight": "bold" if bold else "normal"}
-        axes.text(column, row, text, color=colour, parse_math=False, **style)
+        style: dict[str, Any] = {"family": FONT, "size": SIZE, "va": "center", "weight": "bold" if bold else "normal"}
+        axes.text(column, row, _drawable(text), color=colour, parse_math=False, **style)
 
     for row, (heading, line) in enumerate(rows):
         if line is None:
@@ -53,3 +55,16 @@ def poems_figure(poems: Sequence[ScoredPoem]) -> Figure:
                 axes.plot([at, at + len(part)], [row + 0.42] * 2, color=hue, linewidth=1, linestyle=":" if line.hue is None else "-")
             at += len(part)
     return figure
+
+
+def _drawable(text: str) -> str:
+    """The text with a box for each character the font lacks: matplotlib would draw one too, and warn of every one of them."""
+    known = _characters()
+    return "".join(own if ord(own) in known else BOX for own in text)
+
+
+@functools.cache
+def _characters() -> frozenset[int]:
+    from matplotlib.font_manager import findfont, get_font
+
+    return frozenset(get_font(findfont(FONT)).get_charmap())

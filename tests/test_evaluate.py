@@ -29,12 +29,12 @@ from rewards.rhyme import Rhyme
 from rlpoet import registry
 from rlpoet.cli import main
 from rlpoet.corpus import Columns, Poem, write_poems
+from rlpoet.ear import ear_digest
 from rlpoet.evaluation import PoemFacts, poem_facts
 from rlpoet.prosody.forms import form
 from rlpoet.second_judge import second_judge
 from rlpoet.theme import coherence
 from rlpoet.types import Prompt
-from rlpoet.versions import ear
 
 AUTUMN = Poem((VERLAINE, BAUDELAIRE), "Paul Verlaine")
 
@@ -420,10 +420,11 @@ def test_any_text_is_measured_without_a_policy_beside_people(texts, saved, capsy
     assert main([*argv, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["texts"]["all"]["n"] == 2 and told["human"]["all"]["perfect_stanzas"] == 1.0 and told["policy"] is None
-    assert told["versions"]["ear"] == ear() and set(told["versions"]["rewards"]) >= {"rhyme", "meter"} and "prior" not in told
+    assert told["versions"]["ear"] == ear_digest()[:12] and set(told["versions"]["rewards"]) >= {"rhyme", "meter"} and "prior" not in told
     assert main([*argv, "--rewards", "rhyme"]) == 0
     shown = capsys.readouterr().out
-    assert "second judge: pairs that rhyme" in shown and "reward rhyme" in shown and "rhyme: " in shown and f"ear {ear()}" in shown
+    assert "second judge: pairs that rhyme" in shown and "reward rhyme" in shown and "rhyme: " in shown
+    assert f"ear {ear_digest()[:12]}" in shown
 
 
 def test_poems_are_sampled_in_the_manner_of_each_author_in_turn(policy):

@@ -79,6 +79,12 @@ def test_what_fakes_a_form_is_not_paid_for_it(reward, closed):
     assert {name: worst[name] for name in closed if worst[name] > reward.__dict__.get("partial", 0.0)} == {}
 
 
+def test_a_poets_sound_is_not_earned_by_filling_lines(judges):
+    closed = {"one-word lines", "one line again and again", "la la la", "very long lines", "gibberish that ends well", "signs alone"}
+    told = verdicts(red_team(judges["style"]))
+    assert {name for name in closed if told[name] != "closed"} == set()
+
+
 def test_together_they_leave_only_word_salad_and_another_order_of_lines_open(judges):
     told = verdicts(red_team(judges["product of four"]))
     assert {name for name, verdict in told.items() if verdict != "closed"} == {"word salad that ends well", "lines swapped"}

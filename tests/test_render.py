@@ -156,6 +156,13 @@ def test_a_notebook_cell_brings_its_style_and_escapes_what_it_shows(shown, holds
     assert all(part in cell for part in holds)
 
 
+def test_a_picture_has_a_box_for_what_its_font_lacks():
+    odd = dataclasses.replace(POEM, lines=("o҈ 漢",), found="x", syllables=(1,), targets=((),), tails=("",), reasons=((),))
+    figure = poems_figure([odd])
+    assert "o□ □" in {text.get_text() for text in figure.axes[0].texts}
+    figure.canvas.draw()  # a warning would fail here
+
+
 def test_a_picture_has_every_line_in_its_column_and_the_tail_in_its_hue():
     figure = poems_figure(
         [POEM, dataclasses.replace(POEM, lines=("$x^",), found="x", syllables=(1,), targets=((),), tails=("",), reasons=((),))]

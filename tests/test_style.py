@@ -109,7 +109,7 @@ def told_of(lines, lang, **options):
 def test_figures_of_sound_are_features():
     found = told_of(["peter piper picked"], "en")
     assert found.count("alliteration /p/") == 3  # neighbours, and the two around one
-    assert "word /pitɝ/" in found or any(name.startswith("word /p") for name in found)
+    assert any(name.startswith("word /p") for name in found)
     assert all(name.split(" ")[0] in KINDS for name in found)
 
 
@@ -248,7 +248,7 @@ def test_a_blend_wants_both_and_weights_matter(built, tmp_path):
     file = str(tmp_path / "style.npz")
     prompt = Prompt("fr", "couplet")
     sea, night = "les vagues vertes versent leurs voiles", "ombre sombre tombe lente et monte"
-    pure, mixed = f"{sea}\n{sea}", f"{sea}\n{night}"
+    pure, mixed = f"{sea}\naux rives vives du vent levant", f"{sea}\n{night}"
     even = Style(blend="mer:1,nuit:1", model=file).score([prompt] * 2, [pure, mixed])
     assert 0.4 < even[0] < 0.6 < even[1]
     heavy = Style(blend="mer:0.9,nuit:0.1", model=file).score([prompt], [pure])[0]

@@ -1,4 +1,4 @@
-"""``rlpoet evaluate``: what a policy knows of verse, and how well it keeps its forms."""
+"""``rlpoet evaluate``: what a policy knows of verse, and what poems are worth, its own or any others."""
 
 from __future__ import annotations
 
@@ -10,21 +10,28 @@ from rlpoet.commands import Command
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Measure a policy: bits per character of poems it has not read; rhyme, meter, variety and copying of poems it writes.
+    """Measure a policy, or poems from anywhere: form, kinds of rhyme, rewards, variety, copying, perplexity, beside people's.
 
-    Human poems are measured the same way. Every figure has a 95-percent interval, poems resampled.
+    With --policy: poems it writes, and with --poems the bits per character of poems it has not read. With --texts: poems of any file or
+    folder, no policy needed. Every figure has a 95-percent interval, poems resampled, and comes from the same poems for every row.
 
     Attributes:
         policy: a shipped policy by its language, the folder of one or of a run, any Hugging Face causal LM.
+        texts: poems to measure beside or instead of a policy's: text files, tables, folders, a run, what generate --out wrote.
         poems: corpora of poems it has not read: files, folders, hf:owner/name, gutenberg:NUMBER.
-        where: only poems that meet these conditions, such as author=Ronsard|Labé,year<1600.
+        human: poems by people that stand beside the measured ones; those of --poems by default.
+        where: only poems of --poems and --human that meet these conditions, such as author=Ronsard|Labé,year<1600.
         max_poems: at most so many, drawn by the seed; 0 for all.
-        n: poems to sample of each form; 0 for none.
-        forms: the forms to sample.
+        n: poems to sample of each form, and at most so many of people's; 0 for none.
+        forms: the forms to sample, and those --texts are held to; by default couplet, quatrain-abab and quatrain-abba are sampled,
+            and each stanza of --texts is held to the form it keeps best.
+        authors: in whose manner to sample, each in turn; nobody's by default.
+        rewards: names of rewards to show; all that are installed by default.
+        prior: the model whose perplexity the poems have; the shipped prior of the language by default, "none" for none.
         corpus: the corpora it was trained on, to find what its poems copy: files, folders, and so on.
         index: file (.npz) that keeps the index of that corpus: written with --corpus, read without.
         temperature: of sampling; 1 is the policy itself.
-        lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+        lang: language of --texts, or that a plain model is to write in; a policy with marks of its own keeps its own.
         window: tokens weighed together; 0 for 256, or for a plain model what its positions allow up to 1024.
         precision: fp32, or bf16, which weighs half as fast again and is some 0.0001 bits off.
         text_column: column of a table that holds the poems, where its name does not say so.
@@ -36,12 +43,17 @@ class EvaluateConfig:
         json: one JSON object instead of tables, for machines.
     """
 
-    policy: str
+    policy: str | None = None
+    texts: tuple[str, ...] = ()
     poems: tuple[str, ...] = ()
+    human: tuple[str, ...] = ()
     where: str = ""
     max_poems: int = 0
     n: int = 256
-    forms: tuple[str, ...] = ("couplet", "quatrain-abab", "quatrain-abba")
+    forms: tuple[str, ...] = ()
+    authors: tuple[str, ...] = ()
+    rewards: tuple[str, ...] = ()
+    prior: str | None = None
     corpus: tuple[str, ...] = ()
     index: str = ""
     temperature: float = 1.0
@@ -63,4 +75,4 @@ def run(config: EvaluateConfig) -> int:
     return evaluate(config)
 
 
-COMMAND = Command("evaluate", "bits per character, rhyme and meter of a policy", EvaluateConfig, run, short={"n": "n"})
+COMMAND = Command("evaluate", "what a policy, or any poems, are worth beside people's", EvaluateConfig, run, short={"n": "n"})

@@ -87,7 +87,7 @@ def human_stanzas(
     found: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
     for i in order:
         lines = stanzas[i]
-        best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: _kept(lines, form))
+        best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: kept(lines, form))
         same = next((form.name for form in asked if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
         if same is not None and len(found[same]) < n:
             found[same].append((i, best.name))
@@ -101,6 +101,7 @@ def _distinct(words: Sequence[Sequence[str]], rows: Sequence[int]) -> float:
     return len(set(ends)) / len(ends) if ends else 0.0
 
 
-def _kept(lines: Sequence[str], form: Form) -> tuple[float, float]:
+def kept(lines: Sequence[str], form: Form) -> tuple[float, float]:
+    """Shares of pairs that rhyme and of lines in meter, of as many lines as the form has."""
     paired = sum(answers(lines[i], lines[j], form) for i, j in form.pairs) / max(len(form.pairs), 1)
     return paired, sum(in_meter(line, form.lang, lengths) for line, lengths in zip(lines, form.meters, strict=True)) / len(lines)

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from policies.authors import fuse, parse_authors
+from policies.authors import fuse
 from policies.causal_lm import CausalPolicy
 from policies.generate_command import GenerateConfig
 from policies.model_files import rhyming
 from policies.opening import first_lines
 from policies.stream import LineStream
+from rlpoet.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.render import console, poem_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import gzip
 import hashlib
 import json
@@ -19,6 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from policies.script import Format, script_of
 from policies.verse_format import BOS, VerseFormat, canonical
 from rlpoet.corpus import Poem
+from rlpoet.ear import ear_digest
 from rlpoet.prosody.annotate import Group, annotate
 
 IGNORED = -100  # label torch's cross-entropy leaves out
@@ -61,20 +61,6 @@ def annotate_all(
                 file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
         partial.replace(cache)
     return done
-
-
-@functools.cache
-def ear_digest() -> str:
-    """Changes whenever code or tables of the ear do, so that no cache outlives what made it."""
-    import rlpoet.phonology
-    import rlpoet.prosody
-
-    digest = hashlib.sha1()
-    for package in (rlpoet.phonology, rlpoet.prosody):
-        for path in sorted(Path(package.__path__[0]).rglob("*")):
-            if path.suffix in (".py", ".tsv"):
-                digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def _from_json(item: dict[str, object]) -> Annotated:

@@ -1,21 +1,24 @@
-"""Rewards for other trainers: the plain function of completions and dataset columns that trl's GRPO and RLOO call."""
+"""Rewards for other trainers, and other people's functions as rewards."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+from rewards.lines import explain_miscount, read
 from rlpoet.protocols import Reward
-from rlpoet.types import Prompt
+from rlpoet.types import Explained, LineScore, Prompt
 
 Completion = str | Sequence[Mapping[str, str]]  # a text, or chat messages of which the last one is the poem
+Scoring = Callable[[list[str]], Sequence[float]]
 
 
 def as_function(reward: Reward) -> Callable[..., list[float | None]]:
-    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward.
+    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward: what trl's GRPO and RLOO call.
 
     ``prompts`` are the model's own and not looked at: what was asked for comes in the columns ``lang`` and ``form``
-    of the dataset, one value a completion.
+    of the dataset, and ``author`` where it has one, one value a completion.
 
     >>> from rewards.rhyme import Rhyme
     >>> as_function(Rhyme())(["..."], ["amor\\ndolor"], lang=["es"], form=["pareado"])
@@ -23,10 +26,75 @@ def as_function(reward: Reward) -> Callable[..., list[float | None]]:
     """
 
     def score(
-        prompts: Sequence[Any], completions: Sequence[Completion], *, lang: Sequence[str], form: Sequence[str], **columns: Any
+        prompts: Sequence[Any],
+        completions: Sequence[Completion],
+        *,
+        lang: Sequence[str],
+        form: Sequence[str],
+        author: Sequence[str | None] | None = None,
+        **columns: Any,
     ) -> list[float | None]:
-        asked = [Prompt(*pair) for pair in zip(lang, form, strict=True)]
+        whose = [None] * len(lang) if author is None else author
+        asked = [Prompt(language, name, own or None) for language, name, own in zip(lang, form, whose, strict=True)]
         return reward.score(asked, [c if isinstance(c, str) else c[-1]["content"] for c in completions])
 
     score.__name__ = reward.name  # the name trl logs it under
     return score
+
+
+class FunctionReward:
+    """Any function ``f(texts) -> list[float]`` as a reward.
+
+    It sees the texts that have as many lines as their form; all others score 0. Its own business is to give every text a number in
+    [0, 1] that depends on that text alone. Never None: a function knows no prompts.
+
+    Args:
+        function: at the top level of a module if the reward is to be pickled.
+        name: the function's own by default.
+        options: keyword arguments for it.
+
+    >>> def brevity(texts):
+    ...     return [1 / (1 + len(text)) for text in texts]
+    >>> reward = FunctionReward(brevity)
+    >>> reward.name, reward.score([Prompt("es", "pareado")] * 2, ["ay\\nay yay", "one line"])
+    ('brevity', [0.1, 0.0])
+    """
+
+    def __init__(self, function: Callable[..., Sequence[float]], *, name: str = "", **options: Any) -> None:
+        self.function = functools.partial(function, **options) if options else function
+        self.name = name or getattr(function, "__name__", type(function).__name__)
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
+        whole = [read(prompt, text)[2] for prompt, text in zip(prompts, texts, strict=True)]
+        asked = [text for text, complete in zip(texts, whole, strict=True) if complete]
+        found = [self._number(value) for value in self.function(asked)] if asked else []
+        if len(found) != len(asked):
+            raise ValueError(f"{self.name}: {len(found)} scores for {len(asked)} texts; expected one a text, in order.")
+        given = iter(found)
+        return [next(given) if complete else 0.0 for complete in whole]
+
+    def explain(self, prompt: Prompt, text: str) -> Explained:
+        """The score; what a plain function thinks of each line it does not say."""
+        asked, lines, complete = read(prompt, text)
+        if not complete:
+            return explain_miscount(self.name, asked, lines)
+        return Explained(self.name, self.score([prompt], [text])[0], tuple(LineScore(line, None, "") for line in lines))
+
+    def _number(self, value: Any) -> float:
+        try:
+            return float(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{self.name}: gives {value!r} for a text; expected a number in [0, 1].") from None
+
+
+def as_reward(given: Reward | Scoring) -> Reward:
+    """A reward as it is, a function as a ``FunctionReward``.
+
+    Raises:
+        ValueError: neither.
+    """
+    if hasattr(given, "score"):
+        return cast(Reward, given)
+    if not callable(given):
+        raise ValueError(f"{given!r} is no reward; expected one, or a function f(texts) -> list[float]")
+    return FunctionReward(given)

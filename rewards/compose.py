@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
+from rewards.adapter import Scoring, as_reward
 from rlpoet.protocols import Reward
 from rlpoet.text import split_poem
 from rlpoet.types import Explained, LineScore, Prompt
@@ -19,29 +21,30 @@ class Scored:
     parts: Mapping[str, tuple[float | None, ...]]
 
 
-class WeightedMean:
-    """Mean of the terms a prompt asks for, by weight; stays in [0, 1]. None if it asks for none of them.
+class Composition:
+    """Several rewards, each with a weight, as one; how they are combined is the subclass's affair.
 
     Args:
-        terms: ``(reward, weight)`` pairs. Names are distinct, weights positive and finite.
+        terms: ``(reward, weight)`` pairs. Names are distinct, weights positive and finite. A plain function ``f(texts) -> list[float]``
+            is as good as a reward (``rewards.adapter.FunctionReward``).
 
     Raises:
         ValueError: no terms, two of one name, or a weight that is not positive.
     """
 
-    name = "weighted_mean"
+    name = "composition"
 
-    def __init__(self, terms: Sequence[tuple[Reward, float]]) -> None:
-        _check_names([reward for reward, _ in terms])
-        for reward, weight in terms:
+    def __init__(self, terms: Sequence[tuple[Reward | Scoring, float]]) -> None:
+        self.terms = tuple((as_reward(reward), weight) for reward, weight in terms)
+        _check_names([reward for reward, _ in self.terms])
+        for reward, weight in self.terms:
             if not (weight > 0 and math.isfinite(weight)):
                 raise ValueError(f"weight of {reward.name!r} is {weight}; expected a positive number. Leave the term out instead.")
-        self.terms = tuple(terms)
 
     def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored:
         """Totals with their parts; ``score`` is the totals alone."""
         parts = _parts([reward for reward, _ in self.terms], prompts, texts)
-        return Scored(tuple(self._mean({name: scores[i] for name, scores in parts.items()}) for i in range(len(texts))), parts)
+        return Scored(tuple(self._total({name: scores[i] for name, scores in parts.items()}) for i in range(len(texts))), parts)
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return list(self(prompts, texts).total)
@@ -52,46 +55,96 @@ class WeightedMean:
 
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
         """What each line adds by its last word and by all of it: terms with ``end_words_decide``, and the others; sums to the score."""
-        n_lines = len(split_poem(text))
-        at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        asked = [(reward, weight, score) for reward, weight in self.terms if (score := reward.score([prompt], [text])[0]) is not None]
-        mass = sum(weight for _, weight, _ in asked)
-        for reward, weight, score in asked:
-            part = at_end if getattr(reward, "end_words_decide", False) else within
-            for n, gain in enumerate(_gains(reward, prompt, text, score, n_lines)):
-                part[n] += weight / mass * gain
-        return at_end, within
+        raise TypeError(f"{type(self).__name__}: says not what a line adds; expected by_part. Use WeightedMean or Product.")
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """Every line's reasons of all terms, each under its name, joined by semicolons."""
         told = [reward.explain(prompt, text) for reward, _ in self.terms]
         rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
-        return Explained(self.name, self._mean({e.name: e.score for e in told}), tuple(rows))
+        return Explained(self.name, self._total({e.name: e.score for e in told}), tuple(rows))
 
-    def without(self, name: str) -> WeightedMean:
-        """The same reward less one term: the unit of an ablation.
+    def without(self, name: str) -> Self:
+        """The same reward less one term: the unit of an ablation. A gated term goes by its own name or by that of its reward.
 
         Raises:
             ValueError: no term of that name, or no other.
         """
-        kept = [(reward, weight) for reward, weight in self.terms if reward.name != name]
+        kept = [(reward, weight) for reward, weight in self.terms if name not in names_of(reward)]
         if len(kept) == len(self.terms):
             raise ValueError(f"no term is called {name!r}; expected one of {', '.join(reward.name for reward, _ in self.terms)}")
-        return WeightedMean(kept)
+        return type(self)(kept)
 
-    def _mean(self, scores: Mapping[str, float | None]) -> float | None:
+    def _total(self, scores: Mapping[str, float | None]) -> float | None:
+        raise TypeError(f"{type(self).__name__}: says not how terms combine; expected _total. Use WeightedMean or Product.")
+
+    def _asked(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
+        """The terms the prompt asks for: reward, weight, score."""
+        scored = ((reward, weight, reward.score([prompt], [text])[0]) for reward, weight in self.terms)
+        return [(reward, weight, score) for reward, weight, score in scored if score is not None]
+
+
+class WeightedMean(Composition):
+    """Mean of the terms a prompt asks for, by weight; stays in [0, 1]. None if it asks for none of them."""
+
+    name = "weighted_mean"
+
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        n_lines = len(split_poem(text))
+        at_end, within = [0.0] * n_lines, [0.0] * n_lines
+        asked = self._asked(prompt, text)
+        mass = sum(weight for _, weight, _ in asked)
+        for reward, weight, score in asked:
+            part = at_end if _at_end(reward) else within
+            for n, gain in enumerate(_gains(reward, prompt, text, score, n_lines)):
+                part[n] += weight / mass * gain
+        return at_end, within
+
+    def _total(self, scores: Mapping[str, float | None]) -> float | None:
         asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
         return sum(weight * score for weight, score in asked) / sum(weight for weight, _ in asked) if asked else None
+
+
+class Product(Composition):
+    """Product of the terms a prompt asks for, each to the power of its weight; stays in [0, 1]. None if it asks for none of them.
+
+    A term that scores 0 takes everything with it: no rhyme makes up for lines out of meter. Where a prior earns nearly nothing a
+    mean teaches it sooner.
+    """
+
+    name = "product"
+
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        """What each line adds to the product of what the terms have reached so far: first by its last word, then by the rest of it."""
+        n_lines = len(split_poem(text))
+        at_end, within = [0.0] * n_lines, [0.0] * n_lines
+        asked = self._asked(prompt, text)
+        gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in asked]
+        reached, before = [0.0] * len(asked), 0.0
+        for n in range(n_lines if asked else 0):
+            for early, part in ((True, at_end), (False, within)):
+                for k, (reward, _, score) in enumerate(asked):
+                    if _at_end(reward) is early:
+                        reached[k] = score if n == n_lines - 1 else max(0.0, reached[k] + gains[k][n])  # the sum, but for rounding
+                now = _power([(weight, own) for (_, weight, _), own in zip(asked, reached, strict=True)])
+                part[n], before = now - before, now
+        return at_end, within
+
+    def _total(self, scores: Mapping[str, float | None]) -> float | None:
+        asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
+        return _power(asked) if asked else None
 
 
 class Gate:
     """``reward``, but 0 where ``gate`` scores below ``at_least``: credit only for what passes a test first.
 
+    Where the prompt does not ask for the gate, it is open. Whether it opens is known at the end of a poem alone, so all is paid there.
+
     Raises:
         ValueError: ``at_least`` is outside (0, 1].
     """
 
-    def __init__(self, gate: Reward, reward: Reward, *, at_least: float = 1.0) -> None:
+    def __init__(self, gate: Reward | Scoring, reward: Reward | Scoring, *, at_least: float = 1.0) -> None:
+        gate, reward = as_reward(gate), as_reward(reward)
         if not 0.0 < at_least <= 1.0:
             raise ValueError(f"at_least is {at_least}; expected a score in (0, 1]")
         _check_names([gate, reward])
@@ -107,6 +160,19 @@ class Gate:
         told = [self.gate.explain(prompt, text), self.reward.explain(prompt, text)]
         rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
         return Explained(self.name, self.score([prompt], [text])[0], tuple(rows))
+
+
+def names_of(reward: Reward) -> tuple[str, ...]:
+    """What a term may be called by: its name, and that of the reward behind a gate."""
+    return (reward.name, reward.reward.name) if isinstance(reward, Gate) else (reward.name,)
+
+
+def _power(scores: Sequence[tuple[float, float]]) -> float:
+    return math.prod(score**weight for weight, score in scores)
+
+
+def _at_end(reward: Reward) -> bool:
+    return bool(getattr(reward, "end_words_decide", False))
 
 
 def _check_names(rewards: Sequence[Reward]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, read
+from rlpoet.prosody.caesura import keeps_caesura
 from rlpoet.prosody.meter import in_meter, length_of, scan_within
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
@@ -21,17 +22,20 @@ class Meter:
         strained: credit, in [0, 1], of a line that fits only by a licence, its likeliest reading having another length.
             1 is what handbooks allow a poet. Less keeps a policy from living on licences: most Spanish lines can be
             read one syllable longer by leaving out a sinalefa.
+        uncut: credit, in [0, 1], of a line without the caesura its tradition gives this length (``keeps_caesura``: French lines of
+            ten and twelve, Spanish ones of fourteen), times what it has earned so far. 1 asks for none.
 
     Raises:
-        ValueError: ``strained`` is outside [0, 1].
+        ValueError: ``strained`` or ``uncut`` is outside [0, 1].
     """
 
     name = "meter"
 
-    def __init__(self, *, strained: float = 1.0) -> None:
-        if not 0.0 <= strained <= 1.0:
-            raise ValueError(f"strained is {strained}; expected a credit in [0, 1]")
-        self.strained = strained
+    def __init__(self, *, strained: float = 1.0, uncut: float = 1.0) -> None:
+        for name, value in (("strained", strained), ("uncut", uncut)):
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}; expected a credit in [0, 1]")
+        self.strained, self.uncut = strained, uncut
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -52,7 +56,9 @@ class Meter:
             return explain_miscount(self.name, asked, lines)
         rows = []
         for line, lengths, own in zip(lines, asked.meters, self._credit(asked, lines), strict=False):
-            rows.append(LineScore(line, own, _reason(line, asked.lang, lengths)))
+            rows.append(
+                LineScore(line, own, _reason(line, asked.lang, lengths) + ("; no caesura" if self._is_uncut(line, asked, lengths) else ""))
+            )
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
@@ -71,8 +77,13 @@ class Meter:
             elif not in_meter(line, asked.lang, lengths):
                 credit.append(0.0)
             else:
-                credit.append(1.0 if self.strained == 1.0 or length_of(line, asked.lang) in lengths else self.strained)
+                own = 1.0 if self.strained == 1.0 or length_of(line, asked.lang) in lengths else self.strained
+                credit.append(own * self.uncut if self._is_uncut(line, asked, lengths) else own)
         return credit
+
+    def _is_uncut(self, line: str, asked: Form, lengths: tuple[int, ...]) -> bool:
+        """Whether a line lacks a caesura that is asked for."""
+        return self.uncut < 1.0 and keeps_caesura(line, asked.lang, lengths) is False
 
 
 def _reason(line: str, lang: str, lengths: tuple[int, ...]) -> str:

@@ -12,6 +12,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.forms import answers
 from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.prosody.richness import homophones, shared_sounds
 from rlpoet.types import Ending, Explained, Form, LineScore, Prompt
 
 
@@ -24,10 +25,12 @@ class Rhyme:
     2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
     3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
        it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
-    4. with ``known_only``, both end words have a pronunciation that is not a guess: an invented word earns nothing.
+    4. with ``known_only``, both end words have a pronunciation that is not a guess: an invented word earns nothing;
+    5. the lines share ``richness`` sounds, counted back from the end; an assonance that counts as a rhyme need not;
+    6. without ``homophones``, the end words are not said alike from end to end (*mer* / *mère*, *sea* / *see*).
 
-    Lines marked ``x`` may rhyme among themselves: no pair of the form is the worse for it. Where only (1) fails the
-    credit is ``partial`` times the likeness of the tails. Any number of lines but the form's scores 0. None where
+    Lines marked ``x`` may rhyme among themselves: no pair of the form is the worse for it. Where only (1) or (5)
+    fails the credit is ``partial`` times the likeness of the tails. Any number of lines but the form's scores 0. None where
     the form has no rhyme.
 
     Args:
@@ -35,21 +38,36 @@ class Rhyme:
         known_only: whether a guessed pronunciation earns nothing.
         variety: how to hear the languages that know it, ``distincion`` or ``modern``; other languages, and all without it,
             are heard as the prompt says.
+        richness: least number of sounds a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*, as French schools count.
+        homophones: whether words that sound alike all through rhyme.
+        assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
 
     Raises:
-        ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave.
+        ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave. ``richness`` is below 1.
         UnknownName: no language has that variety.
     """
 
     name = "rhyme"
     end_words_decide = True  # a policy that writes lines from their end has earned it before the rest of the line
 
-    def __init__(self, *, partial: float = 0.0, known_only: bool = True, variety: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        partial: float = 0.0,
+        known_only: bool = True,
+        variety: str = "",
+        richness: float = 1,
+        homophones: bool = True,
+        assonance: bool | None = None,
+    ) -> None:
         if not 0.0 <= partial <= 0.3:
             raise ValueError(f"partial is {partial}; expected a share in [0, 0.3]")
+        if not richness >= 1:
+            raise ValueError(f"richness is {richness}; expected 1 sound or more")
         self.partial = partial
         self.known_only = known_only
         self.variety = variety
+        self.richness, self.homophones, self.assonance = richness, homophones, assonance
         if variety:
             known = {own for code in codes() for own in find(code).language.varieties}
             if variety not in known:
@@ -90,8 +108,10 @@ class Rhyme:
         return self._share(asked, lines) if complete else 0.0
 
     def _read(self, prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
-        """The form, its language named by the variety it is to be heard in."""
+        """The form, its language named by the variety it is to be heard in, its rhyme by the kind that is to count."""
         asked, lines, complete = read(prompt, text)
+        if self.assonance is not None:
+            asked = dataclasses.replace(asked, rhyme="assonant" if self.assonance else "consonant")
         language = find(prompt.lang).language if self.variety else None
         if language is not None and self.variety in language.varieties:
             asked = dataclasses.replace(asked, lang=f"{language.code}-{self.variety}")
@@ -121,7 +141,12 @@ class Rhyme:
                 return 0.0, f"{whose}rhymes with line {stray + 1}, which is {_place(asked, stray)}: no credit"
         kind = rhyme_kind(lines[me], lines[mate], asked.lang)
         if answers(lines[me], lines[mate], asked):
-            return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
+            if not self.homophones and homophones(lines[me], lines[mate], asked.lang):
+                return 0.0, f"sounds all through like {ends[mate].word!r} of line {mate + 1}: homophones are no rhyme here"
+            sounds = shared_sounds(lines[me], lines[mate], asked.lang) if self.richness > 1 else 0
+            if not 0 < sounds < self.richness:  # no sounds: an assonance, which the form allows
+                return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
+            kind = f"{sounds} of {self.richness:g} sounds shared"
         near = f"only {kind} with" if kind else "no rhyme with"
         credit = self.partial * _likeness(lines[me], lines[mate], asked.lang)
         return credit, f"{near} line {mate + 1} (-{ends[me].tail}, -{ends[mate].tail})"

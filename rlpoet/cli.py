@@ -19,10 +19,12 @@ CORE = {  # verb -> where its Command is; all others are plug-ins of the group r
     "env": "rlpoet.commands.env",
     "explain": "rlpoet.commands.explain",
     "preflight": "rlpoet.preflight_command",
+    "rate": "rlpoet.commands.rate",
     "report": "rlpoet.commands.report",
     "rhymes": "rlpoet.commands.rhymes",
     "scan": "rlpoet.commands.scan",
     "score": "rlpoet.commands.score",
+    "theme": "rlpoet.commands.theme",
 }
 GROUP = "rlpoet.commands"
 

@@ -39,7 +39,7 @@ def parse(command: Command, argv: Sequence[str]) -> Any:
     values: dict[str, Any] = {}
     for path in configs:
         values |= _read_yaml(path, flags.fields)
-    given = _gathered(given, values, flags.fields)
+    given = _by_path(_gathered(given, values, flags.fields), values, command.config)
     values |= given
     parser = _parser(command, with_help="help" in given)
     if "help" in given:
@@ -149,13 +149,31 @@ def _gathered(given: dict[str, Any], from_files: dict[str, Any], fields: dict[st
         if dataclasses.is_dataclass(hint) and "." in rest:
             inner, _, rest = rest.partition(".")
             root, hint = f"{root}.{inner}", typing.get_type_hints(hint).get(inner)
-        name, dot, last = rest.partition(".")
+        name, dot, last = rest.rpartition(".") if ":" in rest else rest.partition(".")
         if not dot or typing.get_origin(typing.get_args(hint)[-1] if typing.get_args(hint) else None) is not Mapping:
             out[key] = value
             continue
         known = functools.reduce(lambda table, part: table.get(part) or {}, [*root.split("."), name], from_files)
         table = out.setdefault(f"{root}.{name}", dict(known))
         table[last] = yaml.safe_load(value) if isinstance(value, str) else value
+    return out
+
+
+def _by_path(given: dict[str, Any], from_files: dict[str, Any], config: type[Any]) -> dict[str, Any]:
+    """Flags with ``--rewards.my.module:function 1`` as whole tables: jsonargparse would take every dot of the path for a table."""
+    out = dict(given)
+    hints = typing.get_type_hints(config)
+    makers = {item.name: item.default_factory for item in dataclasses.fields(config) if typing.get_origin(hints[item.name]) is Mapping}
+    for root in {key.partition(".")[0] for key in given if ":" in key} & makers.keys():
+        known, make = from_files.get(root), makers[root]
+        own = out.pop(root, known if known is not None else {} if make is dataclasses.MISSING else make())
+        table = dict(yaml.safe_load(own) if isinstance(own, str) else own)
+        for key in [key for key in out if key.startswith(f"{root}.")]:
+            value = out.pop(key)
+            name, old = key.partition(".")[2], table.get(key.partition(".")[2])
+            new = yaml.safe_load(value) if isinstance(value, str) else value
+            table[name] = {**old, **new} if isinstance(old, Mapping) and isinstance(new, Mapping) else new
+        out[root] = table
     return out
 
 

@@ -32,6 +32,8 @@ class PreflightConfig:
         authors: whose manner; by default the policy's commonest, and none.
         rewards: weight of each reward.
         reward_options: keyword arguments of rewards, by name.
+        compose: how rewards make one: weighted-mean, or product.
+        gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         beta: strength of the reward in the training to come.
         prompts: prompts to try, drawn evenly over forms and authors.
         group_size: poems a prompt.
@@ -45,7 +47,9 @@ class PreflightConfig:
     forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
     authors: tuple[str, ...] = ()
     rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
-    reward_options: Mapping[str, Mapping[str, float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    compose: str = "weighted-mean"
+    gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     beta: float = 22.0
     prompts: int = 80
     group_size: int = 8
@@ -68,11 +72,12 @@ def run(config: PreflightConfig) -> int:
     from rlpoet.prompts import mixed_prompts
     from rlpoet.prosody.forms import form
     from rlpoet.render import console
+    from rlpoet.reward_config import composed
     from rlpoet.rollout import Policy, join
-    from rlpoet.train import authors_of, composed
+    from rlpoet.train import authors_of
 
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    score = composed(config.rewards, config.reward_options)
+    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)
     policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy, seed=config.seed, lang=config.lang)
     for name in config.forms:
         form(name, policy.lang)

@@ -30,7 +30,7 @@ class Verse(Protocol):
     ``rhyming_for(lines)``, those of this poem; ``loose_for(lines)``, its lines that need no mate. And for speed
     ``counted(line, target)``, which is ``scan`` without ``units``.
 
-    The last three say why, for people; nothing that scores calls them. ``words`` are the words of a line as they are
+    The last three say why, for people; of what scores only style calls ``words``. ``words`` are the words of a line as they are
     heard one after the other in the reading ``scan(line, target)`` takes. ``why`` are short sentences on what
     ``kind(a, b)`` rests on. ``meter_name`` is what the tradition calls a reading ("alexandrin 6+6", "endecasílabo
     heroico", "iambic pentameter"), or "".

@@ -20,8 +20,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from rlpoet.languages import codes
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.scoring import ScoredPoem
 from rlpoet.types import Scansion
@@ -31,7 +33,7 @@ CSS = "\n".join(
     [
         ".poem{margin:0 0 1.25rem}",
         ".poem ol{list-style:none;margin:.25rem 0;padding:0}",
-        ".poem li{display:grid;grid-template-columns:1rem 3.6rem 1fr;gap:.5rem;line-height:1.5}",
+        ".poem li{display:grid;grid-template-columns:1rem 3.6rem 1fr;gap:0 .5rem;line-height:1.5}",
         ".poem li.gap{height:.7rem}",
         ".poem .letter{font-weight:700}",
         ".poem .count{opacity:.7;font-variant-numeric:tabular-nums}",
@@ -40,7 +42,10 @@ CSS = "\n".join(
         ".poem .x .letter,.poem .x .tail{color:#8a8f98;font-weight:400}",
         ".poem .x .tail{text-decoration-style:dotted}",
         ".poem .about,.poem .why{font-size:.85em;opacity:.75}",
-        ".poem .why{grid-column:3}",
+        ".poem .why,.poem .scansion{grid-column:3}",
+        ".poem .scansion{font-size:.85em;line-height:1.25;opacity:.85;margin-bottom:.2rem}",
+        ".poem .scansion>span{display:inline-block;white-space:pre}",
+        ".poem .scansion b{display:block;font-weight:600;font-size:.85em}",
         *(f".poem .f{i} .letter,.poem .f{i} .tail{{color:{hue}}}" for i, hue in enumerate(HUES)),
     ]
 )
@@ -69,7 +74,8 @@ class DrawnLine:
         hue: index into ``HUES`` of its family, or None when unrhymed.
         head, tail, rest: the line, cut around the part that has to rhyme.
         count: metrical syllables, ``12`` or ``11≠12``; ``in_meter`` says which of the two.
-        reasons: one sentence a reward.
+        reasons: one sentence a reward, after what the line earned by it, where it says so.
+        syllables: marks over syllables, ``("6", "dor ‖ ")``, where they are wanted (``syllables_of``).
     """
 
     letter: str
@@ -80,6 +86,7 @@ class DrawnLine:
     count: str
     in_meter: bool
     reasons: tuple[str, ...]
+    syllables: tuple[tuple[str, str], ...] = ()
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -88,8 +95,8 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
-def drawn(poem: ScoredPoem) -> list[DrawnLine | None]:
-    """What is shown of a poem, line by line; None is a stanza break."""
+def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]:
+    """What is shown of a poem, line by line, with its syllables if asked; None is a stanza break."""
     letters = [letter for letter in dict.fromkeys(poem.found) if letter != "x"]
     breaks = _breaks(poem)
     lines: list[DrawnLine | None] = []
@@ -101,7 +108,9 @@ def drawn(poem: ScoredPoem) -> list[DrawnLine | None]:
         in_meter = not targets or syllables in targets
         count = str(syllables) if in_meter else f"{syllables}≠{'|'.join(map(str, targets))}"
         hue = letters.index(letter) % len(HUES) if letter in letters else None
-        lines.append(DrawnLine(letter, hue, head, end, rest, count, in_meter, reasons))
+        told = tuple(_earned(reason, poem.credits[i]) for reason in reasons) if poem.credits else reasons
+        marks = syllables_of(scan_within(line, poem.lang, targets)) if scansion and poem.lang in codes() else ()
+        lines.append(DrawnLine(letter, hue, head, end, rest, count, in_meter, told, marks))
     return lines
 
 
@@ -135,14 +144,16 @@ def poem_text(poem: ScoredPoem, *, reasons: bool = False) -> Text:
     return out
 
 
-def poem_html(poem: ScoredPoem, *, reasons: bool = False) -> str:
+def poem_html(poem: ScoredPoem, *, reasons: bool = False, scansion: bool = False) -> str:
     """An HTML fragment; the page holds ``CSS`` once."""
     rows = []
-    for line in drawn(poem):
+    for line in drawn(poem, scansion=scansion):
         if line is None:
             rows.append('<li class="gap" aria-hidden="true"></li>')
             continue
         why = "".join(f'<span class="why">{html.escape(reason)}</span>' for reason in line.reasons) if reasons else ""
+        cells = (f"<span><b>{mark or '&nbsp;'}</b>{html.escape(below)}</span>" for mark, below in line.syllables)
+        why = f'<span class="scansion">{"".join(cells)}</span>{why}' if line.syllables else why
         rows.append(
             f'<li class="{"x" if line.hue is None else f"f{line.hue}"}"><span class="letter">{line.letter}</span>'
             f'<span class="{"count" if line.in_meter else "count off"}">{line.count}</span>'
@@ -188,6 +199,12 @@ class SideBySide:
             grid.add_row(left, right)
         yield grid
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rlpoet.render_notebook import pairs_cell
+
+        return pairs_cell(self)
+
 
 def comparison_rows(before: Mapping[str, float], after: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
     """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash."""
@@ -213,12 +230,6 @@ def comparison_table(before: Mapping[str, float], after: Mapping[str, float]) ->
     for row in comparison_rows(before, after):
         table.add_row(*row)
     return table
-
-
-def comparison_markdown(before: Mapping[str, float], after: Mapping[str, float]) -> str:
-    """The same table in Markdown."""
-    rows = (" | ".join(row) for row in comparison_rows(before, after))
-    return "\n".join(["| | before | after | change |", "| --- | ---: | ---: | ---: |", *(f"| {row} |" for row in rows)])
 
 
 def comparison_html(before: Mapping[str, float], after: Mapping[str, float]) -> str:
@@ -308,6 +319,20 @@ def _scanned_words(scansion: Scansion) -> list[list[tuple[Text, Text]]]:
     return words
 
 
+def syllables_of(scansion: Scansion) -> tuple[tuple[str, str], ...]:
+    """Every mark with the syllable under it and what parts it from the next, as ``scansion_rows`` has them.
+
+    >>> from rlpoet.prosody.meter import scan
+    >>> syllables_of(scan("Le jour descend", "fr"))
+    (('1', 'Le '), ('2', 'jour '), ('3', 'des·'), ('4', 'cend'))
+    """
+    cells = [(mark.plain.strip(), below.plain.rstrip()) for word in _scanned_words(scansion) for mark, below in word]
+    return tuple(
+        (mark, re.sub(" +·$", "·", below) + (" " if below[-1:] != "·" and n + 1 < len(cells) else ""))
+        for n, (mark, below) in enumerate(cells)
+    )
+
+
 def scansion_text(scansion: Scansion) -> Text:
     """A line in one row of ``scansion_rows``, and below it the count with what was done to get there."""
     ((marks, below),) = scansion_rows(scansion)
@@ -341,6 +366,11 @@ def rhyme_table(lines: Sequence[str], lang: str) -> Table:
 def _tailed(line: str, lang: str) -> Text:
     head, tail, rest = _cut(line, end_of(line, lang).tail)
     return Text(head).append(tail, style="bold underline").append(rest)
+
+
+def _earned(reason: str, earned: Mapping[str, float]) -> str:
+    name, _, why = reason.partition(": ")
+    return f"{name} {earned[name]:.2f}: {why}" if name in earned else reason
 
 
 def _cut(line: str, tail: str) -> tuple[str, str, str]:

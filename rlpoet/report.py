@@ -26,6 +26,8 @@ PAIRS = 8  # poems shown of each side
 FIRST = ("rewards/rhyme/mean", "rewards/meter/mean", "reward/mean", "objective/", "gfn/", "rewards/", "loss")
 N_FIRST = 6
 LOGARITHMIC = ("loss", "var_residual")  # curves that fall by orders of magnitude
+AVERAGED = 10  # steps behind a figure of the rewards' table
+TOTAL, REWARD = "reward/mean", re.compile(r"reward/mean|rewards/[^/]+/mean")
 FLAG = re.compile(r"--\w+(?:\.\w+)*")
 
 PAGE = """<!doctype html>
@@ -49,6 +51,7 @@ th,td{{padding:.3rem .75rem .3rem 0;text-align:left;border-bottom:1px solid var(
 .pair{{border-top:1px solid var(--line);padding-top:.75rem}}
 .pair>div{{min-width:0}}
 .alarms{{border-left:.3rem solid #d9730d;margin:0;padding:.25rem 0 .25rem 2rem}} .alarms code{{white-space:nowrap}}
+@media(max-width:30rem){{th,td{{padding-right:.45rem}}.figures{{font-size:.9rem}}}}
 summary{{cursor:pointer;padding:.4rem 0}}
 code{{font-size:.9em;overflow-wrap:anywhere}}
 {css}
@@ -79,6 +82,7 @@ def write_report(run_folder: str | Path) -> Path:
         _head(name, config, result),
         _alarms(read_jsonl(folder / "alarms.jsonl")),
         _figures(result),
+        _rewards(metrics, config),
         _before_and_after(samples),
         _curves(metrics),
         _on_the_way(samples),
@@ -136,6 +140,32 @@ def _figures(result: Mapping[str, Any]) -> str:
         return ""
     known = [{key: value for key, value in block.items() if key in METRICS or isinstance(value, int | float)} for block in (before, after)]
     return f'<h2>Before and after</h2>\n<div class="scroll">{comparison_html(known[0], known[1])}</div>'
+
+
+def _rewards(metrics: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:
+    """Every reward's mean over the fresh poems of the first and of the last steps."""
+    n = max(1, min(AVERAGED, len(metrics) // 2))
+    beginning, end = metrics[:n], metrics[-n:]
+    names = [key for key in dict.fromkeys(key for row in metrics for key in row) if REWARD.fullmatch(key)]
+    if not names:
+        return ""
+    weights = config.get("rewards", {})
+    rows = []
+    for key in sorted(names, key=lambda key: (key == TOTAL, key)):
+        name = "all together" if key == TOTAL else key.split("/")[1]
+        was, now = (_mean([row[key] for row in part if key in row]) for part in (beginning, end))
+        weight = weights.get(name) if isinstance(weights, Mapping) else None
+        cells = ["" if weight is None else f"{weight:g}", *("–" if value is None else f"{value:.3f}" for value in (was, now))]
+        cells.append("" if was is None or now is None else f"{now - was:+.3f}")
+        rows.append(f'<tr><th scope="row">{html.escape(name)}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>')
+    head = f"<tr><th></th><th>weight</th><th>first {n}</th><th>last {n}</th><th>change</th></tr>"
+    note = f"Means in [0, 1] of the poems drawn in {n} step{'s' if n > 1 else ''}, while training."
+    table = f'<div class="scroll"><table class="figures"><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
+    return f"<h2>Rewards</h2>\n<p>{note}</p>\n{table}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def _before_and_after(samples: Sequence[Mapping[str, Any]]) -> str:

@@ -43,6 +43,7 @@ class ScoredPoem:
         form: name of the form, or None when none was given and none fits.
         guessed: True when the form was not given but is the likeliest one.
         start: number of the poem's first line in its file, from 1.
+        credits: reward name -> what the line itself earned, in [0, 1]; a reward that does not tell its lines apart is absent.
     """
 
     lines: tuple[str, ...]
@@ -57,6 +58,13 @@ class ScoredPoem:
     form: str | None = None
     guessed: bool = False
     start: int = 1
+    credits: tuple[Mapping[str, float], ...] = ()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rlpoet.render_notebook import poem_cell  # here: scoring draws nothing
+
+        return poem_cell(self)
 
 
 def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None) -> tuple[ScoredPoem, ...]:
@@ -146,11 +154,14 @@ def _score(
     targets = tuple(asked.meters[n] if asked and n < asked.n_lines else () for n in range(len(lines)))
     scores: dict[str, float | None] = {}
     reasons: list[list[str]] = [[] for _ in lines]
+    gained: list[dict[str, float]] = [{} for _ in lines]
     for told in [reward.explain(Prompt(lang, asked.name), "\n".join(lines)) for reward in rewards] if asked else []:
         scores[told.name] = told.score
-        for own, row in zip(reasons, told.lines, strict=False):
+        for own, earned, row in zip(reasons, gained, told.lines, strict=False):
             if row.reason:
                 own.append(f"{told.name}: {row.reason}")
+            if row.score is not None:
+                earned[told.name] = row.score
     return ScoredPoem(
         lines=tuple(lines),
         asked=asked.scheme if asked else "",
@@ -164,4 +175,5 @@ def _score(
         form=asked.name if asked else None,
         guessed=guessed and asked is not None,
         start=start,
+        credits=tuple(gained),
     )

@@ -64,6 +64,11 @@ class Tracker:
             # purge_step tells TensorBoard to drop what the interrupted run logged after the checkpoint
             self._board = SummaryWriter(str(self.folder), purge_step=None if resume_step is None else resume_step + 1)
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether anybody will see a figure: drawing one takes a while."""
+        return self._board is not None
+
     def config(self, config: Any) -> None:
         """Write the resolved configuration: ``config.yaml`` for ``--config``, and hyper-parameters into this run's own event file.
 

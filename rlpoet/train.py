@@ -8,7 +8,7 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,7 +35,9 @@ from rlpoet.prompts import mixed_prompts, with_openings
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
+from rlpoet.render_image import poems_figure
 from rlpoet.report import heard, write_report
+from rlpoet.reward_config import composed
 from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
@@ -71,6 +73,7 @@ class Measured:
 class Trainer(Protocol):
     """State of a run that can be stepped, saved and taken up again."""
 
+    score: Scorer
     n_steps: int
     n_fresh: int
     seconds: float
@@ -87,7 +90,7 @@ def train(config: TrainConfig) -> int:
     check(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     out = console(stderr=True)
-    score = composed(config.rewards, config.reward_options)
+    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum)
     policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
@@ -185,7 +188,11 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
         task = bar.add_task("", total=1.0)
         try:
             while (share := progress()) < 1.0:
+                if hasattr(score, "at"):  # weights that follow the run's progress
+                    trainer.score = score.at(share)
                 metrics, fresh, _ = trainer.step(share)
+                if hasattr(score, "weights"):
+                    metrics |= {f"rewards/{name}/weight": weight for name, weight in score.weights(share).items()}
                 metrics |= batch_variety(fresh.prompts, fresh.texts)
                 right = measure(fresh.prompts, fresh.texts)
                 metrics |= {f"samples/{name}": right[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")}
@@ -262,8 +269,10 @@ def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Score
     scores = [{"total": scored.total[i], **{name: part[i] for name, part in scored.parts.items()}} for i in range(len(some))]
     told = list(zip(some.prompts, some.texts, scores, strict=True))
     rows = [{"phase": phase, "prompt": dataclasses.asdict(prompt), "text": text, "scores": own} for prompt, text, own in told]
-    drawn = [poem_markdown(heard(text, prompt.lang, form=prompt.form, scores=own)) for prompt, text, own in told[:4]]
-    tracker.samples(step, rows, markdown="\n\n".join(drawn))
+    shown = [heard(text, prompt.lang, form=prompt.form, scores=own) for prompt, text, own in told[:4]]
+    tracker.samples(step, rows, markdown="\n\n".join(map(poem_markdown, shown)))
+    if tracker.has_pictures:
+        tracker.figure(step, f"poems/{phase}", poems_figure(shown))
 
 
 # -- what a run is made of --------------------------------------------------------------------------
@@ -338,6 +347,8 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
     if not 0 <= config.openings < 1:
         raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
+    if config.curriculum and config.replay:
+        raise RlpoetError(f"--curriculum: with --replay {config.replay}, whose scores are of other weights; expected --replay 0.")
     check_baseline(config)
     if config.algo == "tb":
         check_options(balance_options(config), stanzas_of(config))
@@ -345,23 +356,6 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(
             f"--algo {config.algo}: with objective, log_z or explore; expected them with tb alone. Set --algo tb or leave them out."
         )
-
-
-def composed(weights: Mapping[str, float], options: Mapping[str, Mapping[str, float | str]]) -> Scorer:
-    """The named rewards by weight, made with their options; a weight of 0 leaves one out."""
-    terms = []
-    for name, weight in weights.items():
-        reward = registry.load("rlpoet.rewards", name)
-        try:
-            terms += [(reward(**options.get(name, {})), weight)] if weight else []
-        except (TypeError, ValueError) as error:
-            raise RlpoetError(f"--reward_options.{name}: {error}") from None
-    if not terms:
-        raise RlpoetError(f"--rewards: {dict(weights)!r}; expected at least one positive weight.")
-    try:
-        return registry.load("rlpoet.compositions", "weighted-mean")(terms)
-    except ValueError as error:
-        raise RlpoetError(f"--rewards: {error}") from None
 
 
 def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:

@@ -9,7 +9,7 @@ from rlpoet.commands import Command
 
 DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
-DEFAULT_OPTIONS: dict[str, dict[str, float | str]] = {"meter": {"strained": 0.5}}
+DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"strained": 0.5}}
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,11 @@ class TrainConfig:
             budget on drawing the poems it is measured by.
         forms: the forms to practise, drawn evenly.
         authors: whose manner to practise; by default the policy's commonest, and none.
-        rewards: weight of each reward.
+        rewards: weight of each reward, or of MODULE:FUNCTION, a function of yours from texts to numbers in [0, 1].
         reward_options: keyword arguments of rewards, by name.
+        compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
+        gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
+        curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs replay 0.
         minutes: training time; 0 means no limit of time.
         max_steps: updates; 0 means no limit of steps.
         prompts_per_step: prompts in a batch.
@@ -85,7 +88,10 @@ class TrainConfig:
     forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
     authors: tuple[str, ...] = ()
     rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
-    reward_options: Mapping[str, Mapping[str, float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    compose: str = "weighted-mean"
+    gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    curriculum: Mapping[str, list[list[float]]] = field(default_factory=dict)
     minutes: float = 6.0
     max_steps: int = 0
     prompts_per_step: int = 24

@@ -17,16 +17,23 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from policies.evaluate_bits import Excerpt, excerpts_of, listened, printed, row_nats, weigh
+from policies.evaluate_scores import all_figures, counted
+from policies.evaluate_specimens import Specimen, read_specimens, sampled_specimens
 from policies.evaluate_variety import VARIETY, self_bleu, variety
 from policies.evaluate_verse import figures, half_interval, human_stanzas, interval
 from policies.plain_format import PlainFormat
 from policies.pretrain import bits_per_char
 from policies.verse_data import Piece, encode
 from policies.verse_format import canonical
+from rewards.rhyme import Rhyme
+from rlpoet import registry
 from rlpoet.cli import main
-from rlpoet.corpus import Poem, write_poems
+from rlpoet.corpus import Columns, Poem, write_poems
+from rlpoet.ear import ear_digest
 from rlpoet.evaluation import PoemFacts, poem_facts
 from rlpoet.prosody.forms import form
+from rlpoet.second_judge import second_judge
+from rlpoet.theme import coherence
 from rlpoet.types import Prompt
 
 AUTUMN = Poem((VERLAINE, BAUDELAIRE), "Paul Verlaine")
@@ -243,13 +250,26 @@ def test_the_verb_answers_in_json(saved, capsys):
 
 def test_the_verb_shows_tables(saved, capsys):
     argv = ["evaluate", "--policy", str(saved), "--poems", str(saved / "poems.jsonl"), "--where", "type=Love", "-n", "2", "--threads", "1"]
+    argv += ["--forms", "couplet", "--prior", "none"]
     assert main(argv) == 0
     shown = capsys.readouterr().out
     assert "bits per character" in shown and "reads 1 poems" in shown and "pairs that rhyme" in shown and "human" in shown
 
 
 def test_the_verb_says_what_is_copied_and_keeps_the_index(saved, tmp_path, capsys):
-    argv = ["evaluate", "--policy", str(saved), "--n", "2", "--forms", "quatrain-abab", "--index", str(tmp_path / "i.npz")]
+    argv = [
+        "evaluate",
+        "--policy",
+        str(saved),
+        "--n",
+        "2",
+        "--forms",
+        "quatrain-abab",
+        "--index",
+        str(tmp_path / "i.npz"),
+        "--prior",
+        "none",
+    ]
     held = ["--poems", str(saved / "poems.jsonl")]
     assert main([*argv, *held, "--corpus", str(saved / "poems.jsonl"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -310,6 +330,10 @@ def test_the_same_poem_every_time_is_as_poor_as_can_be():
         (["--policy", "nowhere", "--n", "1"], "nowhere"),
         (["--policy", "SAVED", "--index", "none.npz"], "none.npz: No such file"),
         (["--policy", "SAVED", "--n", "0"], "nothing to measure"),
+        (["--n", "4"], "expected --policy fr, or --texts FILE --lang fr"),
+        (["--texts", "POEMS"], "no language"),
+        (["--texts", "none.txt", "--lang", "fr"], "no such file"),
+        (["--policy", "SAVED", "--rewards", "rime"], "did you mean 'rhyme'"),
         (["--policy", "SAVED", "--n", "-1"], "--n: -1; expected 0 or more"),
         (["--policy", "SAVED", "--window", "8"], "expected 32 tokens or more"),
         (["--policy", "SAVED", "--forms", "couplt"], "did you mean 'couplet'"),
@@ -321,3 +345,133 @@ def test_what_cannot_be_measured_is_one_line(argv, message, saved, capsys):
     assert main(["evaluate", *({"SAVED": str(saved), "POEMS": str(saved / "poems.jsonl")}.get(word, word) for word in argv)]) == 2
     shown = capsys.readouterr().err
     assert message in shown and shown.count("\n") == 1
+
+
+# -- poems from anywhere ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def texts(tmp_path) -> Path:
+    """What `generate --out` writes, a run's after.json, and a plain file with a stanza twice."""
+    quatrain = "\n".join(BAUDELAIRE)
+    (tmp_path / "samples.txt").write_text(f"# fr quatrain-abba, temperature 0.9, seed 1\n{quatrain}\n\n", encoding="utf-8")
+    prompts = [{"lang": "fr", "form": "quatrain-abab", "author": None, "opening": []}] * 2
+    item = {"figures": {}, "prompts": prompts, "texts": [quatrain, BAUDELAIRE[0]]}
+    (tmp_path / "after.json").write_text(json.dumps(item), encoding="utf-8")
+    (tmp_path / "plain.txt").write_text(f"{quatrain}\n\n{quatrain}\n\nUn seul vers\n", encoding="utf-8")
+    return tmp_path
+
+
+def specimens(path, *forms):
+    return read_specimens([str(path)], "fr", [form(name, "fr") for name in forms], columns=Columns())
+
+
+def test_a_text_is_held_to_what_its_label_or_its_run_asked_for(texts):
+    (labelled,), _ = specimens(texts / "samples.txt")
+    assert labelled.group == "quatrain-abba" and labelled.lines[0].startswith("Souvent")
+    found, _ = specimens(texts / "after.json")
+    assert [own.group for own in found] == ["quatrain-abab"] * 2 and len(found[1].lines) == 1
+    assert specimens(texts)[0] == found  # a run's folder is its after.json
+
+
+def test_a_plain_text_is_held_to_the_form_it_keeps_best_and_counts_as_often_as_it_stands_there(texts):
+    found, left_out = specimens(texts / "plain.txt")
+    assert [own.group for own in found] == ["quatrain-abab"] * 2 and left_out == 1
+    found, left_out = specimens(texts / "plain.txt", "couplet")
+    assert [own.group for own in found] == ["couplet"] * 3 and left_out == 0
+
+
+def test_figures_of_a_perfect_and_a_broken_poem(texts):
+    found, _ = specimens(texts / "after.json")
+    told = all_figures(counted(found, {"rhyme": Rhyme()}), seed=0)
+    assert told["rhyme_pairs"] == told["second_rhyme_pairs"] == told["reward_rhyme"] == 0.5
+    assert told["second_agreement"] == 1.0  # of the pairs that are there
+    kinds = {key: value for key, value in told.items() if key.startswith("kind_") and not key.endswith("_95")}
+    assert sum(kinds.values()) == pytest.approx(1.0) and "kind_none" not in kinds
+    assert not any(key.startswith("prior") for key in told)
+    assert all(told[key + "_95"][0] <= told[key] <= told[key + "_95"][1] for key in told if key + "_95" in told)
+
+
+def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
+    found, _ = specimens(texts / "plain.txt")
+    named = [Specimen(Prompt("fr", own.prompt.form, author), own.lines, own.group) for own in found for author in ("Victor Hugo", None)]
+    told = all_figures(counted(named, {}), seed=0)
+    assert told["coherence"] == pytest.approx(coherence(found[0].lines, "fr")) and told["coherence"] > 0.5
+    assert 0.0 < told["style_of_a_poet"] < 1.0
+    assert told["style_of_the_author"] in (0.0, 1.0)  # of the two that were asked of somebody
+    assert "style_of_the_author" not in all_figures(counted(found, {}), seed=0)
+
+
+def test_the_prior_charges_written_poems_what_it_charges_held_out_ones(policy, texts):
+    found, _ = specimens(texts / "plain.txt")
+    own = counted(found, {}, prior=policy)[0].cost
+    cost = weigh(policy, [printed(Poem((BAUDELAIRE,)), "fr")])
+    assert own == (pytest.approx(cost.nats[0], rel=1e-5), cost.tokens[0], cost.characters[0])
+
+
+def test_a_reward_that_no_prompt_asks_for_is_absent_and_an_empty_poem_costs_nothing():
+    empty = Specimen(Prompt("fr", "couplet"), (), "couplet")
+    told = all_figures(counted([empty], {"acrostic": registry.load("rlpoet.rewards", "acrostic")()}), seed=0)
+    assert "reward_acrostic" not in told and told["rhyme_pairs"] == 0.0
+
+
+def test_any_text_is_measured_without_a_policy_beside_people(texts, saved, capsys):
+    argv = ["evaluate", "--texts", str(texts / "plain.txt"), "--lang", "fr", "--human", str(saved / "poems.jsonl"), "--prior", "none"]
+    assert main([*argv, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["texts"]["all"]["n"] == 2 and told["human"]["all"]["perfect_stanzas"] == 1.0 and told["policy"] is None
+    assert told["versions"]["ear"] == ear_digest()[:12] and set(told["versions"]["rewards"]) >= {"rhyme", "meter"} and "prior" not in told
+    assert main([*argv, "--rewards", "rhyme"]) == 0
+    shown = capsys.readouterr().out
+    assert "second judge: pairs that rhyme" in shown and "reward rhyme" in shown and "rhyme: " in shown
+    assert f"ear {ear_digest()[:12]}" in shown
+
+
+def test_poems_are_sampled_in_the_manner_of_each_author_in_turn(policy):
+    found = sampled_specimens(policy, [form("couplet", "fr")], 5, policy.authors[:2], temperature=1.0, tick=lambda n: None)
+    assert [own.prompt.author for own in found].count(policy.authors[0]) == 2 and len(found) == 5
+
+
+# -- the second judge ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "lang, a, b, rhyme",
+    [
+        ("fr", "Prennent des albatros, vastes oiseaux des mers,", "Le navire glissant sur les gouffres amers.", True),
+        ("fr", "des hommes d'équipage", "le temps des mers", False),
+        ("es", "Cuando me paro a contemplar mi estado", "y a ver los pasos por do me ha llevado", True),
+        ("es", "corazón", "amor", False),
+        ("es", "cómico", "rico", False),
+        ("en", "Shall I compare thee to a summer's day?", "Rough winds do shake the darling buds of May,", True),
+        ("en", "love", "move", False),
+        ("en", "", "day", False),
+    ],
+)
+def test_the_second_judge_hears_plain_rhymes_and_is_symmetric(lang, a, b, rhyme):
+    judge = second_judge(lang)
+    assert judge.rhyme(a, b) == judge.rhyme(b, a) == rhyme
+
+
+@pytest.mark.parametrize(
+    "lang, line, syllables",
+    [
+        ("fr", "Souvent, pour s'amuser, les hommes d'équipage", 12),
+        ("fr", "Qui suivent, indolents compagnons de voyage,", 12),
+        ("fr", "Qu'il est doux", 3),
+        ("es", "Cuando me paro a contemplar mi estado", 11),
+        ("es", "corazón", 4),
+        ("es", "cómico", 2),
+        ("en", "Shall I compare thee to a summer's day?", 10),
+        ("en", "", 0),
+    ],
+)
+def test_the_second_judge_counts_plain_lines(lang, line, syllables):
+    assert syllables in second_judge(lang).lengths(line)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(max_size=30), st.sampled_from(["fr", "es", "en"]))
+def test_the_second_judge_takes_any_text(text, lang):
+    judge = second_judge(lang)
+    assert judge.rhyme(text, text) in (True, False) and all(n >= 0 for n in judge.lengths(text))

@@ -12,7 +12,7 @@ import pytest
 import torch
 from tiny_policy import tiny_policy
 
-from policies.authors import find_author, fuse, parse_authors
+from policies.authors import fuse
 from policies.beams import beam_tokens
 from policies.causal_lm import CausalPolicy, locate
 from policies.generate import worth
@@ -20,6 +20,7 @@ from policies.opening import first_lines, fit_of_words
 from policies.sampler import Decoding
 from policies.shaping import Shaping, Theme
 from policies.stream import LineStream
+from rlpoet.authors import find_author, parse_authors
 from rlpoet.cli import main
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.scoring import score_text

@@ -10,7 +10,9 @@ import pytest
 from rich.console import Console
 
 from rlpoet import render
-from rlpoet.scoring import ScoredPoem
+from rlpoet.prosody.explain import explain, explain_rhyme
+from rlpoet.render_image import poems_figure
+from rlpoet.scoring import ScoredPoem, score_text
 from rlpoet.types import Scansion, Syllable
 
 POEM = ScoredPoem(
@@ -105,7 +107,7 @@ def test_comparison_tells_points_for_shares_and_percent_for_numbers():
     ]
 
 
-@pytest.mark.parametrize("spell", [render.comparison_markdown, render.comparison_html, lambda a, b: printed(render.comparison_table(a, b))])
+@pytest.mark.parametrize("spell", [render.comparison_html, lambda a, b: printed(render.comparison_table(a, b))])
 def test_every_spelling_of_the_comparison_has_the_same_figures(spell):
     text = spell({"rhyme_pairs": 0.04}, {"rhyme_pairs": 0.8})
     assert "4.0 %" in text and "80.0 %" in text and "+76.0 points" in text
@@ -124,3 +126,50 @@ def test_scansion_joins_a_sinalefa_and_marks_stress():
     units = (Syllable("la al", False, True, "sinalefa"), Syllable("ma", True))
     rows = printed(render.scansion_text(Scansion("la alma", 2, "-+", None, units))).splitlines()
     assert rows[0] == "x     /" and rows[1] == "la‿al·ma" and rows[2].startswith("2 syllables · -+")
+
+
+def test_a_line_tells_what_it_earned_before_the_reason():
+    (poem,) = score_text("ombre\nsombre", "fr", "couplet")
+    told = [reason for line in render.drawn(poem) if line for reason in line.reasons]
+    assert "rhyme 1.00: rhymes with line 2 (riche, -ombre)" in told and any(reason.startswith("meter 0.00: ") for reason in told)
+
+
+def test_syllables_in_html_are_those_of_the_line_with_their_marks_and_the_cesure():
+    (poem,) = score_text("C'est Vénus tout entière à sa proie attachée\nLe jour", "fr", "couplet")
+    (first, _) = (line for line in render.drawn(poem, scansion=True) if line)
+    assert [mark for mark, _ in first.syllables if mark] == [str(n) for n in range(1, 13)]
+    assert any("‖" in below for _, below in first.syllables)
+    letters = "".join(char for _, below in first.syllables for char in below if char.isalpha())
+    assert letters == "".join(char for char in poem.lines[0] if char.isalpha())
+    assert render.poem_html(poem, scansion=True).count('class="scansion"') == 2 and "scansion" not in render.poem_html(poem)
+
+
+@pytest.mark.parametrize("shown, holds", [
+    (POEM, ["&lt;descend&gt;", "x", "rhyme: no mate"]),
+    (render.SideBySide([POEM], [POEM]), ["before", "after", "ombre"]),
+    (explain("Vénus <b>tout", "fr"), ["nus", "&lt;b"]),
+    (explain_rhyme("ombre", "sombre", "fr"), ["riche"]),
+])  # fmt: skip
+def test_a_notebook_cell_brings_its_style_and_escapes_what_it_shows(shown, holds):
+    cell = shown._repr_html_()
+    assert "style" in cell and "<descend>" not in cell and "<b>tout" not in cell and "<script" not in cell
+    assert all(part in cell for part in holds)
+
+
+def test_a_picture_has_a_box_for_what_its_font_lacks():
+    odd = dataclasses.replace(POEM, lines=("o҈ 漢",), found="x", syllables=(1,), targets=((),), tails=("",), reasons=((),))
+    figure = poems_figure([odd])
+    assert "o□ □" in {text.get_text() for text in figure.axes[0].texts}
+    figure.canvas.draw()  # a warning would fail here
+
+
+def test_a_picture_has_every_line_in_its_column_and_the_tail_in_its_hue():
+    figure = poems_figure(
+        [POEM, dataclasses.replace(POEM, lines=("$x^",), found="x", syllables=(1,), targets=((),), tails=("",), reasons=((),))]
+    )
+    (axes,) = figure.axes
+    told = {(text.get_text(), text.get_color()): text.get_position() for text in axes.texts}
+    row, column = told[("ombre", render.HUES[0])][1], told[("ombre", render.HUES[0])][0]
+    assert column == 10 + len("Et la forêt est s") and told[("Et la forêt est s", "#1f2328")] == (10, row)
+    assert ("$x^", "#1f2328") in told  # no formula
+    figure.canvas.draw()

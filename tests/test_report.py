@@ -60,6 +60,12 @@ def test_the_page_has_figures_poems_curves_and_settings(run):
     assert "&quot;rhyme&quot;: 1.0" in page
 
 
+def test_every_reward_has_a_row_with_its_weight_and_its_first_and_last_steps(run):
+    page = write_report(run).read_text(encoding="utf-8")
+    (row,) = re.findall(r'<th scope="row">rhyme</th>(.*?)</tr>', page)
+    assert re.findall("<td>(.*?)</td>", row) == ["", f"{5.5 / 300:.3f}", f"{295.5 / 300:.3f}", f"{290 / 300:+.3f}"]
+
+
 def test_the_page_is_well_formed_and_what_a_policy_wrote_is_never_markup(run):
     page = write_report(run).read_text(encoding="utf-8")
     parser = Balanced()

@@ -449,15 +449,17 @@ def test_an_object_that_is_no_reward_is_told_so():
 
 # --- scoring a text --------------------------------------------------------------------------
 
+EARS = ("meter", "rhyme", "repetition", "copying")  # others may be installed beside them
+
 
 def test_every_block_is_a_poem_of_a_one_stanza_form():
     text = POEMS["es", "redondilla"]
     first, second = score_text(f"\n{text}\n\n\n{text}\n", "es", "redondilla")
     assert (first.start, second.start) == (2, 8)
-    assert first.scores == {"meter": 1.0, "rhyme": 1.0, "repetition": 1.0, "copying": None}
+    assert {name: first.scores[name] for name in EARS} == {"meter": 1.0, "rhyme": 1.0, "repetition": 1.0, "copying": None}
     assert (first.asked, first.found, first.syllables) == ("abba", "abba", (8, 8, 8, 8))
     assert first.tails == ("áis", "ón", "ón", "áis")
-    assert [len(own) for own in first.reasons] == [2, 2, 2, 2]
+    assert [sum(reason.startswith(("meter:", "rhyme:")) for reason in own) for own in first.reasons] == [2, 2, 2, 2]
 
 
 def test_blocks_are_gathered_into_a_form_of_several_stanzas():
@@ -469,7 +471,7 @@ def test_blocks_are_gathered_into_a_form_of_several_stanzas():
 
 def test_a_poem_of_the_wrong_length_is_scored_zero_and_told_why():
     (poem,) = score_text("amor\nvida\ndolor", "es", "redondilla")
-    assert poem.scores == {"meter": 0.0, "rhyme": 0.0, "repetition": 0.0, "copying": None}
+    assert {name: poem.scores[name] for name in EARS} == {"meter": 0.0, "rhyme": 0.0, "repetition": 0.0, "copying": None}
     assert all("3 lines, quatrain-abba-8 has 4" in reason for own in poem.reasons for reason in own)
 
 

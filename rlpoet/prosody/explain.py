@@ -45,6 +45,13 @@ class LineExplained:
     tail: tuple[int, int]
     guessed: tuple[str, ...]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rlpoet.render_explain import LineView  # here: what is heard does not depend on how it is drawn
+        from rlpoet.render_notebook import terminal_cell
+
+        return terminal_cell(LineView(self))
+
 
 @dataclass(frozen=True)
 class PairHeard:
@@ -84,6 +91,13 @@ class RhymeExplained:
     pairs: tuple[PairHeard, ...]
     decided: int | None
     why: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from rlpoet.render_explain import RhymeView  # here: what is heard does not depend on how it is drawn
+        from rlpoet.render_notebook import terminal_cell
+
+        return terminal_cell(RhymeView(self))
 
 
 def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained:

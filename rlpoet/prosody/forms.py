@@ -14,7 +14,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.types import Form
 
-ASSONANT = frozenset({"assonant", "asonante"})  # as English and Spanish handbooks spell it
+ASSONANT = frozenset({"assonant", "asonante", "assonante"})  # as English, Spanish and French handbooks spell it
 COLUMNS = ["lang", "name", "scheme", "meters", "feet", "rhyme", "aliases", "description"]
 
 

@@ -1,0 +1,87 @@
+"""Do masculine and feminine rhymes alternate, as classical French verse has it?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rewards.lines import explain_miscount, read
+from rlpoet.languages import code_of
+from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.fr_alternance import genders
+from rlpoet.types import Explained, Form, LineScore, Prompt
+
+SEX = {"m": "masculine", "f": "feminine"}
+
+
+class Alternation:
+    """Share of the places where two different rhymes touch at which their genders differ.
+
+    A place is a pair of neighbouring lines of different letters of the scheme, both rhymed, over stanza breaks too. A line that
+    ends in no word, or in one whose pronunciation is a guess, has no gender and earns nothing; nor do lines of one letter that do
+    not share a gender. Any number of lines but the form's scores 0. None where no two rhymes touch (*couplet*), and in
+    languages whose rhymes have no gender: all but French.
+
+    References:
+        Ronsard, Abrégé de l'art poétique françois, 1565; the law is Malherbe's.
+    """
+
+    name = "alternation"
+    end_words_decide = True
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
+        return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+
+    def by_line(self, prompt: Prompt, text: str) -> list[float]:
+        """What each line adds to the score of the lines before it; sums to the score. One number a line written."""
+        asked, lines, complete = read(prompt, text)
+        if not complete or not _places(asked):
+            return [0.0] * len(lines)
+        reached = [_share(asked, lines[: n + 1]) for n in range(len(lines))]
+        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+
+    def explain(self, prompt: Prompt, text: str) -> Explained:
+        """The gender of each line, and where two rhymes of one gender touch."""
+        asked, lines, complete = read(prompt, text)
+        if not _places(asked):
+            return Explained(self.name, None)
+        if not complete:
+            return explain_miscount(self.name, asked, lines)
+        sexes = _genders(asked, lines)
+        rows = []
+        for n, (line, sex) in enumerate(zip(lines, sexes, strict=True)):
+            reason = SEX.get(sex, "no gender")
+            own = float(bool(sex) and sexes[n - 1] not in ("", sex)) if n - 1 in _places(asked) else None
+            if own == 0.0:
+                reason += f", after {SEX.get(sexes[n - 1], 'no gender')}"
+            rows.append(LineScore(line, own, reason))
+        return Explained(self.name, self._score(prompt, text), tuple(rows))
+
+    def _score(self, prompt: Prompt, text: str) -> float | None:
+        asked, lines, complete = read(prompt, text)
+        if not _places(asked):
+            return None
+        return _share(asked, lines) if complete else 0.0
+
+
+def _places(asked: Form) -> list[int]:
+    """Lines after which another rhyme follows."""
+    letters = asked.letters
+    touching = [n for n in range(len(letters) - 1) if letters[n] != letters[n + 1] and "x" not in letters[n : n + 2]]
+    return touching if code_of(asked.lang) == "fr" else []
+
+
+def _share(asked: Form, lines: Sequence[str]) -> float:
+    """Share of the form's places that these lines, its first or all, keep."""
+    sexes = _genders(asked, lines)
+    kept = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(asked) if n + 1 < len(lines))
+    return kept / len(_places(asked))
+
+
+def _genders(asked: Form, lines: Sequence[str]) -> list[str]:
+    """Gender of each line; nothing where it has none, or where its family has two."""
+    letters = asked.letters[: len(lines)]
+    heard = [sex if end_of(line, asked.lang).known else "" for line, sex in zip(lines, genders(lines, letters), strict=True)]
+    families: dict[str, set[str]] = {}
+    for letter, sex in zip(letters, heard, strict=True):
+        families.setdefault(letter, set()).add(sex)
+    return [sex if letter == "x" or len(families[letter]) == 1 else "" for letter, sex in zip(letters, heard, strict=True)]

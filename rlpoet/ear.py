@@ -1,0 +1,21 @@
+"""A mark of everything that decides what is heard, for caches and for figures that are to be compared."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+
+@functools.cache
+def ear_digest() -> str:
+    """SHA-1 of code and tables of ``rlpoet.phonology`` and ``rlpoet.prosody``: no cache outlives what made it."""
+    import rlpoet.phonology
+    import rlpoet.prosody
+
+    digest = hashlib.sha1()
+    for package in (rlpoet.phonology, rlpoet.prosody):
+        for path in sorted(Path(package.__path__[0]).rglob("*")):
+            if path.suffix in (".py", ".tsv"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,47 @@
+"""How much of a rhyme two lines share, and whether their last words are one word to the ear."""
+
+from __future__ import annotations
+
+import functools
+
+from rlpoet.phonology import phonology
+from rlpoet.prosody import verse
+from rlpoet.prosody.ending import end_of
+from rlpoet.types import Ending
+
+
+@functools.lru_cache(maxsize=200_000)
+def shared_sounds(a: str, b: str, lang: str) -> int:
+    """Sounds that two rhyming lines share, counted back from the end past the rhyme vowel; 0 where they do not rhyme in full.
+
+    The French school's count: 1 is *pauvre*, 2 *suffisante*, 3 or more *riche*. A mute e is no sound. Of several
+    pronunciations the richest rhyme counts.
+
+    >>> [shared_sounds("doux", word, "fr") for word in ("fou", "houx", "remous", "amour")]
+    [0, 1, 1, 0]
+    >>> shared_sounds("l'ombre", "sombre", "fr"), shared_sounds("amor", "clamor", "es")
+    (3, 4)
+    """
+    ear = verse(lang)
+    return max((_shared(x, y) for x in ear.endings(a) for y in ear.endings(b) if ear.kind(x, y) in ear.rhyming), default=0)
+
+
+@functools.lru_cache(maxsize=100_000)
+def homophones(a: str, b: str, lang: str) -> bool:
+    """Whether the last words of two lines can be said alike from end to end.
+
+    >>> homophones("the sea", "I see", "en"), homophones("a cow", "and now", "en")
+    (True, False)
+    """
+    ear = phonology(lang)
+    heard = [{said.phones for said in ear.transcribe(end_of(line, lang).word).pronunciations} for line in (a, b)]
+    return bool(heard[0] & heard[1])
+
+
+def _shared(a: Ending, b: Ending) -> int:
+    before = 0
+    for x, y in zip(reversed(a.onset), reversed(b.onset), strict=False):
+        if x != y:
+            break
+        before += x != "ə"
+    return min(len(a.phones), len(b.phones)) + before

@@ -1,0 +1,215 @@
+"""A second opinion on rhyme and length, made of other sources and other rules than the ear that rewards.
+
+A policy that has learned to please one ear may have learned its mistakes. These judges are rougher (``experiments/RESULTS.md`` has their
+agreement with annotated verse), and that is how they are to be read: not by their level, but by whether they rise with the reward.
+
+| language | rhyme | syllables |
+| --- | --- | --- |
+| French | epitran fra-Latn, last vowel onward | vowels of the spelling, e caduc, one for each possible diérèse |
+| Spanish | accent rules and letters of the spelling, seseo and yeísmo | vowels of the spelling, sinalefa, the end's accent |
+| English | CMUdict by ``pronouncing``, and nothing for a word it lacks | CMUdict, pyphen for a word it lacks |
+
+CMUdict is also the source of the English ear, whose rules and exceptions the judge does without.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from rlpoet.languages import code_of
+from rlpoet.types import Form
+
+WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+STRONG, WEAK = "aeoáéóíú", "iuü"
+SOUNDS_ES = (  # letters of a tail to its sounds, in order
+    ("á", "a"), ("é", "e"), ("í", "i"), ("ó", "o"), ("ú", "u"),
+    ("qu(?=[ei])|c(?![eihz])|k", "K"), ("ch", "C"), ("gu(?=[ei])", "G"), ("g(?=[ei])|j", "J"), ("g", "G"), ("ü", "u"),
+    ("ll|y(?=[aeiou])", "Y"), ("y", "i"), ("z|c(?=[ei])|ç|sc(?=[ei])|x", "s"), ("ss", "s"), ("v", "b"), ("rr", "R"), ("h", ""),
+)  # fmt: skip
+
+
+class Judge(Protocol):
+    """A rough ear. ``name`` says what it is made of."""
+
+    name: str
+
+    def rhyme(self, a: str, b: str) -> bool: ...
+    def lengths(self, line: str) -> range: ...
+
+
+@functools.cache
+def second_judge(lang: str) -> Judge | None:
+    """The judge of a language; None for one that has none."""
+    makers: dict[str, Callable[[], Judge]] = {"fr": French, "es": Spanish, "en": English}
+    make = makers.get(code_of(lang))
+    return make() if make else None
+
+
+def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
+    """Pairs of the form that rhyme and lines that can have one of its lengths, by the judge; a word never rhymes with itself.
+
+    A poem of another number of lines has none.
+    """
+    if len(lines) != asked.n_lines:
+        return 0, 0
+    ends = [last_word(line) for line in lines]
+    rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in asked.pairs)
+    fits = sum(any(n in judge.lengths(line) for n in sizes) for line, sizes in zip(lines, asked.meters, strict=True))
+    return rhymed, fits
+
+
+def words(line: str) -> list[str]:
+    """Words in lower case, parted at apostrophes too."""
+    text = unicodedata.normalize("NFC", line).lower().replace("’", "'")
+    return [part for found in WORD.findall(text) for part in found.split("'")]
+
+
+def last_word(line: str) -> str:
+    """The last one, ``""`` where there is none."""
+    return (words(line) or [""])[-1]
+
+
+class French:
+    """Epitran's sounds; syllables by the spelling."""
+
+    name = "epitran fra-Latn; spelling"
+    nasal = "\u0303"
+
+    def rhyme(self, a: str, b: str) -> bool:
+        tails = [self._tail(last_word(line)) for line in (a, b)]
+        return bool(tails[0]) and tails[0] == tails[1]
+
+    def lengths(self, line: str) -> range:
+        found = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
+        least = most = 0
+        for n, word in enumerate(found):
+            following = found[n + 1] if n + 1 < len(found) else ""
+            nuclei, more = self._nuclei(word)
+            mute = re.search(r"(?<![ao])(?:es?|(ent))$", word) is not None and nuclei > 1
+            if mute:
+                silent = not following or (word.endswith("e") and re.match(r"[aeiouyàâéèêëîïôùûœh]", following) is not None)
+                if silent and not word.endswith("ent"):
+                    nuclei -= 1
+                elif word.endswith("ent"):
+                    least -= silent  # a verb's third person or a noun: both are possible
+            least, most = least + nuclei, most + nuclei + more
+        return range(max(least, 0), most + 1)
+
+    @functools.lru_cache(maxsize=50_000)
+    def _tail(self, word: str) -> str:
+        if not any(map(str.isalpha, word)):
+            return ""
+        sound = _epitran("fra-Latn").transliterate(word).removesuffix("ə")
+        nuclei = [i for i, letter in enumerate(sound) if letter in "aeiouyøœɑɔəɛɪʊ"]
+        return sound[nuclei[-1] :] if nuclei else ""
+
+    @staticmethod
+    def _nuclei(word: str) -> tuple[int, int]:
+        """Vowel groups, and how many more a diérèse could make."""
+        plain = re.sub(r"y(?=[aeiouéèêà])", "", word)
+        groups = re.findall(r"[aeiouyàâäéèêëîïôöùûüœæ]+", plain)
+        sure = sum(len(re.findall(r"é(?=[aeoéèêuiâ])|[aoeu](?=[ïëéüö])|(?<!i)e(?=[âôu]{2})", group)) for group in groups)
+        maybe = sum(
+            len(re.findall(r"(?:i|ou|u)(?=[aeéèêoâôiîœ])", group)) for group in groups if not re.fullmatch(r"(?:ou|eu|au|eau)", group)
+        )
+        return len(groups) + sure, maybe
+
+
+class Spanish:
+    """Everything by the spelling."""
+
+    name = "spelling"
+
+    def rhyme(self, a: str, b: str) -> bool:
+        tails = [self._tail(last_word(line)) for line in (a, b)]
+        return bool(tails[0]) and tails[0] == tails[1]
+
+    def lengths(self, line: str) -> range:
+        found = words(line)
+        if not found:
+            return range(0)
+        nuclei = [_nuclei_es(word) for word in found]
+        ties = sum(
+            re.search("[aeiouáéíóúüy]$", left) is not None and re.match("h?[aeiouáéíóúü]|y$", right) is not None
+            for left, right in itertools.pairwise(found)
+        )
+        own = nuclei[-1]
+        from_end = len(own) - _stressed_es(found[-1], own) if own else 1
+        base = sum(map(len, nuclei)) + {1: 1, 2: 0}.get(from_end, -1)
+        return range(base - ties, base - ties + 1)
+
+    @functools.lru_cache(maxsize=50_000)
+    def _tail(self, word: str) -> str:
+        nuclei = _nuclei_es(word)
+        if not nuclei:
+            return ""
+        tail = word[nuclei[_stressed_es(word, nuclei)] :]
+        for pattern, sound in SOUNDS_ES:
+            tail = re.sub(pattern, sound, tail)
+        return tail
+
+
+class English:
+    """CMUdict as it is."""
+
+    name = "CMUdict; CMUdict and pyphen"
+
+    def rhyme(self, a: str, b: str) -> bool:
+        import pronouncing
+
+        parts = [{pronouncing.rhyming_part(phones) for phones in pronouncing.phones_for_word(_whole_end(line))} for line in (a, b)]
+        return bool(parts[0] & parts[1])
+
+    def lengths(self, line: str) -> range:
+        counts = [self._count(word) for word in WORD.findall(line.lower().replace("’", "'"))]
+        return range(sum(least for least, _ in counts), sum(most for _, most in counts) + 1)
+
+    @functools.lru_cache(maxsize=50_000)
+    def _count(self, word: str) -> tuple[int, int]:
+        import pronouncing
+        import pyphen
+
+        known = [pronouncing.syllable_count(phones) for phones in pronouncing.phones_for_word(word)]
+        return (min(known), max(known)) if known else (len(pyphen.Pyphen(lang="en_US").positions(word)) + 1,) * 2
+
+
+def _whole_end(line: str) -> str:
+    """The last word with its apostrophes, as CMUdict lists it."""
+    return (WORD.findall(line.lower().replace("’", "'")) or [""])[-1]
+
+
+def _nuclei_es(word: str) -> list[int]:
+    """Place of the vowel that carries each syllable."""
+    text = re.sub(r"(?<=q)u(?=[eiéí])|(?<=g)u(?=[eiéí])", "·", word)
+    text = re.sub(r"y(?![aeiouáéíóú])", "i", text)
+    found: list[int] = []
+    for group in re.finditer(f"[{STRONG}{WEAK}]+", text):
+        strong = [group.start() + i for i, letter in enumerate(group.group()) if letter in STRONG]
+        found += strong or [group.end() - 1]  # two weak vowels: the second carries (viuda, cuidado)
+    return found
+
+
+def _stressed_es(word: str, nuclei: Sequence[int]) -> int:
+    """Which of the syllables bears the accent: the written one, else by the last letter."""
+    marked = [n for n, place in enumerate(nuclei) if word[place] in "áéíóú"]
+    if marked:
+        return marked[-1]
+    return max(len(nuclei) - 2, 0) if word[-1] in "aeiouns" else len(nuclei) - 1
+
+
+@functools.cache
+def _epitran(code: str) -> Transcriber:
+    from epitran.simple import SimpleEpitran  # here: it reads its tables for two seconds
+
+    return SimpleEpitran(code)
+
+
+class Transcriber(Protocol):
+    """What is used of epitran."""
+
+    def transliterate(self, word: str) -> str: ...

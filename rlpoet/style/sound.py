@@ -1,0 +1,69 @@
+"""What the ear gets of a line of verse: its phones word by word, its vowels, its beats; nothing of how it is spelt or pointed.
+
+A line is heard in the reading scansion takes, so French liaison and the counted mute e are in it and an elided one is not. Word
+boundaries are kept, as in any phonetic transcription; stress is that of the scanned line (Spanish, English).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from rlpoet.prosody import verse
+
+REMEMBERED = 50_000  # lines; a training run hears the same openings and replayed poems again and again
+TIE = "‿"  # a link that is no sound of its own: two vowels share a syllable
+
+
+@dataclass(frozen=True)
+class LineSound:
+    """A line as it is heard.
+
+    Attributes:
+        words: the phones of each word; a liaison belongs to the word it leads to, an elided word to the next one.
+        nuclei: for each word the places of its vowels in its phones.
+        beats: ``+`` and ``-``, one a syllable, or empty where the meter counts no stress.
+        guessed: words whose pronunciation is a guess.
+    """
+
+    words: tuple[tuple[str, ...], ...]
+    nuclei: tuple[tuple[int, ...], ...]
+    beats: str = ""
+    guessed: tuple[str, ...] = ()
+
+    @property
+    def n_phones(self) -> int:
+        return sum(map(len, self.words))
+
+
+@functools.lru_cache(maxsize=REMEMBERED)
+def hear(line: str, lang: str) -> LineSound:
+    """A line of verse by ear.
+
+    >>> ["".join(word) for word in hear("les amis, c'est l'hiver", "fr").words]
+    ['le', 'zami', 'sɛ', 'livɛʁ']
+    >>> hear("Les AMIS c’est l’hiver !", "fr") == hear("les amis, c'est l'hiver", "fr")
+    True
+    """
+    ear = verse(lang)
+    words: list[tuple[str, ...]] = []
+    nuclei: list[tuple[int, ...]] = []
+    guessed: list[str] = []
+    before: tuple[str, ...] = ()  # sounds that lean on the word to come
+    for word in ear.words(line):
+        if not word.heard.known:
+            guessed.append(line[word.start : word.end])
+        if not word.heard.pronunciations:
+            continue
+        said = word.heard.pronunciations[0]
+        phones = before + said.phones
+        link = (word.link,) if word.link and word.link != TIE else ()
+        if said.nuclei:
+            words.append(phones)
+            nuclei.append(tuple(len(before) + place for place in said.nuclei))
+            before = link
+        else:  # c', l', qu': no syllable of its own
+            before = phones + link
+    if before and words:
+        words[-1] += before
+    return LineSound(tuple(words), tuple(nuclei), ear.scan(line).stress or "", tuple(guessed))

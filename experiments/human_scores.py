@@ -3,8 +3,9 @@
     python -m experiments.human_scores --corpora FOLDER [--stanzas 150] [--out FILE]
 
 FOLDER holds ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``; the poems are those that ``split_poems`` holds out of training.
-A stanza's form is not asked of the stanza: it is the form that at least two and three quarters of the *other* stanzas of its poem
-keep (``guess_form``), so that a poet's slip, or the ear's, stays in. Sonnets are poems of 14 lines that their source calls so and whose
+A stanza's form is not asked of the stanza: it is the form that at least two, and three quarters, of the *other* stanzas of its poem
+keep whole or nearly (``WHOLE``), so that a poet's slip, or the ear's, stays in. A looser rule (``guess_form``, 70 %) took poems of
+seven syllables for octosyllables and any four short lines for a ballad. Sonnets are poems of 14 lines that their source calls so and whose
 end words look as one of our sonnets wants them (``looks``: the letters alone decide, not the ear that is judged). Prints, by language
 and form, the median of every reward the form sets, its mean, and the share of stanzas at 0.95 or more; then how many attacks
 (``rewards.attacks``) on the first stanzas earned more than the stanza.
@@ -20,6 +21,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from policies.evaluate_verse import kept
 from rewards.alternation import Alternation
 from rewards.attacks import ATTACKS, Example, end_word, red_team
 from rewards.meter import Meter
@@ -32,10 +34,12 @@ from rlpoet.scoring import guess_form
 from rlpoet.types import Form, Prompt
 
 ALIKE = 0.8  # share of pairs that look alike in a sonnet of the form; one of another scheme reaches 7 of 9
+WHOLE = 0.9  # share of pairs that rhyme, and of lines in meter, from which a stanza keeps a form
 FEW = 8  # stanzas of a form below which a median says little
 OTHER_VERSE = ("copied verse", "another language")  # not made of the stanza: no mutations of it
 REWARDS: dict[str, Callable[[], Reward]] = {
     "rhyme": Rhyme,
+    "rhyme, historical": lambda: Rhyme(historical=True),
     "meter": Meter,
     "meter, no licence": lambda: Meter(strained=0.0),
     "meter, caesura": lambda: Meter(uncut=0.0),
@@ -53,12 +57,18 @@ def stanzas(poems: Sequence[Poem], lang: str) -> Iterator[tuple[Form, tuple[str,
             if looks(poem.lines, best) >= ALIKE:
                 yield best, poem.lines
             continue
-        kept = [guess_form(stanza, lang) for stanza in poem.stanzas]
+        found = [kept_whole(stanza, lang) for stanza in poem.stanzas]
         for n, stanza in enumerate(poem.stanzas):
-            others = Counter(own for k, own in enumerate(kept) if own is not None and k != n and own.n_lines == len(stanza))
+            others = Counter(own for k, own in enumerate(found) if own is not None and k != n and own.n_lines == len(stanza))
             most, times = next(iter(others.most_common(1)), (None, 0))
-            if most is not None and times >= max(2, 0.75 * (len(kept) - 1)):
+            if most is not None and times >= max(2, 0.75 * (len(found) - 1)):
                 yield most, stanza
+
+
+def kept_whole(lines: Sequence[str], lang: str) -> Form | None:
+    """The form these lines keep whole or nearly; None if they keep none."""
+    best = guess_form(lines, lang)
+    return best if best is not None and min(kept(lines, best)) >= WHOLE else None
 
 
 def looks(lines: Sequence[str], asked: Form) -> float:

@@ -21,7 +21,7 @@ class Rhyme:
 
     ``score = sum(credit(i, j) for (i, j) in form.pairs) / len(form.pairs)``. A pair has credit 1 if all hold:
 
-    1. the lines rhyme: a kind in ``Verse.rhyming``, or an assonance too where the form is assonant;
+    1. the lines rhyme: a kind in ``Verse.rhyming``, an assonance too where the form is assonant, one of ``detecting`` if ``historical``;
     2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
     3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
        it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
@@ -41,6 +41,8 @@ class Rhyme:
         richness: least number of sounds a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*, as French schools count.
         homophones: whether words that sound alike all through rhyme.
         assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
+        historical: whether what poets have long rhymed counts though it is no longer heard (*love* / *prove*, *given* / *heaven*),
+            in languages whose ear knows of such rhymes: English.
 
     Raises:
         ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave. ``richness`` is below 1.
@@ -59,6 +61,7 @@ class Rhyme:
         richness: float = 1,
         homophones: bool = True,
         assonance: bool | None = None,
+        historical: bool = False,
     ) -> None:
         if not 0.0 <= partial <= 0.3:
             raise ValueError(f"partial is {partial}; expected a share in [0, 0.3]")
@@ -68,6 +71,7 @@ class Rhyme:
         self.known_only = known_only
         self.variety = variety
         self.richness, self.homophones, self.assonance = richness, homophones, assonance
+        self.historical = historical
         if variety:
             known = {own for code in codes() for own in find(code).language.varieties}
             if variety not in known:
@@ -147,6 +151,8 @@ class Rhyme:
             if not 0 < sounds < self.richness:  # no sounds: an assonance, which the form allows
                 return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
             kind = f"{sounds} of {self.richness:g} sounds shared"
+        elif self.historical and kind in getattr(verse(asked.lang), "detecting", ()):
+            return 1.0, f"rhymes with line {mate + 1} as poets have it ({kind}, -{ends[me].tail})"
         near = f"only {kind} with" if kind else "no rhyme with"
         credit = self.partial * _likeness(lines[me], lines[mate], asked.lang)
         return credit, f"{near} line {mate + 1} (-{ends[me].tail}, -{ends[mate].tail})"

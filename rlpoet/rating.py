@@ -71,8 +71,8 @@ def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int) -> list[I
         if name in names:
             raise RlpoetError(f"{given}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
         names.add(name)
-        texts = list(dict.fromkeys(_blind(own) for poem in poems_of(path) for own in ([poem.lines] if not lines else poem.stanzas)
-                                   if own and (not lines or len(own) == lines)))  # fmt: skip
+        units = (own for poem in poems_of(path) for own in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas)))
+        texts = list(dict.fromkeys(_blind(own) for own in units if own and (not lines or len(own) == lines)))
         if not texts:
             raise RlpoetError(f"{path}: no stanza of {lines} lines; expected some. Choose another --lines, 0 for whole poems.")
         chosen += [(name, text) for text in rng.sample(texts, min(n, len(texts)))]
@@ -199,6 +199,11 @@ def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, 
         known = [value for value in tries if value is not None]
         edges = tuple(float(edge) for edge in np.quantile(known, (0.025, 0.975)))
     return ScaleReport(scale, means, alpha, edges)  # type: ignore[arg-type]
+
+
+def _unheaded(lines: Sequence[str]) -> Sequence[str]:
+    """Lines without the heading that `rlpoet generate --out` writes above a poem."""
+    return lines[1:] if lines and lines[0].startswith("# ") else lines
 
 
 def _blind(lines: Sequence[str]) -> str:

@@ -236,7 +236,7 @@ def saved(tmp_path_factory, policy) -> Path:
 
 def test_the_verb_answers_in_json(saved, capsys):
     argv = ["evaluate", "--policy", str(saved), "--poems", str(saved / "poems.jsonl"), "--n", "3", "--forms", "couplet", "quatrain-abab"]
-    assert main([*argv, "--json", "--threads", "1"]) == 0
+    assert main([*argv, "--json", "--threads", "1", "--prior", "none"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["poems"] == 2 and told["poems_of_unknown_author"] == 1 and told["lang"] == "fr"
     assert told["characters"] == len(printed(AUTUMN, "fr").text) + len(printed(Poem((BAUDELAIRE,)), "fr").text)
@@ -369,6 +369,9 @@ def specimens(path, *forms):
 def test_a_text_is_held_to_what_its_label_or_its_run_asked_for(texts):
     (labelled,), _ = specimens(texts / "samples.txt")
     assert labelled.group == "quatrain-abba" and labelled.lines[0].startswith("Souvent")
+    with (texts / "samples.txt").open("a", encoding="utf-8") as file:  # as a second `generate --out` adds to it
+        file.write("# fr couplet, temperature 0.9, seed 2\nUn vers\nUn autre\n\n")
+    assert [own.group for own in specimens(texts / "samples.txt")[0]] == ["quatrain-abba", "couplet"]
     found, _ = specimens(texts / "after.json")
     assert [own.group for own in found] == ["quatrain-abab"] * 2 and len(found[1].lines) == 1
     assert specimens(texts)[0] == found  # a run's folder is its after.json

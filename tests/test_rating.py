@@ -135,3 +135,11 @@ def test_the_verb_makes_a_sheet_and_reads_it(sources, tmp_path, capsys):
     assert main(["rate", "make", *named, "--lines", "9", "--out", sheet]) == 2 and "no stanza of 9 lines" in capsys.readouterr().err
     assert main(["rate", "make", sources[0], sources[0], "--lines", "2"]) == 2 and "second source" in capsys.readouterr().err
     assert main(["rate", "read", str(tmp_path / "s.key.csv")]) == 2 and "no column 'meter'" in capsys.readouterr().err
+
+
+def test_what_generate_wrote_is_taken_poem_by_poem_without_its_headings(tmp_path):
+    label = "# fr quatrain-abab, temperature 0.9, seed 1"
+    file = tmp_path / "samples.txt"
+    file.write_text(f"{label}\nun\ndeux\ntrois\nquatre\n\n{label}\ncinq\nsix\nsept\nhuit\n\n", encoding="utf-8")
+    assert {item.text for item in items_of([str(file)], n=9, lines=4, seed=0)} == {"Un\nDeux\nTrois\nQuatre", "Cinq\nSix\nSept\nHuit"}
+    assert len(items_of([str(file)], n=9, lines=0, seed=0)) == 2

@@ -73,6 +73,13 @@ def test_a_rhyme_too_poor_is_a_near_rhyme_and_says_so():
     assert "2 of 3 sounds shared" in poor.explain(COUPLET, "jour\namour").lines[1].reason
 
 
+@pytest.mark.parametrize("a, b, strict", [("love", "prove", 0.0), ("heaven", "given", 0.0), ("love", "above", 1.0), ("love", "night", 0.0)])
+def test_rhymes_of_the_eye_and_of_older_speech_count_where_they_may(a, b, strict):
+    prompt = Prompt("en", "couplet")
+    assert score(Rhyme(), prompt, a, b) == strict
+    assert score(Rhyme(historical=True), prompt, a, b) == float(b != "night")
+
+
 @pytest.mark.parametrize(
     "prompt, a, b", [(PAREADO, "la baca", "una vaca"), (Prompt("en", "couplet"), "the sea", "I see"), (COUPLET, "un saut", "un sot")]
 )

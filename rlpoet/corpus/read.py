@@ -29,6 +29,7 @@ from rlpoet.errors import RlpoetError
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 SUFFIXES = (*ROWS, ".txt", ".text", ".md")
+NEXT_POEM = re.compile(r"\n(?:[ \t]*\n){2,}|\n[ \t]*\n(?=# )")  # two empty lines, or one before a heading as `generate --out` writes it
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?")
 
 
@@ -127,7 +128,7 @@ def _file(path: Path, columns: Columns) -> Iterator[Poem]:
     elif is_gutenberg(text):
         yield from book_poems(text)
     else:
-        for block in re.split(r"\n(?:[ \t]*\n){2,}", LINE_BREAK.sub("\n", text)):
+        for block in NEXT_POEM.split(LINE_BREAK.sub("\n", text)):
             if stanzas := stanzas_of(block):
                 yield Poem(stanzas)
 

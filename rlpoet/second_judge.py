@@ -74,6 +74,24 @@ def last_word(line: str) -> str:
     return (words(line) or [""])[-1]
 
 
+# what epitran's table makes of accents it does not know, of letters that are mute, and of double ones
+_FRENCH_MENDS = tuple(
+    (re.compile(pattern), heard)
+    for pattern, heard in (
+        (r"[əai]+(?=[\u0300\u0302])", "ɛ"),  # promə̀ne, mə̂me, maitre
+        (r"[\u0300\u0302]", ""),
+        (r"œ\u0303", "ɛ\u0303"),
+        (r"[əa]i(?=[^aeiouy]*$)", "ɛ"),
+        (r"ə(?=[^aeiouyøœɑɔəɛ]+$)", "ɛ"),
+        (r"ɔ(?=[^aeiouyøœɑɔəɛ\u0303]+$)", "o"),
+        (r"ɑ(?!\u0303)", "a"),
+        (r"œ(?!\u0303)", "ø"),
+        (r"(?<=\u0303)[tdszpkɡ]+$", ""),
+        (r"(.)\1+$", r"\1"),
+    )
+)
+
+
 class French:
     """Epitran's sounds; syllables by the spelling."""
 
@@ -104,7 +122,11 @@ class French:
     def _tail(self, word: str) -> str:
         if not any(map(str.isalpha, word)):
             return ""
-        sound = _epitran("fra-Latn").transliterate(word).removesuffix("ə")
+        sound = unicodedata.normalize("NFD", _epitran("fra-Latn").transliterate(word)).removesuffix("ə")
+        for written, heard in _FRENCH_MENDS:
+            sound = written.sub(heard, sound)
+        if len(word) > 4 and word.endswith("er") and sound.endswith("ɛʀ"):  # aimer, acier; hiver is lost
+            sound = sound[:-2] + "e"
         nuclei = [i for i, letter in enumerate(sound) if letter in "aeiouyøœɑɔəɛɪʊ"]
         return sound[nuclei[-1] :] if nuclei else ""
 

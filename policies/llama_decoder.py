@@ -2,18 +2,21 @@
 
 Only the matrix products run in the precision asked for; the residual stream, attention and the rotations stay in float32,
 which is both faster for matrices this small and closer to the model. Norm weights and the scale of attention are folded
-into the matrices that follow them. Rows are aligned at their right end: a rotary model sees only distances, so that all
-rows write their keys at one column.
+into the matrices that follow them; what is left between two products is one compiled loop each (``policies.kernels``). Rows are
+aligned at their right end: a rotary model sees only distances, so that all rows write their keys at one column.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from transformers import PreTrainedModel
+
+from policies import kernels
 
 DEAD_WEIGHT = 0.125  # share of finished rows that is carried along before the caches are copied
 
@@ -82,11 +85,11 @@ class LlamaDecoder:
         self.turns = torch.polar(torch.ones_like(angles), angles)
         self.keys = [torch.zeros(n_rows, self.n_groups, self.size, room, device=self.device) for _ in self.layers]
         self.values = [torch.zeros(n_rows, self.n_groups, room, self.size, device=self.device) for _ in self.layers]
-        self.hidden: Tensor | None = None  # (B, 1, 1, R): -inf on the padding of prompts of different lengths
+        self.hidden: Tensor | None = None  # (B, R): -inf on the padding of prompts of different lengths
         mask = torch.ones(width, width, dtype=torch.bool, device=self.device).tril()
         if bool((lengths != width).any()):
             padding = torch.arange(room, device=self.device)[None] < (width - lengths)[:, None]
-            self.hidden = torch.zeros(n_rows, 1, 1, room, device=self.device).masked_fill_(padding[:, None, None], -torch.inf)
+            self.hidden = torch.zeros(n_rows, room, device=self.device).masked_fill_(padding, -torch.inf)
             own = torch.eye(width, dtype=torch.bool, device=self.device)  # padding sees itself: no row of the softmax is empty
             mask = (mask & ~padding[:, None, None, :width]) | own
         self.reach = width
@@ -94,7 +97,7 @@ class LlamaDecoder:
         turned = self.n_heads + self.n_groups
         x = F.embedding(ids.gather(1, place.clamp_min(0)), self.embed).float()  # (B, S, E)
         for (mixed, out, up, down), keys, values in zip(self.layers, self.keys, self.values, strict=True):
-            heads = F.linear(self._norm(x, torch.empty_like(x, dtype=self.dtype)), mixed).float().unflatten(-1, (-1, self.size))
+            heads = F.linear(self.norm(x, torch.empty_like(x, dtype=self.dtype)), mixed).float().unflatten(-1, (-1, self.size))
             pairs = torch.view_as_complex(heads[:, :, :turned].unflatten(-1, (-1, 2))) * self.turns[:width, None]
             q, k = torch.view_as_real(pairs).flatten(-2).split([self.n_heads, self.n_groups], dim=2)  # (B, S, heads, D)
             v = heads[:, :, turned:]
@@ -103,10 +106,10 @@ class LlamaDecoder:
                 q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask, scale=1.0, enable_gqa=self.n_groups != self.n_heads
             )
             x += F.linear(seen.transpose(1, 2).flatten(2).to(self.dtype), out)
-            gate, value = F.linear(self._norm(x, torch.empty_like(x, dtype=self.dtype)), up).chunk(2, dim=-1)
+            gate, value = F.linear(self.norm(x, torch.empty_like(x, dtype=self.dtype)), up).chunk(2, dim=-1)
             x += F.linear(F.silu(gate).mul_(value), down)
-        self.room = Room(self)
-        return F.linear(self._norm(x[:, -1], self.room.normed), self.head)
+        self.room = room_for(self)
+        return F.linear(self.norm(x[:, -1], self.room.normed), self.head)
 
     def keep(self, rows: Tensor) -> None:
         """Forget all other rows. Copying the caches costs, so finished rows are carried along until they are an eighth."""
@@ -124,63 +127,120 @@ class LlamaDecoder:
             tokens = torch.zeros(len(self.keys[0]), dtype=tokens.dtype, device=self.device).index_copy_(0, self.live, tokens)
         at, room = self.reach, self.room
         self.reach += 1
-        x, turn = F.embedding(tokens, self.embed).float(), self.turns[at]  # (B, E), (D/2,)
+        room.x.copy_(F.embedding(tokens, self.embed))  # (B, E)
+        room.added.zero_()
         for layer, (mixed, out, up, down) in enumerate(self.layers):
-            torch.mm(self._norm(x, room.normed), mixed.t(), out=room.mixed)
-            room.heads.copy_(room.mixed)  # to float32
-            torch.mul(room.pairs, turn, out=room.turned)
-            self.keys[layer][..., at], self.values[layer][:, :, at] = room.key, room.value
-            weights = torch.bmm(room.query.reshape(room.grouped), room.keys[layer][..., : self.reach])  # (B * G, H / G, R)
-            if self.hidden is not None:
-                weights.view(len(x), self.n_groups, -1, self.reach).add_(self.hidden[..., : self.reach])
-            room.seen.copy_(torch.bmm(weights.softmax(-1), room.values[layer][:, : self.reach]).view(room.seen.shape))
-            x += F.linear(room.seen, out)
-            torch.mm(self._norm(x, room.normed), up.t(), out=room.wide)
-            torch.mul(F.silu(room.gate, inplace=True), room.up, out=room.gated)
-            x += F.linear(room.gated, down)
-        torch.mm(self._norm(x, room.normed), self.head.t(), out=room.scores)
+            room.add_norm()
+            torch.mm(room.normed, mixed.t(), out=room.mixed)
+            room.rotate(layer, at)
+            weights = torch.bmm(room.grouped, room.keys[layer][..., : self.reach])  # (B * G, H / G, R)
+            room.softmax(weights)
+            room.seen.copy_(torch.bmm(weights, room.values[layer][:, : self.reach]).view(room.seen.shape))
+            torch.mm(room.seen, out.t(), out=room.added)
+            room.add_norm()
+            torch.mm(room.normed, up.t(), out=room.wide)
+            room.gate()
+            torch.mm(room.gated, down.t(), out=room.added)
+        room.add_norm()
+        torch.mm(room.normed, self.head.t(), out=room.scores)
         return room.scores if self.live is None else room.scores[self.live]
 
     def _copy(self, rows: Tensor) -> None:
         self.keys, self.values = [cache[rows] for cache in self.keys], [cache[rows] for cache in self.values]
         self.hidden = None if self.hidden is None else self.hidden[rows]
         self.live = None
-        self.room = Room(self)
+        self.room = room_for(self)
 
     def _interleave(self, weight: Tensor) -> Tensor:
         """Rows of each head in an order in which a rotation turns neighbours, so that it is one complex product."""
         return weight.view(-1, 2, self.size // 2, weight.shape[1]).transpose(1, 2).reshape(weight.shape)
 
-    def _norm(self, x: Tensor, out: Tensor) -> Tensor:
+    def norm(self, x: Tensor, out: Tensor) -> Tensor:
         """Root-mean-square norm without its weight; ``F.rms_norm`` costs four times as much at this width."""
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
         return torch.mul(x, torch.addcmul(self.eps, norm, norm, value=1 / self.width).rsqrt_(), out=out)  # rounds as it multiplies
 
 
 class Room:
-    """Memory of one step for the rows of a decoder, with the views into it that a step needs.
+    """Memory of one step for the rows of a decoder, with the views into it that a step needs, and what happens between its products.
 
     At this size a view costs as much as a sum, and fresh pages for a large result as much as the product that fills them.
     """
 
     def __init__(self, decoder: LlamaDecoder) -> None:
         n_rows, groups, size = len(decoder.keys[0]), decoder.n_groups, decoder.size
-        turned = decoder.n_heads + groups
+        self.decoder = decoder
 
         def empty(*shape: int, dtype: torch.dtype = decoder.dtype) -> Tensor:
             return torch.empty(*shape, dtype=dtype, device=decoder.device)
 
-        self.normed, self.seen = empty(n_rows, decoder.width), empty(n_rows, decoder.n_heads * size)
-        self.mixed = empty(n_rows, (turned + groups) * size)
-        self.heads = empty(*self.mixed.shape, dtype=torch.float32)
-        by_head = self.heads.view(n_rows, -1, size)
-        self.pairs, self.value = torch.view_as_complex(by_head[:, :turned].unflatten(-1, (-1, 2))), by_head[:, turned:]
-        self.turned = torch.empty_like(self.pairs, memory_format=torch.contiguous_format)
-        after = torch.view_as_real(self.turned).flatten(-2)  # a view: (B, heads, D)
-        self.query, self.key = after[:, : decoder.n_heads], after[:, decoder.n_heads :]
-        self.grouped = (n_rows * groups, -1, size)  # heads of a group share its keys
+        self.x = empty(n_rows, decoder.width, dtype=torch.float32)  # the residual stream
+        self.added, self.normed, self.seen = empty(*self.x.shape), empty(*self.x.shape), empty(n_rows, decoder.n_heads * size)
+        self.mixed = empty(n_rows, (decoder.n_heads + 2 * groups) * size)
+        self.query = empty(n_rows, decoder.n_heads, size, dtype=torch.float32)
+        self.grouped = self.query.view(n_rows * groups, -1, size)  # heads of a group share its keys
         self.keys, self.values = [k.flatten(0, 1) for k in decoder.keys], [v.flatten(0, 1) for v in decoder.values]
         self.wide = empty(n_rows, len(decoder.layers[0][2]))
-        self.gate, self.up = self.wide.chunk(2, dim=-1)
-        self.gated = torch.empty_like(self.gate, memory_format=torch.contiguous_format)
+        self.gated = empty(n_rows, self.wide.shape[1] // 2)
         self.scores = empty(n_rows, len(decoder.head))
+
+    def add_norm(self) -> None:
+        """Take up ``added`` into the residual stream, whose norm goes to ``normed``."""
+        self.x += self.added
+        self.decoder.norm(self.x, self.normed)
+
+    def rotate(self, layer: int, at: int) -> None:
+        """From ``mixed`` the turned queries into ``query``, and the turned keys and the values into the caches."""
+        decoder = self.decoder
+        heads = self.mixed.float().view(len(self.x), -1, decoder.size)
+        n_heads, n_turned = decoder.n_heads, decoder.n_heads + decoder.n_groups
+        turned = torch.view_as_complex(heads[:, :n_turned].unflatten(-1, (-1, 2))) * decoder.turns[at]
+        query, key = torch.view_as_real(turned).flatten(-2).split([n_heads, decoder.n_groups], dim=1)
+        self.query.copy_(query)
+        decoder.keys[layer][..., at], decoder.values[layer][:, :, at] = key, heads[:, n_turned:]
+
+    def softmax(self, weights: Tensor) -> None:
+        """Attention from its scores, ``(B * G, H / G, R)``, in place."""
+        if self.decoder.hidden is not None:
+            by_row = weights.view(len(self.x), -1, weights.shape[2])
+            by_row += self.decoder.hidden[:, None, : weights.shape[2]]
+        weights.copy_(weights.softmax(-1))
+
+    def gate(self) -> None:
+        """SwiGLU of ``wide`` into ``gated``."""
+        gate, value = self.wide.chunk(2, dim=-1)
+        torch.mul(F.silu(gate, inplace=True), value, out=self.gated)
+
+
+class CompiledRoom(Room):
+    """The same on a CPU, between the products one compiled loop each (``policies.kernels``) instead of several calls of torch."""
+
+    def __init__(self, decoder: LlamaDecoder) -> None:
+        super().__init__(decoder)
+        n_rows, shape = len(self.x), (len(self.x), -1, decoder.size)
+        self._stream, self._added, self._normed = kernels.array_of(self.x), kernels.array_of(self.added), kernels.array_of(self.normed)
+        self._mixed, self._query = kernels.array_of(self.mixed.view(shape)), kernels.array_of(self.query)
+        self._caches = [(kernels.array_of(k), kernels.array_of(v)) for k, v in zip(decoder.keys, decoder.values, strict=True)]
+        self._wide, self._gated = kernels.array_of(self.wide), kernels.array_of(self.gated)
+        turns = torch.view_as_real(decoder.turns)
+        self._cosine, self._sine = turns[..., 0].contiguous().numpy(), turns[..., 1].contiguous().numpy()
+        self._hidden = np.zeros((0, 0), np.float32) if decoder.hidden is None else kernels.array_of(decoder.hidden)
+        self._rows, self._eps = n_rows, np.float32(decoder.eps.item())
+
+    def add_norm(self) -> None:
+        kernels.add_norm(self._stream, self._added, self._eps, self._normed)
+
+    def rotate(self, layer: int, at: int) -> None:
+        kernels.rotate(self._mixed, self._cosine[at], self._sine[at], at, self._query, *self._caches[layer])
+
+    def softmax(self, weights: Tensor) -> None:
+        kernels.softmax(weights.view(self._rows, -1, weights.shape[2]).numpy(), self._hidden)
+
+    def gate(self) -> None:
+        kernels.gate(self._wide, self._gated)
+
+
+def room_for(decoder: LlamaDecoder) -> Room:
+    """The fastest memory for where the decoder is and what it computes in."""
+    quick = decoder.device.type == "cpu" and decoder.dtype in (torch.float32, torch.bfloat16)
+    return CompiledRoom(decoder) if quick else Room(decoder)

@@ -1,0 +1,96 @@
+"""The compiled loops of sampling do what torch does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from policies import kernels
+from policies.causal_lm import CausalPolicy
+from policies.llama_decoder import CompiledRoom, LlamaDecoder, Room
+from policies.sampler import Decoding, _draw_anywhere, draw
+
+DTYPES = (torch.float32, torch.bfloat16)
+
+
+def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
+    """Equal up to the rounding of the type found."""
+    relative = 2**-8 if found.dtype == torch.bfloat16 else 2e-6
+    return torch.allclose(found.float(), wanted, rtol=relative, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gate_is_silu_times_value_even_far_out(dtype: torch.dtype) -> None:
+    wide = torch.cat([torch.randn(5, 34) * 4, torch.tensor([[-200.0, -90.0, -87.0, 0.0, 200.0] + [1.0] * 29])]).to(dtype)
+    gated = torch.empty(6, 17, dtype=dtype)
+    kernels.gate(kernels.array_of(wide), kernels.array_of(gated))
+    assert close(gated, F.silu(wide[:, :17].float()) * wide[:, 17:].float())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_add_norm_adds_in_place_and_normalises(dtype: torch.dtype) -> None:
+    x, added, out = torch.randn(3, 40), torch.randn(3, 40).to(dtype), torch.empty(3, 40, dtype=dtype)
+    summed = x + added.float()
+    kernels.add_norm(x.numpy(), kernels.array_of(added), np.float32(1e-6), kernels.array_of(out))
+    assert torch.allclose(x, summed)
+    assert close(out, F.rms_norm(summed, (40,), eps=1e-6))
+
+
+def test_bfloat16_is_rounded_to_nearest_even() -> None:
+    x = torch.tensor([[1 + 2**-8, 1 + 3 * 2**-8, 1 + 2**-8 + 2**-16, -(1 + 2**-8)]])
+    wide, gated = torch.cat([torch.full((1, 4), 100.0), x / 100], 1), torch.empty(1, 4, dtype=torch.bfloat16)
+    kernels.gate(wide.numpy(), kernels.array_of(gated))
+    assert gated.tolist() == (100.0 * (x / 100)).bfloat16().tolist()
+
+
+@pytest.mark.parametrize("reach", [1, 15, 16, 17, 45])
+def test_softmax_hides_what_is_hidden(reach: int) -> None:
+    scores = torch.randn(3, 2, reach) * 5
+    hidden = torch.zeros(3, reach + 2)
+    hidden[1, : reach // 2] = -torch.inf
+    wanted = (scores + hidden[:, None, :reach]).softmax(-1)
+    kernels.softmax(scores.numpy(), hidden.numpy())
+    assert torch.allclose(scores, wanted, atol=1e-6)
+    assert (scores[1, :, : reach // 2] == 0).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n_pieces", [5, 64, 200])
+def test_draws_follow_the_softmax_on_either_way(dtype: torch.dtype, n_pieces: int) -> None:
+    logits = (torch.randn(n_pieces, generator=torch.Generator().manual_seed(0)) * 2).to(dtype)
+    logits[[1, n_pieces - 1]] = -torch.inf
+    rows = logits.expand(40_000, -1).contiguous()
+    uniform = torch.rand(len(rows), generator=torch.Generator().manual_seed(1))
+    for drawn in (draw(rows, Decoding(), torch.Generator().manual_seed(1)), _draw_anywhere(rows, uniform)):
+        counts = torch.bincount(drawn, minlength=n_pieces) / len(rows)
+        assert counts[[1, n_pieces - 1]].tolist() == [0.0, 0.0]
+        assert (counts - logits.float().softmax(-1)).abs().max() < 0.01
+
+
+@pytest.mark.parametrize("uniform", [0.0, 1 - 2**-24])
+def test_the_ends_of_the_unit_interval_draw_pieces_that_can_be_drawn(uniform: float) -> None:
+    logits = torch.full((1, 130), -torch.inf)
+    logits[0, [3, 67, 128]] = torch.tensor([0.0, 1.0, 2.0])
+    drawn = np.empty(1, np.int64)
+    kernels.draw(logits.numpy(), np.array([uniform], np.float32), *kernels.room_for_draws(130), drawn)
+    assert drawn[0] in (3, 67, 128)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@torch.inference_mode()
+def test_a_step_is_the_same_compiled_and_in_torch(dtype: torch.dtype) -> None:
+    model = CausalPolicy.load("fr").model
+    ids, lengths = torch.tensor([[5, 6, 7, 8], [9, 10, 0, 0], [11, 12, 13, 0]]), torch.tensor([4, 2, 3])
+    logits = []
+    for room in (Room, CompiledRoom):
+        decoder = LlamaDecoder(model, dtype)
+        decoder.start(ids, lengths, 9)
+        decoder.room = room(decoder)
+        steps = [decoder.step(torch.tensor([20, 21, 22])).float().clone(), decoder.step(torch.tensor([30, 31, 32])).float().clone()]
+        decoder.reorder(torch.tensor([2, 0]))
+        decoder.room = room(decoder)
+        logits.append([*steps, decoder.step(torch.tensor([40, 41])).float().clone()])
+    for compiled, plain in zip(*logits, strict=True):
+        assert (compiled - plain).abs().max() < (1e-3 if dtype == torch.float32 else 0.15)

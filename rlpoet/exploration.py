@@ -71,7 +71,7 @@ def weakest_lines(
     for place, text in enumerate(drawn.texts):
         prompt, _, k = taken[place // tries]
         found = split_poem(text)
-        if len(found) > k and int(drawn.line_ends[place, 0]) >= 0:  # cut off inside the line: nothing came of it
+        if len(found) > k and (drawn.line_ends[place, :1] >= 0).any():  # cut off inside the line: nothing came of it
             asked.append(prompt)
             poems.append(_with_line(fresh.texts[sources[place // tries]], k, found[k]))
             owner.append(place // tries)

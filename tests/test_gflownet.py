@@ -64,11 +64,11 @@ def trainer(*, human: dict[str, list[str]] | None = None, **options: Any) -> TBT
 
 @pytest.mark.parametrize("credit", ["word", "line", "poem"])
 def test_training_raises_the_reward(credit):
-    run = trainer(beta=60.0, beta_warmup=1, credit=credit, freeze_embeddings=False)
+    run = trainer(beta=60.0, beta_warmup=1, credit=credit, freeze_embeddings=False, group_size=16, learning_rate=5e-3)
     seen = [run.step(0.0)[0] for _ in range(30)]
     first, last = (sum(m["reward/mean"] for m in part) / 5 for part in (seen[:5], seen[-5:]))
     assert last > first + 0.05
-    assert seen[-1]["time/fresh_samples"] == 30 * 16
+    assert seen[-1]["time/fresh_samples"] == 30 * 32
 
 
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
@@ -138,8 +138,8 @@ def test_batches_of_different_widths_join_without_changing_a_row():
     "options", [{"objective": "subtb"}, {"objective": "fl", "log_z": "learned"}, {"log_z": "learned", "credit": "poem"}]
 )
 def test_every_objective_raises_the_reward(options):
-    run = trainer(beta=60.0, beta_warmup=1, freeze_embeddings=False, **options)
-    seen = [run.step(0.0)[0]["reward/mean"] for _ in range(16)]
+    run = trainer(beta=60.0, beta_warmup=1, freeze_embeddings=False, group_size=16, learning_rate=5e-3, **options)
+    seen = [run.step(0.0)[0]["reward/mean"] for _ in range(30)]
     assert sum(seen[-4:]) / 4 > sum(seen[:4]) / 4 + 0.03
 
 

@@ -202,7 +202,7 @@ class CausalPolicy:
             ends.append(self.script.line_ends(whole, len(start)))
             words.append(self.script.end_words(whole, len(start)))
         line_ends, end_words = _positions(ends), _positions(words)
-        texts = tuple(self.read([*start, *tokens]) for start, tokens in zip(starts, new, strict=True))
+        texts = tuple(self.script.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
         return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words)
 

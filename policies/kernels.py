@@ -38,23 +38,23 @@ def compiled(loop: Callable[..., None]) -> Any:
 
 
 def _wide(x):  # type: ignore[no-untyped-def]
-    """A number of an array as float32."""
+    """A number of an array: float64 as it is, else as float32."""
     raise NotImplementedError  # compiled code only
 
 
-@overload(_wide, inline="always")
+@overload(_wide)
 def _wide_of(x):  # type: ignore[no-untyped-def]
     if x == types.uint16:
         return lambda x: np.uint32(np.uint32(x) << np.uint32(16)).view(np.float32)
-    return lambda x: np.float32(x)  # noqa: PLW0108 numba takes no class for a function
+    return lambda x: x
 
 
 def _narrow(x, like):  # type: ignore[no-untyped-def]
-    """A float32 as a number of the type of an array."""
+    """A number in the type of an array."""
     raise NotImplementedError
 
 
-@overload(_narrow, inline="always")
+@overload(_narrow)
 def _narrow_to(x, like):  # type: ignore[no-untyped-def]
     if like.dtype == types.uint16:
 
@@ -63,39 +63,51 @@ def _narrow_to(x, like):  # type: ignore[no-untyped-def]
             return np.uint16((bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16))
 
         return rounded
-    return lambda x, like: np.float32(x)
+    return lambda x, like: x
 
 
-@numba.njit(inline="always")
 def _exp(x):  # type: ignore[no-untyped-def]
-    """e to the power of x, by 2 to a whole number times a polynomial in what is left."""
-    t = min(max(x, _LOWEST), _HIGHEST) * np.float32(1.4426950408889634)
-    whole = np.floor(t + np.float32(0.5))
-    f = t - whole
-    p = np.float32(1.5403530e-4)
-    p = p * f + np.float32(1.3333558e-3)
-    p = p * f + np.float32(9.6181291e-3)
-    p = p * f + np.float32(5.5504109e-2)
-    p = p * f + np.float32(2.4022651e-1)
-    p = p * f + np.float32(6.9314718e-1)
-    p = p * f + np.float32(1.0)
-    power = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
-    return p * power if x > _LOWEST else np.float32(0.0)
+    """e to the power of x."""
+    raise NotImplementedError
+
+
+@overload(_exp, jit_options={"fastmath": _QUICK})
+def _exp_of(x):  # type: ignore[no-untyped-def]
+    if x == types.float64:
+        return lambda x: np.exp(x)  # noqa: PLW0108
+
+    def quick(x):  # type: ignore[no-untyped-def]
+        """By 2 to a whole number times a polynomial in what is left: unlike ``np.exp`` it becomes vectors."""
+        t = min(max(x, _LOWEST), _HIGHEST) * np.float32(1.4426950408889634)
+        whole = np.floor(t + np.float32(0.5))
+        f = t - whole
+        p = np.float32(1.5403530e-4)
+        p = p * f + np.float32(1.3333558e-3)
+        p = p * f + np.float32(9.6181291e-3)
+        p = p * f + np.float32(5.5504109e-2)
+        p = p * f + np.float32(2.4022651e-1)
+        p = p * f + np.float32(6.9314718e-1)
+        p = p * f + np.float32(1.0)
+        power = np.int32((np.int32(whole) + np.int32(127)) << np.int32(23)).view(np.float32)
+        return p * power if x > _LOWEST else np.float32(0.0)
+
+    return quick
 
 
 @compiled
-def add_norm(x, added, eps, out):  # type: ignore[no-untyped-def]
-    """Add to the residual stream ``(B, E)`` in place, and its root-mean-square norm without weights into ``out``."""
+def add_norm(x, added, eps, out, scale):  # type: ignore[no-untyped-def]
+    """Add to the residual stream ``(B, E)`` in place; its root-mean-square norm without weights into ``out``, its factor into ``scale``."""
     n_rows, width = x.shape
     for i in range(n_rows):
-        total = np.float32(0.0)
+        total = x[i, 0] * np.float32(0.0)
         for j in range(width):
             value = x[i, j] + _wide(added[i, j])
             x[i, j] = value
             total += value * value
-        scale = np.float32(1.0) / np.sqrt(total / np.float32(width) + eps)
+        factor = np.float32(1.0) / np.sqrt(total / np.float32(width) + eps)
+        scale[i] = factor
         for j in range(width):
-            out[i, j] = _narrow(x[i, j] * scale, out)
+            out[i, j] = _narrow(x[i, j] * factor, out)
 
 
 @compiled

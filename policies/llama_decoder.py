@@ -225,10 +225,10 @@ class CompiledRoom(Room):
         turns = torch.view_as_real(decoder.turns)
         self._cosine, self._sine = turns[..., 0].contiguous().numpy(), turns[..., 1].contiguous().numpy()
         self._hidden = np.zeros((0, 0), np.float32) if decoder.hidden is None else kernels.array_of(decoder.hidden)
-        self._rows, self._eps = n_rows, np.float32(decoder.eps.item())
+        self._rows, self._eps, self._scale = n_rows, np.float32(decoder.eps.item()), np.empty(n_rows, np.float32)
 
     def add_norm(self) -> None:
-        kernels.add_norm(self._stream, self._added, self._eps, self._normed)
+        kernels.add_norm(self._stream, self._added, self._eps, self._normed, self._scale)
 
     def rotate(self, layer: int, at: int) -> None:
         kernels.rotate(self._mixed, self._cosine[at], self._sine[at], at, self._query, *self._caches[layer])

@@ -1,9 +1,10 @@
 """Log-probabilities of texts under a Llama on a CPU, with a backward pass by hand: what makes weighing and learning fast.
 
 The same arithmetic as ``policies.llama_decoder``, over whole texts: only matrix products run in the precision asked for, norms are
-folded into the matrices after them. Texts of like length are read together, few at a time, so that there is little padding and
-what one operation writes is still in the cache when the next one reads it; autograd over the whole batch would spend most of its
-time on memory. Texts are padded on the right and attention looks back, so that padding needs no mask.
+folded into the matrices after them, and between two products there is one compiled loop (``policies.reader_kernels``). Texts of like
+length are read together, few at a time, so that there is little padding and what one operation writes is still in the cache when the
+next one reads it; autograd over the whole batch would spend most of its time on memory. Texts are padded on the right and attention
+looks back, so that padding needs no mask.
 
 Shapes: R rows of S places in one reading, N = R S, of which n are followed by a token drawn; H query heads in G groups, D head size,
 E width, F inner width, V pieces.
@@ -11,7 +12,6 @@ E width, F inner width, V pieces.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +21,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from transformers import PreTrainedModel
 
+from policies import kernels, reader_kernels
+from policies.kernels import array_of as array
 from policies.llama_decoder import can_step
 
 AT_ONCE = 1536  # places read together
@@ -74,7 +76,6 @@ class Plan:
         self.ids, self.drawn, self.pad, self.dtype, self.entropy = ids, drawn, pad, dtype, entropy
         self.n_heads, self.n_groups = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-        self.eps: float = config.rms_norm_eps
         self.weights: list[Tensor] = [body.embed_tokens.weight]
         for layer in body.layers:
             attention, mlp = layer.self_attn, layer.mlp
@@ -87,8 +88,9 @@ class Plan:
         self.weights += [body.norm.weight, model.lm_head.weight]  # apart: the head is often frozen where the norm is not
         self.learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self.weights)
         self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products
+        self.eps = torch.tensor([config.rms_norm_eps], dtype=self.exact)
         angles = torch.arange(ids.shape[1], dtype=self.exact)[:, None] * body.rotary_emb.inv_freq.to(self.exact)
-        self.turns = torch.polar(torch.ones_like(angles), angles)  # (S, D/2)
+        self.turns = array(angles.cos()), array(angles.sin())  # (S, D/2) each
 
     def readings(self) -> list[tuple[list[int], int]]:
         """Rows to read together, of like length, and the places to read of each: all before its last token drawn."""
@@ -120,14 +122,14 @@ class Reading(torch.autograd.Function):
             ids = plan.ids[rows, :width]
             at = plan.drawn[rows, 1 : width + 1]
             x = F.embedding(ids, embed).to(plan.exact).view(-1, embed.shape[1])  # (N, E)
+            added = torch.zeros(x.shape, dtype=plan.dtype)
             kept: list[tuple[Tensor, ...]] = []
             for layer in range(len(cast) // 4):
-                kept.append(_layer(x, plan, cast[4 * layer : 4 * layer + 4], len(rows), width))
-                if not plan.learns:
-                    kept.clear()
+                added, needed = _layer(x, added, plan, cast[4 * layer : 4 * layer + 4], len(rows), width)
+                kept += [needed] if plan.learns else []
             target = plan.ids[rows, 1 : width + 1][at]
             places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
-            own, state, entropy, end = _head(x[at.view(-1)], plan, norm, head, target)
+            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target)
             log_p[places], states[places] = own, state.to(plan.exact)
             if plan.entropy:
                 entropies[places] = entropy
@@ -149,81 +151,71 @@ class Reading(torch.autograd.Function):
         for (rows, width, at, target, kept, end), places in zip(ctx.kept, ctx.places, strict=True):
             back = torch.zeros(len(at), head.shape[1], dtype=plan.exact)  # (N, E): the gradient by the stream of states
             back[at] = _head_back(given[places].to(plan.exact), plan, ctx.norm, head, target, end, grads)
+            narrow = back.to(plan.dtype, copy=True)
             for layer in reversed(range(len(cast) // 4)):
-                _layer_back(back, plan, cast[4 * layer : 4 * layer + 4], kept[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
+                _layer_back(back, narrow, plan, cast[4 * layer : 4 * layer + 4], kept[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
             if grads[0] is not None:
                 grads[0].index_add_(0, plan.ids[rows, :width].reshape(-1), back)
         ctx.kept.clear()
         return (None, *grads)
 
 
-def _normed(x: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
-    """Rows over their root mean square, in the precision of the products, and what they were multiplied by, ``(N, 1)``."""
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    scale = norm.square_().div_(x.shape[-1]).add_(plan.eps).rsqrt_()
-    return torch.mul(x, scale, out=torch.empty(x.shape, dtype=plan.dtype)), scale
+def _norm(x: Tensor, added: Tensor, plan: Plan) -> tuple[Tensor, Tensor]:
+    """Add to the stream in place; its rows over their root mean square, in the precision of the products, and their factors, ``(N,)``."""
+    normed, scale = torch.empty(x.shape, dtype=plan.dtype), torch.empty(len(x), dtype=plan.exact)
+    kernels.add_norm(array(x), array(added), array(plan.eps)[0], array(normed), array(scale))
+    return normed, scale
 
 
-def _unnormed(back: Tensor, normed: Tensor, scale: Tensor) -> Tensor:
-    """The gradient by a norm's input, of that by its output (which is changed)."""
-    back, normed = back.to(scale.dtype), normed.to(scale.dtype)
-    shared = torch.linalg.vecdot(back, normed).div_(back.shape[-1]).neg_()
-    return back.addcmul_(normed, shared[:, None]).mul_(scale)
-
-
-def _layer(x: Tensor, plan: Plan, weights: Sequence[Tensor], n_rows: int, width: int) -> tuple[Tensor, ...]:
-    """Add a layer's answer to the stream ``(N, E)``, in place; what its backward pass needs."""
+def _layer(x: Tensor, added: Tensor, plan: Plan, weights: Sequence[Tensor], n_rows: int, width: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Add what the layer before has to say to the stream ``(N, E)``, in place; what this one has, and what its backward pass needs."""
     mixed, out, up, down = weights
-    turned = plan.n_heads + plan.n_groups
-    normed, scale = _normed(x, plan)
+    normed, scale = _norm(x, added, plan)
     heads = (normed @ mixed.T).view(n_rows, width, -1, plan.size)
-    pairs = torch.view_as_complex(heads[:, :, :turned].to(plan.exact).unflatten(-1, (-1, 2))) * plan.turns[:width, None]
-    q, k = torch.view_as_real(pairs).flatten(-2).to(plan.dtype).split([plan.n_heads, plan.n_groups], dim=2)
-    q = q.transpose(1, 2).reshape(n_rows * plan.n_groups, -1, plan.size)  # (R G, H/G S, D): the heads of a group share its keys
-    k = k.transpose(1, 2).reshape(n_rows * plan.n_groups, width, plan.size)
-    v = heads[:, :, turned:].transpose(1, 2).reshape(k.shape)
+    q = torch.empty(n_rows, plan.n_heads, width, plan.size, dtype=plan.dtype)
+    k = torch.empty(n_rows, plan.n_groups, width, plan.size, dtype=plan.dtype)
+    v = torch.empty_like(k)
+    reader_kernels.rotate(array(heads), *plan.turns, array(q), array(k), array(v))
+    q = q.view(n_rows * plan.n_groups, -1, plan.size)  # (R G, H/G S, D): the heads of a group share its keys
+    k, v = k.flatten(0, 1), v.flatten(0, 1)
     seen = torch.bmm(q, k.transpose(1, 2))  # (R G, H/G S, S)
-    ahead = torch.ones(width, width, dtype=torch.bool).triu(1)
-    seen.view(len(k), -1, width, width).masked_fill_(ahead, -math.inf)
-    seen = seen.softmax(-1)
+    reader_kernels.softmax(array(seen.view(-1, width, width)), array(torch.empty(width, dtype=plan.exact)))
     told = torch.bmm(seen, v).view(n_rows, -1, width, plan.size).transpose(1, 2).reshape(len(x), -1)
-    x += told @ out.T
-    inner, inner_scale = _normed(x, plan)
+    inner, inner_scale = _norm(x, told @ out.T, plan)
     wide = inner @ up.T
-    gate, value = wide.chunk(2, dim=-1)
-    gated = F.silu(gate).mul_(value)
-    x += gated @ down.T
-    return normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated
+    gated = torch.empty(len(wide), wide.shape[1] // 2, dtype=plan.dtype)
+    kernels.gate(array(wide), array(gated))
+    return gated @ down.T, (normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated)
 
 
 def _layer_back(
-    back: Tensor, plan: Plan, weights: Sequence[Tensor], kept: tuple[Tensor, ...], grads: Sequence[Tensor | None], width: int
+    back: Tensor, at: Tensor, plan: Plan, weights: Sequence[Tensor], kept: tuple[Tensor, ...], grads: Sequence[Tensor | None], width: int
 ) -> None:
-    """Turn the gradient by a layer's output into that by its input, in place, and add up those of its weights."""
+    """Turn the gradient by a layer's output into that by its input, in place, and add up those of its weights.
+
+    Args:
+        at: ``back`` in the precision of the products, in and out.
+    """
     mixed, out, up, down = weights
     normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated = kept
-    at = back.to(plan.dtype)
     _add(grads[3], at, gated)
-    by_gated = at @ down
-    gate, value = wide.chunk(2, dim=-1)
-    by_wide = torch.empty_like(wide)
-    torch.mul(by_gated, F.silu(gate), out=by_wide[:, gate.shape[1] :])
-    by_wide[:, : gate.shape[1]] = torch.ops.aten.silu_backward(by_gated.mul_(value), gate)
+    by_gated, by_wide = at @ down, torch.empty_like(wide)
+    reader_kernels.gate_back(array(wide), array(by_gated), array(by_wide))
     _add(grads[2], by_wide, inner)
-    back += _unnormed(by_wide @ up, inner, inner_scale)
+    reader_kernels.norm_back(array(back), array(by_wide @ up), array(inner), array(inner_scale), array(at))
 
-    at = back.to(plan.dtype)
     _add(grads[1], at, told)
     n_rows = len(back) // width
     by_told = (at @ out).view(n_rows, width, -1, plan.size).transpose(1, 2).reshape(q.shape)
     by_seen = torch.bmm(by_told, v.transpose(1, 2))
-    by_seen = torch._softmax_backward_data(by_seen, seen, -1, plan.dtype)
+    square = (-1, width, width)
+    reader_kernels.softmax_back(array(by_seen.view(square)), array(seen.view(square)), array(plan.eps))
     by_q, by_k, by_v = torch.bmm(by_seen, k), torch.bmm(by_seen.transpose(1, 2), q), torch.bmm(seen.transpose(1, 2), by_told)
-    sides = [part.view(n_rows, -1, width, plan.size).transpose(1, 2) for part in (by_q, by_k, by_v)]
-    pairs = torch.view_as_complex(torch.cat(sides[:2], 2).to(plan.exact).unflatten(-1, (-1, 2))) * plan.turns[:width, None].conj()
-    by_mixed = torch.cat([torch.view_as_real(pairs).flatten(-2).to(plan.dtype), sides[2]], 2).view(len(back), -1)
+    sides = [array(part.view(n_rows, -1, width, plan.size)) for part in (by_q, by_k, by_v)]
+    by_mixed = torch.empty(len(back), len(mixed), dtype=plan.dtype)
+    reader_kernels.rotate_back(*sides, *plan.turns, array(by_mixed.view(n_rows, width, -1, plan.size)))
     _add(grads[0], by_mixed, normed)
-    back += _unnormed(by_mixed @ mixed, normed, scale)
+    reader_kernels.norm_back(array(back), array(by_mixed @ mixed), array(normed), array(scale), array(at))
 
 
 def _add(grad: Tensor | None, by_output: Tensor, inputs: Tensor) -> None:
@@ -232,39 +224,33 @@ def _add(grad: Tensor | None, by_output: Tensor, inputs: Tensor) -> None:
         grad += by_output.T @ inputs
 
 
-def _head(x: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
+def _head(
+    x: Tensor, added: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
     """Log-probabilities ``(n,)``, states ``(n, E)`` and entropies of the tokens drawn, and what the backward pass needs."""
-    normed, scale = _normed(x, plan)
+    normed, scale = _norm(x, added, plan)
     state = normed * norm.to(plan.dtype)
     log_p = torch.empty(len(x), dtype=plan.exact)
     entropy = torch.empty(len(x) if plan.entropy else 0, dtype=plan.exact)
     p = torch.empty(len(x) if plan.learns else 0, len(head), dtype=plan.dtype)
+    row = array(torch.empty(len(head), dtype=plan.exact))
     for begin in range(0, len(x), HEAD_ROWS):
         part = slice(begin, begin + HEAD_ROWS)
-        z = (state[part] @ head.T).to(plan.exact)
-        z[:, plan.pad] = -30.0
-        z -= z.amax(-1, keepdim=True)
-        own = z.gather(1, target[part, None])
-        shifted = z.clone() if plan.entropy else None
-        total = z.exp_().sum(-1, keepdim=True)  # z holds unnormalised probabilities from here on
-        log_p[part] = (own - total.log()).squeeze(1)
-        if shifted is not None:
-            entropy[part] = total.log().squeeze(1) - torch.linalg.vecdot(z, shifted) / total.squeeze(1)
-        if plan.learns:
-            torch.mul(z, total.reciprocal_(), out=p[part])
+        told = [array(each[part]) for each in (log_p, entropy, p)]
+        reader_kernels.weigh(array(state[part] @ head.T), array(target[part]), plan.pad, row, *told)
     return log_p, state, entropy, (normed, scale, state, p)
 
 
 def _head_back(
     given: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, kept: tuple[Tensor, ...], grads: Sequence[Tensor | None]
 ) -> Tensor:
-    """The gradient by the last states ``(n, E)``; of one log-probability by its logits it is the piece drawn less all probabilities."""
+    """The gradient by the last states ``(n, E)``."""
     normed, scale, state, p = kept
-    by_logits = p.mul_(given.neg().to(plan.dtype)[:, None])
-    by_logits.scatter_add_(1, target[:, None], given.to(plan.dtype)[:, None])
-    by_logits[:, plan.pad] = 0.0
-    _add(grads[-1], by_logits, state)
-    by_state = (by_logits @ head).to(plan.exact)
+    reader_kernels.weigh_back(array(p), array(given), array(target), plan.pad)
+    _add(grads[-1], p, state)
+    by_state = (p @ head).to(plan.exact)
     if grads[-2] is not None:
         grads[-2] += (by_state * normed).sum(0)
-    return _unnormed(by_state.mul_(norm), normed, scale)
+    back = torch.zeros(len(p), head.shape[1], dtype=plan.exact)
+    reader_kernels.norm_back(array(back), array(by_state.mul_(norm)), array(normed), array(scale), array(torch.empty_like(normed)))
+    return back

@@ -188,6 +188,9 @@ class PlainScript:
         text = "".join(line.strip() + gap for line, gap in zip(texts, [*gaps, ""], strict=True))
         return text.partition("\n\n")[2].rstrip()
 
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        return [self.read(ids) for ids in rows]
+
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         ends, text = [], False
         for i in range(start, len(ids)):

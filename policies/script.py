@@ -7,6 +7,7 @@ it to a tokenizer. ``CausalPolicy`` knows scripts only, so that both kinds sampl
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -71,6 +72,10 @@ class Script(Protocol):
         """The poem a token sequence spells, header and marks dropped."""
         ...
 
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The poems token sequences spell; one call of the tokenizer for all of them where that is possible."""
+        ...
+
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         """Last token of each line from position ``start`` on: the one before what ends the line."""
         ...
@@ -128,24 +133,29 @@ class VerseScript:
         return "".join(written) + END
 
     def read(self, ids: Sequence[int]) -> str:
-        lines: list[list[int]] = []
-        breaks: set[int] = set()
-        for token in ids:
-            if token in self._line_marks:
-                lines.append([])
-            elif token == self.end:
-                break
-            elif token == self._break:
-                breaks.add(len(lines))
-            elif token not in self._marks and lines:
-                lines[-1].append(token)
+        return self.read_many([ids])[0]
+
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        lines: list[list[int]] = []  # of all poems
+        breaks: set[tuple[int, int]] = set()
+        begins = []
+        for row, ids in enumerate(rows):
+            begins.append(len(lines))
+            for token in ids:
+                if token in self._line_marks:
+                    lines.append([])
+                elif token == self.end:
+                    break
+                elif token == self._break:
+                    breaks.add((row, len(lines)))
+                elif token not in self._marks and len(lines) > begins[-1]:
+                    lines[-1].append(token)
         decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []
-        out = []
-        for number, words in enumerate(decoded):
-            if number in breaks:
-                out.append("")
-            out.append(self.format.read_line(words))
-        return "\n".join(out)
+        poems = []
+        for row, (begin, end) in enumerate(pairwise([*begins, len(lines)])):
+            found = [self.format.read_line(words) for words in decoded[begin:end]]
+            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(found)))
+        return poems
 
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         return [i - 1 for i in range(start, len(ids)) if ids[i] in self._line_marks or ids[i] == self.end]

@@ -30,6 +30,7 @@ class TBOptions:
             can still change; ``line`` knows whole lines only; ``poem`` weighs it by all of it (``rlpoet.credit``). Replayed texts
             always count whole.
         bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
+        favour: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0 counts all alike.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
             paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
         log_z: ``vargrad``, the mean over a prompt's texts, or ``learned`` from the prior's state after the prompt; with ``tb`` the
@@ -52,6 +53,7 @@ class TBOptions:
     freeze_embeddings: bool = True
     credit: str = "word"
     bearing: float = 0.2
+    favour: float = 0.5
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9
@@ -80,6 +82,8 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
         raise RlpoetError(
             f"--log_z learned: credit is {options.credit!r}; expected 'poem', credit by parts has no use for log Z. Set --credit poem."
         )
+    if not options.favour >= 0:
+        raise RlpoetError(f"--favour: {options.favour}; expected an exponent of 0 or more.")
     if not options.decay > 0:
         raise RlpoetError(f"--decay: {options.decay}; expected a lambda above 0.")
     if not 0 < options.explore_share <= 1:

@@ -140,7 +140,7 @@ class TBTrainer:
             param_group["lr"] = rate * param_group.get("scale", 1.0)
         width = fresh.ids.shape[1]
         weigh = (
-            (lambda steps: self._credit(fresh, steps[:n, :width] - prior_steps[:n, :width], beta, group[:n]))
+            (lambda steps: self._credit(fresh, steps[:n, :width], prior_steps[:n, :width], beta, group[:n]))
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
@@ -177,10 +177,13 @@ class TBTrainer:
             metrics["explore/reward"] = sum(scores[n:]) / (len(new) - n)
         return metrics | reward_means(scored.parts), fresh, scored
 
-    def _credit(self, fresh: Rollout, log_ratio: Tensor, beta: float, group: Tensor) -> Tensor:
+    def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
         words = self.options.credit == "word"
-        return token_weights(fresh, log_ratio, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words)
+        return token_weights(
+            fresh, log_pi - log_prior, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words,
+            log_pi=log_pi, favour=self.options.favour if words else 0.0,
+        )  # fmt: skip
 
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
         """One optimizer step; log-probabilities ``(B,)``, residuals of whole texts ``(B,)``, gradient norm.

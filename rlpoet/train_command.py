@@ -43,6 +43,8 @@ class TrainConfig:
             line knows whole lines only; poem gives every token all of it, as in plain VarGrad.
         bearing: with credit by word or line, how much a later part counts that this one does not rhyme with; 1 keeps the
             gradient of plain VarGrad in the mean.
+        favour: of tb, with credit by word: how much more the last words count that the policy holds likely, as an exponent of their
+            probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
         epochs: passes of ppo's policy over a batch.
         value_epochs: passes of ppo's critic over a batch.
         minibatches: updates a pass, ppo.
@@ -103,6 +105,7 @@ class TrainConfig:
     freeze_embeddings: bool = True
     credit: str = "word"
     bearing: float = 0.2
+    favour: float = 0.5
     epochs: int = 1
     value_epochs: int = 2
     minibatches: int = 2

@@ -8,7 +8,7 @@ import torch
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
-from rlpoet.credit import parts_of, token_weights
+from rlpoet.credit import favoured, parts_of, token_weights
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
@@ -66,3 +66,29 @@ def test_a_lame_line_costs_its_own_rest_and_a_missed_rhyme_the_words_that_miss_i
     # the pair is worth 6 * 2/3 / 2 = 2, the line 6 * 1/3 / 4 = 1/2; each half of that away from the mean
     assert [weight(0, part) for part in range(8)] == pytest.approx([-1.0, -0.25, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0])
     assert [weight(1, part) for part in range(8)] == pytest.approx([1.0, 0.25, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0])
+
+
+def test_likely_words_count_more_within_bounds_and_one_word_like_another_counts_as_it_is() -> None:
+    log_p = torch.tensor([-0.1, -1.0, -4.0, -20.0])
+    factors = favoured(log_p, 0.5)
+    assert factors.tolist() == sorted(factors.tolist(), reverse=True)
+    assert factors.min() == pytest.approx(0.2) and factors.max() <= 5.0
+    assert favoured(torch.full((3,), -7.0), 0.5).tolist() == pytest.approx([1.0] * 3)
+    assert favoured(log_p, 0.0).tolist() == pytest.approx([1.0] * 4)
+
+
+def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    log_pi = -torch.rand(rollout.ids.shape, generator=torch.Generator().manual_seed(0))
+    group = torch.zeros(2, dtype=torch.long)
+
+    def weights(words: bool, favour: float) -> torch.Tensor:
+        nothing = torch.zeros(rollout.ids.shape)
+        return token_weights(rollout, nothing, REWARD, beta=6.0, group=group, bearing=0.2, words=words, log_pi=log_pi, favour=favour)
+
+    part_of, _ = parts_of(rollout, words=True)
+    plain, favouring = weights(True, 0.0), weights(True, 1.0)
+    assert torch.equal(plain[part_of % 2 == 1], favouring[part_of % 2 == 1])
+    changed = (plain != favouring)[part_of % 2 == 0]
+    assert changed.any() and (plain.sign() == favouring.sign()).all()
+    assert torch.equal(weights(False, 0.0), weights(False, 1.0))

@@ -33,7 +33,8 @@ def test_gate_is_silu_times_value_even_far_out(dtype: torch.dtype) -> None:
 def test_add_norm_adds_in_place_and_normalises(dtype: torch.dtype) -> None:
     x, added, out = torch.randn(3, 40), torch.randn(3, 40).to(dtype), torch.empty(3, 40, dtype=dtype)
     summed = x + added.float()
-    kernels.add_norm(x.numpy(), kernels.array_of(added), np.float32(1e-6), kernels.array_of(out))
+    scale = np.empty(3, np.float32)
+    kernels.add_norm(x.numpy(), kernels.array_of(added), np.float32(1e-6), kernels.array_of(out), scale)
     assert torch.allclose(x, summed)
     assert close(out, F.rms_norm(summed, (40,), eps=1e-6))
 

@@ -1,0 +1,197 @@
+"""The loops between the matrix products of reading and learning (``policies.llama_reader``), compiled as those of sampling are.
+
+Shapes as there: R rows of S places, N = R S; H heads in G groups, head size D, width E, inner width M, V pieces. ``_back`` loops take
+the gradient by an output to that by the input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from policies.kernels import LANES, _exp, _narrow, _wide, compiled
+
+
+@compiled
+def norm_back(back, by, normed, scale, narrow):  # type: ignore[no-untyped-def]
+    """Add to ``back`` ``(N, E)`` the gradient by a norm's input, ``by`` that by its output; the sum in the products' precision too."""
+    n_rows, width = back.shape
+    for i in range(n_rows):
+        shared = back[i, 0] * np.float32(0.0)
+        for j in range(width):
+            shared += _wide(by[i, j]) * _wide(normed[i, j])
+        shared /= np.float32(width)
+        factor = scale[i]
+        for j in range(width):
+            back[i, j] += (_wide(by[i, j]) - _wide(normed[i, j]) * shared) * factor
+            narrow[i, j] = _narrow(back[i, j], narrow)
+
+
+@compiled
+def gate_back(wide, by_gated, by_wide):  # type: ignore[no-untyped-def]
+    """Of SwiGLU: from ``(N, M)`` to ``(N, 2 M)``."""
+    n_rows, width = by_gated.shape
+    for i in range(n_rows):  # two loops over slices: one that writes both halves would not become vectors
+        gates, values, given = wide[i, :width], wide[i, width:], by_gated[i]
+        by_gates, by_values = by_wide[i, :width], by_wide[i, width:]
+        for j in range(width):
+            x = _wide(gates[j])
+            by_values[j] = _narrow(_wide(given[j]) * x / (np.float32(1.0) + _exp(-x)), by_values)
+        for j in range(width):
+            x = _wide(gates[j])
+            share = np.float32(1.0) / (np.float32(1.0) + _exp(-x))
+            by_gates[j] = _narrow(_wide(given[j]) * _wide(values[j]) * share * (np.float32(1.0) + x * (np.float32(1.0) - share)), by_gates)
+
+
+@compiled
+def rotate(mixed, cosine, sine, query, keys, values):  # type: ignore[no-untyped-def]
+    """Turned queries ``(R, H, S, D)``, turned keys and values, ``(R, G, S, D)``, of ``mixed`` ``(R, S, H + 2 G, D)``."""
+    n_rows, n_heads, n_places, size = query.shape
+    groups = keys.shape[1]
+    for i in range(n_rows):
+        for s in range(n_places):
+            turn, other = cosine[s], sine[s]
+            for h in range(n_heads + groups):
+                source = mixed[i, s, h]
+                target = query[i, h, s] if h < n_heads else keys[i, h - n_heads, s]
+                for d in range(size // 2):
+                    a, b = _wide(source[2 * d]), _wide(source[2 * d + 1])
+                    target[2 * d] = _narrow(a * turn[d] - b * other[d], target)
+                    target[2 * d + 1] = _narrow(a * other[d] + b * turn[d], target)
+            for g in range(groups):
+                source, target = mixed[i, s, n_heads + groups + g], values[i, g, s]
+                for d in range(size):
+                    target[d] = source[d]
+
+
+@compiled
+def rotate_back(by_query, by_keys, by_values, cosine, sine, by_mixed):  # type: ignore[no-untyped-def]
+    """The other way: turned back by the same angles."""
+    n_rows, n_heads, n_places, size = by_query.shape
+    groups = by_keys.shape[1]
+    for i in range(n_rows):
+        for s in range(n_places):
+            turn, other = cosine[s], sine[s]
+            for h in range(n_heads + groups):
+                source = by_query[i, h, s] if h < n_heads else by_keys[i, h - n_heads, s]
+                target = by_mixed[i, s, h]
+                for d in range(size // 2):
+                    a, b = _wide(source[2 * d]), _wide(source[2 * d + 1])
+                    target[2 * d] = _narrow(a * turn[d] + b * other[d], target)
+                    target[2 * d + 1] = _narrow(b * turn[d] - a * other[d], target)
+            for g in range(groups):
+                source, target = by_values[i, g, s], by_mixed[i, s, n_heads + groups + g]
+                for d in range(size):
+                    target[d] = source[d]
+
+
+@compiled
+def softmax(scores, row):  # type: ignore[no-untyped-def]
+    """Attention of each place to those up to itself, ``(B, S, S)``, in place; ``row`` is room for S float32 (or float64)."""
+    n, n_places, _ = scores.shape
+    tops = np.empty(LANES, row.dtype)
+    for i in range(n):
+        for s in range(n_places):
+            own = scores[i, s]
+            reach = s + 1
+            for j in range(reach):
+                row[j] = _wide(own[j])
+            parts = reach // LANES
+            for j in range(LANES):
+                tops[j] = row[min(j, reach - 1)]
+            for k in range(1, parts):
+                part = row[k * LANES : (k + 1) * LANES]
+                for j in range(LANES):
+                    tops[j] = max(part[j], tops[j])
+            top = tops[0]
+            for j in range(1, LANES):
+                top = max(top, tops[j])
+            for j in range(parts * LANES, reach):
+                top = max(top, row[j])
+            total = row[0] * np.float32(0.0)
+            for j in range(reach):
+                p = _exp(row[j] - top)
+                row[j] = p
+                total += p
+            share = np.float32(1.0) / total
+            for j in range(reach):
+                own[j] = _narrow(row[j] * share, own)
+            for j in range(reach, n_places):
+                own[j] = 0
+
+
+@compiled
+def softmax_back(by, p, exact):  # type: ignore[no-untyped-def]
+    """From the gradient by attention to that by its scores, ``(B, S, S)``, in place; ``exact`` ``(1,)`` says how exactly to add."""
+    n, n_places, _ = by.shape
+    for i in range(n):
+        for s in range(n_places):
+            own, shares = by[i, s], p[i, s]
+            shared = exact[0] * np.float32(0.0)
+            for j in range(s + 1):
+                shared += _wide(own[j]) * _wide(shares[j])
+            for j in range(s + 1):
+                own[j] = _narrow(_wide(shares[j]) * (_wide(own[j]) - shared), own)
+            for j in range(s + 1, n_places):
+                own[j] = 0
+
+
+@compiled
+def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyped-def]
+    """Log-probabilities ``(N,)`` of the targets under ``logits`` ``(N, V)``, PAD as good as barred.
+
+    Args:
+        row: room for V numbers.
+        entropy: ``(N,)``, or empty where none is asked for.
+        p: all probabilities, ``(N, V)``, or empty.
+    """
+    n_rows, n_pieces = logits.shape
+    tops = np.empty(LANES, row.dtype)
+    parts = n_pieces // LANES
+    for i in range(n_rows):
+        own = logits[i]
+        for j in range(n_pieces):
+            row[j] = _wide(own[j])
+        row[pad] = -30.0
+        top = row[0]
+        for j in range(LANES):
+            tops[j] = row[0]
+        for k in range(parts):
+            part = row[k * LANES : (k + 1) * LANES]
+            for j in range(LANES):
+                tops[j] = max(part[j], tops[j])
+        for j in range(LANES):
+            top = max(top, tops[j])
+        for j in range(parts * LANES, n_pieces):
+            top = max(top, row[j])
+        wanted = row[target[i]] - top
+        mixed = row[0] * np.float32(0.0)
+        if len(entropy):
+            for j in range(n_pieces):
+                x = row[j] - top
+                mixed += _exp(x) * x
+        total = row[0] * np.float32(0.0)
+        for j in range(n_pieces):
+            x = _exp(row[j] - top)
+            row[j] = x
+            total += x
+        log_total = np.log(total)
+        log_p[i] = wanted - log_total
+        if len(entropy):
+            entropy[i] = log_total - mixed / total
+        if len(p):
+            share = np.float32(1.0) / total
+            into = p[i]
+            for j in range(n_pieces):
+                into[j] = _narrow(row[j] * share, into)
+
+
+@compiled
+def weigh_back(p, given, target, pad):  # type: ignore[no-untyped-def]
+    """Turn probabilities into the gradient by the logits, in place: of one log-probability, the piece drawn less all probabilities."""
+    n_rows, n_pieces = p.shape
+    for i in range(n_rows):
+        own, factor = p[i], given[i]
+        for j in range(n_pieces):
+            own[j] = _narrow(-factor * _wide(own[j]), own)
+        own[target[i]] = _narrow(_wide(own[target[i]]) + factor, own)
+        own[pad] = 0

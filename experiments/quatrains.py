@@ -26,13 +26,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--corpus", required=True)
     parser.add_argument("--each", type=int, default=12, help="poems of each of the 50 prompts")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--may_repeat", action="store_true", help="let a word answer itself")
     args = parser.parse_args(argv)
     known = {word for poem in read_poems([args.corpus]) for line in poem.lines for word in re.findall(r"\w+", line.lower())}
     for source in args.policies:
         policy = CausalPolicy.load(source, seed=args.seed)
         authors = (None,) * 5 + policy.authors[:20]
         prompts = [Prompt(args.lang, name, author=author) for name in ("quatrain-abab", "quatrain-abba") for author in authors]
-        drawn = policy.sample(prompts, args.each)
+        drawn = policy.sample(prompts, args.each, may_repeat=args.may_repeat)
         facts = [poem_facts(prompt, text) for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
         words = [re.sub(r"^\w{1,2}'", "", word) for fact in facts for word in fact.end_words]
         told = {"policy": source, **measure(drawn.prompts, drawn.texts), "invented": sum(word not in known for word in words) / len(words)}

@@ -103,6 +103,7 @@ class CausalPolicy:
         temperature: float = 1.0,
         max_new_tokens: int = 0,
         constrained: bool = True,
+        may_repeat: bool = False,
         theme: Sequence[str] = (),
         theme_strength: float = 4.0,
         watch: Callable[[int, int], None] | None = None,
@@ -113,6 +114,7 @@ class CausalPolicy:
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
             constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.grammar``.
+            may_repeat: let a word answer itself; else it is barred, if the policy writes lines from their end (``policies.answers``).
             theme: words called into the poems (``policies.shaping.Theme``), by ``theme_strength`` nats a piece.
             watch: told of every row and token as it is drawn; see ``sample_tokens``.
             decoding: fields of ``policies.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
@@ -131,7 +133,7 @@ class CausalPolicy:
         self.model.eval()
 
         def grammar(rows: Sequence[Prompt]) -> Grammar | None:
-            return self.script.grammar(rows, self.model.config.vocab_size) if constrained else None
+            return self.script.grammar(rows, self.model.config.vocab_size, may_repeat=may_repeat) if constrained else None
 
         def shape(start: int) -> Shaping | None:
             shaping = Shaping(options, marks=self.script.marks, start=start, theme=self._theme(theme, theme_strength))

@@ -1,7 +1,8 @@
 """Keep a poem to its form while it is written: as many lines as asked for, each with its mark, its tail and a word.
 
-Only the skeleton is forced: where a line may end and which mark comes next. What rhymes, and how long a line is, stays the
-policy's. Sampling under a grammar is a behaviour policy; log-probabilities are those of the model itself.
+Only the skeleton is forced: where a line may end and which mark comes next, and that no word answers itself (``policies.answers``).
+What rhymes, and how long a line is, stays the policy's. Sampling under a grammar is a behaviour policy; log-probabilities are those of
+the model itself.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from policies.answers import Answers, Spelled
 from policies.verse_format import BREAK, END, VerseFormat
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
@@ -26,9 +28,18 @@ class Grammar:
     Args:
         verse_format, tokenizer: the policy's own.
         prompts: one a row, in the order of the batch.
+        spelled: what pieces spell, so that no word answers itself; None lets them.
     """
 
-    def __init__(self, verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], n_pieces: int) -> None:
+    def __init__(
+        self,
+        verse_format: VerseFormat,
+        tokenizer: PreTrainedTokenizerBase,
+        prompts: Sequence[Prompt],
+        n_pieces: int,
+        *,
+        spelled: Spelled | None = None,
+    ) -> None:
         ids = {mark: int(tokenizer.convert_tokens_to_ids(mark)) for mark in verse_format.marks}
         self.end, self.plans = ids[END], verse_format.plans
         text = torch.ones(n_pieces, dtype=torch.bool)
@@ -48,7 +59,11 @@ class Grammar:
             places = verse_format.line_places(relabel(form(prompt.form, prompt.lang).scheme))[len(prompt.opening) + 1 :]
             gaps = [[ids[BREAK], ids[place.removeprefix(BREAK)]] if place.startswith(BREAK) else [ids[place]] for place in places]
             self.queues.append([*gaps, [self.end]])
-        self.phase = [TAIL if self.plans else FIRST_WORD] * len(prompts)
+        self.answers: Answers | None = None
+        if spelled is not None:
+            letters = ["".join(form(prompt.form, prompt.lang).letters) for prompt in prompts]
+            self.answers = Answers(spelled, letters, [[last_word(line) for line in prompt.opening] for prompt in prompts])
+        self.phase = [self._line(row) for row in range(len(prompts))]
         self.forced: list[list[int]] = [[] for _ in prompts]
 
     def allow(self, logits: Tensor) -> None:
@@ -58,6 +73,8 @@ class Grammar:
         kept = logits[rows, marks]
         logits.masked_fill_(self.barred.to(logits.device)[self.phase], -torch.inf)
         logits[rows, marks] = kept
+        if self.answers is not None:
+            self.answers.allow(logits)
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""
@@ -65,22 +82,36 @@ class Grammar:
             phase = self.phase[i]
             if phase == TAIL:
                 self.phase[i] = FIRST_WORD
-            elif phase == FIRST_WORD:
+                continue
+            if self.answers is not None:
+                self.answers.advance(i, token)
+            if phase == FIRST_WORD:
                 self.phase[i] = WORDS
             elif token in self.counts:  # what is left is more than nothing: a word has to follow
                 self.phase[i] = FIRST_WORD
             elif phase == FORCED:
                 self.forced[i].pop(0)
-                self.phase[i] = FORCED if self.forced[i] else self._line()
+                self.phase[i] = FORCED if self.forced[i] else self._line(i)
             elif token == self.queues[i][0][0]:
                 self.forced[i] = self.queues[i].pop(0)[1:]
-                self.phase[i] = FORCED if self.forced[i] else self._line()
+                self.phase[i] = FORCED if self.forced[i] else self._line(i)
 
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these rows, each of which may be named several times."""
         self.phase = [self.phase[i] for i in rows]
         self.forced = [list(self.forced[i]) for i in rows]
         self.queues = [list(self.queues[i]) for i in rows]
+        if self.answers is not None:
+            self.answers.keep(rows)
 
-    def _line(self) -> int:
+    def _line(self, row: int) -> int:
+        """Begin a line."""
+        if self.answers is not None:
+            self.answers.begin(row)
         return TAIL if self.plans else FIRST_WORD
+
+
+def last_word(line: str) -> str:
+    """The last word of a line as it is spelt, signs around it left on."""
+    words = [word for word in line.split() if any(c.isalpha() for c in word)]
+    return words[-1] if words else ""

@@ -6,6 +6,7 @@ it to a tokenizer. ``CausalPolicy`` knows scripts only, so that both kinds sampl
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from transformers import PreTrainedTokenizerBase
 
+from policies.answers import Spelled
 from policies.grammar import Grammar
 from policies.verse_format import BREAK, END, VerseFormat
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
@@ -96,8 +98,12 @@ class Script(Protocol):
         """Tokens of words inside a line, marks left out."""
         ...
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int) -> Any:
-        """Rules that hold sampling to the lines of each prompt's form (``policies.sampler.Grammar``)."""
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
+        """Rules that hold sampling to the lines of each prompt's form (``policies.sampler.Grammar``).
+
+        Args:
+            may_repeat: let a word answer itself, where lines are written from their end.
+        """
         ...
 
 
@@ -183,8 +189,13 @@ class VerseScript:
     def n_tokens(self, words: str) -> int:
         return sum(token not in self._marks for token in self.many_ids([self.format.write_line(words, "")])[0])
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int) -> Any:
-        return Grammar(self.format, self.tokenizer, prompts, n_pieces)
+    @functools.cached_property
+    def _spelled(self) -> Spelled:
+        return Spelled(self.tokenizer, self._marks)
+
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
+        knows = self.format.order == "backward" and not may_repeat
+        return Grammar(self.format, self.tokenizer, prompts, n_pieces, spelled=self._spelled if knows else None)
 
 
 def script_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Script:

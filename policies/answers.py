@@ -1,0 +1,88 @@
+"""No word answers itself: what a line's last word must not be, while a policy that writes each line from its end writes it.
+
+A rhyme of a word with itself is none (``rlpoet.prosody``), and tiny policies seek it: the likeliest word of a sound is the one that was
+just used. A word is barred by the piece that would complete it; longer words that begin like it, whose ends are others, go with it.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+SPACE = "▁"
+
+
+def bare(word: str) -> str:
+    """A word as it is compared: lower case, what follows the last apostrophe, letters alone."""
+    word = word.lower().replace("’", "'").rpartition("'")[2]
+    return "".join(c for c in unicodedata.normalize("NFC", word) if c.isalpha())
+
+
+class Spelled:
+    """What the pieces of a tokenizer spell, made once a policy."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, marks: Collection[int]) -> None:
+        self.text: dict[int, str] = {}
+        self.begins: set[int] = set()
+        self.of: dict[str, list[int]] = defaultdict(list)
+        for piece, i in tokenizer.get_vocab().items():
+            if i in marks:
+                continue
+            self.text[i] = bare(piece.removeprefix(SPACE))
+            if piece.startswith(SPACE):
+                self.begins.add(i)
+            if self.text[i]:
+                self.of[self.text[i]].append(i)
+
+
+class Answers:
+    """The last words of a batch, one row a poem.
+
+    Args:
+        spelled: of the policy's tokenizer.
+        letters: the rhyme of each line of each row, ``x`` for none.
+        openings: the last words of each row's given lines.
+    """
+
+    def __init__(self, spelled: Spelled, letters: Sequence[str], openings: Sequence[Sequence[str]]) -> None:
+        self.spelled, self.letters = spelled, list(letters)
+        self.words = [[bare(word) for word in given] for given in openings]  # of the lines that are complete, and of the one begun
+        self.inside = [False] * len(self.letters)  # whether a row is within a line's last word
+
+    def allow(self, logits: Tensor) -> None:
+        """Set what would complete a word's own repetition to ``-inf``, in place."""
+        for row, inside in enumerate(self.inside):
+            if not inside or not (own := self.words[row]):
+                continue
+            n, said = len(own) - 1, own[-1]
+            letter = self.letters[row][n : n + 1]
+            if letter in ("", "x"):
+                continue
+            for other, word in zip(self.letters[row], own[:n], strict=False):
+                if other == letter and len(word) > len(said) and word.startswith(said) and word[len(said) :] in self.spelled.of:
+                    logits[row, self.spelled.of[word[len(said) :]]] = -float("inf")
+
+    def begin(self, row: int) -> None:
+        """The next piece begins a line's last word."""
+        self.words[row].append("")
+        self.inside[row] = True
+
+    def advance(self, row: int, token: int) -> None:
+        """A piece of a row's text, or a mark within its line, was drawn."""
+        if not self.inside[row]:
+            return
+        text = self.spelled.text.get(token)
+        if text is None or (self.words[row][-1] and (token in self.spelled.begins or not text)):
+            self.inside[row] = False  # a mark, another word, or a sign after the word
+        else:
+            self.words[row][-1] += text
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows, each of which may be named several times."""
+        self.letters = [self.letters[i] for i in rows]
+        self.words = [list(self.words[i]) for i in rows]
+        self.inside = [self.inside[i] for i in rows]

@@ -34,13 +34,15 @@ class CausalPolicy:
         model: on whatever device; sampling follows it.
         precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
+        may_repeat: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy that learns
+            from its texts should see what it would do by itself (``rlpoet.train``).
     """
 
     name = "causal-lm"
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, verse_format: Format, *, seed: int = 0) -> None:
         self.model, self.tokenizer = model, tokenizer
-        self.precision = torch.float32
+        self.precision, self.may_repeat = torch.float32, False
         self.generator = torch.Generator().manual_seed(seed)
         self.adopt(verse_format)
 
@@ -103,7 +105,7 @@ class CausalPolicy:
         temperature: float = 1.0,
         max_new_tokens: int = 0,
         constrained: bool = True,
-        may_repeat: bool = False,
+        may_repeat: bool | None = None,
         theme: Sequence[str] = (),
         theme_strength: float = 4.0,
         watch: Callable[[int, int], None] | None = None,
@@ -114,7 +116,8 @@ class CausalPolicy:
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
             constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.grammar``.
-            may_repeat: let a word answer itself; else it is barred, if the policy writes lines from their end (``policies.answers``).
+            may_repeat: let a word answer itself; if not, it is barred, where lines are written from their end (``policies.answers``).
+                None: as the policy's attribute of that name says, which is False unless set.
             theme: words called into the poems (``policies.shaping.Theme``), by ``theme_strength`` nats a piece.
             watch: told of every row and token as it is drawn; see ``sample_tokens``.
             decoding: fields of ``policies.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
@@ -132,8 +135,10 @@ class CausalPolicy:
             raise RlpoetError(f"beams: {options.beams} for {n} poems; expected at least as many beams as poems.")
         self.model.eval()
 
+        repeats = self.may_repeat if may_repeat is None else may_repeat
+
         def grammar(rows: Sequence[Prompt]) -> Grammar | None:
-            return self.script.grammar(rows, self.model.config.vocab_size, may_repeat=may_repeat) if constrained else None
+            return self.script.grammar(rows, self.model.config.vocab_size, may_repeat=repeats) if constrained else None
 
         def shape(start: int) -> Shaping | None:
             shaping = Shaping(options, marks=self.script.marks, start=start, theme=self._theme(theme, theme_strength))
@@ -196,17 +201,19 @@ class CausalPolicy:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)
         ids = torch.full((len(starts), width), self.pad, dtype=torch.long)
         chosen = torch.zeros((len(starts), width), dtype=torch.bool)
-        ends, words = [], []
+        ends, words, sounds = [], [], []
         for row, (start, tokens) in enumerate(zip(starts, new, strict=True)):
             whole = [*start, *tokens]
             ids[row, : len(whole)] = torch.tensor(whole)
             chosen[row, len(start) : len(whole)] = True
             ends.append(self.script.line_ends(whole, len(start)))
             words.append(self.script.end_words(whole, len(start)))
+            sounds.append(self.script.sounds(whole, len(start)))
         line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.script.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
-        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words)
+        told = [row for row in sounds if row is not None]
+        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(told) if told else None)
 
     # -- weighing ---------------------------------------------------------------------------------
 

@@ -207,6 +207,9 @@ class PlainScript:
     def end_words(self, ids: Sequence[int], start: int) -> list[int]:
         return self.line_ends(ids, start)
 
+    def sounds(self, ids: Sequence[int], start: int) -> None:
+        return None
+
     def ends_line(self, token: int) -> bool:
         return token == self.end or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
 

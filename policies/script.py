@@ -86,6 +86,10 @@ class Script(Protocol):
         """Last token of each line's last word, one a line of ``line_ends``."""
         ...
 
+    def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
+        """The mark that announces the rhyme of each line of ``line_ends``; None where lines announce nothing."""
+        ...
+
     def ends_line(self, token: int) -> bool:
         """Whether a line is complete when this token is drawn."""
         ...
@@ -119,6 +123,7 @@ class VerseScript:
         self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))
         self._line_marks = set(ids(verse_format.line_marks))
         self._marks = set(ids(verse_format.marks))
+        self._sounds = set(ids([mark for mark in verse_format.marks if mark.startswith("<|~")]))
         spaced = {i for piece, i in tokenizer.get_vocab().items() if piece.startswith("▁")}
         self._begins = spaced | self._marks  # what can follow a whole word
 
@@ -179,6 +184,11 @@ class VerseScript:
             found.append(at)
             at = end + 1
         return found
+
+    def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
+        if not self.format.plans:
+            return None
+        return [i for i in range(start, len(ids)) if ids[i] in self._sounds][: len(self.line_ends(ids, start))]
 
     def ends_line(self, token: int) -> bool:
         return token in self._line_marks or token == self.end

@@ -59,6 +59,7 @@ def token_weights(
     words: bool = True,
     log_pi: Tensor | None = None,
     favour: float = 0.0,
+    announce: float = 1.0,
 ) -> Tensor:
     """Weight of each token, ``(B, S)``: its part's residual to go, centred among the same parts of one prompt.
 
@@ -71,6 +72,8 @@ def token_weights(
             or the reward's rhymes hang on nothing but last words.
         log_pi: ``log pi`` of each token, detached, ``(B, S)``; with ``favour`` only.
         favour: how much more the last words count that the policy holds likely (``favoured``).
+        announce: how much of its part's residual a mark counts that announces a line's rhyme; the rest of its weight is its own
+            log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
         words: whether a line's last word is a part of its own; False: credit by line.
     """
     part_of, parted = parts_of(rollout, words=words)
@@ -92,7 +95,14 @@ def token_weights(
     if favour and log_pi is not None and parted.any():
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word
         weights[:, ::2][parted] *= favoured(log_p[parted], favour)
-    return weights.gather(1, part_of)
+    of_token = weights.gather(1, part_of)  # (B, S)
+    if announce < 1.0 and rollout.sounds is not None:
+        begun = rollout.sounds >= 0  # (B, L)
+        rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
+        own = torch.zeros(rollout.sounds.shape)
+        own[begun] = log_ratio[rows, places]
+        of_token[rows, places] = announce * of_token[rows, places] + (1.0 - announce) * centred(own, group)[begun]
+    return of_token
 
 
 def favoured(log_p: Tensor, exponent: float) -> Tensor:

@@ -182,7 +182,7 @@ class TBTrainer:
         words = self.options.credit == "word"
         return token_weights(
             fresh, log_pi - log_prior, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words,
-            log_pi=log_pi, favour=self.options.favour if words else 0.0,
+            log_pi=log_pi, favour=self.options.favour if words else 0.0, announce=self.options.announce if words else 1.0,
         )  # fmt: skip
 
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:

@@ -26,6 +26,8 @@ class Rollout:
             -1 where there is none. Column 0 is the first line after the opening.
         end_words: ``(B, L)`` position of the last token of each line's last word: ``line_ends`` for a policy that writes
             forward, early in the line for one that writes each line from its end. -1 as there.
+        sounds: ``(B, L)`` position of the mark by which each line announces its rhyme, -1 where there is none; None from a policy
+            that announces none.
     """
 
     prompts: tuple[Prompt, ...]
@@ -35,6 +37,7 @@ class Rollout:
     ended: Tensor
     line_ends: Tensor
     end_words: Tensor
+    sounds: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -60,6 +63,7 @@ class Rollout:
             ended=self.ended[at],
             line_ends=self.line_ends[at],
             end_words=self.end_words[at],
+            sounds=None if self.sounds is None else self.sounds[at],
         )
 
 
@@ -78,6 +82,7 @@ def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
         torch.cat([r.ended for r in rollouts]),
         stack([r.line_ends for r in rollouts], -1),
         stack([r.end_words for r in rollouts], -1),
+        None if any(r.sounds is None for r in rollouts) else stack([r.sounds for r in rollouts if r.sounds is not None], -1),
     )
 
 
@@ -108,6 +113,7 @@ class Policy(Protocol):
     pad: int
     generator: torch.Generator
     precision: torch.dtype
+    may_repeat: bool  # whether a word may answer itself in what it draws
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout: ...
     def log_prob(self, rollout: Rollout) -> Tensor:

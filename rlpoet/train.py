@@ -135,6 +135,7 @@ def train(config: TrainConfig) -> int:
             scores = score(before.rollout.prompts, before.rollout.texts).total
             for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
+        policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch)
         trainer.save(folder / CHECKPOINT)
         policy.save(str(folder / POLICY))
@@ -222,9 +223,10 @@ def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: Train
 
     ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
-    kept = policy.generator.get_state(), policy.precision, prior.precision
+    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.may_repeat
     policy.generator.manual_seed(config.seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
+    policy.may_repeat = False
     parts = [policy.sample(exam[i : i + 32], PER_PROMPT) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     nats = tokens = 0.0
     with torch.no_grad():
@@ -232,7 +234,7 @@ def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: Train
             nats -= prior.log_prob(part).sum().item()
             tokens += part.n_tokens.sum().item()
     policy.generator.set_state(kept[0])
-    policy.precision, prior.precision = kept[1], kept[2]
+    policy.precision, prior.precision, policy.may_repeat = kept[1:]
     rollout = join(parts, pad=policy.pad).rows(range(config.eval_samples))
     return Measured({**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}, rollout)
 
@@ -301,7 +303,8 @@ def balance_options(config: TrainConfig) -> TBOptions:
     return TBOptions(
         prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
         learning_rate=config.learning_rate, replay=config.replay,
-        freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing, favour=config.favour,
+        freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
+        favour=config.favour, announce=config.announce,
         objective=config.objective, log_z=config.log_z, decay=config.decay, explore=config.explore,
         explore_share=config.explore_share, explore_temperature=config.explore_temperature, tries=config.tries,
     )  # fmt: skip

@@ -45,6 +45,10 @@ class TrainConfig:
             gradient of plain VarGrad in the mean.
         favour: of tb, with credit by word: how much more the last words count that the policy holds likely, as an exponent of their
             probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
+        announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
+            1 in full, at the cost of variety, 0 leaves it to the prior.
+        may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
+            itself. Measurements, best-of-n and generate bar it.
         epochs: passes of ppo's policy over a batch.
         value_epochs: passes of ppo's critic over a batch.
         minibatches: updates a pass, ppo.
@@ -106,6 +110,8 @@ class TrainConfig:
     credit: str = "word"
     bearing: float = 0.2
     favour: float = 0.5
+    announce: float = 0.4
+    may_repeat: bool = True
     epochs: int = 1
     value_epochs: int = 2
     minibatches: int = 2

@@ -9,7 +9,7 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.credit import favoured, parts_of, token_weights
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import Rollout, join
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
@@ -92,3 +92,27 @@ def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -
     changed = (plain != favouring)[part_of % 2 == 0]
     assert changed.any() and (plain.sign() == favouring.sign()).all()
     assert torch.equal(weights(False, 0.0), weights(False, 1.0))
+
+
+def test_marks_of_sounds_stand_before_each_line_and_follow_their_rows() -> None:
+    rollout, tokens = written(BAUDELAIRE, LAME)
+    assert rollout.sounds is not None
+    assert [[tokens[row][i] for i in places] for row, places in enumerate(rollout.sounds.tolist())] == [
+        [token for token in row if token.startswith("<|~")] for row in tokens
+    ]
+    turned = join([rollout.rows([1]), rollout.rows([0])], pad=0)
+    assert turned.sounds is not None and torch.equal(turned.sounds, rollout.sounds[[1, 0]])
+
+
+@pytest.mark.parametrize("announce", [0.0, 0.4, 1.0])
+def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(announce: float) -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    assert rollout.sounds is not None
+    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
+    group = torch.zeros(2, dtype=torch.long)
+    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, announce=share) for share in (1.0, announce))
+    own = ratio.gather(1, rollout.sounds)
+    wanted = announce * full.gather(1, rollout.sounds) + (1 - announce) * (own - own.mean(0))
+    assert torch.allclose(found.gather(1, rollout.sounds), wanted, atol=1e-6)
+    elsewhere = torch.ones_like(full, dtype=torch.bool).scatter(1, rollout.sounds, False)
+    assert torch.equal(found[elsewhere], full[elsewhere])

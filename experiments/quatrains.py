@@ -2,8 +2,9 @@
 
     python -m experiments.quatrains --lang fr --corpus fr.jsonl.gz fr runs/fr-tb-s0/policy
 
-600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1), one line of JSON each. ``invented``: end words
-that stand nowhere in the corpus, an elided article left out.
+600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1), one line of JSON each; other forms by ``--forms``,
+nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article left out. No word answers
+itself, unless ``--may_repeat``.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("policies", nargs="+")
     parser.add_argument("--lang", required=True)
     parser.add_argument("--corpus", required=True)
-    parser.add_argument("--each", type=int, default=12, help="poems of each of the 50 prompts")
+    parser.add_argument("--forms", nargs="+", default=["quatrain-abab", "quatrain-abba"])
+    parser.add_argument("--no_authors", action="store_true", help="one prompt a form, without an author")
+    parser.add_argument("--each", type=int, default=12, help="poems of each prompt (25 a form, or one)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--may_repeat", action="store_true", help="let a word answer itself")
     args = parser.parse_args(argv)
     known = {word for poem in read_poems([args.corpus]) for line in poem.lines for word in re.findall(r"\w+", line.lower())}
     for source in args.policies:
         policy = CausalPolicy.load(source, seed=args.seed)
-        authors = (None,) * 5 + policy.authors[:20]
-        prompts = [Prompt(args.lang, name, author=author) for name in ("quatrain-abab", "quatrain-abba") for author in authors]
+        authors = (None,) if args.no_authors else (None,) * 5 + policy.authors[:20]
+        prompts = [Prompt(args.lang, name, author=author) for name in args.forms for author in authors]
         drawn = policy.sample(prompts, args.each, may_repeat=args.may_repeat)
         facts = [poem_facts(prompt, text) for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
         words = [re.sub(r"^\w{1,2}'", "", word) for fact in facts for word in fact.end_words]

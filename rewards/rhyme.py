@@ -10,7 +10,7 @@ from rlpoet.errors import UnknownName
 from rlpoet.languages import codes, find
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
-from rlpoet.prosody.forms import answers
+from rlpoet.prosody.forms import answers, detecting
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.prosody.richness import homophones, shared_sounds
 from rlpoet.types import Ending, Explained, Form, LineScore, Prompt
@@ -21,7 +21,7 @@ class Rhyme:
 
     ``score = sum(credit(i, j) for (i, j) in form.pairs) / len(form.pairs)``. A pair has credit 1 if all hold:
 
-    1. the lines rhyme: a kind in ``Verse.rhyming``, an assonance too where the form is assonant, one of ``detecting`` if ``historical``;
+    1. the lines rhyme: a kind in ``Verse.rhyming``, an assonance too where the form is assonant, a historical one where the form is;
     2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
     3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
        it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
@@ -42,7 +42,8 @@ class Rhyme:
         homophones: whether words that sound alike all through rhyme.
         assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
         historical: whether what poets have long rhymed counts though it is no longer heard (*love* / *prove*, *given* / *heaven*),
-            in languages whose ear knows of such rhymes: English.
+            in languages whose ear knows of such rhymes, English: True in every form, False in none, None where the form says so,
+            as English sonnets do. Such a rhyme does not count against a line's other mates.
 
     Raises:
         ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave. ``richness`` is below 1.
@@ -61,7 +62,7 @@ class Rhyme:
         richness: float = 1,
         homophones: bool = True,
         assonance: bool | None = None,
-        historical: bool = False,
+        historical: bool | None = None,
     ) -> None:
         if not 0.0 <= partial <= 0.3:
             raise ValueError(f"partial is {partial}; expected a share in [0, 0.3]")
@@ -116,6 +117,8 @@ class Rhyme:
         asked, lines, complete = read(prompt, text)
         if self.assonance is not None:
             asked = dataclasses.replace(asked, rhyme="assonant" if self.assonance else "consonant")
+        if self.historical is not None and asked.rhyme != "assonant":
+            asked = dataclasses.replace(asked, rhyme="historical" if self.historical else "consonant")
         language = find(prompt.lang).language if self.variety else None
         if language is not None and self.variety in language.varieties:
             asked = dataclasses.replace(asked, lang=f"{language.code}-{self.variety}")
@@ -128,6 +131,7 @@ class Rhyme:
     def _judge(self, asked: Form, lines: Sequence[str], me: int, mate: int) -> tuple[float, str]:
         """Credit of the pair ``{me, mate}`` and the reason, told at line ``me``. Credit is the same from both ends."""
         ends = [end_of(line, asked.lang) for line in lines]
+        heard = dataclasses.replace(asked, rhyme="consonant") if asked.rhyme == "historical" else asked
         for n in (me, mate):
             if not ends[n].word:
                 return 0.0, f"line {n + 1} ends in no word"
@@ -139,19 +143,19 @@ class Rhyme:
                 return 0.0, f"{ends[n].word!r} is not in the lexicon: no credit for a guess"
         for n in (me, mate):
             others = [k for k in range(len(lines)) if asked.letters[k] != asked.letters[n]]
-            stray = next((k for k in others if answers(lines[k], lines[n], asked)), None)
+            stray = next((k for k in others if answers(lines[k], lines[n], heard)), None)
             if stray is not None:
                 whose = "" if n == me else f"line {mate + 1} "
                 return 0.0, f"{whose}rhymes with line {stray + 1}, which is {_place(asked, stray)}: no credit"
         kind = rhyme_kind(lines[me], lines[mate], asked.lang)
-        if answers(lines[me], lines[mate], asked):
+        if answers(lines[me], lines[mate], heard):
             if not self.homophones and homophones(lines[me], lines[mate], asked.lang):
                 return 0.0, f"sounds all through like {ends[mate].word!r} of line {mate + 1}: homophones are no rhyme here"
             sounds = shared_sounds(lines[me], lines[mate], asked.lang) if self.richness > 1 else 0
             if not 0 < sounds < self.richness:  # no sounds: an assonance, which the form allows
                 return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
             kind = f"{sounds} of {self.richness:g} sounds shared"
-        elif self.historical and kind in getattr(verse(asked.lang), "detecting", ()):
+        elif asked.rhyme == "historical" and kind in detecting(asked.lang):
             return 1.0, f"rhymes with line {mate + 1} as poets have it ({kind}, -{ends[me].tail})"
         near = f"only {kind} with" if kind else "no rhyme with"
         credit = self.partial * _likeness(lines[me], lines[mate], asked.lang)

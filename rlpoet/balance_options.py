@@ -55,7 +55,7 @@ class TBOptions:
     credit: str = "word"
     bearing: float = 0.2
     favour: float = 0.5
-    announce: float = 0.4
+    announce: float = 0.7
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9

@@ -110,7 +110,7 @@ class TrainConfig:
     credit: str = "word"
     bearing: float = 0.2
     favour: float = 0.5
-    announce: float = 0.4
+    announce: float = 0.7
     may_repeat: bool = True
     epochs: int = 1
     value_epochs: int = 2

@@ -138,7 +138,7 @@ class Form:
         meters: admissible metrical lengths; every line of one poem may have any of them when
             ``isometric`` is False, else all lines the same one. One tuple for each line when lines differ.
         feet: name of the foot pattern (English), or empty.
-        rhyme: ``consonant`` or ``assonant``.
+        rhyme: ``consonant``, ``assonant``, or ``historical``: what rhymed when the form was made counts too.
         description: one line for people.
     """
 

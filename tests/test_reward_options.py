@@ -80,6 +80,15 @@ def test_rhymes_of_the_eye_and_of_older_speech_count_where_they_may(a, b, strict
     assert score(Rhyme(historical=True), prompt, a, b) == float(b != "night")
 
 
+def test_english_sonnets_rhyme_as_their_century_did_unless_told_not_to():
+    prompt = Prompt("en", "sonnet-shakespearean")
+    ends = "day ground away sound night dream light stream tree hand see land love prove".split()
+    text = "\n".join(ends)
+    assert Rhyme().score([prompt], [text]) == [1.0]
+    assert Rhyme(historical=False).score([prompt], [text]) == [pytest.approx(6 / 7)]
+    assert "as poets have it" in Rhyme().explain(prompt, text).lines[-1].reason
+
+
 @pytest.mark.parametrize(
     "prompt, a, b", [(PAREADO, "la baca", "una vaca"), (Prompt("en", "couplet"), "the sea", "I see"), (COUPLET, "un saut", "un sot")]
 )

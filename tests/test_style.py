@@ -90,9 +90,24 @@ def test_what_was_heard_before_is_likelier():
 
 
 def test_sound_knows_no_spelling():
-    assert hear("Le SANG…", "fr") == hear("« le cent »", "fr")
+    assert hear("Le SANG…", "fr") == hear("« le cent » ...", "fr")
+    assert hear("Le SANG…", "fr").words == hear("« le cent »", "fr").words
     assert hear("VACA, vieja!", "es").words == hear("baca bieja", "es").words
     assert hear("the knight", "en").words == hear("The night;", "en").words
+
+
+def test_pauses_are_heard_once_between_two_words_however_they_are_pointed():
+    assert hear("Quoi !... toi, mon (fils) ?", "fr").pauses == ("", "!", ",", "", "?")
+    assert hear("— ¡Ay, luna: luna!!!", "es").pauses == ("—", ",", ";", "!")
+    assert set(hear("one well-known day", "en").pauses) == {""}
+    assert hear("", "en").pauses == ("",)
+
+
+def test_pauses_are_features_with_the_sounds_around_them_the_words_between_and_their_tune():
+    found = told_of(["ah, luna;", "luna sola"], "es")
+    assert {"pause /,/", "pause /a,/", "pause /a,l/", "pause /na;/", "pause /a;|/"} <= set(found)
+    assert {"breath /,/ 1", "breath /,/ 1 /;/ 1", "breath /|/ 2", "tune /,;|/", "tune /,;||/"} <= set(found)
+    assert not [name for name in told_of(["ah luna"], "es") if name.startswith("pause")]
 
 
 def test_liaison_is_heard_and_an_elided_vowel_is_not():
@@ -119,8 +134,8 @@ def test_rhymes_are_heard_with_their_distance_and_richness_within_a_group_only()
     assert {"rhyme 1-2", "rhyme 3-3", "richness 3-1", "scheme 0-0-1-3"} <= set(found)
     apart = told_of(lines, "fr", sizes=[2, 2])
     assert not [name for name in apart if name.startswith("rhyme")]
-    assert [name for name in apart if not name.startswith(("scheme", "lengths"))] == [
-        name for name in found if not name.startswith(("rhyme", "richness", "scheme", "lengths"))
+    assert [name for name in apart if not name.startswith(("scheme", "lengths", "tune"))] == [
+        name for name in found if not name.startswith(("rhyme", "richness", "scheme", "lengths", "tune"))
     ]
 
 

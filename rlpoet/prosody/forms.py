@@ -54,13 +54,24 @@ def forms(lang: str) -> tuple[Form, ...]:
 
 
 def answers(a: str, b: str, asked: Form) -> bool:
-    """Whether two lines rhyme as a form wants it: in full, or at least in assonance where the form is assonant.
+    """Whether two lines rhyme as a form wants it: in full, or at least in assonance where the form is assonant, or as poets of its
+    century had it where the form is historical and the ear of the language knows such rhymes.
 
     >>> answers("el mar", "San Juan", form("romance", "es")), answers("el mar", "San Juan", form("pareado", "es"))
     (True, False)
+    >>> answers("love", "prove", form("sonnet-shakespearean", "en")), answers("love", "prove", form("quatrain-abab", "en"))
+    (True, False)
     """
     kind = rhyme_kind(a, b, asked.lang)
-    return kind in verse(asked.lang).rhyming or (asked.rhyme == "assonant" and kind in ASSONANT)
+    if kind in verse(asked.lang).rhyming:
+        return True
+    return kind in (ASSONANT if asked.rhyme == "assonant" else detecting(asked.lang) if asked.rhyme == "historical" else ())
+
+
+def detecting(lang: str) -> Collection[str]:
+    """Kinds of rhyme by which a language's poets rhymed, heard today or not; none where the ear knows of none."""
+    kinds: Collection[str] = getattr(verse(lang), "detecting", ())
+    return kinds
 
 
 @functools.cache
@@ -110,8 +121,8 @@ def _form(cells: dict[str, str], where: str, langs: Collection[str]) -> Form:
     lang, scheme, rhyme = cells["lang"], cells["scheme"], cells["rhyme"]
     if lang not in langs:
         raise TableError(f"{where}: language {lang!r}; expected one of {', '.join(langs)}.")
-    if rhyme not in ("consonant", "assonant"):
-        raise TableError(f"{where}: rhyme {rhyme!r}; expected consonant or assonant.")
+    if rhyme not in ("consonant", "assonant", "historical"):
+        raise TableError(f"{where}: rhyme {rhyme!r}; expected consonant, assonant or historical.")
     letters = scheme.replace(" ", "")
     lone = sorted(letter for letter in set(letters) - {"x"} if letters.count(letter) == 1)
     if not letters.isalpha() or not letters.islower() or lone:

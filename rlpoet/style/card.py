@@ -20,9 +20,11 @@ def card(built: Built, command: str, n_bytes: int) -> str:
 
 Weights of {len(model.codes):,} features for {len(model.poets)} poets and for the average of all others: runs of one
 to six phones, words and beginnings of word pairs, vowels without consonants, consonants without vowels, rhythm of
-words and beats, alliteration, assonance, line ends, how far apart and how richly lines rhyme, lengths of neighbours.
+words and beats, alliteration, assonance, line ends, how far apart and how richly lines rhyme, lengths of neighbours,
+pauses with the phones before and after them, the words between them, and the tune of several.
 Beside them counts of runs of up to {ORDER} phones. {n_bytes / 1000:.0f} kB. It was made from phonetic transcriptions
-alone: spelling, capitals and punctuation were never seen. No verse is contained: the longest entries are words and
+alone: spelling, capitals, quotation marks and brackets were never seen; other punctuation is heard as the pause, long or
+short, asking, crying or trailing off, that a voice makes there, one between two words whatever signs stand there. No verse is contained: the longest entries are words and
 runs of seven phones.
 
     {command}

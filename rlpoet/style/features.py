@@ -17,8 +17,11 @@
 | richness | how many phones they share; with it, how many of them before the vowel | ``richness 4-1`` |
 | scheme | the same distances of two to four lines in a row, 0 for a line without such a mate | ``scheme 0-0-2-2`` |
 | lengths | syllables of two or three lines in a row | ``lengths 12-6`` |
+| pause | one to four phones and pauses in a row, a pause among them | ``pause /e?/`` |
+| breath | a pause and how many words lie before it since the last one, of one and two pauses | ``breath /,/ 3`` |
+| tune | one to four pauses in a row, ends of lines among them, however many lines they take | ``tune /,|./`` |
 
-The last four are of lines in company: they belong to the last of their lines.
+The last of them and the four before the pauses are of lines in company: they belong to the last of their lines.
 
 A number holds its kind, how many sounds it has, and the sounds themselves at seven bits each, so it can be told again.
 """
@@ -30,11 +33,11 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from rlpoet.style.sound import LineSound
+from rlpoet.style.sound import PAUSES, LineSound
 
 KINDS = (
     "phones", "vowels", "consonants", "rhythm", "beats", "length", "alliteration", "assonance", "end",
-    "word", "pair", "rhyme", "richness", "scheme", "lengths",
+    "word", "pair", "rhyme", "richness", "scheme", "lengths", "pause", "breath", "tune",
 )  # fmt: skip
 COUNTED = ("rhythm", "length", "rhyme", "richness", "scheme", "lengths")  # kinds spelt in numbers
 RUNS = {"phones": (1, 6), "vowels": (1, 4), "consonants": (2, 4), "rhythm": (1, 4), "beats": (5, 6)}  # shortest and longest
@@ -42,8 +45,11 @@ LONGEST_END = 6
 LONGEST_WORD, OF_EACH = 7, 3
 FARTHEST, RICHEST = 4, 6  # lines back, phones shared
 BITS = 7  # of a sound, so that an inventory has at most 125 phones
-OTHER, WORD, EDGE, FIRST = 0, 1, 2, 3  # an unheard-of phone, the space between words, the end of a line, the first phone
-BEATS = {"+": 3, "-": 4}
+OTHER, WORD, EDGE = 0, 1, 2  # an unheard-of phone, the space between words, the end of a line
+PAUSE = {pause: place for place, pause in enumerate(PAUSES, start=EDGE + 1)}
+FIRST = EDGE + 1 + len(PAUSES)  # the first phone
+POINTED = 4  # phones and pauses in a row
+BEATS = {"+": FIRST, "-": FIRST + 1}
 MOST = (1 << BITS) - 1 - FIRST
 
 
@@ -94,6 +100,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
         said = [[number.get(phone, OTHER) for phone in word] for word in line.words]
         here += [_code("word", word[:LONGEST_WORD]) for word in said]
         here += [_code("pair", [*a[:OF_EACH], WORD, *b[:OF_EACH]]) for a, b in itertools.pairwise(said)]
+        here += _pointed(line, said)
         single += here
         owners += [at] * len(here)
     for at, here in enumerate(_in_company(lines, sizes)):
@@ -122,7 +129,9 @@ def told(feature: int, phones: Sequence[str]) -> str:
         return f"{kind} {'-'.join('|' if sound == EDGE else str(sound - FIRST) for sound in sounds)}"
     if kind == "beats":
         return f"{kind} {''.join('|' if sound == EDGE else '+-'[sound - FIRST] for sound in sounds)}"
-    shown = ("?", " ", "|", *phones)
+    shown = ("?", " ", "|", *PAUSES, *phones)
+    if kind == "breath":
+        return f"{kind} {' '.join(f'/{shown[a]}/ {b - FIRST}' for a, b in zip(sounds[::2], sounds[1::2], strict=True))}"
     return f"{kind} /{''.join(shown[sound] for sound in sounds)}/"
 
 
@@ -135,8 +144,12 @@ def _in_company(lines: Sequence[LineSound], sizes: Sequence[int]) -> list[list[i
         vowels = [len(line.words[-1]) - line.nuclei[-1][-1] if line.words and line.nuclei[-1] else 0 for line in group]
         syllables = [min(MOST, len(line.beats) or sum(map(len, line.nuclei))) + FIRST for line in group]
         distances: list[int] = []
+        tune: list[int] = []
         for n in range(len(group)):
             here: list[int] = []
+            for pause in (*(PAUSE[pause] for pause in group[n].pauses if pause), EDGE):
+                tune.append(pause)
+                here += [_code("tune", tune[-run:]) for run in (1, 2, 3, 4) if len(tune) >= run]
             distance = FIRST
             for back in range(1, min(FARTHEST, n) + 1):
                 shared = next((k for k, (a, b) in enumerate(zip(tails[n], tails[n - back], strict=False)) if a != b), None)
@@ -151,6 +164,32 @@ def _in_company(lines: Sequence[LineSound], sizes: Sequence[int]) -> list[list[i
             here += [_code("lengths", syllables[n - run + 1 : n + 1]) for run in (2, 3) if n + 1 >= run]
             found.append(here)
     return found
+
+
+def _pointed(line: LineSound, said: Sequence[Sequence[int]]) -> list[int]:
+    """Pauses with the phones around them, and with the words between them."""
+    before, *after = line.pauses or ("",)
+    spoken = [PAUSE.get(before, WORD)]
+    breaths: list[list[int]] = []
+    n_words = 0
+    for word, pause in zip(said, after, strict=False):
+        spoken += [*word, PAUSE.get(pause, WORD)]
+        n_words += 1
+        if pause:
+            breaths.append([PAUSE[pause], min(MOST, n_words) + FIRST])
+            n_words = 0
+    breaths.append([EDGE, min(MOST, n_words) + FIRST])
+    spoken.append(EDGE)
+    here = []
+    for at, sound in enumerate(spoken):
+        if EDGE < sound < FIRST:  # every run of which this is the last pause
+            for begin in range(max(0, at - POINTED + 1), at + 1):
+                for end in range(at + 1, min(begin + POINTED, len(spoken)) + 1):
+                    if end > at + 1 and EDGE < spoken[end - 1] < FIRST:
+                        break
+                    here.append(_code("pause", spoken[begin:end]))
+    here += [_code("breath", own) for own in breaths] + [_code("breath", [*a, *b]) for a, b in itertools.pairwise(breaths)]
+    return here
 
 
 def kind_of(feature: int) -> str:

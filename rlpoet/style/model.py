@@ -26,7 +26,7 @@ from rlpoet.style.sound import LineSound, hear
 
 SHIPPED = Path(__file__).parent / "data"
 FILE = "style.npz"
-FORMAT = 1  # of the file; a change of the features or of their weighing raises it
+FORMAT = 2  # of the file; a change of the features or of their weighing raises it
 AVERAGE = "average"  # the voice of everybody else
 FEW, MANY = 0.25, 0.5  # shares of guessed words in a line: up to the first it is verse, from the second it is not
 

@@ -1,7 +1,9 @@
-"""What the ear gets of a line of verse: its phones word by word, its vowels, its beats; nothing of how it is spelt or pointed.
+"""What the ear gets of a line of verse: its phones word by word, its vowels, its beats and its pauses; nothing of how it is spelt.
 
 A line is heard in the reading scansion takes, so French liaison and the counted mute e are in it and an elided one is not. Word
-boundaries are kept, as in any phonetic transcription; stress is that of the scanned line (Spanish, English).
+boundaries are kept, as in any phonetic transcription, and so are pauses, with the tune that leads to them, as a voice makes them where
+the text is pointed: one between two words, whatever signs stand there. Quotation marks, brackets and capitals make no sound. Stress is
+that of the scanned line (Spanish, English).
 """
 
 from __future__ import annotations
@@ -12,6 +14,9 @@ from dataclasses import dataclass
 from rlpoet.prosody import verse
 
 REMEMBERED = 50_000  # lines; a training run hears the same openings and replayed poems again and again
+SHORT, MIDDLE, FULL, ASKING, CRYING, TRAILING, BROKEN = ",", ";", ".", "?", "!", "…", "—"
+PAUSES = (ASKING, CRYING, TRAILING, FULL, MIDDLE, SHORT, BROKEN)  # the first that is pointed counts
+SIGNS = {ASKING: "?", CRYING: "!", TRAILING: "…", FULL: ".", MIDDLE: ";:", SHORT: ",", BROKEN: "—–"}
 TIE = "‿"  # a link that is no sound of its own: two vowels share a syllable
 
 
@@ -24,12 +29,14 @@ class LineSound:
         nuclei: for each word the places of its vowels in its phones.
         beats: ``+`` and ``-``, one a syllable, or empty where the meter counts no stress.
         guessed: words whose pronunciation is a guess.
+        pauses: before the first word and after each word, one of ``PAUSES`` or nothing.
     """
 
     words: tuple[tuple[str, ...], ...]
     nuclei: tuple[tuple[int, ...], ...]
     beats: str = ""
     guessed: tuple[str, ...] = ()
+    pauses: tuple[str, ...] = ()
 
     @property
     def n_phones(self) -> int:
@@ -42,15 +49,20 @@ def hear(line: str, lang: str) -> LineSound:
 
     >>> ["".join(word) for word in hear("les amis, c'est l'hiver", "fr").words]
     ['le', 'zami', 'sɛ', 'livɛʁ']
-    >>> hear("Les AMIS c’est l’hiver !", "fr") == hear("les amis, c'est l'hiver", "fr")
+    >>> hear("« Les AMIS » ; c’est l’hiver", "fr") == hear("les amis : c'est l'hiver", "fr")
     True
+    >>> hear("Quoi ! toi, mon fils ?...", "fr").pauses
+    ('', '!', ',', '', '?')
     """
     ear = verse(lang)
     words: list[tuple[str, ...]] = []
     nuclei: list[tuple[int, ...]] = []
     guessed: list[str] = []
     before: tuple[str, ...] = ()  # sounds that lean on the word to come
+    gaps, read = [""], 0  # what stands before the first word and after each, and how far the line is read
     for word in ear.words(line):
+        gaps[-1] += line[read : word.start]
+        read = word.end
         if not word.heard.known:
             guessed.append(line[word.start : word.end])
         if not word.heard.pronunciations:
@@ -60,10 +72,17 @@ def hear(line: str, lang: str) -> LineSound:
         link = (word.link,) if word.link and word.link != TIE else ()
         if said.nuclei:
             words.append(phones)
+            gaps.append("")
             nuclei.append(tuple(len(before) + place for place in said.nuclei))
             before = link
         else:  # c', l', qu': no syllable of its own
             before = phones + link
     if before and words:
         words[-1] += before
-    return LineSound(tuple(words), tuple(nuclei), ear.scan(line).stress or "", tuple(guessed))
+    gaps[-1] += line[read:]
+    return LineSound(tuple(words), tuple(nuclei), ear.scan(line).stress or "", tuple(guessed), tuple(map(_pause, gaps)))
+
+
+def _pause(gap: str) -> str:
+    gap = gap.replace("...", "…")
+    return next((pause for pause in PAUSES if any(sign in gap for sign in SIGNS[pause])), "")

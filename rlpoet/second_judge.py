@@ -7,9 +7,9 @@ agreement with annotated verse), and that is how they are to be read: not by the
 | --- | --- | --- |
 | French | epitran fra-Latn, last vowel onward | vowels of the spelling, e caduc, one for each possible diérèse |
 | Spanish | accent rules and letters of the spelling, seseo and yeísmo | vowels of the spelling, sinalefa, the end's accent |
-| English | CMUdict by ``pronouncing``, and nothing for a word it lacks | CMUdict, pyphen for a word it lacks |
+| English | CMUdict by ``pronouncing``, -y lifted; a word it lacks by its last letters | CMUdict, pyphen for a word it lacks |
 
-CMUdict is also the source of the English ear, whose rules and exceptions the judge does without.
+CMUdict is also the source of the English ear, whose rules, tables and exceptions the judge does without.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import functools
 import itertools
 import re
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -25,6 +26,7 @@ from rlpoet.languages import code_of
 from rlpoet.types import Form
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+SUFFIX = range(3, 7)  # letters by which a word is like another
 STRONG, WEAK = "aeoáéóíú", "iuü"
 SOUNDS_ES = (  # letters of a tail to its sounds, in order
     ("á", "a"), ("é", "e"), ("í", "i"), ("ó", "o"), ("ú", "u"),
@@ -177,15 +179,41 @@ class Spanish:
 
 
 class English:
-    """CMUdict as it is."""
+    """CMUdict, a final -y lifted as verse lifts it, and words it lacks by their letters' likes in it."""
 
-    name = "CMUdict; CMUdict and pyphen"
+    name = "CMUdict, unknown words by analogy; CMUdict and pyphen"
 
     def rhyme(self, a: str, b: str) -> bool:
+        return bool(self._tails(_whole_end(a)) & self._tails(_whole_end(b)))
+
+    @functools.lru_cache(maxsize=50_000)
+    def _tails(self, word: str) -> frozenset[str]:
+        """Phones from a stressed vowel on, without marks of stress; from the last vowel too where it is that of *eternity*."""
         import pronouncing
 
-        parts = [{pronouncing.rhyming_part(phones) for phones in pronouncing.phones_for_word(_whole_end(line))} for line in (a, b)]
-        return bool(parts[0] & parts[1])
+        said = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
+        if not said:
+            return self._alike(word.replace("'d", "ed").replace("'st", "est").replace("'", ""))
+        lifted = {"IY" for phones in said if phones.endswith("IY0") and pronouncing.syllable_count(phones) > 2}
+        return frozenset({re.sub(r"\d", "", pronouncing.rhyming_part(phones)) for phones in said} | lifted)
+
+    @functools.cached_property
+    def _by_letters(self) -> dict[str, str]:
+        """The commonest tail of the words that end in three to six given letters."""
+        import pronouncing
+
+        pronouncing.init_cmu()
+        votes: dict[str, Counter[str]] = defaultdict(Counter)
+        for word, phones in pronouncing.pronunciations:
+            if word.isalpha():
+                for n in SUFFIX:
+                    votes[word[-n:]][re.sub(r"\d", "", pronouncing.rhyming_part(phones))] += len(word) >= n
+        return {letters: tails.most_common(1)[0][0] for letters, tails in votes.items()}
+
+    def _alike(self, word: str) -> frozenset[str]:
+        """The tail of a word that CMUdict lacks, by the longest end of it that one of its words has."""
+        found = next((tail for n in reversed(SUFFIX) if (tail := self._by_letters.get(word[-n:])) and len(word) >= n), None)
+        return frozenset({found} if found else ())
 
     def lengths(self, line: str) -> range:
         counts = [self._count(word) for word in WORD.findall(line.lower().replace("’", "'"))]

@@ -24,8 +24,8 @@ words and beats, alliteration, assonance, line ends, how far apart and how richl
 pauses with the phones before and after them, the words between them, and the tune of several.
 Beside them counts of runs of up to {ORDER} phones. {n_bytes / 1000:.0f} kB. It was made from phonetic transcriptions
 alone: spelling, capitals, quotation marks and brackets were never seen; other punctuation is heard as the pause, long or
-short, asking, crying or trailing off, that a voice makes there, one between two words whatever signs stand there. No verse is contained: the longest entries are words and
-runs of seven phones.
+short, asking, crying or trailing off, that a voice makes there, one between two words whatever signs stand there. No verse
+is contained: the longest entries are words and runs of seven phones.
 
     {command}
 

@@ -96,7 +96,7 @@ def token_weights(
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word
         weights[:, ::2][parted] *= favoured(log_p[parted], favour)
     of_token = weights.gather(1, part_of)  # (B, S)
-    if announce < 1.0 and rollout.sounds is not None:
+    if announce < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
         begun = rollout.sounds >= 0  # (B, L)
         rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
         own = torch.zeros(rollout.sounds.shape)

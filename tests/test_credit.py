@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -116,3 +118,14 @@ def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(announce: fl
     assert torch.allclose(found.gather(1, rollout.sounds), wanted, atol=1e-6)
     elsewhere = torch.ones_like(full, dtype=torch.bool).scatter(1, rollout.sounds, False)
     assert torch.equal(found[elsewhere], full[elsewhere])
+
+
+def test_a_batch_in_which_no_line_was_finished_has_weights_all_the_same() -> None:
+    rollout, _ = written(BAUDELAIRE)
+    cut = replace(
+        rollout, line_ends=rollout.line_ends[:, :0], end_words=rollout.end_words[:, :0], sounds=torch.empty(1, 0, dtype=torch.long)
+    )
+    weights = token_weights(
+        cut, torch.zeros(cut.ids.shape), REWARD, beta=6.0, group=torch.zeros(1, dtype=torch.long), bearing=0.2, announce=0.5
+    )
+    assert weights.shape == cut.ids.shape

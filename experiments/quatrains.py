@@ -13,11 +13,39 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Collection, Sequence
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.corpus import read_poems
 from rlpoet.evaluation import measure, poem_facts
 from rlpoet.types import Prompt
+
+FORMS = ("quatrain-abab", "quatrain-abba")
+
+
+def figures(
+    policy: CausalPolicy,
+    *,
+    forms: Sequence[str] = FORMS,
+    authors: bool = True,
+    each: int = 12,
+    may_repeat: bool = False,
+    known: Collection[str] = (),
+) -> dict[str, float]:
+    """What a policy writes of each form, by 20 of its authors and by none (a fifth), or by none alone.
+
+    Args:
+        each: poems a prompt.
+        known: words of a corpus; without any, ``invented`` is left out.
+    """
+    by = (None,) * 5 + policy.authors[:20] if authors else (None,)
+    drawn = policy.sample([Prompt(policy.lang, name, author=author) for name in forms for author in by], each, may_repeat=may_repeat)
+    told = measure(drawn.prompts, drawn.texts)
+    if known:
+        facts = [poem_facts(prompt, text) for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
+        words = [re.sub(r"^\w{1,2}'", "", word) for fact in facts for word in fact.end_words]
+        told["invented"] = sum(word not in known for word in words) / len(words)
+    return told
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -25,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("policies", nargs="+")
     parser.add_argument("--lang", required=True)
     parser.add_argument("--corpus", required=True)
-    parser.add_argument("--forms", nargs="+", default=["quatrain-abab", "quatrain-abba"])
+    parser.add_argument("--forms", nargs="+", default=FORMS)
     parser.add_argument("--no_authors", action="store_true", help="one prompt a form, without an author")
     parser.add_argument("--each", type=int, default=12, help="poems of each prompt (25 a form, or one)")
     parser.add_argument("--seed", type=int, default=7)
@@ -33,14 +61,10 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     known = {word for poem in read_poems([args.corpus]) for line in poem.lines for word in re.findall(r"\w+", line.lower())}
     for source in args.policies:
-        policy = CausalPolicy.load(source, seed=args.seed)
-        authors = (None,) if args.no_authors else (None,) * 5 + policy.authors[:20]
-        prompts = [Prompt(args.lang, name, author=author) for name in args.forms for author in authors]
-        drawn = policy.sample(prompts, args.each, may_repeat=args.may_repeat)
-        facts = [poem_facts(prompt, text) for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
-        words = [re.sub(r"^\w{1,2}'", "", word) for fact in facts for word in fact.end_words]
-        told = {"policy": source, **measure(drawn.prompts, drawn.texts), "invented": sum(word not in known for word in words) / len(words)}
-        sys.stdout.write(json.dumps(told) + "\n")
+        policy = CausalPolicy.load(source, seed=args.seed, lang=args.lang)
+        options = {"forms": args.forms, "authors": not args.no_authors, "each": args.each, "may_repeat": args.may_repeat, "known": known}
+        sys.stdout.write(json.dumps({"policy": source, **figures(policy, **options)}) + "\n")
+        sys.stdout.flush()
     return 0
 
 

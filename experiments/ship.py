@@ -1,6 +1,6 @@
-"""Put the policy of a training run where the package ships it, in bfloat16, with a card of the run's own figures.
+"""Put the policy of a training run, or the mean of several, where the package ships it, in bfloat16, with a card of their figures.
 
-    python -m experiments.ship runs/fr-tb-s0            # writes policies/pretrained/fr-tb
+python -m experiments.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import argparse
 import json
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 
+from experiments.average import mean_weights
+from experiments.quatrains import figures
 from policies.causal_lm import CausalPolicy
 from policies.model_files import SHIPPED
 from rlpoet.train_command import TrainConfig
@@ -54,10 +57,26 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def card(lang: str, config: dict[str, Any], result: dict[str, Any]) -> str:
-    """The model card: front matter, data, command, figures before and after."""
-    before, after = result["before"], result["after"]
-    rows = "\n".join(f"| {told} | {before[name]:.3f} | {after[name]:.3f} |" for name, told in ROWS.items() if name in before)
+def card(lang: str, config: dict[str, Any], results: Sequence[dict[str, Any]], figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The model card: front matter, data, command, figures of each run before and after, and of what ships beside its prior.
+
+    Args:
+        config: of the first run.
+        figures: of ``prior`` and ``policy``, by ``experiments.quatrains.figures``.
+    """
+    name = NAMES.get(lang, lang)
+    seeds = ", ".join(str(result["seed"]) for result in results)
+    commits = ", ".join(sorted({result["commit"] for result in results}))
+    mean = f"The weights are the mean of {len(results)} such runs, seeds {seeds}. " if len(results) > 1 else f"Seed {seeds}. "
+    runs = "\n".join(
+        f"| {result['seed']} | "
+        + " | ".join(f"{result['before'][key]:.3f} -> {result['after'][key]:.3f}" for key in ROWS if key in result["before"])
+        + " |"
+        for result in results
+    )
+    heads = [told for key, told in ROWS.items() if key in results[0]["before"]]
+    sides = figures["prior"], figures["policy"]
+    shipped = "\n".join(f"| {told} | {sides[0][key]:.3f} | {sides[1][key]:.3f} |" for key, told in ROWS.items() if key in sides[0])
     return f"""---
 language: {lang}
 license: apache-2.0
@@ -65,25 +84,34 @@ library_name: transformers
 pipeline_tag: text-generation
 tags: [poetry, rlpoet, reinforcement-learning]
 ---
-# rlpoet {NAMES.get(lang, lang)} rhyming policy
+# rlpoet {name} rhyming policy
 
-The shipped {NAMES.get(lang, lang)} prior (`policies/pretrained/{lang}`, whose card says what it was trained on), trained by
+The shipped {name} prior (`policies/pretrained/{lang}`, whose card says what it was trained on), trained by
 trajectory balance to rhyme and keep its meter. `rlpoet generate` uses it; marks and word order are the prior's.
 
 ## Training
 
     {command_of(config)}
 
-Commit {result["commit"]}, seed {result["seed"]}, {result["steps"]} steps, {result["fresh_samples"]:,} fresh poems,
-{result["seconds"]:.0f} s of training. No poem was read: the model learned from its own texts and the rewards.
+{mean}Commit {commits}; {results[0]["steps"]} steps, {results[0]["fresh_samples"]:,} fresh poems and
+some {max(result["seconds"] for result in results):.0f} s of training a run. No poem was read: the models learned from their own texts
+and the rewards. `python -m experiments.ship RUN ...` made this folder.
 
 ## Figures
 
-{before["n"]:.0f} fresh poems each, forms {", ".join(result["forms"])}, temperature 1, measured by the same run:
+{results[0]["before"]["n"]:.0f} fresh poems before and after each run, forms {", ".join(results[0]["forms"])}, temperature 1,
+measured by the run:
+
+| seed | {" | ".join(heads)} |
+|{" --- |" * (len(heads) + 1)}
+{runs}
+
+What ships: {figures["policy"]["n"]:.0f} poems of each side, the same forms, 20 authors and none, temperature 1, seed 7
+(`python -m experiments.quatrains`):
 
 | | prior | this policy |
 | --- | --- | --- |
-{rows}
+{shipped}
 
 ## Limits
 
@@ -93,15 +121,18 @@ Rhyme and length are what was paid for. It makes no sense for long, and keeps th
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("runs", type=Path, nargs="+")
     args = parser.parse_args()
-    result = json.loads((args.run / "result.json").read_text(encoding="utf-8"))
-    config = yaml.safe_load((args.run / "config.yaml").read_text(encoding="utf-8"))
-    lang = result["lang"]
-    folder = SHIPPED / f"{lang}-{result['algo']}"
-    CausalPolicy.load(args.run / "policy").save(str(folder), dtype=torch.bfloat16)
-    (folder / "README.md").write_text(card(lang, config, result), encoding="utf-8")
-    sys.stdout.write(f"{folder}\n")
+    results = [json.loads((run / "result.json").read_text(encoding="utf-8")) for run in args.runs]
+    config = yaml.safe_load((args.runs[0] / "config.yaml").read_text(encoding="utf-8"))
+    lang = results[0]["lang"]
+    folder = SHIPPED / f"{lang}-{results[0]['algo']}"
+    policies = [CausalPolicy.load(run / "policy") for run in args.runs]
+    policies[0].model.load_state_dict(mean_weights([(1.0, own.model.state_dict()) for own in policies]))
+    policies[0].save(str(folder), dtype=torch.bfloat16)
+    told = {side: figures(CausalPolicy.load(name, seed=7)) for side, name in (("prior", lang), ("policy", str(folder)))}
+    (folder / "README.md").write_text(card(lang, config, results, told), encoding="utf-8")
+    sys.stdout.write(f"{folder}\n{json.dumps(told)}\n")
 
 
 if __name__ == "__main__":

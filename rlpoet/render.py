@@ -33,7 +33,7 @@ CSS = "\n".join(
     [
         ".poem{margin:0 0 1.25rem}",
         ".poem ol{list-style:none;margin:.25rem 0;padding:0}",
-        ".poem li{display:grid;grid-template-columns:1rem 3.6rem 1fr;gap:0 .5rem;line-height:1.5}",
+        ".poem li{display:grid;grid-template-columns:1rem minmax(3.6rem,max-content) 1fr;gap:0 .5rem;line-height:1.5}",
         ".poem li.gap{height:.7rem}",
         ".poem .letter{font-weight:700}",
         ".poem .count{opacity:.7;font-variant-numeric:tabular-nums}",

@@ -12,6 +12,7 @@ from rlpoet.credit import CREDITS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.train_command import TrainConfig
 
+OF_CREDIT = {"narrow-bearing", "favour", "prior-sounds"}  # levers of credit by parts
 BASE = "full"  # name of the recipe with nothing taken out
 
 
@@ -38,6 +39,9 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
     "tb": (
         *ALL,
         Lever("narrow-bearing", {"bearing": 0.2}, {"bearing": 1.0}),
+        Lever("favour", {"favour": 0.5}, {"favour": 0.0}),
+        Lever("prior-sounds", {"announce": 0.7}, {"announce": 1.0}),
+        Lever("repeats", {"may_repeat": True}, {"may_repeat": False}),
         Lever("replay", {"replay": 0.5}, {"replay": 0.0}),
         Lever("learned-log-z", {"log_z": "learned", "credit": "poem"}, {"log_z": "vargrad"}),
     ),
@@ -80,7 +84,7 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
             raise UnknownName("--kind levers: --common.algo", recipe.algo, LEVERS)
         shares_itself = recipe.algo == "tb" and recipe.objective != "tb"  # flows have no use for credit and bearing
         arms = [] if shares_itself else _others("credit", CREDITS, recipe)
-        arms += [lever.arm(recipe) for lever in LEVERS[recipe.algo] if not (shares_itself and lever.name == "narrow-bearing")]
+        arms += [lever.arm(recipe) for lever in LEVERS[recipe.algo] if not (shares_itself and lever.name in OF_CREDIT)]
         if recipe.algo == "tb":
             arms += _others("objective", OBJECTIVES, recipe)
             arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.explore_file]

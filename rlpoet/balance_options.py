@@ -45,7 +45,7 @@ class TBOptions:
 
     prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 22.0
+    beta: float = 30.0
     beta_warmup: int = 20
     learning_rate: float = 6e-4
     warmup: int = 10

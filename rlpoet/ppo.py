@@ -72,7 +72,7 @@ class PPOOptions:
 
     prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 22.0
+    beta: float = 30.0
     beta_warmup: int = 20
     kl_target: float = 0.0
     learning_rate: float = 6e-4

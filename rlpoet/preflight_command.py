@@ -50,7 +50,7 @@ class PreflightConfig:
     reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
     compose: str = "weighted-mean"
     gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
-    beta: float = 22.0
+    beta: float = 30.0
     prompts: int = 80
     group_size: int = 8
     seed: int = 0

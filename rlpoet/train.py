@@ -42,6 +42,7 @@ from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
+from rlpoet.trainer import free_threads
 from rlpoet.trainers import BASELINES, baseline_of, check_baseline
 from rlpoet.types import Prompt
 from rlpoet.variety import batch_variety
@@ -88,7 +89,7 @@ def train(config: TrainConfig) -> int:
     if config.resume is not None:
         config = resumed(config)
     check(config)
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.set_num_threads(config.threads or free_threads())
     out = console(stderr=True)
     score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum)
     policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)

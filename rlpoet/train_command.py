@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.commands import Command
 
-DEFAULT_REWARDS = {"rhyme": 2.0, "meter": 1.0}
+DEFAULT_REWARDS = {"rhyme": 1.5, "meter": 1.0}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
 DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"strained": 0.5}}
 
@@ -80,7 +80,7 @@ class TrainConfig:
         eval_samples: fresh poems measured before and after.
         precision: bf16 or fp32; the final figures are always computed in fp32.
         seed: of sampling, prompts and evaluation.
-        threads: processor threads, 0 for all cores.
+        threads: processor threads, 0 for all cores that nobody else keeps busy when the run begins.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
         report_to: tensorboard or none.
@@ -102,7 +102,7 @@ class TrainConfig:
     max_steps: int = 0
     prompts_per_step: int = 24
     group_size: int = 8
-    beta: float = 22.0
+    beta: float = 30.0
     beta_warmup: int = 20
     learning_rate: float = 6e-4
     replay: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,18 @@ import torch
 from torch import nn
 
 from rlpoet.errors import RlpoetError
+
+
+def free_threads() -> int:
+    """As many threads as there are cores that nobody keeps busy, at least 1.
+
+    Two threads beside two other jobs on two cores wait for each other at every product: a step that takes two seconds took a minute.
+    """
+    try:
+        busy = os.getloadavg()[0]
+    except (AttributeError, OSError):  # a system that does not tell
+        busy = 0.0
+    return max(1, torch.get_num_threads() - round(busy))
 
 
 def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Parameter]:

@@ -25,6 +25,7 @@ from rlpoet.tracking import read_jsonl
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
+BEGUN = "before.json"  # what a run writes before it trains
 N_TOLD = 6  # last lines of a failed run's log
 Outcome = Literal["done", "failed", "stopped"]
 
@@ -73,6 +74,7 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
     running: list[Running] = []
     with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as asked:
         told = 0
+        starting: list[Running] = []  # when they were asked to stop
         try:
             while running or (waiting and not asked):
                 while waiting and len(running) < jobs and not asked:
@@ -83,6 +85,11 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                     told = len(asked)
                     _stop(running, signal.SIGINT if told == 1 else signal.SIGKILL)
                     out.print(f"Stopping {len(running)} runs; they save and measure." if told == 1 else "Ended at once.")
+                    starting = [one for one in running if not (one.cell.folder / BEGUN).exists()]
+                # an interrupt in the middle of an import can be lost: whoever goes on all the same is asked again
+                deaf = [one for one in starting if one in running and (one.cell.folder / BEGUN).exists()]
+                _stop(deaf, signal.SIGINT)
+                starting = [one for one in starting if one not in deaf]
                 for one in [one for one in running if _over(one)]:
                     running.remove(one)
                     ended[one.cell.name] = _outcome(one, stopped=bool(asked))

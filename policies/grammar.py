@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from policies.answers import Answers, Spelled
-from policies.verse_format import BREAK, END, VerseFormat
+from policies.verse_format import BREAK, END, VerseFormat, canonical
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
 from rlpoet.types import Prompt
@@ -62,7 +62,8 @@ class Grammar:
         self.answers: Answers | None = None
         if spelled is not None:
             letters = ["".join(form(prompt.form, prompt.lang).letters) for prompt in prompts]
-            self.answers = Answers(spelled, letters, [[last_word(line) for line in prompt.opening] for prompt in prompts])
+            given = [[verse_format.last_word(canonical(line, verse_format.lang)) for line in prompt.opening] for prompt in prompts]
+            self.answers = Answers(spelled, letters, given)
         self.phase = [self._line(row) for row in range(len(prompts))]
         self.forced: list[list[int]] = [[] for _ in prompts]
 
@@ -109,9 +110,3 @@ class Grammar:
         if self.answers is not None:
             self.answers.begin(row)
         return TAIL if self.plans else FIRST_WORD
-
-
-def last_word(line: str) -> str:
-    """The last word of a line as it is spelt, signs around it left on."""
-    words = [word for word in line.split() if any(c.isalpha() for c in word)]
-    return words[-1] if words else ""

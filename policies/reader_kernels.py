@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from policies.kernels import LANES, _exp, _narrow, _wide, compiled
+from policies.kernels import LANES, _exp, _narrow, _wide, compiled, highest, turn
 
 
 @compiled
@@ -49,14 +49,8 @@ def rotate(mixed, cosine, sine, query, keys, values):  # type: ignore[no-untyped
     groups = keys.shape[1]
     for i in range(n_rows):
         for s in range(n_places):
-            turn, other = cosine[s], sine[s]
             for h in range(n_heads + groups):
-                source = mixed[i, s, h]
-                target = query[i, h, s] if h < n_heads else keys[i, h - n_heads, s]
-                for d in range(size // 2):
-                    a, b = _wide(source[2 * d]), _wide(source[2 * d + 1])
-                    target[2 * d] = _narrow(a * turn[d] - b * other[d], target)
-                    target[2 * d + 1] = _narrow(a * other[d] + b * turn[d], target)
+                turn(mixed[i, s, h], query[i, h, s] if h < n_heads else keys[i, h - n_heads, s], cosine[s], sine[s])
             for g in range(groups):
                 source, target = mixed[i, s, n_heads + groups + g], values[i, g, s]
                 for d in range(size):
@@ -70,14 +64,9 @@ def rotate_back(by_query, by_keys, by_values, cosine, sine, by_mixed):  # type: 
     groups = by_keys.shape[1]
     for i in range(n_rows):
         for s in range(n_places):
-            turn, other = cosine[s], sine[s]
+            back = -sine[s]
             for h in range(n_heads + groups):
-                source = by_query[i, h, s] if h < n_heads else by_keys[i, h - n_heads, s]
-                target = by_mixed[i, s, h]
-                for d in range(size // 2):
-                    a, b = _wide(source[2 * d]), _wide(source[2 * d + 1])
-                    target[2 * d] = _narrow(a * turn[d] + b * other[d], target)
-                    target[2 * d + 1] = _narrow(b * turn[d] - a * other[d], target)
+                turn(by_query[i, h, s] if h < n_heads else by_keys[i, h - n_heads, s], by_mixed[i, s, h], cosine[s], back)
             for g in range(groups):
                 source, target = by_values[i, g, s], by_mixed[i, s, n_heads + groups + g]
                 for d in range(size):
@@ -95,18 +84,7 @@ def softmax(scores, row):  # type: ignore[no-untyped-def]
             reach = s + 1
             for j in range(reach):
                 row[j] = _wide(own[j])
-            parts = reach // LANES
-            for j in range(LANES):
-                tops[j] = row[min(j, reach - 1)]
-            for k in range(1, parts):
-                part = row[k * LANES : (k + 1) * LANES]
-                for j in range(LANES):
-                    tops[j] = max(part[j], tops[j])
-            top = tops[0]
-            for j in range(1, LANES):
-                top = max(top, tops[j])
-            for j in range(parts * LANES, reach):
-                top = max(top, row[j])
+            top = highest(row, reach, tops)
             total = row[0] * np.float32(0.0)
             for j in range(reach):
                 p = _exp(row[j] - top)
@@ -146,23 +124,12 @@ def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyp
     """
     n_rows, n_pieces = logits.shape
     tops = np.empty(LANES, row.dtype)
-    parts = n_pieces // LANES
     for i in range(n_rows):
         own = logits[i]
         for j in range(n_pieces):
             row[j] = _wide(own[j])
         row[pad] = -30.0
-        top = row[0]
-        for j in range(LANES):
-            tops[j] = row[0]
-        for k in range(parts):
-            part = row[k * LANES : (k + 1) * LANES]
-            for j in range(LANES):
-                tops[j] = max(part[j], tops[j])
-        for j in range(LANES):
-            top = max(top, tops[j])
-        for j in range(parts * LANES, n_pieces):
-            top = max(top, row[j])
+        top = highest(row, n_pieces, tops)
         wanted = row[target[i]] - top
         mixed = row[0] * np.float32(0.0)
         if len(entropy):

@@ -206,8 +206,10 @@ class English:
         votes: dict[str, Counter[str]] = defaultdict(Counter)
         for word, phones in pronouncing.pronunciations:
             if word.isalpha():
+                tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
                 for n in SUFFIX:
-                    votes[word[-n:]][re.sub(r"\d", "", pronouncing.rhyming_part(phones))] += len(word) >= n
+                    if len(word) >= n:
+                        votes[word[-n:]][tail] += 1
         return {letters: tails.most_common(1)[0][0] for letters, tails in votes.items()}
 
     def _alike(self, word: str) -> frozenset[str]:

@@ -80,7 +80,8 @@ def test_a_run_lowers_the_cost_of_poems_it_has_not_read_and_leaves_what_it_says(
     phases = [json.loads(row)["phase"] for row in (run / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
     assert phases == ["before", "after"]
     again = CausalPolicy.load(run)
-    assert "Louise Labé" in again.authors and again.sample([Prompt("fr", "couplet", "Louise Labé")], 8, max_new_tokens=2000).ended.any()
+    drawn = again.sample([Prompt("fr", "couplet", "Louise Labé")], 8, max_new_tokens=4000)
+    assert "Louise Labé" in again.authors and drawn.ended.float().mean() > 0.5
     with pytest.raises(RlpoetError, match="holds a run already"):
         finetune_run.finetune_run(finetune_run.FinetuneConfig(str(base), (str(poems),), str(run), max_steps=1))
 

@@ -46,6 +46,31 @@ def test_bfloat16_is_rounded_to_nearest_even() -> None:
     assert gated.tolist() == (100.0 * (x / 100)).bfloat16().tolist()
 
 
+@pytest.mark.parametrize(("lowest", "error"), [(-1.0, 3e-7), (-80.0, 4e-6)])
+def test_the_exponential_is_as_near_as_is_said(lowest: float, error: float) -> None:
+    x = np.linspace(lowest, 0.0, 1 << 14, dtype=np.float32)
+    shares = np.stack([x, np.zeros_like(x)], 1)[:, None]  # of two, by which e to x is the one over the other
+    kernels.softmax(shares, np.zeros((0, 0), np.float32))
+    shares = shares.astype(np.float64)
+    rounding = 1.2e-7  # of the two shares themselves
+    assert np.abs(shares[:, 0, 0] / shares[:, 0, 1] / np.exp(x.astype(np.float64)) - 1).max() < error + rounding
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_uncompiled_the_loops_do_the_same(dtype: torch.dtype) -> None:
+    wide, mixed = torch.randn(2, 6).to(dtype), torch.randn(2, 3, 4).to(dtype)
+    cosine, sine = np.cos(np.arange(2, dtype=np.float32)), np.sin(np.arange(2, dtype=np.float32))
+    told = []
+    for gate, rotate in ((kernels.gate, kernels.rotate), (kernels.gate.py_func, kernels.rotate.py_func)):
+        gated, query = torch.empty(2, 3, dtype=dtype), torch.zeros(2, 1, 4)
+        keys, values = torch.zeros(2, 1, 4, 5), torch.zeros(2, 1, 5, 4)
+        gate(kernels.array_of(wide), kernels.array_of(gated))
+        rotate(kernels.array_of(mixed), cosine, sine, 3, query.numpy(), keys.numpy(), values.numpy())
+        told.append([x.float() for x in (gated, query, keys, values)])
+    assert all(torch.allclose(a, b, rtol=1e-2 if dtype == torch.bfloat16 else 1e-5) for a, b in zip(*told, strict=True))
+    assert told[0][2][..., 3].abs().sum() > 0 and told[0][2][..., :3].abs().sum() == 0
+
+
 @pytest.mark.parametrize("reach", [1, 15, 16, 17, 45])
 def test_softmax_hides_what_is_hidden(reach: int) -> None:
     scores = torch.randn(3, 2, reach) * 5

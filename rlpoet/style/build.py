@@ -22,8 +22,10 @@ MOST = {"train": 1500, "calibrate": 60, "judge": 100}  # groups a voice
 KEPT = 100_000  # features; of all that come in four groups those that tell the voices apart best, by chi-square
 FEWEST = 4  # groups a feature comes in
 LIGHT, HEAVY = 0.5, 1.4  # what features weigh that say in part what runs of phones say already; and words, of which a line has few
-WEIGHT = {"phones": 1.0, "word": HEAVY, "pair": HEAVY, "rhyme": 1.0, "richness": 1.0, "scheme": 1.0, "lengths": 1.0,
-          "pause": 1.0, "breath": 1.0, "tune": 1.0}  # others are light
+WEIGHT = {  # others are light
+    "phones": 1.0, "word": HEAVY, "pair": HEAVY, "rhyme": 1.0, "richness": 1.0, "scheme": 1.0, "lengths": 1.0,
+    "pause": 1.0, "breath": 1.0, "tune": 1.0,
+}  # fmt: skip
 STRENGTH = 0.5  # C of the linear support vector machine
 ORDER, RARE = 4, 3  # of the phone n-grams of the language, and how often a long one has to come
 SAID, ASKED = 150, 20  # groups a voice that the n-grams count, and that say what is usual for them

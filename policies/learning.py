@@ -104,6 +104,7 @@ def learn(
     bf16: bool = True,
     patience: Patience | None = None,
     forward: Callable[..., Any] | None = None,
+    nats_of: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> dict[str, float]:
     """Run to the end of the budget; save every ``every`` steps; go on from ``checkpoint`` where it exists.
 
@@ -115,6 +116,7 @@ def learn(
         evaluate: measures the model, in evaluation mode.
         accumulate: batches an update sees.
         forward: what is called instead of the model (a compiled one).
+        nats_of: what is called instead of either: from ids and labels to the sum of the labels' nats.
 
     Returns:
         ``steps``, ``tokens``, ``seconds``, ``epochs``, with ``patience`` also ``best`` and ``stopped_early``. On Ctrl-C the
@@ -182,11 +184,14 @@ def learn(
                 loss = 0.0
                 for batch in rows:
                     ids, labels = batch.ids.to(device), batch.labels.to(device)
-                    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                        logits = run(input_ids=ids, use_cache=False).logits
-                    nats = F.cross_entropy(
-                        logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum"
-                    )
+                    if nats_of is not None:
+                        nats = nats_of(ids, labels)
+                    else:
+                        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                            logits = run(input_ids=ids, use_cache=False).logits
+                        nats = F.cross_entropy(
+                            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum"
+                        )
                     part = nats / n_labels
                     part.backward()
                     loss += part.item()

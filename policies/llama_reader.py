@@ -55,7 +55,7 @@ def read_drawn(
         model: for which ``can_read`` holds.
         ids: ``(B, S)``, padded on the right.
         drawn: ``(B, S)`` bool, True on the tokens asked for; never on the first of a row.
-        pad: piece without probability.
+        pad: piece without probability; below 0 for none.
         dtype: precision of the matrix products; None keeps the model's own.
         entropy: whether to tell entropies.
 

@@ -19,6 +19,7 @@ class PretrainConfig:
         minutes: budget of training time; 0 means no limit.
         max_steps: budget of updates; 0 means no limit.
         start: go on from this policy's weights, pieces and marks (a shipped one by its language, or a folder) instead of from nothing.
+        grow: layers to add to --start's, copies of its own that begin silent: the same policy with more room to learn.
         size: nano, tiny, small or gpoet-40m.
         key_heads: key/value heads of every layer, 1 for multi-query attention, 0 for what the size says.
         tokenizer: bpe, char or word.
@@ -41,7 +42,7 @@ class PretrainConfig:
         patience: stop after so many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
         seed: of weights and order.
         threads: processor threads, 0 for all cores.
-        compile: use torch.compile where a C++ compiler is there.
+        compile: use torch.compile where a C++ compiler is there and the model is not read by hand, which is faster.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
         resume: go on from the checkpoint in output_dir; --no_resume starts again.
@@ -54,6 +55,7 @@ class PretrainConfig:
     minutes: float = 0.0
     max_steps: int = 0
     start: str = ""
+    grow: int = 0
     size: str = "tiny"
     key_heads: int = 0
     tokenizer: str = "bpe"

@@ -21,7 +21,7 @@ from policies.card import write_card
 from policies.causal_lm import CausalPolicy
 from policies.learning import Patience
 from policies.loss_chart import BITS, loss_figure
-from policies.pretrain import Schedule, bits_per_char, build_model, checkpoint_step, pretrain
+from policies.pretrain import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
 from policies.pretrain_command import PretrainConfig
 from policies.school import school_pieces
 from policies.tokenizer import train_tokenizer
@@ -46,6 +46,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
     if not 0 <= config.school < 1:
         raise RlpoetError(f"--school: {config.school}; expected a share from 0 to below 1.")
+    if config.grow and not config.start:
+        raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
     if config.school and not config.plans:
         raise RlpoetError("--school: lessons name the sound of a rhyme; expected plans. Leave out --no_plans.")
     phonology(config.lang)
@@ -212,6 +214,8 @@ def _started(config: PretrainConfig) -> tuple[Any, PreTrainedTokenizerBase, Vers
     if asked != verse_format:
         verse_format = asked
         _teach_marks(policy.model, policy.tokenizer, verse_format)
+    if config.grow:
+        policy.model = grown(policy.model, config.grow)
     return policy.model, policy.tokenizer, verse_format
 
 

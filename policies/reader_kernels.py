@@ -118,6 +118,7 @@ def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyp
     """Log-probabilities ``(N,)`` of the targets under ``logits`` ``(N, V)``, PAD as good as barred.
 
     Args:
+        pad: its piece; below 0 for none.
         row: room for V numbers.
         entropy: ``(N,)``, or empty where none is asked for.
         p: all probabilities, ``(N, V)``, or empty.
@@ -128,7 +129,8 @@ def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyp
         own = logits[i]
         for j in range(n_pieces):
             row[j] = _wide(own[j])
-        row[pad] = -30.0
+        if pad >= 0:
+            row[pad] = -30.0
         top = highest(row, n_pieces, tops)
         wanted = row[target[i]] - top
         mixed = row[0] * np.float32(0.0)
@@ -161,4 +163,5 @@ def weigh_back(p, given, target, pad):  # type: ignore[no-untyped-def]
         for j in range(n_pieces):
             own[j] = _narrow(-factor * _wide(own[j]), own)
         own[target[i]] = _narrow(_wide(own[target[i]]) + factor, own)
-        own[pad] = 0
+        if pad >= 0:
+            own[pad] = 0

@@ -8,6 +8,7 @@ part of the budget, whichever of minutes and steps ends first.
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -148,6 +149,13 @@ def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer:
     return nats / math.log(2) / sum(piece.n_chars for poem in pieces for piece in poem)
 
 
+def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
+    """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in bfloat16; gradients flow to the parameters."""
+    asked = labels != IGNORED
+    asked[:, 0] = False  # nothing stands before it
+    return -read_drawn(model, ids, asked, pad=-1, dtype=torch.bfloat16)[0].sum()
+
+
 def pretrain(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerBase,
@@ -173,14 +181,9 @@ def pretrain(
     pad = int(tokenizer.pad_token_id)
     by_hand = can_read(model)
 
-    def nats_of(ids: Tensor, labels: Tensor) -> Tensor:
-        asked = labels != IGNORED
-        asked[:, 0] = False
-        return -read_drawn(model, ids, asked, pad=-1, dtype=torch.bfloat16)[0].sum()
-
     rows = (Batch(epoch, ids, ids.masked_fill(ids == pad, IGNORED)) for epoch, ids in windows(train, tokenizer, schedule))
     return learn(
         model, rows, optimizers(model, schedule), schedule, checkpoint=checkpoint, report=report, evaluate=evaluate, every=every,
-        accumulate=accumulate, patience=patience, nats_of=nats_of if by_hand else None,
+        accumulate=accumulate, patience=patience, nats_of=functools.partial(nats_of, model) if by_hand else None,
         forward=torch.compile(model, dynamic=False) if compiled and not by_hand else None,
     )  # fmt: skip

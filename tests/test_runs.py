@@ -106,11 +106,11 @@ def test_pretraining_starts_stops_and_goes_on(quiet):
     assert "bits per character" in Path("prior/README.md").read_text(encoding="utf-8")
     assert Path("prior/loss.png").read_bytes().startswith(b"\x89PNG")
     again = [*flags, "--output_dir", "second", "--start", "prior", "--max_steps", "1", "--curve", "cosine", "--patience", "1"]
-    assert main([*again, "--gradient_accumulation_steps", "2", "--eval_samples", "8"]) == 0
+    assert main([*again, "--gradient_accumulation_steps", "2", "--eval_samples", "8", "--grow", "1"]) == 0
     second = json.loads(Path("second/result.json").read_text(encoding="utf-8"))
     assert second["bits_per_char_at_start"] == pytest.approx(result["bits_per_char"])  # the same weights, pieces and marks
+    assert second["parameters"] > result["parameters"]
     assert main([*flags, "--output_dir", "third", "--max_steps", "1", "--key_heads", "2"]) == 2  # nano has three query heads
-
 
 
 def test_every_config_is_read():
@@ -141,6 +141,7 @@ def test_every_config_is_read():
         (["pretrain", "--lang", "fr", "--data", "empty.txt", "--output_dir", "x", "--minutes", "1"], "empty"),
         (["pretrain", "--lang", "fr", "--data", "latin1.txt", "--output_dir", "x", "--minutes", "1"], "byte 0 is not UTF-8"),
         (["pretrain", "--lang", "fr", "--data", "bad.jsonl", "--output_dir", "x", "--minutes", "1"], "bad.jsonl:2: not JSON"),
+        (["pretrain", "--lang", "fr", "--data", "bad.jsonl", "--output_dir", "x", "--minutes", "1", "--grow", "1"], "nothing to grow"),
         (["score", "none.txt", "--lang", "fr"], "none.txt"),
     ],
 )

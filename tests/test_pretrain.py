@@ -1,0 +1,56 @@
+"""Pretraining's own parts: a policy that grows, and the reading by hand that it learns from."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from policies.pretrain import grown, nats_of
+from policies.verse_data import IGNORED
+from rlpoet.errors import RlpoetError
+from tests.tiny_policy import tiny_policy
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_a_policy_that_has_grown_says_what_it_said(layers: int) -> None:
+    model = tiny_policy().model
+    larger = grown(model, layers)
+    ids = torch.randint(10, 300, (3, 20), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(larger(input_ids=ids).logits, model(input_ids=ids).logits)
+    assert larger.config.num_hidden_layers == 2 + layers == len(larger.model.layers)
+    assert larger.lm_head.weight is larger.model.embed_tokens.weight
+
+
+def test_what_has_grown_learns() -> None:
+    larger = grown(tiny_policy().model, 2)
+    ids = torch.randint(10, 300, (3, 20), generator=torch.Generator().manual_seed(0))
+    nats_of(larger, ids, ids).backward()
+    silent = [layer for layer in larger.model.layers if not layer.mlp.down_proj.weight.any()]
+    assert len(silent) == 2
+    for layer in silent:
+        for weight in (layer.mlp.down_proj.weight, layer.self_attn.o_proj.weight):
+            assert weight.grad is not None and weight.grad.any()
+
+
+def test_a_policy_at_most_doubles() -> None:
+    with pytest.raises(RlpoetError, match="--grow 3: the policy has 2 layers"):
+        grown(tiny_policy().model, 3)
+
+
+def test_what_is_read_by_hand_is_the_cross_entropy_of_the_labels() -> None:
+    model = tiny_policy().model
+    ids = torch.randint(10, 300, (3, 20), generator=torch.Generator().manual_seed(0))
+    labels = ids.clone()
+    labels[1, 7:] = IGNORED
+    told = nats_of(model, ids, labels)
+    told.backward()
+    gradient = model.model.layers[0].mlp.up_proj.weight.grad.clone()
+    model.zero_grad()
+    logits = model(input_ids=ids).logits
+    meant = F.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum")
+    meant.backward()
+    expected = model.model.layers[0].mlp.up_proj.weight.grad
+    assert told.item() == pytest.approx(meant.item(), rel=0.01)  # bfloat16
+    assert torch.cosine_similarity(gradient.flatten(), expected.flatten(), dim=0) > 0.99

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import random
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,8 +23,8 @@ from rlpoet.best_of_n import BestOfN
 from rlpoet.credit import CREDITS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation import measure
+from rlpoet.exam import PER_PROMPT, examine, keep, weights_digest
 from rlpoet.exploration import Shelves, read_stanzas
-from rlpoet.files import write_atomically
 from rlpoet.gflownet import Scored, Scorer, TBTrainer
 from rlpoet.languages import code_of, find
 from rlpoet.ppo import PPOOptions, PPOTrainer
@@ -38,7 +36,7 @@ from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
 from rlpoet.render_image import poems_figure
 from rlpoet.report import heard, write_report
 from rlpoet.reward_config import composed
-from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
@@ -48,7 +46,6 @@ from rlpoet.types import Prompt
 from rlpoet.variety import batch_variety
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
-PER_PROMPT = 4  # poems of a prompt in the measurements
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 ALGOS = ("tb", "ppo", *BASELINES)
@@ -61,14 +58,6 @@ COLUMNS = {  # of the running table: heading -> metric
     "poems/s": "time/samples_per_second",
 }
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Figures of a set of fresh poems, and the poems."""
-
-    figures: dict[str, float]
-    rollout: Rollout
 
 
 class Trainer(Protocol):
@@ -109,7 +98,7 @@ def train(config: TrainConfig) -> int:
         if config.resume is None:
             tracker.config(config)
             out.print(f"Measuring {config.eval_samples} poems of the prior ...")
-            before = examine(policy, prior, exam, config)
+            before = examine(policy, prior, exam, config.eval_samples, seed=config.seed)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
             show(tracker, 0, "before", before.rollout, score)
             first = before.rollout.texts
@@ -142,7 +131,7 @@ def train(config: TrainConfig) -> int:
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         best = trainer if isinstance(trainer, BestOfN) else None
-        after = examine(policy, prior, exam, config, drawn=best.shown() if best is not None else None)
+        after = examine(policy, prior, exam, config.eval_samples, seed=config.seed, drawn=best.shown() if best is not None else None)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", after.rollout, score)
         tracker.result({
@@ -217,42 +206,6 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
             out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
             return True
     return False
-
-
-def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], config: TrainConfig, *, drawn: Rollout | None = None) -> Measured:
-    """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
-
-    ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
-    """
-    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.may_repeat
-    policy.generator.manual_seed(config.seed + 1_000_003)
-    policy.precision = prior.precision = torch.float32
-    policy.may_repeat = False
-    parts = [policy.sample(exam[i : i + 32], PER_PROMPT) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
-    nats = tokens = 0.0
-    with torch.no_grad():
-        for part in parts:
-            nats -= prior.log_prob(part).sum().item()
-            tokens += part.n_tokens.sum().item()
-    policy.generator.set_state(kept[0])
-    policy.precision, prior.precision, policy.may_repeat = kept[1:]
-    rollout = join(parts, pad=policy.pad).rows(range(config.eval_samples))
-    return Measured({**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}, rollout)
-
-
-def weights_digest(policy: Policy) -> str:
-    """First 16 hex digits of the SHA-256 of a policy's parameters, by name."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(policy.model.state_dict().items()):
-        digest.update(name.encode() + weight.detach().float().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def keep(path: Path, measured: Measured, *, prior: str | None = None) -> None:
-    """All poems of an examination with their figures, for another judge, and the digest of the prior that a run begins with."""
-    prompts = [dataclasses.asdict(prompt) for prompt in measured.rollout.prompts]
-    item = {"figures": measured.figures, "prompts": prompts, "texts": measured.rollout.texts, **({"prior": prior} if prior else {})}
-    write_atomically(path, json.dumps(item, ensure_ascii=False))
 
 
 def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:

@@ -13,12 +13,14 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from policies.beams import beam_tokens
+from policies.drill import drilled
 from policies.endings import lines_ending
 from policies.llama_reader import can_read, read_drawn
 from policies.model_files import SHIPPED, locate, newest, open_files, quiet
 from policies.sampler import Decoding, Grammar, sample_tokens
 from policies.script import Format, script_of
 from policies.shaping import Shaping, Theme
+from rlpoet.drill import Drill
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Rollout, Weighed
@@ -177,6 +179,10 @@ class CausalPolicy:
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, ending in a given word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
+
+    def drill(self, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
+        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy knows no lessons (``policies.drill``)."""
+        return drilled(self, sounds, n)
 
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""

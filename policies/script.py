@@ -131,6 +131,11 @@ class VerseScript:
     def marks(self) -> Sequence[int]:
         return sorted(self._marks)
 
+    @property
+    def begins(self) -> Sequence[int]:
+        """Ids of what can follow a whole word: marks, and pieces with a space before them."""
+        return sorted(self._begins)
+
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 

@@ -32,6 +32,7 @@ class TBOptions:
         bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
         favour: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0 counts all alike.
         announce: with credit by word, how much of that residual the mark counts that announces a line's rhyme, in [0, 1].
+        drill: weight of words practised alone beside the poems (``rlpoet.drill``); 0 for none.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
             paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
         log_z: ``vargrad``, the mean over a prompt's texts, or ``learned`` from the prior's state after the prompt; with ``tb`` the
@@ -56,6 +57,7 @@ class TBOptions:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
+    drill: float = 0.0
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9
@@ -88,6 +90,8 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
         raise RlpoetError(f"--favour: {options.favour}; expected an exponent of 0 or more.")
     if not 0 <= options.announce <= 1:
         raise RlpoetError(f"--announce: {options.announce}; expected a share in [0, 1].")
+    if not options.drill >= 0:
+        raise RlpoetError(f"--drill: {options.drill}; expected a weight of 0 or more.")
     if not options.decay > 0:
         raise RlpoetError(f"--decay: {options.decay}; expected a lambda above 0.")
     if not 0 < options.explore_share <= 1:

@@ -20,6 +20,8 @@ from torch import Tensor
 
 from rlpoet.balance_options import TBOptions, check_options
 from rlpoet.credit import token_weights
+from rlpoet.drill import drill_weights, sounds_met
+from rlpoet.errors import RlpoetError
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.objectives import (
@@ -36,6 +38,7 @@ from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_
 from rlpoet.types import Prompt
 
 __all__ = ["Scored", "Scorer", "TBOptions", "TBTrainer"]
+WORD_SHARE = 0.25  # of beta, what a right word is worth when words are practised alone: about what it decides in a quatrain
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
 
@@ -144,6 +147,8 @@ class TBTrainer:
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
+        self.optimizer.zero_grad(set_to_none=True)
+        practised = self._practise(fresh, beta) if options.drill else {}
         log_pf, residual, norm = self._update(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
         reward = torch.tensor(scores[:n])
@@ -175,7 +180,7 @@ class TBTrainer:
         }
         if len(new) > n:
             metrics["explore/reward"] = sum(scores[n:]) / (len(new) - n)
-        return metrics | reward_means(scored.parts), fresh, scored
+        return metrics | practised | reward_means(scored.parts), fresh, scored
 
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
@@ -185,8 +190,26 @@ class TBTrainer:
             log_pi=log_pi, favour=self.options.favour if words else 0.0, announce=self.options.announce if words else 1.0,
         )  # fmt: skip
 
+    def _practise(self, fresh: Rollout, beta: float) -> dict[str, float]:
+        """Add the gradient of words practised alone, of the sounds that lines of the fresh texts announce."""
+        options = self.options
+        sounds = sounds_met(fresh, max(1, options.prompts_per_step // 2), self.rng)
+        drill = self.policy.drill(sounds, options.group_size) if sounds and hasattr(self.policy, "drill") else None
+        if drill is None:
+            raise RlpoetError("--drill: the policy knows no lessons; expected one that went to school (rlpoet pretrain --school).")
+        with torch.no_grad():
+            prior = self.prior.log_prob(drill.rollout).cpu()
+        self.policy.model.train()
+        log_pi = self.policy.log_prob(drill.rollout).cpu()
+        own = log_pi.detach()
+        group = torch.arange(len(own)) // options.group_size
+        weights = drill_weights(drill, own, own - prior, beta=WORD_SHARE * beta, group=group, favour=options.favour)
+        (options.drill * 2 * (weights * log_pi).sum(1).mean()).backward()
+        self.policy.model.eval()
+        return {"drill/right": drill.right[drill.whole].float().mean().item(), "drill/words": float(drill.whole.sum())}
+
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
-        """One optimizer step; log-probabilities ``(B,)``, residuals of whole texts ``(B,)``, gradient norm.
+        """One optimizer step, gradients that are there included; log-probabilities ``(B,)``, residuals of whole texts ``(B,)``, gradient norm.
 
         Args:
             weigh: from the fresh texts' detached log-probabilities to the weight of each of their tokens; None: the loss as it is.
@@ -198,7 +221,6 @@ class TBTrainer:
             loss = residual.square()
         else:
             residual, loss = self._flow_loss(batch, log_pf, targets, self.flows)
-        self.optimizer.zero_grad(set_to_none=True)
         if weigh is not None:  # the square's gradient is twice the residual; weights take its place
             weights = weigh(log_pf.detach())  # (fresh, S)
             n = len(weights)

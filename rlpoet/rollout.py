@@ -104,7 +104,8 @@ class Weighed:
 class Policy(Protocol):
     """What the trainers ask of a policy.
 
-    A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads.
+    A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
+    ``drill(sounds, n)``, a ``rlpoet.drill.Drill`` or None: then trajectory balance can practise words alone.
     """
 
     lang: str

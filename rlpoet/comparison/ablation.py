@@ -41,6 +41,7 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever("narrow-bearing", {"bearing": 0.2}, {"bearing": 1.0}),
         Lever("favour", {"favour": 0.5}, {"favour": 0.0}),
         Lever("prior-sounds", {"announce": 0.7}, {"announce": 1.0}),
+        Lever("drill", {"drill": 1.0}, {"drill": 0.0}),
         Lever("repeats", {"may_repeat": True}, {"may_repeat": False}),
         Lever("replay", {"replay": 0.5}, {"replay": 0.0}),
         Lever("learned-log-z", {"log_z": "learned", "credit": "poem"}, {"log_z": "vargrad"}),

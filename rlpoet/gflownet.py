@@ -21,7 +21,6 @@ from torch import Tensor
 from rlpoet.balance_options import TBOptions, check_options
 from rlpoet.credit import token_weights
 from rlpoet.drill import drill_weights, sounds_met
-from rlpoet.errors import RlpoetError
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.objectives import (
@@ -138,7 +137,7 @@ class TBTrainer:
         targets, prior_steps = self._targets(batch, new, scores, drawn, group, beta)
         prior = targets.log_reward - beta * torch.tensor(scores + [kept.score for kept in drawn])
 
-        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / options.warmup) * (1.0 - 0.9 * min(progress, 1.0))
+        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / max(options.warmup, 1)) * (1.0 - 0.9 * min(progress, 1.0))
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate * param_group.get("scale", 1.0)
         width = fresh.ids.shape[1]
@@ -191,12 +190,12 @@ class TBTrainer:
         )  # fmt: skip
 
     def _practise(self, fresh: Rollout, beta: float) -> dict[str, float]:
-        """Add the gradient of words practised alone, of the sounds that lines of the fresh texts announce."""
+        """Add the gradient of words practised alone, after the sounds of the fresh texts; nothing from a policy that knows no lessons."""
         options = self.options
         sounds = sounds_met(fresh, max(1, options.prompts_per_step // 2), self.rng)
         drill = self.policy.drill(sounds, options.group_size) if sounds and hasattr(self.policy, "drill") else None
         if drill is None:
-            raise RlpoetError("--drill: the policy knows no lessons; expected one that went to school (rlpoet pretrain --school).")
+            return {}
         with torch.no_grad():
             prior = self.prior.log_prob(drill.rollout).cpu()
         self.policy.model.train()
@@ -209,7 +208,7 @@ class TBTrainer:
         return {"drill/right": drill.right[drill.whole].float().mean().item(), "drill/words": float(drill.whole.sum())}
 
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
-        """One optimizer step, gradients that are there included; log-probabilities ``(B,)``, residuals of whole texts ``(B,)``, gradient norm.
+        """One optimizer step, gradients that are there included; log-probabilities and residuals of whole texts, ``(B,)``, gradient norm.
 
         Args:
             weigh: from the fresh texts' detached log-probabilities to the weight of each of their tokens; None: the loss as it is.

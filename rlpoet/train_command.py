@@ -47,8 +47,8 @@ class TrainConfig:
             probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
         announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
             1 in full, at the cost of variety, 0 leaves it to the prior.
-        drill: of tb: weight of words practised alone, after the sounds that lines announce, beside the poems; for policies that
-            went to school. 0 for none.
+        drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
+            lines announce; 0 for none.
         may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
             itself. Measurements, best-of-n and generate bar it.
         epochs: passes of ppo's policy over a batch.

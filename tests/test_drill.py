@@ -1,0 +1,131 @@
+"""Words practised alone: what is drawn, what is right, and which gradient comes of it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+
+from policies.causal_lm import CausalPolicy
+from policies.pretrain import build_model
+from policies.tokenizer import train_tokenizer
+from policies.verse_data import choose_format
+from policies.verse_format import NO_KEY, SCHOOL
+from rewards.compose import WeightedMean
+from rewards.rhyme import Rhyme
+from rlpoet.drill import SOUNDS, Drill, drill_weights, sounds_met
+from rlpoet.gflownet import TBOptions, TBTrainer
+from rlpoet.prosody import verse
+from rlpoet.rollout import Rollout
+from rlpoet.types import Prompt
+from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
+
+
+def schooled() -> CausalPolicy:
+    poems = annotated()
+    verse_format = choose_format(poems * 2, "fr", school=True)
+    tokenizer = train_tokenizer([*VERLAINE, *BAUDELAIRE], verse_format.marks, kind="bpe", size=400)
+    return CausalPolicy(build_model("test", tokenizer, seed=0).eval(), tokenizer, verse_format, seed=0)
+
+
+@pytest.fixture(scope="module")
+def policy() -> CausalPolicy:
+    return schooled()
+
+
+def sounds(policy: CausalPolicy) -> list[int]:
+    ids = policy.tokenizer.convert_tokens_to_ids
+    return [ids(f"<|~{key}|>") for key in policy.format.keys]
+
+
+def test_a_row_is_one_word_after_each_mark_two_a_sound(policy):
+    asked = [sounds(policy)[:3], sounds(policy)[1:4]]
+    drill = policy.drill(asked, 5)
+    assert len(drill.rollout) == 10 and drill.right.shape == drill.whole.shape == (10, 6)
+    for row in range(10):
+        tokens = policy.tokenizer.convert_ids_to_tokens(drill.rollout.ids[row].tolist())
+        met = [token for token in tokens if token.startswith("<|~")]
+        meant = policy.tokenizer.convert_ids_to_tokens([mark for mark in asked[row // 5] for _ in range(2)])
+        assert tokens[1] == SCHOOL and met == meant[: len(met)]
+        piece = [not token.startswith("<|") for token in tokens]
+        assert drill.rollout.chosen[row].tolist() == [own or (at > 0 and piece[at - 1]) for at, own in enumerate(piece)]
+        for word in range(int(drill.whole[row].sum())):
+            own = drill.rollout.chosen[row] & (drill.word_of[row] == word)
+            assert own.sum() >= 2  # a piece, and the mark that says that the word is over
+
+
+def test_a_word_is_right_if_it_has_its_sound_and_is_not_the_one_it_answers(policy):
+    drill = policy.drill([sounds(policy)[:4]], 200)
+    ear, format_ = verse("fr"), policy.format
+    marks = policy.tokenizer.convert_ids_to_tokens([mark for mark in sounds(policy)[:4] for _ in range(2)])
+    for row in range(200):
+        words = drill.rollout.texts[row].split("\n")
+        for k, (word, mark) in enumerate(zip(words, marks, strict=False)):
+            heard = mark in {format_.plan(ear.key(ending)) for ending in ear.endings(word)}
+            again = k % 2 and "".join(filter(str.isalpha, word)).lower() == "".join(filter(str.isalpha, words[k - 1])).lower()
+            assert bool(drill.right[row, k]) == (heard and not again and bool(drill.whole[row, k]))
+
+
+def test_neutral_marks_and_policies_without_school_are_passed_over(policy):
+    neutral = policy.tokenizer.convert_tokens_to_ids(NO_KEY)
+    assert policy.drill([[neutral, neutral]], 3) is None and tiny_policy().drill([[5]], 3) is None
+    assert policy.drill([[neutral, sounds(policy)[0]]], 3).right.shape == (3, 2)
+
+
+def test_sounds_are_those_that_lines_announce(policy):
+    fresh = policy.sample([Prompt("fr", "couplet")], 6, max_new_tokens=400)
+    met = {int(fresh.ids[row, at]) for row in range(6) for at in fresh.sounds[row].tolist() if at >= 0}
+    rows = sounds_met(fresh, 7, random.Random(0))
+    assert len(rows) == 7 and all(len(row) == SOUNDS and set(row) <= met for row in rows)
+
+
+def drill_of(right: list[list[bool]], word_of: list[list[int]], chosen: list[list[bool]]) -> Drill:
+    n = len(right)
+    nowhere, held = torch.full((n, 1), -1), torch.tensor(chosen)
+    ids = torch.zeros(held.shape, dtype=torch.long)
+    rollout = Rollout((Prompt("fr", "couplet"),) * n, ("",) * n, ids, held, torch.ones(n, dtype=torch.bool), nowhere, nowhere)
+    return Drill(rollout, torch.tensor(word_of), torch.tensor(right), torch.ones(n, len(right[0]), dtype=torch.bool))
+
+
+def test_weights_are_the_residuals_of_words_among_those_of_one_state():
+    drill = drill_of([[True, False], [False, False]], [[0, 0, 1]] * 2, [[True, True, True]] * 2)
+    ratio = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.0, -0.1]])
+    weights = drill_weights(drill, ratio, ratio, beta=2.0, group=torch.zeros(2, dtype=torch.long), favour=0.0)
+    assert weights[0].tolist() == pytest.approx([(0.3 - 2.0) / 2, (0.3 - 2.0) / 2, 0.2])
+    assert torch.allclose(weights.sum(0), torch.zeros(3), atol=1e-6)
+
+
+def test_weights_vanish_where_the_policy_is_its_target():
+    right = [[True], [False], [True], [False]]
+    drill = drill_of(right, [[0, 0]] * 4, [[True, True]] * 4)
+    ratio = torch.tensor([[1.5, 1.0], [0.0, -0.5], [3.0, -0.5], [-1.0, 0.5]])  # 3 nats more where right
+    weights = drill_weights(drill, ratio, ratio, beta=3.0, group=torch.zeros(4, dtype=torch.long), favour=0.5)
+    assert torch.allclose(weights, torch.zeros(4, 2), atol=1e-6)
+
+
+def test_a_step_parts_right_words_from_wrong_ones_of_one_state():
+    policy = CausalPolicy.load("fr", seed=0)
+    fresh = policy.sample([Prompt("fr", "quatrain-abab")], 8)
+    drill = policy.drill(sounds_met(fresh, 2, random.Random(0)), 8)
+    group = torch.arange(16) // 8
+    assert drill.whole.all() and 0.7 < drill.right.float().mean() < 1.0
+
+    def gap() -> float:
+        with torch.no_grad():
+            own = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, policy.log_prob(drill.rollout))
+        mixed = (drill.right.view(2, 8, -1).float().mean(1) % 1 > 0)[group]  # words of which some rows are right and some wrong
+        return float(own[drill.right & mixed].mean() - own[~drill.right & mixed].mean())
+
+    before, log_pi = gap(), policy.log_prob(drill.rollout)
+    own = log_pi.detach()
+    weights = drill_weights(drill, own, torch.zeros_like(own), beta=7.5, group=group, favour=0.0)
+    (weights * log_pi).sum(1).mean().backward()
+    torch.optim.SGD(policy.model.parameters(), lr=1e-3).step()
+    assert gap() > before
+
+
+def test_a_policy_that_knows_no_lessons_trains_without():
+    options = TBOptions(prompts_per_step=1, group_size=2, drill=1.0)
+    trainer = TBTrainer(tiny_policy(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet")], options, seed=0)
+    assert "drill/right" not in trainer.step(0.0)[0]

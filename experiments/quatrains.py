@@ -2,8 +2,8 @@
 
     python -m experiments.quatrains --lang fr --corpus fr.jsonl.gz fr runs/fr-tb-s0/policy
 
-600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1), one line of JSON each; other forms by ``--forms``,
-nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article left out. No word answers
+600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, and ``--top_p`` if asked for), one line of JSON
+each; other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article left out. No word answers
 itself, unless ``--may_repeat``.
 """
 
@@ -30,6 +30,7 @@ def figures(
     authors: bool = True,
     each: int = 12,
     may_repeat: bool = False,
+    top_p: float = 1.0,
     known: Collection[str] = (),
 ) -> dict[str, float]:
     """What a policy writes of each form, by 20 of its authors and by none (a fifth), or by none alone.
@@ -39,7 +40,9 @@ def figures(
         known: words of a corpus; without any, ``invented`` is left out.
     """
     by = (None,) * 5 + policy.authors[:20] if authors else (None,)
-    drawn = policy.sample([Prompt(policy.lang, name, author=author) for name in forms for author in by], each, may_repeat=may_repeat)
+    drawn = policy.sample(
+        [Prompt(policy.lang, name, author=author) for name in forms for author in by], each, may_repeat=may_repeat, top_p=top_p
+    )
     told = measure(drawn.prompts, drawn.texts)
     if known:
         facts = [poem_facts(prompt, text) for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
@@ -58,11 +61,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=12, help="poems of each prompt (25 a form, or one)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--may_repeat", action="store_true", help="let a word answer itself")
+    parser.add_argument("--top_p", type=float, default=1.0, help="only the likeliest tokens that make up p")
     args = parser.parse_args(argv)
     known = {word for poem in read_poems([args.corpus]) for line in poem.lines for word in re.findall(r"\w+", line.lower())}
     for source in args.policies:
         policy = CausalPolicy.load(source, seed=args.seed, lang=args.lang)
-        options = {"forms": args.forms, "authors": not args.no_authors, "each": args.each, "may_repeat": args.may_repeat, "known": known}
+        options = {
+            "forms": args.forms,
+            "authors": not args.no_authors,
+            "each": args.each,
+            "may_repeat": args.may_repeat,
+            "known": known,
+            "top_p": args.top_p,
+        }
         sys.stdout.write(json.dumps({"policy": source, **figures(policy, **options)}) + "\n")
         sys.stdout.flush()
     return 0

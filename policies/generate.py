@@ -118,7 +118,8 @@ def _keep(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt]
             for poem, prompt in zip(poems, prompts, strict=True):
                 about = [f"{prompt.lang} {prompt.form}", prompt.author, f"prompt: {config.prompt!r}" if config.prompt else None]
                 about += [f"opening: {' / '.join(config.opening)!r}" if config.opening else None]
-                about += [f"theme: {config.theme}" if config.theme else None, f"temperature {config.temperature:g}", f"seed {seed}"]
+                about += [f"theme: {config.theme}" if config.theme else None]
+                about += [f"temperature {config.temperature:g}", f"top-p {config.top_p:g}", f"seed {seed}"]
                 file.write("# " + ", ".join(filter(None, about)) + "\n" + "\n".join(poem.lines) + "\n\n")
     except OSError as error:
         raise RlpoetError(f"{path}: cannot be written ({error.strerror}); expected a file to add poems to.") from None

@@ -24,7 +24,7 @@ class GenerateConfig:
         n: number of poems.
         temperature: 1 is the policy itself, lower is safer, 0 always takes the likeliest token.
         top_k: only the k likeliest tokens, 0 for all.
-        top_p: only the likeliest tokens that make up p.
+        top_p: only the likeliest tokens that make up p; what lies beyond, in a tiny model, is mostly no word. 1 for all.
         beams: the likeliest poems a search of so many beams finds, instead of drawn ones; 0 draws.
         repetition_penalty: above 1 shuns pieces the poem already has.
         no_repeat_ngram: no run of so many pieces twice in a poem, 0 for no limit.
@@ -45,9 +45,9 @@ class GenerateConfig:
     theme: str = ""
     theme_strength: float = 4.0
     n: int = 1
-    temperature: float = 0.9
+    temperature: float = 1.0
     top_k: int = 0
-    top_p: float = 1.0
+    top_p: float = 0.95
     beams: int = 0
     repetition_penalty: float = 1.0
     no_repeat_ngram: int = 0

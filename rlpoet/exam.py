@@ -27,12 +27,15 @@ class Measured:
     rollout: Rollout
 
 
-def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, seed: int, drawn: Rollout | None = None) -> Measured:
+def examine(
+    policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
+) -> Measured:
     """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
 
     Args:
         n: poems to keep.
         seed: of the run.
+        top_p: draw from the likeliest tokens that make up p.
 
     ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
@@ -40,7 +43,7 @@ def examine(policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, se
     policy.generator.manual_seed(seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
     policy.may_repeat = False
-    parts = [policy.sample(exam[i : i + 32], PER_PROMPT) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
+    parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     nats = tokens = 0.0
     with torch.no_grad():
         for part in parts:

@@ -98,7 +98,7 @@ def train(config: TrainConfig) -> int:
         if config.resume is None:
             tracker.config(config)
             out.print(f"Measuring {config.eval_samples} poems of the prior ...")
-            before = examine(policy, prior, exam, config.eval_samples, seed=config.seed)
+            before = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
             show(tracker, 0, "before", before.rollout, score)
             first = before.rollout.texts
@@ -131,7 +131,8 @@ def train(config: TrainConfig) -> int:
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         best = trainer if isinstance(trainer, BestOfN) else None
-        after = examine(policy, prior, exam, config.eval_samples, seed=config.seed, drawn=best.shown() if best is not None else None)
+        shown = best.shown() if best is not None else None
+        after = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=shown)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", after.rollout, score)
         tracker.result({
@@ -302,6 +303,8 @@ def check(config: TrainConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if not 0 <= config.lam <= 1:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
+    if not 0 < config.eval_top_p <= 1:
+        raise RlpoetError(f"--eval_top_p: {config.eval_top_p}; expected a share in (0, 1].")
     if not 0 <= config.openings < 1:
         raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
     if config.curriculum and config.replay:

@@ -80,6 +80,7 @@ class TrainConfig:
         refresh_steps: of rft: steps between renewals of the policy that draws; 1 is the one in training, 0 leaves it the prior.
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
+        eval_top_p: draw them from the likeliest tokens that make up p, as generate does at .95; 1 measures the policy itself.
         precision: bf16 or fp32; the final figures are always computed in fp32.
         seed: of sampling, prompts and evaluation.
         threads: processor threads, 0 for all cores that nobody else keeps busy when the run begins.
@@ -141,6 +142,7 @@ class TrainConfig:
     refresh_steps: int = 1
     openings: float = 0.25
     eval_samples: int = 256
+    eval_top_p: float = 1.0
     precision: str = "bf16"
     seed: int = 0
     threads: int = 0

@@ -76,9 +76,7 @@ def test_enough_beams_find_the_likeliest_of_all_continuations(policy):
 
     complete = [[*body, policy.end] for n in range(length) for body in itertools.product(allowed[1:], repeat=n)]
     best = sorted(complete, key=log_p, reverse=True)[:2]
-    found = beam_tokens(
-        model, prompt, Decoding(beams=40, max_new_tokens=length), end=policy.end, pad=policy.pad, n=2, grammar=Few(allowed)
-    )
+    found = beam_tokens(model, prompt, Decoding(beams=40, max_new_tokens=length), end=policy.end, pad=policy.pad, n=2, grammar=Few(allowed))
     assert found == best
 
 
@@ -262,7 +260,7 @@ def test_samples_are_added_to_a_file_under_their_prompts(saved, tmp_path, capsys
     shown = [json.loads(row)["text"] for row in capsys.readouterr().out.splitlines()]
     blocks = path.read_text(encoding="utf-8").strip().split("\n\n")
     assert [block.split("\n", 1)[0] for block in blocks] == [
-        f"# fr couplet, temperature 0.9, seed {seed}" for seed in (1, 1, 2, 2)
+        f"# fr couplet, temperature 1, top-p 0.95, seed {seed}" for seed in (1, 1, 2, 2)
     ]
     assert len(shown) == 4 and all(block.split("\n", 1)[1] == text for block, text in zip(blocks, shown, strict=True))
 

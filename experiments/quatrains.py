@@ -2,9 +2,9 @@
 
     python -m experiments.quatrains --lang fr --corpus fr.jsonl.gz fr runs/fr-tb-s0/policy
 
-600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, and ``--top_p`` if asked for), one line of JSON
-each; other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article left out. No word answers
-itself, unless ``--may_repeat``.
+600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, ``--top_p`` if asked for), one line of JSON each;
+other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article
+left out. No word answers itself, unless ``--may_repeat``.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from policies.model_files import SHIPPED, locate, newest, open_files, quiet
 from policies.sampler import Decoding, Grammar, sample_tokens
 from policies.script import Format, script_of
 from policies.shaping import Shaping, Theme
+from policies.slips import slips
 from rlpoet.drill import Drill
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
@@ -183,6 +184,10 @@ class CausalPolicy:
     def drill(self, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
         """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy knows no lessons (``policies.drill``)."""
         return drilled(self, sounds, n)
+
+    def slips(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+        """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.slips``)."""
+        return slips(self, rollout, lines)
 
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""

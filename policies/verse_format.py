@@ -172,28 +172,46 @@ class VerseFormat:
         """
         return _split(line, self.lang)[-1]
 
+    def left(self, line: str, target: int) -> list[int] | None:
+        """Syllables of a canonical line that are left after each of its units in the policy's order; None if it can be read in ``target``.
+
+        >>> VerseFormat("fr", countdown=2).left("Seule dans l'ombre", 12), VerseFormat("fr", countdown=2).left("Seule dans l'ombre", 4)
+        ([4, 3, 3, 2, 0], None)
+        """
+        units = _split(line, self.lang)
+        if self.order == "backward":
+            units.reverse()
+        before, total = self._before(line, units, target)
+        if total == target:
+            return None
+        return [total, *(count if self.order == "backward" else total - count for count in before)]
+
     def _counted(self, line: str, units: Sequence[str], target: int | None) -> list[str]:
         """The words, each with the space before it, and counts among them.
 
         >>> "".join(VerseFormat("fr", countdown=2)._counted("Seule dans l'ombre", ["ombre", "l'", "dans", "Seule"], None))
         "ombre l' dans<|2|> Seule"
         """
-        # offsets in the line with no space kept, since words and line space their signs differently
-        bare, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
-        ends = list(accumulate(widths))
-        places = [len(bare) - end for end in ends] if self.order == "backward" else ends
-        offset = [i for i, letter in enumerate(line) if not letter.isspace()] + [len(line)]
-        before = syllables_before(line, self.lang, [0, len(line), *(offset[place] for place in places)], target=target)
-        total = before[1]
+        before, total = self._before(line, units, target)
         last = total
         out: list[str] = []
-        for unit, count in zip(units, before[2:], strict=True):
+        for unit, count in zip(units, before, strict=True):
             left = count if self.order == "backward" else total - count
             out.append((" " if out else "") + unit)
             if 0 < left <= min(last - self.countdown, MOST_LEFT):
                 out.append(f"<|{left}|>")
                 last = left
         return out
+
+    def _before(self, line: str, units: Sequence[str], target: int | None) -> tuple[tuple[int, ...], int]:
+        """Syllables before the place where each unit is complete, units in the policy's order, and those of the whole line."""
+        # offsets in the line with no space kept, since words and line space their signs differently
+        bare, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
+        ends = list(accumulate(widths))
+        places = [len(bare) - end for end in ends] if self.order == "backward" else ends
+        offset = [i for i, letter in enumerate(line) if not letter.isspace()] + [len(line)]
+        before = syllables_before(line, self.lang, [0, len(line), *(offset[place] for place in places)], target=target)
+        return before[2:], before[1]
 
     def plan(self, key: str) -> str:
         """The mark of a rhyme tail, the neutral one if it has none.

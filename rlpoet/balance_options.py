@@ -32,6 +32,7 @@ class TBOptions:
         bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
         favour: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0 counts all alike.
         announce: with credit by word, how much of that residual the mark counts that announces a line's rhyme, in [0, 1].
+        pinpoint: with credit by word, hold a line out of meter against the words that were miscounted, where lines count down.
         drill: weight of words practised alone beside the poems (``rlpoet.drill``); 0 for none.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
             paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
@@ -57,6 +58,7 @@ class TBOptions:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
+    pinpoint: bool = False
     drill: float = 0.0
     objective: str = "tb"
     log_z: str = "vargrad"

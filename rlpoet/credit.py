@@ -8,7 +8,7 @@ it decides. What that brought in first runs is in ``experiments/RESULTS.md``, "C
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -21,6 +21,7 @@ from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 
 CREDITS = ("word", "line", "poem")
+Slips = Callable[[Sequence[tuple[int, int]]], Tensor | None]
 
 
 class Parted(Protocol):
@@ -60,6 +61,7 @@ def token_weights(
     log_pi: Tensor | None = None,
     favour: float = 0.0,
     announce: float = 1.0,
+    slips: Slips | None = None,
 ) -> Tensor:
     """Weight of each token, ``(B, S)``: its part's residual to go, centred among the same parts of one prompt.
 
@@ -75,6 +77,7 @@ def token_weights(
         announce: how much of its part's residual a mark counts that announces a line's rhyme; the rest of its weight is its own
             log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
         words: whether a line's last word is a part of its own; False: credit by line.
+        slips: tells where lines went wrong (``pinpointed``); None: the whole rest of a line answers for its meter.
     """
     part_of, parted = parts_of(rollout, words=words)
     n_lines = parted.shape[1]
@@ -96,6 +99,8 @@ def token_weights(
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word
         weights[:, ::2][parted] *= favoured(log_p[parted], favour)
     of_token = weights.gather(1, part_of)  # (B, S)
+    if slips is not None and parted.any():
+        of_token -= beta * pinpointed(rollout, gains[:, 1::2], part_of, group, slips)
     if announce < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
         begun = rollout.sounds >= 0  # (B, L)
         rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
@@ -103,6 +108,44 @@ def token_weights(
         own[begun] = log_ratio[rows, places]
         of_token[rows, places] = announce * of_token[rows, places] + (1.0 - announce) * centred(own, group)[begun]
     return of_token
+
+
+def pinpointed(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, slips: Slips) -> Tensor:
+    """What tokens of a line's rest are credited with beyond their line's gain, for a slip that is not theirs, ``(B, S)``.
+
+    One word of a syllable too many puts a line out of meter, and all of its twenty tokens would be taught that they were wrong. Those
+    outside the slip are given what the line would have earned without it, the mean of the same prompt's lines that have none, less the
+    mean of what is given to the same lines. Like ``bearing`` it trusts that one word's slip depends little on the others.
+
+    Args:
+        gains: of each line's rest, ``(B, L)``.
+        part_of: as ``parts_of`` gives it.
+        slips: from rows and lines to the tokens that went wrong, ``(B, S)`` bool, or None where that cannot be told.
+    """
+    n_groups, n_lines = int(group.max()) + 1, gains.shape[1]
+    best = torch.full((n_groups, n_lines), -torch.inf).index_reduce(0, group, gains, "amax")[group]
+    short = (gains < best - 1e-6) & (rollout.line_ends[:, :n_lines] >= 0)
+    blank = torch.zeros(part_of.shape)
+    lines = [(row, n) for row, n in short.nonzero().tolist()]
+    wrong = slips(lines) if lines else None
+    if wrong is None or not wrong.any():
+        return blank
+    place = part_of // 2
+    within = rollout.chosen & (part_of % 2 == 1)  # tokens of lines' rests
+    slipped = torch.zeros(gains.shape).scatter_add(1, place, wrong.float()) > 0  # (B, L)
+    whole = _group_mean(gains, ~slipped, group)
+    spared = ((whole - gains).clamp_min(0.0) * slipped).gather(1, place) * (within & ~wrong)
+    total, size = (torch.zeros(gains.shape).scatter_add(1, place, x) for x in (spared, within.float()))
+    n = torch.zeros(n_groups, n_lines).index_add(0, group, size).clamp_min(1.0)
+    mean = (torch.zeros(n_groups, n_lines).index_add(0, group, total) / n)[group]
+    return (spared - mean.gather(1, place)) * within
+
+
+def _group_mean(values: Tensor, counts: Tensor, group: Tensor) -> Tensor:
+    """Mean of the values that count over the rows of one prompt, ``(B, L)``; 0 where none does."""
+    shape = (int(group.max()) + 1, values.shape[1])
+    total = torch.zeros(shape).index_add(0, group, values * counts)
+    return (total / torch.zeros(shape).index_add(0, group, counts.float()).clamp_min(1.0))[group]
 
 
 def favoured(log_p: Tensor, exponent: float) -> Tensor:

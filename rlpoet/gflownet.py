@@ -8,6 +8,7 @@ vocabulary writes gibberish, and gibberish stays in a buffer.
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -184,9 +185,11 @@ class TBTrainer:
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
         words = self.options.credit == "word"
+        tells = getattr(self.policy, "slips", None) if words and self.options.pinpoint else None
         return token_weights(
             fresh, log_pi - log_prior, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words,
             log_pi=log_pi, favour=self.options.favour if words else 0.0, announce=self.options.announce if words else 1.0,
+            slips=None if tells is None else functools.partial(tells, fresh),
         )  # fmt: skip
 
     def _practise(self, fresh: Rollout, beta: float) -> dict[str, float]:

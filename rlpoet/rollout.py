@@ -105,7 +105,8 @@ class Policy(Protocol):
     """What the trainers ask of a policy.
 
     A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
-    ``drill(sounds, n)``, a ``rlpoet.drill.Drill`` or None: then trajectory balance can practise words alone.
+    ``drill(sounds, n)``, a ``rlpoet.drill.Drill`` or None: then trajectory balance can practise words alone; and ``slips(rollout, lines)``,
+    the tokens by which lines left their meter, or None: then it can hold against them what the line lost.
     """
 
     lang: str

@@ -47,6 +47,8 @@ class TrainConfig:
             probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
         announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
             1 in full, at the cost of variety, 0 leaves it to the prior.
+        pinpoint: of tb, with credit by word, where lines count their syllables down: hold a line out of meter against the words that
+            were miscounted alone.
         drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
             lines announce; 0 for none.
         may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
@@ -114,6 +116,7 @@ class TrainConfig:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
+    pinpoint: bool = False
     drill: float = 0.0
     may_repeat: bool = True
     epochs: int = 1

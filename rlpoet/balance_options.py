@@ -58,8 +58,8 @@ class TBOptions:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
-    pinpoint: bool = False
-    drill: float = 0.0
+    pinpoint: bool = True
+    drill: float = 2.0
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.commands import Command
 
-DEFAULT_REWARDS = {"rhyme": 1.5, "meter": 1.0}
+DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.5}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
 DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"strained": 0.5}}
 
@@ -116,8 +116,8 @@ class TrainConfig:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
-    pinpoint: bool = False
-    drill: float = 0.0
+    pinpoint: bool = True
+    drill: float = 2.0
     may_repeat: bool = True
     epochs: int = 1
     value_epochs: int = 2

@@ -57,7 +57,7 @@ def test_settings_of_the_arm_win_over_those_of_the_language_and_these_over_the_c
     fr, mild, es, mild_es = (cell.config for cell in plan(config, ARMS)[:4])
     assert (fr.beta, mild.beta, es.beta, mild_es.beta) == (1.0, 5.0, 2.0, 5.0)
     assert (fr.replay, es.replay, es.forms, es.openings, es.minutes) == (0.5, 0.25, ("redondilla",), 0.5, 3.0)
-    assert (mild.rewards, fr.rewards) == ({"rhyme": 1.5, "meter": 0.0}, {"rhyme": 1.5, "meter": 1.0})
+    assert (mild.rewards, fr.rewards) == ({"rhyme": 1.0, "meter": 0.0}, {"rhyme": 1.0, "meter": 1.5})
     assert (es.lang, es.seed, es.threads) == ("es", 0, 1)  # one thread each, they stand side by side
 
 
@@ -280,7 +280,7 @@ def test_the_command_on_the_page_gives_the_same_comparison():
     argv = ["compare", "--algos", "tb", "--langs", "fr", "es", "--common.beta", "3", "--common.forms", '["couplet"]', "--overwrite"]
     argv += ["--arms.hot.explore", "[hot]", "--arms.hot.tries", "2", "--common.rewards.meter", "0.5"]
     config = parse(COMPARE, argv[1:])
-    assert config.arms == {"hot": {"explore": ["hot"], "tries": 2}} and config.common.rewards == {"rhyme": 1.5, "meter": 0.5}
+    assert config.arms == {"hot": {"explore": ["hot"], "tries": 2}} and config.common.rewards == {"rhyme": 1.0, "meter": 0.5}
     import shlex
 
     assert parse(COMPARE, shlex.split(spelled(COMPARE, config))[2:]) == config

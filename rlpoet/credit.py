@@ -123,7 +123,10 @@ def pinpointed(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, 
         slips: from rows and lines to the tokens that went wrong, ``(B, S)`` bool, or None where that cannot be told.
     """
     n_groups, n_lines = int(group.max()) + 1, gains.shape[1]
-    best = torch.stack([gains[group == g].amax(0) for g in range(n_groups)])[group]  # (B, L)
+    best = torch.zeros(n_groups, n_lines)
+    for g in group.unique().tolist():  # a batch may ask for one prompt twice: then a number is nobody's
+        best[g] = gains[group == g].amax(0)
+    best = best[group]  # (B, L)
     short = (gains < best - 1e-6) & (rollout.line_ends[:, :n_lines] >= 0)
     blank = torch.zeros(part_of.shape)
     lines = [(row, n) for row, n in short.nonzero().tolist()]

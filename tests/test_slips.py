@@ -83,7 +83,7 @@ def test_tokens_outside_a_slip_are_credited_with_the_line_that_might_have_been()
         asked.extend(lines)
         return wrong
 
-    group = torch.zeros(2, dtype=torch.long)
+    group = torch.full((2,), 3)  # numbers before it are nobody's
     given = pinpointed(rollout, torch.tensor([[0.1], [0.0]]), part_of, group, slips)
     assert asked == [(1, 0)]
     mean = 2 * 0.1 / 6  # two of six tokens of rests are spared a tenth

@@ -208,7 +208,7 @@ class TBTrainer:
         weights = drill_weights(drill, own, own - prior, beta=WORD_SHARE * beta, group=group, favour=options.favour)
         (options.drill * 2 * (weights * log_pi).sum(1).mean()).backward()
         self.policy.model.eval()
-        return {"drill/right": drill.right[drill.whole].float().mean().item(), "drill/words": float(drill.whole.sum())}
+        return {"drill/right": drill.right.sum().item() / max(1, int(drill.whole.sum())), "drill/words": float(drill.whole.sum())}
 
     def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
         """One optimizer step, gradients that are there included; log-probabilities and residuals of whole texts, ``(B,)``, gradient norm.

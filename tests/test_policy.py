@@ -249,11 +249,9 @@ def test_a_shipped_policy_writes_its_forms_and_carries_a_card(name):
 
 @pytest.mark.parametrize("name", ["couplet", "quatrain-abba"])
 def test_even_random_weights_keep_the_skeleton_of_a_form(policy, name):
-    rollout = policy.sample([Prompt("fr", name)], 8, max_new_tokens=4000)
-    assert rollout.ended.float().mean() > 0.5  # one in twelve quatrains of such weights is longer
+    rollout = policy.sample([Prompt("fr", name)], 4, max_new_tokens=16000)  # one in twelve quatrains of such weights passes 4000
+    assert rollout.ended.all()
     for row, text in enumerate(rollout.texts):
-        if not rollout.ended[row]:
-            continue
         assert len(split_poem(text)) == form(name, "fr").n_lines
         assert rollout.line_ends[row].ge(0).sum() == form(name, "fr").n_lines
 

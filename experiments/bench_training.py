@@ -163,7 +163,7 @@ class Clocked:
 def clocked(trainer: Any, spent: dict[str, float]) -> Iterator[None]:
     """CPU-seconds of what a step calls, by name, while the block runs."""
     named = [(trainer.policy, "sample", "drawing"), (trainer.prior, "log_prob", "prior"), (trainer, "score", "scoring"),
-             (trainer, "_update", "learning")]  # fmt: skip
+             (trainer, "_weigh", "learning")]  # fmt: skip
     kept = [(owner, name, getattr(owner, name), label) for owner, name, label in named if hasattr(owner, name)]
     for owner, name, call, label in kept:
         setattr(owner, name, Clocked(call, spent, label))

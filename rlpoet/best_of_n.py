@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rlpoet.errors import RlpoetError
-from rlpoet.gflownet import Scored, Scorer
+from rlpoet.protocols import Scored, Scorer
 from rlpoet.replay import TENSORS
 from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.trainer import checkpoint, reward_means, write_checkpoint

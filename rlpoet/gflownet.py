@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from rlpoet.credit import token_weights
 from rlpoet.drill import drill_weights, sounds_met
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
+from rlpoet.helpers import Helpers
 from rlpoet.objectives import (
     balance_residual,
     group_flow,
@@ -32,31 +33,16 @@ from rlpoet.objectives import (
     target_log_reward,
 )
 from rlpoet.prosody.forms import form
+from rlpoet.protocols import Scored, Scorer
 from rlpoet.replay import Kept, Replay, merge
 from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.share import Share
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
-__all__ = ["Scored", "Scorer", "TBOptions", "TBTrainer"]
+__all__ = ["TBOptions", "TBTrainer"]
 WORD_SHARE = 0.25  # of beta, what a right word is worth when words are practised alone: about what it decides in a quatrain
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
-
-
-class Scored(Protocol):
-    """Totals and named parts of a batch, as the composed reward gives them."""
-
-    @property
-    def total(self) -> tuple[float | None, ...]: ...
-    @property
-    def parts(self) -> Mapping[str, tuple[float | None, ...]]: ...
-
-
-class Scorer(Protocol):
-    """A composed reward: scores with their parts, and what each line adds to one."""
-
-    def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored: ...
-    def by_line(self, prompt: Prompt, text: str) -> list[float]: ...
-    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]: ...
 
 
 @dataclass(frozen=True)
@@ -92,12 +78,13 @@ class TBTrainer:
         *,
         seed: int,
         human: Shelves | None = None,
+        helpers: Helpers | None = None,
     ) -> None:
         check_options(options, human)
-        self.human = human or {}
+        self.human, self.helpers = human or {}, helpers
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
-        groups: list[dict[str, Any]] = [{"params": trained, "scale": 1.0}]
+        self.learned = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
+        groups: list[dict[str, Any]] = [{"params": self.learned, "scale": 1.0}]
         self.flows = None
         if options.objective != "tb" or options.log_z == "learned":
             n_nodes = 1 + max(form(prompt.form, prompt.lang).n_lines for prompt in self.prompts)
@@ -112,16 +99,48 @@ class TBTrainer:
         self.seconds = 0.0
 
     def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Sample, score, weigh, update.
+        """Sample, score, weigh, update; with helpers each process its share of the prompts.
 
         Args:
             progress: share of the budget that is spent, in [0, 1]; drives the schedules.
 
         Returns:
             Metrics, the fresh texts, their scores.
+
+        Raises:
+            RlpoetError: what a helper raised.
         """
         started, options = time.perf_counter(), self.options
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
+        beta = options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1))
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.helpers is None:
+            told = self.share(asked, beta)
+        else:
+            seed = self.rng.getrandbits(48)
+            told = self.helpers.shared(self.share, self.learned, asked, beta, progress, seed=seed, pad=self.policy.pad)
+        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / max(options.warmup, 1)) * (1.0 - 0.9 * min(progress, 1.0))
+        for param_group in self.optimizer.param_groups:
+            param_group["lr"] = rate * param_group.get("scale", 1.0)
+        norm = self._update()
+        self.n_steps += 1
+        self.n_fresh += len(told.fresh) + told.n_drawn
+        taken = time.perf_counter() - started
+        self.seconds += taken
+        figures = told.figures() | {
+            "gfn/beta": beta,
+            "train/learning_rate": rate,
+            "train/grad_norm": norm,
+            "time/fresh_samples": float(self.n_fresh),
+            "time/samples_per_second": len(told.fresh) / taken,
+            "time/share_sampling": told.seconds / taken,
+            "replay/size": float(len(self.replay)),
+        }
+        return figures | reward_means(told.scored.parts), told.fresh, told.scored
+
+    def share(self, asked: Sequence[Prompt], beta: float) -> Share:
+        """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
+        started, options = time.perf_counter(), self.options
         fresh = self.policy.sample(asked, options.group_size)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
@@ -133,54 +152,22 @@ class TBTrainer:
         batch = merge(new, drawn, pad=self.policy.pad)
         place = {prompt: i for i, prompt in enumerate(asked)}
         group = torch.tensor([place[prompt] for prompt in batch.prompts])
-        beta = options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1))
         n = len(fresh)
         targets, prior_steps = self._targets(batch, new, scores, drawn, group, beta)
         prior = targets.log_reward - beta * torch.tensor(scores + [kept.score for kept in drawn])
-
-        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / max(options.warmup, 1)) * (1.0 - 0.9 * min(progress, 1.0))
-        for param_group in self.optimizer.param_groups:
-            param_group["lr"] = rate * param_group.get("scale", 1.0)
         width = fresh.ids.shape[1]
         weigh = (
             (lambda steps: self._credit(fresh, steps[:n, :width], prior_steps[:n, :width], beta, group[:n]))
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        self.optimizer.zero_grad(set_to_none=True)
-        practised = self._practise(fresh, beta) if options.drill else {}
-        log_pf, residual, norm = self._update(batch, targets, weigh)
+        drilled = self._practise(fresh, len(asked), beta) if options.drill else None
+        log_pf, residual = self._weigh(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
-        reward = torch.tensor(scores[:n])
-        self.n_steps += 1
-        self.n_fresh += n + n_drawn
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        kl = log_pf[:n] - prior[:n]  # one-sample estimate of the sequence KL to the prior
-        by_prompt = reward.view(len(asked), -1)
-        metrics = {
-            "gfn/loss": residual.square().mean().item(),
-            "gfn/log_z": (targets.log_reward - log_pf + residual).mean().item(),
-            "gfn/var_residual": residual[:n].var().item(),
-            "gfn/beta": beta,
-            "reward/mean": reward.mean().item(),
-            "frac_reward_zero_std": (by_prompt.std(1) < 1e-6).float().mean().item(),
-            "objective/kl": kl.mean().item(),
-            "objective/prior_nll_per_token": (-prior[:n] / fresh.n_tokens).mean().item(),
-            "objective/entropy_per_token": (-log_pf[:n] / fresh.n_tokens).mean().item(),
-            "train/learning_rate": rate,
-            "train/grad_norm": norm,
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": n / taken,
-            "time/share_sampling": (sampled - started) / taken,
-            "replay/size": float(len(self.replay)),
-            "explore/texts": float(len(new) - n),
-        }
-        if len(new) > n:
-            metrics["explore/reward"] = sum(scores[n:]) / (len(new) - n)
-        return metrics | practised | reward_means(scored.parts), fresh, scored
+        return Share(
+            fresh=fresh, scored=scored, explored=tuple(scores[n:]), n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
+            residual=residual, log_reward=targets.log_reward, drilled=drilled, seconds=sampled - started,
+        )  # fmt: skip
 
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
@@ -192,13 +179,16 @@ class TBTrainer:
             slips=None if tells is None else functools.partial(tells, fresh),
         )  # fmt: skip
 
-    def _practise(self, fresh: Rollout, beta: float) -> dict[str, float]:
-        """Add the gradient of words practised alone, after the sounds of the fresh texts; nothing from a policy that knows no lessons."""
+    def _practise(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
+        """Add the gradient of words practised alone, after the sounds of the fresh texts; how many were right, and how many there were.
+
+        None from a policy that knows no lessons.
+        """
         options = self.options
-        sounds = sounds_met(fresh, max(1, options.prompts_per_step // 2), self.rng)
+        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
         drill = self.policy.drill(sounds, options.group_size) if sounds and hasattr(self.policy, "drill") else None
         if drill is None:
-            return {}
+            return None
         with torch.no_grad():
             prior = self.prior.log_prob(drill.rollout).cpu()
         self.policy.model.train()
@@ -208,10 +198,10 @@ class TBTrainer:
         weights = drill_weights(drill, own, own - prior, beta=WORD_SHARE * beta, group=group, favour=options.favour)
         (options.drill * 2 * (weights * log_pi).sum(1).mean()).backward()
         self.policy.model.eval()
-        return {"drill/right": drill.right.sum().item() / max(1, int(drill.whole.sum())), "drill/words": float(drill.whole.sum())}
+        return drill.right.sum().item(), drill.whole.sum().item()
 
-    def _update(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor, float]:
-        """One optimizer step, gradients that are there included; log-probabilities and residuals of whole texts, ``(B,)``, gradient norm.
+    def _weigh(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor]:
+        """Add the gradient of the batch's loss; log-probabilities and residuals of whole texts, ``(B,)``.
 
         Args:
             weigh: from the fresh texts' detached log-probabilities to the weight of each of their tokens; None: the loss as it is.
@@ -228,12 +218,16 @@ class TBTrainer:
             n = len(weights)
             loss = torch.cat([2 * (weights * log_pf[:n, : weights.shape[1]]).sum(1), loss[n:]])
         loss.mean().backward()
+        self.policy.model.eval()
+        return log_pf.detach().sum(1), residual.detach()
+
+    def _update(self) -> float:
+        """One optimizer step along the gradients that are there; their norm before clipping."""
         norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.options.clip)
         if self.flows is not None:
             torch.nn.utils.clip_grad_norm_(self.flows.parameters(), self.options.clip)
         self.optimizer.step()
-        self.policy.model.eval()
-        return log_pf.detach().sum(1), residual.detach(), norm.item()
+        return norm.item()
 
     def _flow_loss(self, batch: Rollout, log_pf: Tensor, targets: Targets, flows: Flows) -> tuple[Tensor, Tensor]:
         """Residuals of whole texts and the loss of each, both ``(B,)``, with learned flows or a learned log Z."""

@@ -34,7 +34,7 @@ from rlpoet.advantage import (
 )
 from rlpoet.critic import Critic, entropies, listened
 from rlpoet.errors import RlpoetError
-from rlpoet.gflownet import Scored, Scorer
+from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, Weighed
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt

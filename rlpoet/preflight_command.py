@@ -69,12 +69,12 @@ def run(config: PreflightConfig) -> int:
     import torch
 
     from rlpoet import registry
+    from rlpoet.assembly import authors_of
     from rlpoet.prompts import mixed_prompts
     from rlpoet.prosody.forms import form
     from rlpoet.render import console
     from rlpoet.reward_config import composed
     from rlpoet.rollout import Policy, join
-    from rlpoet.train import authors_of
 
     torch.set_num_threads(config.threads or torch.get_num_threads())
     score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from rlpoet.types import Ending, Explained, Prompt, Scansion, SpokenWord, Transcription
@@ -60,3 +60,20 @@ class Reward(Protocol):
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]: ...
     def explain(self, prompt: Prompt, text: str) -> Explained: ...
+
+
+class Scored(Protocol):
+    """Totals and named parts of a batch, as the composed reward gives them."""
+
+    @property
+    def total(self) -> tuple[float | None, ...]: ...
+    @property
+    def parts(self) -> Mapping[str, tuple[float | None, ...]]: ...
+
+
+class Scorer(Protocol):
+    """A composed reward, as trainers use it: scores with their parts, and what each line adds to one."""
+
+    def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored: ...
+    def by_line(self, prompt: Prompt, text: str) -> list[float]: ...
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]: ...

@@ -20,8 +20,8 @@ from pathlib import Path
 import torch
 
 from rlpoet.errors import RlpoetError
-from rlpoet.gflownet import Scored, Scorer
 from rlpoet.prosody.ending import end_of
+from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint

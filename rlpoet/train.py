@@ -9,46 +9,38 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import yaml
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from rlpoet import registry
 from rlpoet.alarms import Watch
-from rlpoet.balance_options import TBOptions, check_options
+from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of
 from rlpoet.best_of_n import BestOfN
-from rlpoet.credit import CREDITS
-from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.errors import RlpoetError
 from rlpoet.evaluation import measure
 from rlpoet.exam import PER_PROMPT, examine, keep, weights_digest
-from rlpoet.exploration import Shelves, read_stanzas
-from rlpoet.gflownet import Scored, Scorer, TBTrainer
-from rlpoet.languages import code_of, find
-from rlpoet.ppo import PPOOptions, PPOTrainer
+from rlpoet.languages import code_of
 from rlpoet.preflight import foretell
 from rlpoet.prompts import mixed_prompts, with_openings
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
+from rlpoet.protocols import Scorer
 from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
 from rlpoet.render_image import poems_figure
 from rlpoet.report import heard, write_report
-from rlpoet.reward_config import composed
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
 from rlpoet.trainer import free_threads
-from rlpoet.trainers import BASELINES, baseline_of, check_baseline
 from rlpoet.types import Prompt
 from rlpoet.variety import batch_variety
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
-N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
-ALGOS = ("tb", "ppo", *BASELINES)
 COLUMNS = {  # of the running table: heading -> metric
     "reward": "reward/mean",
     "rhyme": "rewards/rhyme/mean",
@@ -57,20 +49,6 @@ COLUMNS = {  # of the running table: heading -> metric
     "prior nats/token": "objective/prior_nll_per_token",
     "poems/s": "time/samples_per_second",
 }
-PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-class Trainer(Protocol):
-    """State of a run that can be stepped, saved and taken up again."""
-
-    score: Scorer
-    n_steps: int
-    n_fresh: int
-    seconds: float
-
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]: ...
-    def save(self, path: Path) -> None: ...
-    def load(self, path: Path) -> None: ...
 
 
 def train(config: TrainConfig) -> int:
@@ -78,23 +56,20 @@ def train(config: TrainConfig) -> int:
     if config.resume is not None:
         config = resumed(config)
     check(config)
-    torch.set_num_threads(config.threads or free_threads())
+    cores = config.threads or free_threads()
+    torch.set_num_threads(cores)
     out = console(stderr=True)
-    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum)
-    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)
-    if policy.lang != config.lang:
-        raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    score, policy = score_of(config), policy_of(config)
     folder = run_folder(config)
     rng = random.Random(config.seed)
     authors = authors_of(config.authors, policy)
     exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
-    policy.precision = PRECISIONS[config.precision]
     prior = policy.reference()
 
     resume_step = None
     if config.resume is not None:
         resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
-    with Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+    with helpers_of(config, cores, out) as helpers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
             tracker.config(config)
             out.print(f"Measuring {config.eval_samples} poems of the prior ...")
@@ -115,7 +90,7 @@ def train(config: TrainConfig) -> int:
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, exam)
+        trainer = trainer_of(config, policy, score, prompts, exam, helpers)
         watch = Watch(beta=config.beta, learned_log_z=config.log_z == "learned" and not (config.explore or config.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
@@ -126,7 +101,11 @@ def train(config: TrainConfig) -> int:
             for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
+        torch.set_num_threads(max(1, cores // max(1, config.processes)))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch)
+        if helpers is not None:
+            helpers.close()
+        torch.set_num_threads(cores)
         trainer.save(folder / CHECKPOINT)
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
@@ -232,99 +211,7 @@ def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Score
         tracker.figure(step, f"poems/{phase}", poems_figure(shown))
 
 
-# -- what a run is made of --------------------------------------------------------------------------
-
-
-def trainer_of(config: TrainConfig, policy: Policy, score: Scorer, prompts: Sequence[Prompt], exam: Sequence[Prompt]) -> Trainer:
-    """The trainer asked for, with those settings of the run that are its own."""
-    if config.algo in BASELINES:
-        places = [prompt for prompt in exam for _ in range(PER_PROMPT)][: config.eval_samples]
-        return baseline_of(config, policy, score, prompts, places)
-    if config.algo == "ppo":
-        options = PPOOptions(
-            prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
-            kl_target=config.kl_target, learning_rate=config.learning_rate, value_rate=config.value_rate, epochs=config.epochs,
-            value_epochs=config.value_epochs, minibatches=config.minibatches, cliprange=config.cliprange,
-            cliprange_value=config.cliprange_value, lam=config.lam,
-            entropy_bonus=config.entropy_bonus, whiten=config.whiten, freeze_embeddings=config.freeze_embeddings, credit=config.credit,
-        )  # fmt: skip
-        return PPOTrainer(policy, score, prompts, options, seed=config.seed)
-    human = stanzas_of(config)
-    return TBTrainer(policy, score, prompts, balance_options(config), seed=config.seed, human=human)
-
-
-def balance_options(config: TrainConfig) -> TBOptions:
-    """The settings of trajectory balance in a configuration."""
-    return TBOptions(
-        prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
-        learning_rate=config.learning_rate, replay=config.replay,
-        freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
-        favour=config.favour, announce=config.announce, pinpoint=config.pinpoint, drill=config.drill,
-        objective=config.objective, log_z=config.log_z, decay=config.decay, explore=config.explore,
-        explore_share=config.explore_share, explore_temperature=config.explore_temperature, tries=config.tries,
-    )  # fmt: skip
-
-
-def stanzas_of(config: TrainConfig) -> Shelves | None:
-    """Other people's stanzas to learn from, by form; None without a file."""
-    return None if config.explore_file is None else read_stanzas(config.explore_file, config.forms, config.lang)
-
-
-def check(config: TrainConfig) -> None:
-    """Refuse what would fail later.
-
-    Raises:
-        RlpoetError, UnknownName: a field that cannot be meant.
-    """
-    asked = find(config.lang)
-    if asked.variety:
-        code, variety = asked.language.code, asked.variety
-        raise RlpoetError(
-            f"--lang {config.lang}: a variety of {code!r}; expected a language. Set --lang {code} --reward_options.rhyme.variety {variety}."
-        )
-    for name in config.forms:
-        form(name, config.lang)
-    if not config.forms:
-        raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
-    if config.algo not in ALGOS:
-        raise UnknownName("algo", config.algo, ALGOS)
-    if config.credit not in CREDITS:
-        raise UnknownName("credit", config.credit, CREDITS)
-    if config.precision not in PRECISIONS:
-        raise UnknownName("precision", config.precision, PRECISIONS)
-    if not config.minutes and not config.max_steps:
-        raise RlpoetError("--minutes: no budget; expected --minutes 8 or --max_steps 200.")
-    numbers = ("minutes", "max_steps", "beta", "learning_rate", "replay", "threads")
-    for name in (*numbers, "value_rate", "kl_target", "cliprange", "cliprange_value", "entropy_bonus"):
-        if not getattr(config, name) >= 0:
-            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
-    for name in ("eval_samples", "prompts_per_step", "save_steps", "logging_steps", "epochs", "value_epochs", "minibatches"):
-        if getattr(config, name) < 1:
-            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
-    if not 0 <= config.lam <= 1:
-        raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
-    if not 0 < config.eval_top_p <= 1:
-        raise RlpoetError(f"--eval_top_p: {config.eval_top_p}; expected a share in (0, 1].")
-    if not 0 <= config.openings < 1:
-        raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
-    if config.curriculum and config.replay:
-        raise RlpoetError(f"--curriculum: with --replay {config.replay}, whose scores are of other weights; expected --replay 0.")
-    check_baseline(config)
-    if config.algo == "tb":
-        check_options(balance_options(config), stanzas_of(config))
-    elif (config.objective, config.log_z, config.explore) != ("tb", "vargrad", ()):
-        raise RlpoetError(
-            f"--algo {config.algo}: with objective, log_z or explore; expected them with tb alone. Set --algo tb or leave them out."
-        )
-
-
-def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
-    """The authors to practise; without any named, the policy's commonest, and as often nobody."""
-    for author in wanted:
-        if author not in policy.authors:
-            raise UnknownName("author", author, policy.authors)
-    named = list(wanted) or list(policy.authors[:N_AUTHORS])
-    return [*named, *([None] if wanted or not named else [None] * len(named))] or [None]
+# -- files of a run ---------------------------------------------------------------------------------
 
 
 def run_folder(config: TrainConfig) -> Path:

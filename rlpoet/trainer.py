@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from torch import nn
 
@@ -19,10 +19,7 @@ def free_threads() -> int:
 
     Two threads beside two other jobs on two cores wait for each other at every product: a step that takes two seconds took a minute.
     """
-    try:
-        busy = os.getloadavg()[0]
-    except (AttributeError, OSError):  # a system that does not tell
-        busy = 0.0
+    busy = sum(psutil.cpu_percent(interval=0.5, percpu=True)) / 100  # now; a load average still counts what ended a minute ago
     return max(1, torch.get_num_threads() - round(busy))
 
 

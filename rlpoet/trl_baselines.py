@@ -35,8 +35,8 @@ from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from rlpoet.errors import RlpoetError
-from rlpoet.gflownet import Scored, Scorer
 from rlpoet.prosody.forms import form
+from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt

@@ -191,7 +191,7 @@ class Vowels:
 
 @pytest.mark.parametrize("algo", ["tb", "ppo"])
 def test_a_short_healthy_run_of_a_real_policy_raises_nothing_and_logs_what_the_docs_define(saved, tmp_path, algo, capsys, monkeypatch):
-    monkeypatch.setattr("rlpoet.train.composed", lambda weights, options, **_: WeightedMean([(Vowels(), 1.0)]))
+    monkeypatch.setattr("rlpoet.assembly.composed", lambda weights, options, **_: WeightedMean([(Vowels(), 1.0)]))
     flags = [*FLAGS, "--max_steps", "18", "--learning_rate", "1e-5", "--algo", algo, "--output_dir", str(tmp_path / "run")]
     assert main(["train", "--policy", str(saved), *flags, "--report_to", "none"]) == 0
     rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")

@@ -305,7 +305,7 @@ def test_an_ablation_takes_out_one_thing_at_a_time():
 
 
 def test_every_arm_of_every_ablation_is_a_run_that_train_takes(tmp_path):
-    from rlpoet.train import check
+    from rlpoet.assembly import check
 
     for recipe in (TrainConfig(objective="tb"), TrainConfig(objective="fl"), TrainConfig(algo="ppo", objective="tb")):
         for cell in plan(grid(tmp_path, langs=("fr",), seeds=(0,), common=recipe), arms_of("levers", recipe)):

@@ -229,8 +229,8 @@ def test_an_explored_text_counts_by_the_policys_own_log_probability(monkeypatch)
         seen.update(batch=batch, targets=targets)
         return original(batch, targets, weigh)
 
-    original = run._update
-    monkeypatch.setattr(run, "_update", spy)
+    original = run._weigh
+    monkeypatch.setattr(run, "_weigh", spy)
     _, fresh, _ = run.step(0.0)
     batch, targets = seen["batch"], seen["targets"]
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -83,6 +84,28 @@ def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
     result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
     assert result["steps"] == 3 and result["interrupted"] is False
     assert [json.loads(row)["step"] for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
+
+
+def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, monkeypatch):
+    step = TBTrainer.step
+
+    def stopped(self, progress):
+        if self.n_steps == 1:
+            raise KeyboardInterrupt
+        return step(self, progress)
+
+    def rewards(folder):
+        rows = map(json.loads, Path(folder, "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+        return [(row["step"], row["reward/mean"], row["train/grad_norm"]) for row in rows]
+
+    flags = ["train", "--policy", str(saved), "--processes", "2", *SMALL]
+    assert main([*flags, "--output_dir", "whole"]) == 0
+    monkeypatch.setattr(TBTrainer, "step", stopped)
+    assert main([*flags, "--output_dir", "halted"]) == 130
+    monkeypatch.setattr(TBTrainer, "step", step)
+    assert main(["train", "--resume", "halted"]) == 0
+    assert rewards("halted") == rewards("whole") and len(rewards("whole")) == 3
+    assert not multiprocessing.active_children()
 
 
 def test_a_run_does_not_go_on_from_another_prior(quiet, capsys):

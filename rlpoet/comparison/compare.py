@@ -90,7 +90,7 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         return 0
     outcomes: Mapping[str, str] = {}
     if not config.report_only:
-        from rlpoet.train import check  # torch
+        from rlpoet.assembly import check  # torch
 
         for cell in cells:
             try:

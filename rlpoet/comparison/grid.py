@@ -168,6 +168,7 @@ def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
     base = _settings(config.common)
     base |= {key: value for key in ("minutes", "max_steps") if (value := getattr(config, key)) is not None}
     base["threads"] = base["threads"] or 1  # runs stand side by side
+    base["processes"] = base["processes"] or 1
     settings = apply(config.by_lang.get(lang, {}), base, f"--by_lang.{lang}")
     settings = apply(arm.settings, settings, f"arm {arm.name!r}")
     return _checked({**settings, "lang": lang}, f"arm {arm.name!r}")

@@ -165,7 +165,7 @@ def read_settings(path: Path) -> Settings:
             raise TableError(f"{where('', key)}: unknown {key!r}{did_you_mean(key, known)}; expected one of {', '.join(known)}.")
     for key in TOP:
         if not isinstance(table.get(key), str) or not table[key]:
-            raise TableError(f"{where('', key)}: {key} is {table.get(key)!r}; expected a text such as {key} = \"...\".")
+            raise TableError(f'{where("", key)}: {key} is {table.get(key)!r}; expected a text such as {key} = "...".')
     made = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
     settings = Settings(path, *(table[key] for key in TOP), **made)
     _check(settings, where)
@@ -223,7 +223,7 @@ def _check(settings: Settings, where: Any) -> None:
             raise TableError(f"{where('stress', key)}: {place}; expected 1 (the last syllable), 2 or more.")
     for name in settings.meter.names:
         if not re.fullmatch(r"\d+(:( \d+)+)?", name):
-            raise TableError(f"{where('meter.names', name)}: {name!r}; expected a length and stressed syllables such as \"11: 6 10\".")
+            raise TableError(f'{where("meter.names", name)}: {name!r}; expected a length and stressed syllables such as "11: 6 10".')
     if settings.meter.count_after not in (0, 1):
         raise TableError(f"{where('meter', 'count_after')}: {settings.meter.count_after}; expected 0 or 1.")
 

@@ -1,0 +1,117 @@
+"""Steps that several processes share: the gradient of one process, and what a death or an error among them does."""
+
+from __future__ import annotations
+
+import functools
+import os
+import random
+import signal
+from collections.abc import Iterator, Sequence
+
+import pytest
+import torch
+from tiny_policy import tiny_policy
+
+from rewards.compose import WeightedMean
+from rewards.rhyme import Rhyme
+from rlpoet.assembly import check, settled
+from rlpoet.errors import RlpoetError
+from rlpoet.gflownet import TBOptions, TBTrainer
+from rlpoet.helpers import Helpers
+from rlpoet.train_command import TrainConfig
+from rlpoet.types import Prompt
+
+PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine"), Prompt("fr", "quatrain-abab")]
+
+
+class Refuses(Rhyme):
+    """A reward that fails as a user's might."""
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
+        raise ZeroDivisionError("no syllables")
+
+
+class Explains(Rhyme):
+    """A reward that says what is wrong."""
+
+    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
+        raise RlpoetError("lexicon.txt: not found; expected a file.")
+
+
+def made(reward: type[Rhyme] = Rhyme) -> TBTrainer:
+    options = TBOptions(prompts_per_step=3, group_size=4, warmup=1, explore=("hot",))
+    return TBTrainer(tiny_policy(), WeightedMean([(reward(), 1.0)]), PROMPTS, options, seed=0)
+
+
+@pytest.fixture(scope="module")
+def helpers() -> Iterator[Helpers]:
+    with Helpers(made, 1) as helping:
+        yield helping
+
+
+def test_a_shared_step_has_the_gradient_of_its_texts(helpers):
+    here, there = made(), made()
+    asked = list(PROMPTS)
+    with torch.no_grad():  # the helper has to learn from these weights, not from those it began with
+        for parameter in (*here.learned, *there.learned):
+            parameter.mul_(1.01)
+    both = helpers.shared(here.share, here.learned, asked, 5.0, 0.0, seed=7, pad=here.policy.pad)
+    first = there.share(asked[::2], 5.0)
+    ours = [parameter.grad.clone() for parameter in there.learned]
+    seed = random.Random(7).getrandbits(48)
+    there.policy.generator.manual_seed(seed)
+    there.rng.seed(seed)
+    for parameter in there.learned:
+        parameter.grad = None
+    second = there.share(asked[1::2], 5.0)
+    assert both.fresh.texts == (*first.fresh.texts, *second.fresh.texts) and both.fresh.prompts[0] == asked[0]
+    assert both.n_prompts == 3 and len(both.log_pf) == len(first.log_pf) + len(second.log_pf)
+    assert torch.equal(both.log_pf[:12], torch.cat([first.log_pf[:8], second.log_pf[:4]]))  # the fresh ones first
+    assert both.figures()["reward/mean"] == pytest.approx(sum(both.scored.total) / 12)
+    part = len(first.log_pf) / len(both.log_pf)
+    for parameter, own in zip(there.learned, ours, strict=True):
+        parameter.grad.mul_(1 - part).add_(own, alpha=part)
+    for left, right in zip(here.learned, there.learned, strict=True):
+        assert torch.allclose(left.grad, right.grad, atol=1e-6)
+
+
+def test_a_step_with_fewer_prompts_than_processes_leaves_helpers_idle(helpers):
+    here = made()
+    assert len(helpers.shared(here.share, here.learned, PROMPTS[:1], 5.0, 0.0, seed=1, pad=here.policy.pad).fresh) == 4
+
+
+def test_a_helper_that_dies_is_told_of_and_the_run_goes_on():
+    told: list[str] = []
+    with Helpers(made, 1, tell=told.append) as helping:
+        run = made()
+        run.helpers = helping
+        assert len(run.step(0.0)[1]) == 12
+        os.kill(helping.workers[0][0].pid, signal.SIGKILL)
+        helping.workers[0][0].join()
+        assert len(run.step(0.0)[1]) in (8, 12)  # the share it had is lost, if it had one
+        assert len(run.step(0.0)[1]) == 12 and run.n_steps == 3
+    assert len(told) == 1 and "exit code -9" in told[0] and "Going on with 1" in told[0]
+
+
+@pytest.mark.parametrize(("reward", "message"), [(Refuses, "(?s)--processes 1.*ZeroDivisionError: no syllables"), (Explains, "^lexicon.txt")])
+def test_what_a_helper_raises_is_raised_here(reward, message):
+    run = made()
+    with Helpers(functools.partial(made, reward), 1) as helping:
+        run.helpers = helping
+        with pytest.raises(RlpoetError, match=message):
+            run.step(0.0)
+
+
+def test_how_many_processes_pay():
+    four = TrainConfig(threads=4)
+    assert settled(four).processes == 4 and settled(TrainConfig(threads=1)).processes == 1
+    assert settled(TrainConfig(threads=4, prompts_per_step=12)).processes == 2
+    for alone in ({"max_steps": 3}, {"algo": "ppo"}, {"replay": 0.5}, {"objective": "fl"}, {"explore": ("rhyme",)}):
+        assert settled(TrainConfig(threads=4, **alone)).processes == 1
+    assert settled(TrainConfig(threads=4, algo="ppo", processes=3)).processes == 3  # asked for: refused below, not mended
+
+
+@pytest.mark.parametrize("wrong", [{"algo": "ppo"}, {"replay": 0.5}, {"explore": ("rhyme",)}, {"prompts_per_step": 1}, {"objective": "fl"}])
+def test_what_cannot_be_shared_is_refused(wrong):
+    with pytest.raises(RlpoetError, match="--processes 2: .*expected"):
+        check(TrainConfig(processes=2, **wrong))

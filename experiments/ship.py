@@ -32,15 +32,32 @@ ROWS = {
 }
 
 
+RECIPE = (
+    "rewards",
+    "beta",
+    "learning_rate",
+    "prompts_per_step",
+    "drill",
+    "pinpoint",
+    "announce",
+    "favour",
+)  # named, lest a default changes
+
+
 def command_of(config: dict[str, Any]) -> str:
-    """The command that starts such a run: what differs from the defaults."""
+    """The command that starts such a run: its recipe, and what else differs from the defaults."""
     usual = yaml.safe_load(yaml.safe_dump(_plain(TrainConfig())))
     words = ["rlpoet", "train"]
     for name, value in config.items():
-        if name in ("output_dir", "resume", "policy") or value == usual.get(name):
+        if name in ("output_dir", "resume", "policy") or (value == usual.get(name) and name not in RECIPE):
             continue
         if isinstance(value, dict):
-            words += [part for key, own in value.items() if own != usual[name].get(key) for part in (f"--{name}.{key}", str(own))]
+            words += [
+                part
+                for key, own in value.items()
+                if name in RECIPE or own != usual[name].get(key)
+                for part in (f"--{name}.{key}", str(own))
+            ]
         elif isinstance(value, bool):
             words.append(f"--{name}" if value else f"--no_{name}")
         elif isinstance(value, list):

@@ -110,24 +110,6 @@ def token_weights(
     return of_token
 
 
-def missed_rhymes(rollout: Rollout, score: Parted) -> Tensor:
-    """Lines whose rhyme failed, both of a pair, ``(B, L)`` bool: the later one's last word earned less than the best of the batch."""
-    missed = torch.zeros(rollout.line_ends.shape, dtype=torch.bool)
-    paid: dict[tuple[str, str, int, int], list[tuple[int, int, int, float]]] = {}
-    for row, (prompt, text) in enumerate(zip(rollout.prompts, rollout.texts, strict=True)):
-        at_end, _ = score.by_part(prompt, text)
-        given = len(prompt.opening)
-        for early, late in rhyming(form(prompt.form, prompt.lang).letters):
-            if late < len(at_end) and late >= given:
-                paid.setdefault((prompt.form, prompt.lang, early, late), []).append((row, early - given, late - given, at_end[late]))
-    for pairs in paid.values():
-        best = max(gain for *_, gain in pairs)
-        for row, early, late, gain in pairs:
-            if gain < best - 1e-6:
-                missed[row, [line for line in (early, late) if 0 <= line < missed.shape[1]]] = True
-    return missed
-
-
 def pinpointed(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, slips: Slips) -> Tensor:
     """What tokens of a line's rest are credited with beyond their line's gain, for a slip that is not theirs, ``(B, S)``.
 

@@ -37,31 +37,14 @@ class Drill:
     whole: Tensor
 
 
-def sounds_met(fresh: Rollout, n: int, rng: random.Random, missed: Tensor | None = None) -> list[list[int]]:
-    """``n`` rows of sounds, drawn as often as lines of fresh texts announce them; none if they announce none.
-
-    Args:
-        missed: lines whose rhyme failed, ``(B, L)`` bool; half of the sounds are then drawn from theirs.
-    """
+def sounds_met(fresh: Rollout, n: int, rng: random.Random) -> list[list[int]]:
+    """``n`` rows of sounds, drawn as often as lines of fresh texts announce them; none if they announce none."""
     if fresh.sounds is None:
         return []
     begun = fresh.sounds >= 0
-    met = _marks(fresh, begun)
-    if not met:
-        return []
-    failed = [] if missed is None else _marks(fresh, begun & missed)
-    half = SOUNDS // 2 if failed else 0
-    rows = [[*rng.choices(met, k=SOUNDS - half), *(rng.choices(failed, k=half) if half else ())] for _ in range(n)]
-    for row in rows:
-        rng.shuffle(row)
-    return rows
-
-
-def _marks(fresh: Rollout, lines: Tensor) -> list[int]:
-    """Marks of sounds of these lines, in order."""
-    assert fresh.sounds is not None
-    told: list[int] = fresh.ids[lines.nonzero()[:, 0], fresh.sounds[lines]].tolist()
-    return told
+    rows = begun.nonzero()[:, 0]
+    met = fresh.ids[rows, fresh.sounds[begun]].tolist()
+    return [rng.choices(met, k=SOUNDS) for _ in range(n)] if met else []
 
 
 def drill_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: float, group: Tensor, favour: float) -> Tensor:

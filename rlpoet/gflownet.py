@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from rlpoet.balance_options import TBOptions, check_options
-from rlpoet.credit import missed_rhymes, token_weights
+from rlpoet.credit import token_weights
 from rlpoet.drill import drill_weights, sounds_met
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
@@ -185,7 +185,7 @@ class TBTrainer:
         None from a policy that knows no lessons.
         """
         options = self.options
-        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng, missed=missed_rhymes(fresh, self.score))
+        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
         drill = self.policy.drill(sounds, options.group_size) if sounds and hasattr(self.policy, "drill") else None
         if drill is None:
             return None

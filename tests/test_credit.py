@@ -10,7 +10,7 @@ import torch
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
-from rlpoet.credit import favoured, missed_rhymes, parts_of, token_weights
+from rlpoet.credit import favoured, parts_of, token_weights
 from rlpoet.rollout import Rollout, join
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
@@ -51,15 +51,6 @@ def test_parts_of_a_reward_sum_to_it_and_rhyme_is_the_last_words() -> None:
         at_end, within = REWARD.by_part(PROMPT, text)
         assert sum(at_end) + sum(within) == pytest.approx(REWARD.score([PROMPT], [text])[0])
         assert sum(at_end) == pytest.approx(2 / 3 * Rhyme().score([PROMPT], [text])[0])
-
-
-def test_a_missed_rhyme_is_both_of_its_lines() -> None:
-    rollout, _ = written(BAUDELAIRE, LAME)
-    assert missed_rhymes(rollout, REWARD).tolist() == [[False] * 4, [True, False, True, False]]
-    given = Prompt("fr", "quatrain-abab", opening=LAME[:1])  # lines are counted from the first that was drawn
-    whole = Prompt("fr", "quatrain-abab", opening=BAUDELAIRE[:1])
-    rest = tiny_policy().write([given, whole], ["\n".join(LAME), "\n".join(BAUDELAIRE)])
-    assert missed_rhymes(rest, REWARD)[:, :3].tolist() == [[False, True, False], [False] * 3]
 
 
 def test_a_lame_line_costs_its_own_rest_and_a_missed_rhyme_the_words_that_miss_it() -> None:

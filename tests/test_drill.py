@@ -80,16 +80,6 @@ def test_sounds_are_those_that_lines_announce(policy):
     assert len(rows) == 7 and all(len(row) == SOUNDS and set(row) <= met for row in rows)
 
 
-def test_half_of_the_sounds_are_those_that_failed(policy):
-    fresh = policy.sample([Prompt("fr", "couplet")], 6, max_new_tokens=400)
-    row, line = (fresh.sounds >= 0).nonzero()[0].tolist()
-    missed = torch.zeros(fresh.sounds.shape, dtype=torch.bool)
-    missed[row, line] = True
-    failed = int(fresh.ids[row, fresh.sounds[row, line]])
-    for row in sounds_met(fresh, 9, random.Random(0), missed):
-        assert len(row) == SOUNDS and row.count(failed) >= SOUNDS // 2
-
-
 def drill_of(right: list[list[bool]], word_of: list[list[int]], chosen: list[list[bool]]) -> Drill:
     n = len(right)
     nowhere, held = torch.full((n, 1), -1), torch.tensor(chosen)

@@ -14,11 +14,9 @@ from tiny_policy import tiny_policy
 
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
-from rlpoet.assembly import check, settled
 from rlpoet.errors import RlpoetError
 from rlpoet.gflownet import TBOptions, TBTrainer
 from rlpoet.helpers import Helpers
-from rlpoet.train_command import TrainConfig
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine"), Prompt("fr", "quatrain-abab")]
@@ -100,18 +98,3 @@ def test_what_a_helper_raises_is_raised_here(reward, message):
         run.helpers = helping
         with pytest.raises(RlpoetError, match=message):
             run.step(0.0)
-
-
-def test_how_many_processes_pay():
-    four = TrainConfig(threads=4)
-    assert settled(four).processes == 4 and settled(TrainConfig(threads=1)).processes == 1
-    assert settled(TrainConfig(threads=4, prompts_per_step=12)).processes == 2
-    for alone in ({"max_steps": 3}, {"algo": "ppo"}, {"replay": 0.5}, {"objective": "fl"}, {"explore": ("rhyme",)}):
-        assert settled(TrainConfig(threads=4, **alone)).processes == 1
-    assert settled(TrainConfig(threads=4, algo="ppo", processes=3)).processes == 3  # asked for: refused below, not mended
-
-
-@pytest.mark.parametrize("wrong", [{"algo": "ppo"}, {"replay": 0.5}, {"explore": ("rhyme",)}, {"prompts_per_step": 1}, {"objective": "fl"}])
-def test_what_cannot_be_shared_is_refused(wrong):
-    with pytest.raises(RlpoetError, match=r"--processes 2: .*expected"):
-        check(TrainConfig(processes=2, **wrong))

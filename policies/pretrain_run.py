@@ -25,8 +25,8 @@ from policies.pretrain import Schedule, bits_per_char, build_model, checkpoint_s
 from policies.pretrain_command import PretrainConfig
 from policies.school import school_pieces
 from policies.tokenizer import train_tokenizer
-from policies.verse_data import Annotated, Piece, annotate_all, choose_format, encode
-from policies.verse_format import VerseFormat
+from policies.verse_data import Annotated, Piece, annotate_all, choose_format, encode, unplanned
+from policies.verse_format import NO_KEY, VerseFormat
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation import rhyme_rate
@@ -74,7 +74,7 @@ def pretrain_run(config: PretrainConfig) -> int:
     resumed = (folder / "checkpoint.pt").exists() and (folder / "tokenizer.json").exists()
     model: Any = None
     if config.start:
-        model, tokenizer, verse_format = _started(config)
+        model, tokenizer, verse_format = _started(config, train)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
     elif resumed:
@@ -203,31 +203,42 @@ def _count(poems: Sequence[Sequence[Piece]]) -> int:
     return sum(len(piece.header) + len(piece.body) for poem in poems for piece in poem)
 
 
-def _started(config: PretrainConfig) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
-    """Weights, pieces and marks of the policy to go on from."""
+def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
+    """Weights, pieces and marks of the policy to go on from; rhymes of these poems that it has no mark for get one."""
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
     verse_format = policy.format
     countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
-    asked = dataclasses.replace(verse_format, countdown=countdown, school=verse_format.school or config.school > 0)
+    asked = dataclasses.replace(
+        verse_format,
+        countdown=countdown,
+        school=verse_format.school or config.school > 0,
+        keys=(*verse_format.keys, *unplanned(train, verse_format)),
+    )
     if asked != verse_format:
+        _teach_marks(policy.model, policy.tokenizer, verse_format, asked)
         verse_format = asked
-        _teach_marks(policy.model, policy.tokenizer, verse_format)
     if config.grow:
         policy.model = grown(policy.model, config.grow)
     return policy.model, policy.tokenizer, verse_format
 
 
-def _teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, verse_format: VerseFormat) -> None:
-    """Give marks the policy has not met an id and a row of their own: the mean of the marks that begin a line."""
+def _teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
+    """Give marks the policy has not met an id and a row of their own.
+
+    The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.
+    """
     known = len(tokenizer)
-    tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in verse_format.marks], special_tokens=True)
+    tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)
     if len(tokenizer) > model.config.vocab_size:
         model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
-    rows = model.get_input_embeddings().weight
+    rows, ids = model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids
     with torch.no_grad():
-        rows[known : len(tokenizer)] = rows[tokenizer.convert_tokens_to_ids(verse_format.line_marks)].mean(0)
+        rows[known : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
+        for key in new.keys[len(old.keys) :]:
+            if (before := old.plan(key)) != NO_KEY:
+                rows[ids(new.plan(key))] = rows[ids(before)]
 
 
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:

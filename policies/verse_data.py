@@ -68,6 +68,9 @@ def _from_json(item: dict[str, object]) -> Annotated:
     return Annotated(item["author"], groups)  # type: ignore[arg-type]
 
 
+N_KEYS, KEY_LINES = 600, 10  # marks of rhyme tails at most, and the lines one has to end
+
+
 def choose_format(
     poems: Sequence[Annotated],
     lang: str,
@@ -77,7 +80,7 @@ def choose_format(
     countdown: int = 0,
     school: bool = False,
     n_authors: int = 64,
-    n_keys: int = 600,
+    n_keys: int = N_KEYS,
 ) -> VerseFormat:
     """Give a mark to the commonest authors, lengths, schemes and tails.
 
@@ -103,12 +106,20 @@ def choose_format(
         common(authors, n_authors, floor),
         common(meters, 100, floor),
         common(schemes, 150, floor),
-        common(keys, n_keys, 10 if floor == 40 else 1),
+        common(keys, n_keys, KEY_LINES if floor == 40 else 1),
         order=order,
         plans=plans,
         countdown=countdown,
         school=school,
     )
+
+
+def unplanned(poems: Sequence[Annotated], verse_format: VerseFormat, *, n_keys: int = N_KEYS, at_least: int = KEY_LINES) -> tuple[str, ...]:
+    """Rhyme tails of the poems that share a mark with another, or have none, though they end lines enough; commonest first."""
+    met = Counter(key for poem in poems for group in poem.groups for key in group.keys if key)
+    known = set(verse_format.keys)
+    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known]
+    return tuple(new[: max(0, n_keys - len(known))])
 
 
 @dataclass(frozen=True)

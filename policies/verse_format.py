@@ -37,6 +37,7 @@ BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
 SCHOOL = "<|school|>"  # header of a lesson (``policies.school``)
 LETTERS = "abcdefghijklmnop"
+GLIDED = ("wa", "wɛ̃", "jɛ̃")  # what tails begin with that rhyme with nothing but themselves (French oi, oin, ien)
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
 
 _STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
@@ -216,13 +217,19 @@ class VerseFormat:
     def plan(self, key: str) -> str:
         """The mark of a rhyme tail, the neutral one if it has none.
 
-        French policies from before plurals had a sign of their own were taught ``as`` where the ear now says ``a+s``.
+        French policies from before plurals had a sign of their own were taught ``as`` where the ear now says ``a+s``, and those from before
+        *oi*, *ien* and *oin* were told apart from *a* and *in* were taught ``a`` where it says ``wa``.
 
         >>> VerseFormat("fr", keys=("as", "i+s")).plan("a+s"), VerseFormat("fr", keys=("as", "i+s")).plan("i+s")
         ('<|~as|>', '<|~i+s|>')
+        >>> VerseFormat("fr", keys=("as",)).plan("wa+s"), VerseFormat("fr", keys=("as", "wa+s")).plan("wa+s")
+        ('<|~as|>', '<|~wa+s|>')
         """
-        taught = key if key in self.keys else key.replace("+", "")
-        return f"<|~{taught}|>" if taught in self.keys else NO_KEY
+        names = [key, key.replace("+", "")]
+        if key.startswith(GLIDED):
+            names += [name[1:] for name in names]
+        taught = next((name for name in names if name in self.keys), None)
+        return NO_KEY if taught is None else f"<|~{taught}|>"
 
     def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
         """``(header, body)`` of a group as the policy reads it."""

@@ -143,6 +143,8 @@ def test_lines_that_rhyme_share_their_key():
     for a, b in (("chanson", "saison"), ("beauté", "clarté"), ("roses", "choses"), ("yeux", "cieux")):
         assert ear.key(ear.endings(a)[0]) == ear.key(ear.endings(b)[0])
     assert ear.key(ear.endings("mer")[0]) != ear.key(ear.endings("mère")[0])
+    for word, key in (("roi", "wa"), ("bois", "wa+s"), ("joie", "waə"), ("sera", "a"), ("rien", "jɛ̃"), ("soin", "wɛ̃"), ("destin", "ɛ̃")):
+        assert ear.key(ear.endings(word)[0]) == key  # oi, ien, oin rhyme with nothing but themselves
 
 
 @settings(max_examples=150, deadline=None)

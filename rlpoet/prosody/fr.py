@@ -17,7 +17,20 @@ from rlpoet.phonology.fr import French, clean
 from rlpoet.prosody.fr_cesure import PATTERNS, cesure
 from rlpoet.prosody.fr_licence import LICENCES, licensed_lines
 from rlpoet.prosody.fr_meter import count_line, scan_line
-from rlpoet.prosody.fr_rhyme import FULL, SUPPORTED, family, gender, is_plural, kind_of, last_word, merge, open_vowel, reasons, tail_start
+from rlpoet.prosody.fr_rhyme import (
+    FULL,
+    SUPPORTED,
+    family,
+    gender,
+    is_plural,
+    kind_of,
+    last_word,
+    merge,
+    open_vowel,
+    reasons,
+    support,
+    tail_start,
+)
 from rlpoet.prosody.fr_syllables import accented
 from rlpoet.prosody.fr_words import spoken_words
 from rlpoet.types import Ending, Scansion, SpokenWord
@@ -108,12 +121,12 @@ class FrenchVerse:
         return kind_of(a, b, classical=self.classical)
 
     def key(self, ending: Ending) -> str:
-        """The tail in IPA; classical: led by the support consonant of /e/, ``ə`` marks feminine, ``s`` plural."""
+        """The tail in IPA; classical: after the consonant of a final é or the glide of oi, ien, oin; ``ə`` marks feminine, ``s`` plural."""
         tail = merge(ending.phones)
         if not self.classical:
             return "".join(tail)
-        support = ending.onset[-1] if ending.onset and tail in SUPPORTED else ""
-        return support + "".join(tail) + ("ə" if ending.gender == "f" else "") + ("+s" if is_plural(ending.word) else "")
+        head = "".join(ending.onset[-1:]) if tail in SUPPORTED else support(ending)
+        return head + "".join(tail) + ("ə" if ending.gender == "f" else "") + ("+s" if is_plural(ending.word) else "")
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
         """The likeliest count, or the reading that has ``target`` syllables if one is licensed."""

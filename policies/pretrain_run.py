@@ -217,14 +217,14 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
         keys=(*verse_format.keys, *unplanned(train, verse_format)),
     )
     if asked != verse_format:
-        _teach_marks(policy.model, policy.tokenizer, verse_format, asked)
+        teach_marks(policy.model, policy.tokenizer, verse_format, asked)
         verse_format = asked
     if config.grow:
         policy.model = grown(policy.model, config.grow)
     return policy.model, policy.tokenizer, verse_format
 
 
-def _teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
+def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
     """Give marks the policy has not met an id and a row of their own.
 
     The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.

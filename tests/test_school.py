@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from policies.causal_lm import CausalPolicy
 from policies.pretrain_command import PretrainConfig
-from policies.pretrain_run import pretrain_run
+from policies.pretrain_run import pretrain_run, teach_marks
 from policies.school import end_words, lessons, school_pieces
 from policies.tokenizer import train_tokenizer
-from policies.verse_data import Annotated, choose_format
+from policies.verse_data import Annotated, choose_format, unplanned
 from policies.verse_format import END, SCHOOL
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
@@ -74,3 +76,19 @@ def test_what_cannot_be_taught_is_refused(tmp_path: Path, wrong: dict[str, objec
     config = PretrainConfig(lang="fr", data=("poems.txt",), output_dir=str(tmp_path), max_steps=1, **wrong)  # type: ignore[arg-type]
     with pytest.raises(RlpoetError, match="--school"):
         pretrain_run(config)
+
+
+def test_a_rhyme_that_shared_a_mark_gets_its_own_and_begins_as_it_was() -> None:
+    policy = tiny_policy()
+    old = policy.format
+    shared = next(key for key in old.keys if key.startswith("a"))
+    own = f"w{shared}"
+    lines = Annotated(None, (dataclasses.replace(POEMS[0].groups[0], keys=(own,) * 4),))
+    assert unplanned([lines] * 3, old) == (own,) and unplanned([lines] * 2, old) == ()  # twelve lines, and eight
+    assert unplanned(POEMS * 9, old) == ()
+    new = dataclasses.replace(old, keys=(*old.keys, own))
+    ids, rows = policy.tokenizer.convert_tokens_to_ids, policy.model.get_input_embeddings().weight
+    before = rows[ids(old.plan(own))].clone()
+    teach_marks(policy.model, policy.tokenizer, old, new)
+    rows = policy.model.get_input_embeddings().weight
+    assert old.plan(own) == f"<|~{shared}|>" != new.plan(own) and torch.equal(rows[ids(new.plan(own))], before)

@@ -195,7 +195,7 @@ class English:
         if not said:
             return self._alike(word.replace("'d", "ed").replace("'st", "est").replace("'", ""))
         lifted = {"IY" for phones in said if phones.endswith("IY0") and pronouncing.syllable_count(phones) > 2}
-        return frozenset({re.sub(r"\d", "", pronouncing.rhyming_part(phones)) for phones in said} | lifted)
+        return frozenset({_tail(phones) for phones in said} | lifted)
 
     @functools.cached_property
     def _by_letters(self) -> dict[str, str]:
@@ -206,7 +206,7 @@ class English:
         votes: dict[str, Counter[str]] = defaultdict(Counter)
         for word, phones in pronouncing.pronunciations:
             if word.isalpha():
-                tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
+                tail = _tail(phones)
                 for n in SUFFIX:
                     if len(word) >= n:
                         votes[word[-n:]][tail] += 1
@@ -228,6 +228,14 @@ class English:
 
         known = [pronouncing.syllable_count(phones) for phones in pronouncing.phones_for_word(word)]
         return (min(known), max(known)) if known else (len(pyphen.Pyphen(lang="en_US").positions(word)) + 1,) * 2
+
+
+def _tail(phones: str) -> str:
+    """What rhymes, without stress; one writing for what CMUdict writes in two: *here* IY R, *fear* IH R; *hour* R, *power* ER."""
+    import pronouncing
+
+    tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
+    return re.sub(r"\bIH R\b", "IY R", re.sub(r"\b(AW|AY) ER\b", r"\1 R", tail))
 
 
 def _whole_end(line: str) -> str:

@@ -86,8 +86,8 @@ class TrainConfig:
         precision: bf16 or fp32; the final figures are always computed in fp32.
         seed: of sampling, prompts and evaluation.
         threads: cores to use, 0 for all that nobody else keeps busy when the run begins.
-        processes: of tb: how many share a step and its cores; nearly as many times as fast, where threads alone bring a quarter. 0 for
-            what pays, one if called from Python. A seed gives the same run for the same number.
+        processes: of tb: how many share a step and its cores, faster than as many threads of one. 0 for what pays, one if called from
+            Python. A seed gives the same run for the same number.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
         report_to: tensorboard or none.

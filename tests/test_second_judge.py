@@ -36,7 +36,10 @@ def test_it_does_not_hear_any_two_words_rhyme(lang: str, pair: str) -> None:
     assert judge is not None and not judge.rhyme(*pair.split())
 
 
-@pytest.mark.parametrize("pair", ["eternity free", "unshriven driven", "beloved's loved's", "lov'd shov'd", "here fear", "hour power", "higher fire"])
+@pytest.mark.parametrize(
+    "pair",
+    ["eternity free", "unshriven driven", "beloved's loved's", "lov'd shov'd", "here fear", "hour power", "higher fire"],
+)
 def test_the_english_judge_hears_past_the_ways_of_its_dictionary(pair: str) -> None:
     judge = second_judge("en")
     assert judge is not None and judge.rhyme(*pair.split())

@@ -34,7 +34,7 @@ from rlpoet.types import Prompt
 ALGOS = ("tb", "ppo", *BASELINES)
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
-RATES = {"ppo": 2e-4}  # peak rates; at 6e-4 it lost the meter of three seeds of six (experiments/RESULTS.md)
+RATES = {"ppo": 2e-4}  # peak rates; at 6e-4 it lost the meter of three seeds of nine (experiments/RESULTS.md)
 RATE = 6e-4  # of the other trainers
 FEW_STEPS = 10  # a helper takes some ten seconds to begin
 

@@ -19,6 +19,7 @@ from policies.script import VerseScript
 from policies.verse_format import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
 from rlpoet.drill import Drill
 from rlpoet.prosody import verse
+from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 
@@ -100,8 +101,10 @@ def _drill(policy: CausalPolicy, rows: Sequence[list[int]], marks: Sequence[Sequ
         for word, text in enumerate(spelt[-1]):
             if text not in known:
                 known[text] = {verse_format.plan(ear.key(ending)) for ending in ear.endings(text)}
-            again = word % 2 == 1 and bare(text) == bare(spelt[-1][word - 1])
-            right[row, word] = sounds_of[marks[row][word][1]] in known[text] and not again
+            own = sounds_of[marks[row][word][1]] in known[text]
+            if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
+                own = rhyme_kind(first, text, verse_format.lang) in ear.rhyming if right[row, word - 1] else bare(text) != bare(first)
+            right[row, word] = own
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: lessons have a header of their own
     nowhere = torch.full((len(rows), 1), -1)
     ended = torch.tensor([tokens[-1] == script.end for tokens in rows])

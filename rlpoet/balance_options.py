@@ -9,6 +9,7 @@ from rlpoet.exploration import Shelves
 
 OBJECTIVES = ("tb", "subtb", "fl")
 LOG_Z = ("vargrad", "learned")
+DRILL_BY = ("prior", "policy")
 EXPLORE = ("hot", "resample", "rhyme", "human")
 
 
@@ -34,6 +35,7 @@ class TBOptions:
         announce: with credit by word, how much of that residual the mark counts that announces a line's rhyme, in [0, 1].
         pinpoint: with credit by word, hold a line out of meter against the words that were miscounted, where lines count down.
         drill: weight of words practised alone beside the poems (``rlpoet.drill``); 0 for none.
+        drill_by: who draws them, ``prior`` or ``policy``. The prior keeps words in sight, and so in balance, that training has made rare.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
             paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
         log_z: ``vargrad``, the mean over a prompt's texts, or ``learned`` from the prior's state after the prompt; with ``tb`` the
@@ -60,6 +62,7 @@ class TBOptions:
     announce: float = 0.7
     pinpoint: bool = True
     drill: float = 2.0
+    drill_by: str = "policy"
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9
@@ -92,6 +95,8 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
         raise RlpoetError(f"--favour: {options.favour}; expected an exponent of 0 or more.")
     if not 0 <= options.announce <= 1:
         raise RlpoetError(f"--announce: {options.announce}; expected a share in [0, 1].")
+    if options.drill_by not in DRILL_BY:
+        raise UnknownName("drill_by", options.drill_by, DRILL_BY)
     if not options.drill >= 0:
         raise RlpoetError(f"--drill: {options.drill}; expected a weight of 0 or more.")
     if not options.decay > 0:

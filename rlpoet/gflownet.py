@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlpoet.balance_options import TBOptions, check_options
 from rlpoet.credit import token_weights
-from rlpoet.drill import drill_weights, sounds_met
+from rlpoet.drill import Drill, drill_weights, sounds_met
 from rlpoet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.helpers import Helpers
@@ -83,6 +83,7 @@ class TBTrainer:
         check_options(options, human)
         self.human, self.helpers = human or {}, helpers
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
+        self.prior.generator = policy.generator  # it draws words beside the policy: one stream, saved once
         self.learned = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
         groups: list[dict[str, Any]] = [{"params": self.learned, "scale": 1.0}]
         self.flows = None
@@ -185,20 +186,25 @@ class TBTrainer:
         None from a policy that knows no lessons.
         """
         options = self.options
+        by_prior = options.drill_by == "prior"
         sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
-        drill = self.policy.drill(sounds, options.group_size) if sounds and hasattr(self.policy, "drill") else None
-        if drill is None:
+        practise = getattr(self.policy, "drill", None)
+        own: Drill | None = practise(sounds, 1 if by_prior else options.group_size) if sounds and practise else None
+        if own is None:
             return None
+        elder: Any = self.prior
+        drill = elder.drill(sounds, options.group_size) if by_prior else own
         with torch.no_grad():
             prior = self.prior.log_prob(drill.rollout).cpu()
         self.policy.model.train()
         log_pi = self.policy.log_prob(drill.rollout).cpu()
-        own = log_pi.detach()
-        group = torch.arange(len(own)) // options.group_size
-        weights = drill_weights(drill, own, own - prior, beta=WORD_SHARE * beta, group=group, favour=options.favour)
+        steps = log_pi.detach()
+        group = torch.arange(len(steps)) // options.group_size
+        favour = 0.0 if by_prior else options.favour
+        weights = drill_weights(drill, steps, steps - prior, beta=WORD_SHARE * beta, group=group, favour=favour)
         (options.drill * 2 * (weights * log_pi).sum(1).mean()).backward()
         self.policy.model.eval()
-        return drill.right.sum().item(), drill.whole.sum().item()
+        return own.right.sum().item(), own.whole.sum().item()
 
     def _weigh(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor]:
         """Add the gradient of the batch's loss; log-probabilities and residuals of whole texts, ``(B,)``.

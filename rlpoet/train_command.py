@@ -51,6 +51,7 @@ class TrainConfig:
             were miscounted alone.
         drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
             lines announce; 0 for none.
+        drill_by: prior or policy: who draws these words. The prior keeps words in use that training would drop.
         may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
             itself. Measurements, best-of-n and generate bar it.
         epochs: passes of ppo's policy over a batch.
@@ -120,6 +121,7 @@ class TrainConfig:
     announce: float = 0.7
     pinpoint: bool = True
     drill: float = 2.0
+    drill_by: str = "policy"
     may_repeat: bool = True
     epochs: int = 1
     value_epochs: int = 2

@@ -90,11 +90,14 @@ def test_a_run_has_an_answer_a_row_and_its_own_peak_memory():
     assert large.peak_mib > small.peak_mib + 50
 
 
-@pytest.mark.parametrize("code, message", [
-    ("print('{}')", "1 answers to 2 rows"),
-    ("import sys; sys.exit('lacks a model')", "lacks a model"),
-    ("import sys; sys.exit(3)", "exit code 3"),
-])
+@pytest.mark.parametrize(
+    "code, message",
+    [
+        ("print('{}')", "1 answers to 2 rows"),
+        ("import sys; sys.exit('lacks a model')", "lacks a model"),
+        ("import sys; sys.exit(3)", "exit code 3"),
+    ],
+)
 def test_a_tool_that_fails_is_told_by_its_last_words(code, message):
     with pytest.raises(bench.Failed, match=message):
         bench.run(python(code), [{}, {}], None)

@@ -84,31 +84,37 @@ def test_a_resolved_config_reads_back_as_itself(tmp_path):
     assert parse("--config", str(tmp_path / "config.yaml")) == wanted
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["--lang", "fr", "--step", "3"], r"unknown flag '--step' \(did you mean '--steps'\?\)"),
-    (["--lang", "fr", "--output-dir", "x"], r"did you mean '--output_dir'"),
-    (["--lang", "fr", "-z"], "unknown flag '-z'"),
-    (["--lang", "frr"], r"--lang: 'frr' \(did you mean 'fr'\?\); expected one of 'fr', 'es', 'en'"),
-    (["--lang", "fr", "--steps", "1.5"], r"--steps: '1.5'; expected a whole number or nothing\.$"),
-    (["--lang", "fr", "--learning_rate", "fast"], "--learning_rate: 'fast'; expected a number"),
-    (["--lang", "fr", "--steps"], "--steps: no value"),
-    (["--lang", "fr", "--json=1"], "takes no value"),
-    (["word"], "--lang is missing; expected one of 'fr', 'es', 'en'"),
-    (["--lang", "fr", "--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--lang", "fr", "--step", "3"], r"unknown flag '--step' \(did you mean '--steps'\?\)"),
+        (["--lang", "fr", "--output-dir", "x"], r"did you mean '--output_dir'"),
+        (["--lang", "fr", "-z"], "unknown flag '-z'"),
+        (["--lang", "frr"], r"--lang: 'frr' \(did you mean 'fr'\?\); expected one of 'fr', 'es', 'en'"),
+        (["--lang", "fr", "--steps", "1.5"], r"--steps: '1.5'; expected a whole number or nothing\.$"),
+        (["--lang", "fr", "--learning_rate", "fast"], "--learning_rate: 'fast'; expected a number"),
+        (["--lang", "fr", "--steps"], "--steps: no value"),
+        (["--lang", "fr", "--json=1"], "takes no value"),
+        (["word"], "--lang is missing; expected one of 'fr', 'es', 'en'"),
+        (["--lang", "fr", "--config", "nowhere.yaml"], "nowhere.yaml: No such file"),
+    ],
+)
 def test_a_wrong_flag_is_one_line_that_says_what_was_wanted(argv, message):
     with pytest.raises(RlpoetError, match=message) as caught:
         parse(*argv)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text, message", [
-    ("lang: fr\nstepz: 3\n", r"unknown key 'stepz' \(did you mean 'steps'\?\)"),
-    ("lang: fr\nsteps: many\n", "--steps: 'many'; expected a whole number or nothing"),
-    ("lang: [fr\n", "c.yaml:2: not YAML"),
-    ("- lang\n", "list; expected `key: value` lines"),
-    ("", "the file is empty"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("lang: fr\nstepz: 3\n", r"unknown key 'stepz' \(did you mean 'steps'\?\)"),
+        ("lang: fr\nsteps: many\n", "--steps: 'many'; expected a whole number or nothing"),
+        ("lang: [fr\n", "c.yaml:2: not YAML"),
+        ("- lang\n", "list; expected `key: value` lines"),
+        ("", "the file is empty"),
+    ],
+)
 def test_a_wrong_file_is_one_line_that_names_it(tmp_path, text, message):
     (tmp_path / "c.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(RlpoetError, match=message) as caught:
@@ -142,11 +148,14 @@ def test_the_exit_code_of_a_verb_is_that_of_the_process(toy):
     assert cli.main(["toy", "--lang", "fr"]) == 1
 
 
-@pytest.mark.parametrize("error, code, message", [
-    (RlpoetError("x.txt:3: bad;\nexpected good."), 2, "rlpoet toy: x.txt:3: bad; expected good.\n"),
-    (KeyboardInterrupt(), 130, "rlpoet toy: interrupted\n"),
-    (FileNotFoundError(2, "No such file or directory", "a.txt"), 2, "rlpoet toy: a.txt: No such file or directory\n"),
-])
+@pytest.mark.parametrize(
+    "error, code, message",
+    [
+        (RlpoetError("x.txt:3: bad;\nexpected good."), 2, "rlpoet toy: x.txt:3: bad; expected good.\n"),
+        (KeyboardInterrupt(), 130, "rlpoet toy: interrupted\n"),
+        (FileNotFoundError(2, "No such file or directory", "a.txt"), 2, "rlpoet toy: a.txt: No such file or directory\n"),
+    ],
+)
 def test_what_stops_a_verb_is_told_in_one_line(toy, capsys, error, code, message):
     def run(_):
         raise error
@@ -171,17 +180,20 @@ def test_version_and_overview(capsys):
     assert "cannot be loaded" not in shown
 
 
-@pytest.mark.parametrize("argv, message", [
-    (["rhyme"], "rlpoet: command: unknown 'rhyme' (did you mean 'rhymes'?)"),
-    (["scan", "x", "--lang", "de"], "rlpoet scan: language: unknown 'de'"),
-    (["scan", "x", "--lang", "fr", "--target", "0"], "rlpoet scan: --target: 0"),
-    (["scan", "--lang", "fr"], "rlpoet scan: LINES: none given"),
-    (["rhymes", "one", "--lang", "fr"], "rlpoet rhymes: LINES: 1 given"),
-    (["rhymes", "--lang", "fr", "--jsonl", "nowhere"], "rlpoet rhymes: nowhere: No such file or directory"),
-    (["report", "nowhere"], "rlpoet report: nowhere: no such folder"),
-    (["score", "nowhere", "--lang", "es"], "rlpoet score: nowhere: "),
-    (["score", __file__, "--lang", "es", "--form", "redondila"], "(did you mean 'redondilla'?)"),
-])
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["rhyme"], "rlpoet: command: unknown 'rhyme' (did you mean 'rhymes'?)"),
+        (["scan", "x", "--lang", "de"], "rlpoet scan: language: unknown 'de'"),
+        (["scan", "x", "--lang", "fr", "--target", "0"], "rlpoet scan: --target: 0"),
+        (["scan", "--lang", "fr"], "rlpoet scan: LINES: none given"),
+        (["rhymes", "one", "--lang", "fr"], "rlpoet rhymes: LINES: 1 given"),
+        (["rhymes", "--lang", "fr", "--jsonl", "nowhere"], "rlpoet rhymes: nowhere: No such file or directory"),
+        (["report", "nowhere"], "rlpoet report: nowhere: no such folder"),
+        (["score", "nowhere", "--lang", "es"], "rlpoet score: nowhere: "),
+        (["score", __file__, "--lang", "es", "--form", "redondila"], "(did you mean 'redondilla'?)"),
+    ],
+)
 def test_bad_input_is_exit_code_2_and_one_line(capsys, argv, message):
     assert cli.main(argv) == 2
     err = capsys.readouterr().err
@@ -205,12 +217,15 @@ def test_scan_answers_in_order_one_row_each(tmp_path, capsys):
     assert first["fits"] is True and first["syllables"] == 6 and second["syllables"] == 1 and "fits" not in second
 
 
-@pytest.mark.parametrize("data, message", [
-    (b'{"line": "a"}\n{"line": "\xff"}\n', "<stdin>:2: byte 0xff at column 11 is not UTF-8"),
-    (b'{"line": "a"}\nnope\n', "<stdin>:2: not JSON"),
-    (b'{"line": "a"}\n[1]\n', "<stdin>:2: list"),
-    (b'{"line": "a"}\n{"line": 3}\n', '<stdin>:2: "line" is 3'),
-])
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b'{"line": "a"}\n{"line": "\xff"}\n', "<stdin>:2: byte 0xff at column 11 is not UTF-8"),
+        (b'{"line": "a"}\nnope\n', "<stdin>:2: not JSON"),
+        (b'{"line": "a"}\n[1]\n', "<stdin>:2: list"),
+        (b'{"line": "a"}\n{"line": 3}\n', '<stdin>:2: "line" is 3'),
+    ],
+)
 def test_a_bad_row_is_named_and_the_rows_before_it_are_answered(monkeypatch, capsys, data, message):
     feed(monkeypatch, data)
     assert cli.main(["scan", "--lang", "fr", "--jsonl", "-"]) == 2

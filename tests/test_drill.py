@@ -8,15 +8,19 @@ import pytest
 import torch
 
 from policies.causal_lm import CausalPolicy
+from policies.drill import _drill
 from policies.pretrain import build_model
 from policies.tokenizer import train_tokenizer
 from policies.verse_data import choose_format
-from policies.verse_format import NO_KEY, SCHOOL
+from policies.verse_format import BOS, NO_KEY, SCHOOL
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
+from rlpoet.balance_options import check_options
 from rlpoet.drill import SOUNDS, Drill, drill_weights, sounds_met
+from rlpoet.errors import UnknownName
 from rlpoet.gflownet import TBOptions, TBTrainer
 from rlpoet.prosody import verse
+from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
@@ -55,7 +59,7 @@ def test_a_row_is_one_word_after_each_mark_two_a_sound(policy):
             assert own.sum() >= 2  # a piece, and the mark that says that the word is over
 
 
-def test_a_word_is_right_if_it_has_its_sound_and_is_not_the_one_it_answers(policy):
+def test_a_word_is_right_if_it_has_its_sound_and_rhymes_with_a_right_one_that_it_answers(policy):
     drill = policy.drill([sounds(policy)[:4]], 200)
     ear, format_ = verse("fr"), policy.format
     marks = policy.tokenizer.convert_ids_to_tokens([mark for mark in sounds(policy)[:4] for _ in range(2)])
@@ -64,7 +68,23 @@ def test_a_word_is_right_if_it_has_its_sound_and_is_not_the_one_it_answers(polic
         for k, (word, mark) in enumerate(zip(words, marks, strict=False)):
             heard = mark in {format_.plan(ear.key(ending)) for ending in ear.endings(word)}
             again = k % 2 and "".join(filter(str.isalpha, word)).lower() == "".join(filter(str.isalpha, words[k - 1])).lower()
-            assert bool(drill.right[row, k]) == (heard and not again and bool(drill.whole[row, k]))
+            parted = k % 2 and drill.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in ear.rhyming
+            assert bool(drill.right[row, k]) == (heard and not again and not parted and bool(drill.whole[row, k]))
+
+
+def test_a_word_that_shares_a_mark_but_no_rhyme_with_the_one_it_answers_is_wrong():
+    """English *beauty* announces the sound of *free*, which it may answer; *mournfully* and *wearily* announce it too, and do not rhyme."""
+    policy = CausalPolicy.load("en", seed=0)
+    ids = policy.tokenizer.convert_tokens_to_ids
+    mark, answer = ids("<|~i|>"), ids("<|a|>")
+
+    def spelt(words: list[str]) -> list[int]:
+        pieces = policy.tokenizer(words, add_special_tokens=False).input_ids
+        return [ids(BOS), ids(SCHOOL), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.script.end]
+
+    asked = [[(ids("<|A|>"), mark), (answer, mark)]] * 3
+    drill = _drill(policy, [spelt(words) for words in (["mournfully", "wearily"], ["free", "wearily"], ["table", "wearily"])], asked)
+    assert drill.right.tolist() == [[True, False], [True, True], [False, True]] and drill.whole.all()
 
 
 def test_neutral_marks_and_policies_without_school_are_passed_over(policy):
@@ -123,6 +143,32 @@ def test_a_step_parts_right_words_from_wrong_ones_of_one_state():
     (weights * log_pi).sum(1).mean().backward()
     torch.optim.SGD(policy.model.parameters(), lr=1e-3).step()
     assert gap() > before
+
+
+class Asked:
+    """Notes who is asked for how many words; the rest is the policy's."""
+
+    def __init__(self, policy: CausalPolicy, calls: list[tuple[str, int]], name: str) -> None:
+        draw = policy.drill
+        policy.drill = lambda rows, n: (calls.append((name, n)), draw(rows, n))[1]  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("drill_by", "expected"), [("policy", [("policy", 4)]), ("prior", [("policy", 1), ("prior", 4)])])
+def test_who_draws_the_words_that_are_learned_from(drill_by, expected):
+    options = TBOptions(prompts_per_step=2, group_size=4, drill=1.0, drill_by=drill_by)
+    trainer = TBTrainer(
+        schooled(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
+    )
+    calls: list[tuple[str, int]] = []
+    Asked(trainer.policy, calls, "policy")
+    Asked(trainer.prior, calls, "prior")
+    figures = trainer.step(0.0)[0]
+    assert calls == expected and figures["drill/words"] <= 2 * SOUNDS * expected[0][1]
+
+
+def test_who_draws_the_words_is_the_prior_or_the_policy():
+    with pytest.raises(UnknownName, match="drill_by"):
+        check_options(TBOptions(drill_by="nobody"))
 
 
 def test_a_policy_that_knows_no_lessons_trains_without():

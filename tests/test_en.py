@@ -86,11 +86,17 @@ def test_two_words_may_make_one_feminine_rhyme():
     assert rhyme_kind("he came to me", "he went with me", "en") == "identical"
 
 
-@pytest.mark.parametrize("line, target, fits", [
-    ("Of power", 2, True), ("Of power", 3, True), ("Of pow'r", 3, False),
-    ("Many a glorious morning have I seen", 10, True),
-    ("The eternal stars", 4, True), ("Shall I compare thee to a summer's day?", 12, False),
-])
+@pytest.mark.parametrize(
+    "line, target, fits",
+    [
+        ("Of power", 2, True),
+        ("Of power", 3, True),
+        ("Of pow'r", 3, False),
+        ("Many a glorious morning have I seen", 10, True),
+        ("The eternal stars", 4, True),
+        ("Shall I compare thee to a summer's day?", 12, False),
+    ],
+)
 def test_licences_reach_a_target_and_no_more(line, target, fits):
     scansion = EAR.scan(line, target)
     assert scansion.fits is fits
@@ -110,20 +116,25 @@ def test_words_keep_apostrophes_and_hyphens_but_not_dashes():
     assert words_of("’Tis sea-green--o’er, heav’n’s 7 ñ") == ["’Tis", "sea-green", "o’er", "heav’n’s", "7"]
 
 
-@pytest.mark.parametrize("pattern, name", [
-    ("-+" * 5, "iambic pentameter"),
-    ("+--+-+-+-+-", "iambic pentameter, first foot inverted, feminine ending"),
-    ("-+-+-++--+", "iambic pentameter, fourth foot inverted"),
-    ("-+--++-+-+", "iambic pentameter, second foot pyrrhic, third foot spondaic"),
-    ("+-+-+-+-+", "iambic pentameter, headless"),
-    ("-+-+-+-+-+--", "iambic pentameter, triple ending"),
-    ("+-+-+-+", "trochaic tetrameter catalectic"),
-    ("--+--+--+-", "anapestic trimeter, feminine ending"),
-    ("-+--+--+", "anapestic trimeter, first foot iambic"),
-    ("+--+--", "dactylic dimeter"),
-    ("-+--+--+-", "amphibrachic trimeter"),
-    ("", ""), ("-" * 9, ""), ("-+" * 40, ""),
-])
+@pytest.mark.parametrize(
+    "pattern, name",
+    [
+        ("-+" * 5, "iambic pentameter"),
+        ("+--+-+-+-+-", "iambic pentameter, first foot inverted, feminine ending"),
+        ("-+-+-++--+", "iambic pentameter, fourth foot inverted"),
+        ("-+--++-+-+", "iambic pentameter, second foot pyrrhic, third foot spondaic"),
+        ("+-+-+-+-+", "iambic pentameter, headless"),
+        ("-+-+-+-+-+--", "iambic pentameter, triple ending"),
+        ("+-+-+-+", "trochaic tetrameter catalectic"),
+        ("--+--+--+-", "anapestic trimeter, feminine ending"),
+        ("-+--+--+", "anapestic trimeter, first foot iambic"),
+        ("+--+--", "dactylic dimeter"),
+        ("-+--+--+-", "amphibrachic trimeter"),
+        ("", ""),
+        ("-" * 9, ""),
+        ("-+" * 40, ""),
+    ],
+)
 def test_feet_and_licences_have_their_handbook_names(pattern, name):
     assert name_pattern(pattern) == name
 
@@ -144,11 +155,20 @@ def test_words_are_heard_as_the_line_wants_them():
     assert [w.heard.known for w in EAR.words("glorious blorptang")] == [True, False]
 
 
-@pytest.mark.parametrize("a, b, said", [
-    ("night", "light", "Perfect rhyme"), ("sea", "see", "Rich rhyme"), ("eternity", "free", "meter stresses the last"),
-    ("love", "move", "spelt -ove"), ("join", "line", "historical_vowels.tsv:"), ("again", "pain", "said in 2 ways"),
-    ("vlight", "night", "“vlight” is in no lexicon"), ("stone", "man", "Slant rhyme"), ("cat", "dog", "No rhyme"),
-])
+@pytest.mark.parametrize(
+    "a, b, said",
+    [
+        ("night", "light", "Perfect rhyme"),
+        ("sea", "see", "Rich rhyme"),
+        ("eternity", "free", "meter stresses the last"),
+        ("love", "move", "spelt -ove"),
+        ("join", "line", "historical_vowels.tsv:"),
+        ("again", "pain", "said in 2 ways"),
+        ("vlight", "night", "“vlight” is in no lexicon"),
+        ("stone", "man", "Slant rhyme"),
+        ("cat", "dog", "No rhyme"),
+    ],
+)
 def test_a_reason_is_given_in_words(a, b, said):
     told = {sentence for x in EAR.endings(a) for y in EAR.endings(b) for sentence in EAR.why(x, y)}
     assert any(said in sentence for sentence in told)

@@ -91,11 +91,14 @@ def test_an_interrupted_run_gets_what_it_has(run):
     assert "no result yet" in page and "<h2>Curves</h2>" in page and "Configuration" not in page
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda folder: None, "no such folder"),
-    (lambda folder: folder.mkdir(), "expected the folder of a run"),
-    (lambda folder: (folder.mkdir(), (folder / "result.json").write_text("{", encoding="utf-8")), "not JSON"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda folder: None, "no such folder"),
+        (lambda folder: folder.mkdir(), "expected the folder of a run"),
+        (lambda folder: (folder.mkdir(), (folder / "result.json").write_text("{", encoding="utf-8")), "not JSON"),
+    ],
+)
 def test_what_is_no_run_is_one_clear_line(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(RlpoetError, match=message):
@@ -107,5 +110,3 @@ def test_every_curve_stays_inside_its_frame(points):
     svg = line_chart("x", points, log=True)
     pairs = re.findall(r"(-?[\d.]+),(-?[\d.]+)", " ".join(re.findall(r'points="([^"]*)"', svg)))
     assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 190 for x, y in pairs) and len(pairs) <= 480
-
-

@@ -38,6 +38,7 @@ RECIPE = (
     "learning_rate",
     "prompts_per_step",
     "drill",
+    "drill_by",
     "pinpoint",
     "announce",
     "favour",

@@ -62,7 +62,7 @@ class TBOptions:
     announce: float = 0.7
     pinpoint: bool = True
     drill: float = 2.0
-    drill_by: str = "policy"
+    drill_by: str = "prior"
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9

@@ -121,7 +121,7 @@ class TrainConfig:
     announce: float = 0.7
     pinpoint: bool = True
     drill: float = 2.0
-    drill_by: str = "policy"
+    drill_by: str = "prior"
     may_repeat: bool = True
     epochs: int = 1
     value_epochs: int = 2

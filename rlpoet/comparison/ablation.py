@@ -42,6 +42,7 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever("favour", {"favour": 0.5}, {"favour": 0.0}),
         Lever("prior-sounds", {"announce": 0.7}, {"announce": 1.0}),
         Lever("drill", {"drill": 2.0}, {"drill": 0.0}),
+        Lever("drill-by-prior", {"drill_by": "prior"}, {"drill_by": "policy"}),
         Lever("pinpoint", {"pinpoint": True}, {"pinpoint": False}),
         Lever("repeats", {"may_repeat": True}, {"may_repeat": False}),
         Lever("replay", {"replay": 0.5}, {"replay": 0.0}),

@@ -76,7 +76,26 @@ def last_word(line: str) -> str:
     return (words(line) or [""])[-1]
 
 
-# what epitran's table makes of accents it does not know, of letters that are mute, and of double ones
+# letters that epitran's table says and nobody does, or takes for others, in order
+_FRENCH_RESPELLINGS = tuple(
+    (re.compile(pattern), written)
+    for pattern, written in (
+        (r"(?<=.)[sxz]+$", ""),
+        (r"ai[et]?$", "ait"),
+        (r"(?<=[aiouyâîôûnr])(?:gt|[cdp]?t|[dp])$", ""),
+        (r"ai$", "ait"),
+        (r"(?<=[iuyéïü])e$", ""),
+        (r"c(?=[eiéèêîy])|ç", "ss"),
+        (r"(?<=[vm])ille$|(?<=qu)ille$", "ile"),
+        (r"ueil", "œil"),
+        (r"eau", "o"),
+        (r"^aile$", "elle"),
+        (r"(?<=[^aeou])y(?=[^aeiouéèêâîôû])", "i"),
+    )
+)
+# endings of nouns and participles in -ent, which are said; verbs' are mute
+_FRENCH_ENT = re.compile(r"(?:m|d|c|rg|i|[éb]s|tal|viol|cell|pul|sol|turb|serp|torr|par|souv|couv|cont|^v|^l|^g)ents?$")
+# what it makes of accents it does not know, of letters that are mute, and of double ones
 _FRENCH_MENDS = tuple(
     (re.compile(pattern), heard)
     for pattern, heard in (
@@ -85,7 +104,8 @@ _FRENCH_MENDS = tuple(
         (r"œ\u0303", "ɛ\u0303"),
         (r"[əa]i(?=[^aeiouy]*$)", "ɛ"),
         (r"ə(?=[^aeiouyøœɑɔəɛ]+$)", "ɛ"),
-        (r"ɔ(?=[^aeiouyøœɑɔəɛ\u0303]+$)", "o"),
+        (r"ɔ(?=[^aeiouyøœɑɔəɛ\u0303]*$)", "o"),
+        (r"e(?=[^aeiouyøœɑɔəɛ\u0303]+$)", "ɛ"),
         (r"ɑ(?!\u0303)", "a"),
         (r"œ(?!\u0303)", "ø"),
         (r"(?<=\u0303)[tdszpkɡ]+$", ""),
@@ -101,8 +121,7 @@ class French:
     nasal = "\u0303"
 
     def rhyme(self, a: str, b: str) -> bool:
-        tails = [self._tail(last_word(line)) for line in (a, b)]
-        return bool(tails[0]) and tails[0] == tails[1]
+        return bool(self._tails(last_word(a)) & self._tails(last_word(b)))
 
     def lengths(self, line: str) -> range:
         found = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
@@ -121,14 +140,25 @@ class French:
         return range(max(least, 0), most + 1)
 
     @functools.lru_cache(maxsize=50_000)
+    def _tails(self, word: str) -> frozenset[str]:
+        """A word's tail; two where its -er may be that of *aimer* or of *hiver*."""
+        if re.search("(?<=.)ez$|(?<=i)eds?$", word):  # venez, pieds
+            return frozenset({"e"})
+        tail = self._tail(word)
+        either = {tail, "e"} if len(word) > 4 and re.search("ers?$", word) and tail.endswith("ʀ") else {tail}
+        return frozenset(either - {""})
+
     def _tail(self, word: str) -> str:
         if not any(map(str.isalpha, word)):
             return ""
-        sound = unicodedata.normalize("NFD", _epitran("fra-Latn").transliterate(word)).removesuffix("ə")
-        for written, heard in _FRENCH_MENDS:
-            sound = written.sub(heard, sound)
-        if len(word) > 4 and word.endswith("er") and sound.endswith("ɛʀ"):  # aimer, acier; hiver is lost
-            sound = sound[:-2] + "e"
+        spelt = word if _FRENCH_ENT.search(word) else word.removesuffix("nt") if word.endswith("ent") else word
+        for pattern, said in _FRENCH_RESPELLINGS:
+            spelt = pattern.sub(said, spelt)
+        if re.search("ail(?:le)?$", spelt):  # travail, muraille: epitran hears *elle*
+            return "aj"
+        sound = unicodedata.normalize("NFD", _epitran("fra-Latn").transliterate(spelt)).removesuffix("ə")
+        for pattern, said in _FRENCH_MENDS:
+            sound = pattern.sub(said, sound)
         nuclei = [i for i, letter in enumerate(sound) if letter in "aeiouyøœɑɔəɛɪʊ"]
         return sound[nuclei[-1] :] if nuclei else ""
 

@@ -17,11 +17,25 @@ RHYMES = {
         "pitié acier",
         "vin parfum",
         "même extrême",
+        "bras trépas",
+        "mots repos",
+        "bois doigts",
+        "jamais secrets",
+        "mer hiver",
+        "aimer été",
+        "songe plongent",
+        "prairies gémies",
+        "place ramasse",
+        "travail bétail",
     ],
     "es": ["camino destino", "amor dolor"],
     "en": ["light night", "heart part"],
 }
-APART = {"fr": ["ombre rose", "forêt sacré", "jour amer", "nuit vent"], "es": ["camino rosa", "amor flores"], "en": ["light heart"]}
+APART = {
+    "fr": ["ombre rose", "forêt sacré", "jour amer", "nuit vent", "belle muraille", "moment aiment", "vers verrai"],
+    "es": ["camino rosa", "amor flores"],
+    "en": ["light heart"],
+}
 
 
 @pytest.mark.parametrize(("lang", "pair"), [(lang, pair) for lang, pairs in RHYMES.items() for pair in pairs])

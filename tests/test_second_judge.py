@@ -32,7 +32,7 @@ RHYMES = {
     "en": ["light night", "heart part"],
 }
 APART = {
-    "fr": ["ombre rose", "forêt sacré", "jour amer", "nuit vent", "belle muraille", "moment aiment", "vers verrai"],
+    "fr": ["ombre rose", "forêt sacré", "jour amer", "nuit vent", "belle muraille", "vent couvrent", "vers verrai"],
     "es": ["camino rosa", "amor flores"],
     "en": ["light heart"],
 }

@@ -2,7 +2,8 @@
 
 What a tiny policy lacks is which words have a sound (``experiments/LOG.md``): nearly all pairs that fail do so because a line ends in a
 word that has not the sound it has just announced. In poems a step meets 768 words, each after lines of its own; drilled, it meets twice
-as many for two fifths of the tokens, and several of them after the same sounds, with nothing but a few words between.
+as many for two fifths of the tokens, and several of them after the same sounds, with nothing but a few words between. Words that the
+prior draws teach as much as the policy's own, and keep those in use that training would drop.
 """
 
 from __future__ import annotations

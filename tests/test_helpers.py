@@ -50,9 +50,9 @@ def helpers() -> Iterator[Helpers]:
 def test_a_shared_step_has_the_gradient_of_its_texts(helpers):
     here, there = made(), made()
     asked = list(PROMPTS)
-    with torch.no_grad():  # the helper has to learn from these weights, not from those it began with
+    with torch.no_grad():  # the helper has to learn from these weights; so far from the prior's that rounding is nothing beside residuals
         for parameter in (*here.learned, *there.learned):
-            parameter.mul_(1.01)
+            parameter.mul_(1.3)
     both = helpers.shared(here.share, here.learned, asked, 5.0, 0.0, seed=7, pad=here.policy.pad)
     first = there.share(asked[::2], 5.0)
     ours = [parameter.grad.clone() for parameter in there.learned]

@@ -28,7 +28,7 @@ class Drill:
     Attributes:
         rollout: the rows; ``chosen`` is True on the words and on the mark after each, which says that it is over.
         word_of: word each token belongs to, ``(B, S)``; read where ``chosen``.
-        right: whether a word has its sound and is not the one it answers, ``(B, K)``.
+        right: whether a word has its sound, and rhymes with the word that it answers if that has it too, ``(B, K)``.
         whole: whether a word was finished, ``(B, K)``.
     """
 

@@ -11,7 +11,7 @@ only ever adds time. ``grpo`` and ``rloo`` are trl's as its users run them, samp
 in the same run, right after each step, and nothing else. Those are drawing (each token of each text through all layers and the head, its
 keys and values), reading (forward) and learning (forward, the gradient by the inputs, and that by the weights that are trained). TB draws,
 reads with the prior, learns (``tb-drill`` practises words too, and that is not counted); PPO draws, reads with the prior and with the
-policy, learns. ``of`` shares the step's time out.
+policy, learns, and its critic says what texts are worth and learns that. ``of`` shares the step's time out.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from policies.llama_reader import AT_ONCE
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
+from rlpoet.critic import Critic
 from rlpoet.gflownet import TBOptions, TBTrainer
 from rlpoet.ppo import PPOOptions, PPOTrainer
 from rlpoet.prompts import mixed_prompts
@@ -134,11 +135,21 @@ class Arithmetic:
         if learn:
             torch.mm(logits, self.head)
 
+    def critic(self) -> None:
+        """The wide half of PPO's critic, in float32: once over the tokens drawn to be asked, then each pass of its own learning."""
+        width = self.head.shape[1]
+        states, weight = self._zeros(sum(self.drawn), width, dtype=torch.float32), next(Critic(width).parameters())
+        with torch.inference_mode():
+            inner = states @ weight.T
+            for _ in range(PPOOptions().value_epochs):
+                torch.mm(states, weight.T)
+                torch.mm(inner.T, states)
+
     def steps(self, way: str) -> dict[str, Callable[[], None]]:
         """What a step of a trainer consists of."""
         parts: dict[str, Callable[[], None]] = {"draw": self.draw, "read": self.read, "learn": lambda: self.read(learn=True)}
         if way == "ppo":
-            parts["read_again"] = self.read
+            parts |= {"read_again": self.read, "critic": self.critic}
         return parts
 
 

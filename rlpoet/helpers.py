@@ -9,6 +9,7 @@ scaled to a mean over a batch, ``rlpoet.credit.favoured``, which is taken share 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import pickle
 import random
@@ -166,6 +167,7 @@ def serve(pipe: Connection, build: Callable[[], Sharer], threads: int) -> None:
         score = trainer.score
     except Exception as error:
         failed = _failed(error)
+    gc.freeze()  # as the main process does (``rlpoet.train``)
     while True:
         try:
             job: Job = pickle.loads(pipe.recv_bytes())

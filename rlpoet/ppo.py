@@ -229,24 +229,26 @@ class PPOTrainer:
 
     def _gains(self, fresh: Rollout, scores: Sequence[float]) -> Tensor:
         """The reward by token ``(B, S)``: each line's part on the mark after it, the rest on the last token; a row sums to its score."""
-        gains = torch.zeros(fresh.ids.shape)
-        for row, (prompt, text) in enumerate(zip(fresh.prompts, fresh.texts, strict=True)):
-            places = fresh.chosen[row].nonzero().flatten().tolist()
-            if not places:
+        width = fresh.ids.shape[1]
+        lasts = (fresh.chosen * torch.arange(width)).amax(1).tolist()  # 0 where nothing was drawn: a first token never is
+        ends_of = fresh.line_ends.tolist()
+        words_of = fresh.end_words.tolist() if self.options.credit == "word" else ends_of
+        rows: list[list[float]] = []
+        for prompt, text, last, ends, words, left in zip(fresh.prompts, fresh.texts, lasts, ends_of, words_of, scores, strict=True):
+            row = [0.0] * width
+            rows.append(row)
+            if not last:
                 continue
-            last, left = places[-1], scores[row]
             if self.options.credit != "poem":
-                ends = fresh.line_ends[row].tolist()
-                words = fresh.end_words[row].tolist() if self.options.credit == "word" else ends
                 own = list(zip(*self.score.by_part(prompt, text), strict=True))[len(prompt.opening) :]
                 for (by_word, by_rest), word, end in zip(own, words, ends, strict=False):
                     if end >= 0:
                         # the token after a word or a line decides where it ends
-                        gains[row, min(word + 1, last)] += by_word
-                        gains[row, min(end + 1, last)] += by_rest
+                        row[min(word + 1, last)] += by_word
+                        row[min(end + 1, last)] += by_rest
                         left -= by_word + by_rest
-            gains[row, last] += left  # what the opening earned, what an unfinished line lost
-        return gains
+            row[last] += left  # what the opening earned, what an unfinished line lost
+        return torch.tensor(rows)
 
     # -- the update -------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import random
 import subprocess
@@ -149,6 +150,7 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
         return max(spent)
 
     out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
+    gc.freeze()  # models and tables live as long as the run: a collector that walks through them takes a tenth of a step
     with Progress(
         TextColumn("training"),
         BarColumn(),
@@ -186,6 +188,8 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
         except KeyboardInterrupt:
             out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
             return True
+        finally:
+            gc.unfreeze()
     return False
 
 

@@ -81,9 +81,8 @@ _FRENCH_RESPELLINGS = tuple(
     (re.compile(pattern), written)
     for pattern, written in (
         (r"(?<=.)[sxz]+$", ""),
-        (r"ai[et]?$", "ait"),
         (r"(?<=[aiouyâîôûnr])(?:gt|[cdp]?t|[dp])$", ""),
-        (r"ai$", "ait"),
+        (r"aie?$", "ait"),
         (r"(?<=[iuyéïü])e$", ""),
         (r"c(?=[eiéèêîy])|ç", "ss"),
         (r"(?<=[vm])ille$|(?<=qu)ille$", "ile"),

@@ -6,6 +6,8 @@ import dataclasses
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from tiny_policy import tiny_policy
 
 from rlpoet.cli import main
+from rlpoet.comparison import run
 from rlpoet.comparison.ablate_command import COMMAND as ABLATE
 from rlpoet.comparison.ablation import arms_of
 from rlpoet.comparison.compare import compared, pareto_front, spelled
@@ -136,6 +139,36 @@ def test_an_interrupt_stops_the_children_and_begins_no_other(tmp_path):
     finally:
         timer.cancel()
     assert not cells[1].folder.exists() and signal.getsignal(signal.SIGINT) is before
+
+
+DEAF = """
+import pathlib, signal, sys, time
+lost = []
+signal.signal(signal.SIGINT, lambda *_: lost.append(1))  # as one that comes in the middle of an import
+print("up", flush=True)
+while not lost:
+    time.sleep(0.01)
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+pathlib.Path(sys.argv[1], "before.json").touch()  # it goes on, and begins to train
+time.sleep(60)
+"""
+
+
+def test_a_run_that_lost_its_interrupt_while_it_started_is_asked_again(tmp_path, monkeypatch):
+    (cell, *_) = plan(grid(tmp_path, seeds=(0,), langs=("fr",)), ARMS)
+
+    def deaf(cell, state, lock):
+        write_asked(cell)
+        process = subprocess.Popen([sys.executable, "-c", DEAF, cell.folder], stdout=subprocess.PIPE, start_new_session=True)
+        assert process.stdout is not None
+        with process.stdout as told:
+            assert told.readline() == b"up\n"
+        os.kill(os.getpid(), signal.SIGINT)
+        return run.Running(cell, process, [])
+
+    monkeypatch.setattr(run, "_start", deaf)
+    monkeypatch.setattr(run, "_outcome", lambda one, stopped: "stopped" if one.process.returncode == 130 else "failed")
+    assert run_grid([cell], jobs=1, out=console(stderr=True)) == {"tb/fr-s0": "stopped"}
 
 
 # -- figures ----------------------------------------------------------------------------------------

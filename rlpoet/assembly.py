@@ -183,6 +183,8 @@ def check(config: TrainConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if not 0 <= config.lam <= 1:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
+    if not 0 <= config.interpolate < 1:
+        raise RlpoetError(f"--interpolate: {config.interpolate}; expected a share of the prior in [0, 1).")
     if not 0 < config.eval_top_p <= 1:
         raise RlpoetError(f"--eval_top_p: {config.eval_top_p}; expected a share in (0, 1].")
     if not 0 <= config.openings < 1:

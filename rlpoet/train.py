@@ -36,7 +36,7 @@ from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
-from rlpoet.trainer import free_threads
+from rlpoet.trainer import free_threads, interpolate
 from rlpoet.types import Prompt
 from rlpoet.variety import batch_variety
 
@@ -109,6 +109,8 @@ def train(config: TrainConfig) -> int:
             helpers.close()
         torch.set_num_threads(cores)
         trainer.save(folder / CHECKPOINT)
+        if config.interpolate:
+            interpolate(policy.model, prior.model, config.interpolate)
         policy.save(str(folder / POLICY))
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         best = trainer if isinstance(trainer, BestOfN) else None

@@ -37,6 +37,24 @@ def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Param
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def interpolate(model: nn.Module, prior: nn.Module, share: float) -> None:
+    """Move weights a share of the way to the prior's, in place.
+
+    Between a trained model and its start rhymes fall off more slowly than the start's variety comes back.
+
+    Args:
+        model, prior: of one make, the same parameters in both.
+        share: of the prior in the mean of the two, in [0, 1].
+
+    References:
+        Wortsman et al. 2022, "Robust fine-tuning of zero-shot models" (WiSE-FT), arXiv:2109.01903.
+    """
+    start = dict(prior.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(start[name].to(weight.dtype), share)
+
+
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Whole or not at all: a full disk or a killed process leaves the checkpoint before."""
     partial = path.with_suffix(".partial")

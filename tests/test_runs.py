@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.torch import load_file
 from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.finetune_command import COMMAND as FINETUNE
@@ -49,6 +51,22 @@ def saved(tmp_path_factory) -> Path:
 @pytest.fixture
 def quiet(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
+
+
+def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_prior(saved, quiet, monkeypatch):
+    def pushed(self: TBTrainer) -> float:  # a policy without rhymes learns nothing from its rewards
+        with torch.no_grad():
+            for weight in self.learned:
+                weight += 0.1
+        return 0.0
+
+    monkeypatch.setattr(TBTrainer, "_update", pushed)
+    assert main(["train", "--policy", str(saved), *SMALL, "--interpolate", "0.25"]) == 0
+    kept, prior = (load_file(Path(folder, "model.safetensors")) for folder in ("runs/fr-tb-s0/policy", saved))
+    trained = torch.load("runs/fr-tb-s0/checkpoint.pt", weights_only=True)["model"]
+    assert any(not torch.equal(weight, trained[name]) for name, weight in prior.items())
+    for name, weight in kept.items():
+        assert torch.allclose(weight, 0.75 * trained[name] + 0.25 * prior[name], atol=1e-6)
 
 
 def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
@@ -156,6 +174,7 @@ def test_every_config_is_read():
         (["train", "--learning_rat", "1"], "did you mean '--learning_rate'"),
         (["train", "--algo", "tbb"], "did you mean 'tb'"),
         (["train", "--minutes", "0"], "no budget"),
+        (["train", "--interpolate", "1"], "--interpolate: 1.0; expected a share of the prior in [0, 1)"),
         (["train", "--resume", "nowhere"], "no config.yaml"),
         (["train", "--rewards.rhym", "1"], "did you mean 'rhyme'"),
         (["generate", "--form", "soneto", "--lang", "fr"], "es"),

@@ -34,6 +34,7 @@ ALL = (
     Lever("openings", {"openings": 0.25}, {"openings": 0.0}),
     Lever("frozen-embeddings", {"freeze_embeddings": True}, {"freeze_embeddings": False}),
     Lever("beta-warmup", {"beta_warmup": 20}, {"beta_warmup": 0}),
+    Lever("interpolation", {"interpolate": 0.25}, {"interpolate": 0.0}),
 )
 LEVERS: dict[str, tuple[Lever, ...]] = {
     "tb": (

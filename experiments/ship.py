@@ -41,6 +41,7 @@ RECIPE = (
     "drill_by",
     "pinpoint",
     "announce",
+    "end_words",
     "favour",
 )  # named, lest a default changes
 

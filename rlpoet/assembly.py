@@ -139,7 +139,8 @@ def balance_options(config: TrainConfig) -> TBOptions:
         prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
         learning_rate=config.learning_rate, replay=config.replay,
         freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
-        favour=config.favour, announce=config.announce, pinpoint=config.pinpoint, drill=config.drill, drill_by=config.drill_by,
+        favour=config.favour, announce=config.announce, end_words=config.end_words, pinpoint=config.pinpoint,
+        drill=config.drill, drill_by=config.drill_by,
         objective=config.objective, log_z=config.log_z, decay=config.decay, explore=config.explore,
         explore_share=config.explore_share, explore_temperature=config.explore_temperature, tries=config.tries,
     )  # fmt: skip

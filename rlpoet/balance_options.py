@@ -33,6 +33,7 @@ class TBOptions:
         bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
         favour: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0 counts all alike.
         announce: with credit by word, how much of that residual the mark counts that announces a line's rhyme, in [0, 1].
+        end_words: with credit by word, how much of it a line's last word counts, and the mark before it, in [0, 1].
         pinpoint: with credit by word, hold a line out of meter against the words that were miscounted, where lines count down.
         drill: weight of words practised alone beside the poems (``rlpoet.drill``); 0 for none.
         drill_by: who draws them, ``prior`` or ``policy``. The prior keeps words in sight, and so in balance, that training has made rare.
@@ -60,6 +61,7 @@ class TBOptions:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
+    end_words: float = 1.0
     pinpoint: bool = True
     drill: float = 2.0
     drill_by: str = "prior"
@@ -95,6 +97,8 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
         raise RlpoetError(f"--favour: {options.favour}; expected an exponent of 0 or more.")
     if not 0 <= options.announce <= 1:
         raise RlpoetError(f"--announce: {options.announce}; expected a share in [0, 1].")
+    if not 0 <= options.end_words <= 1:
+        raise RlpoetError(f"--end_words: {options.end_words}; expected a share in [0, 1].")
     if options.drill_by not in DRILL_BY:
         raise UnknownName("drill_by", options.drill_by, DRILL_BY)
     if not options.drill >= 0:

@@ -61,6 +61,7 @@ def token_weights(
     log_pi: Tensor | None = None,
     favour: float = 0.0,
     announce: float = 1.0,
+    end_words: float = 1.0,
     slips: Slips | None = None,
 ) -> Tensor:
     """Weight of each token, ``(B, S)``: its part's residual to go, centred among the same parts of one prompt.
@@ -76,6 +77,8 @@ def token_weights(
         favour: how much more the last words count that the policy holds likely (``favoured``).
         announce: how much of its part's residual a mark counts that announces a line's rhyme; the rest of its weight is its own
             log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
+        end_words: how much of its part's residual a line's last word counts, and the mark before it, where that is a part of its own.
+            Less of it leaves more of the choice of words to whoever teaches them (``rlpoet.drill``).
         words: whether a line's last word is a part of its own; False: credit by line.
         slips: tells where lines went wrong (``pinpointed``); None: the whole rest of a line answers for its meter.
     """
@@ -98,6 +101,8 @@ def token_weights(
     if favour and log_pi is not None and parted.any():
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word
         weights[:, ::2][parted] *= favoured(log_p[parted], favour)
+    if parted.any():
+        weights[:, ::2][parted] *= end_words
     of_token = weights.gather(1, part_of)  # (B, S)
     if slips is not None and parted.any():
         of_token -= beta * pinpointed(rollout, gains[:, 1::2], part_of, group, slips)

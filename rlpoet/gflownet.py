@@ -177,6 +177,7 @@ class TBTrainer:
         return token_weights(
             fresh, log_pi - log_prior, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words,
             log_pi=log_pi, favour=self.options.favour if words else 0.0, announce=self.options.announce if words else 1.0,
+            end_words=self.options.end_words if words else 1.0,
             slips=None if tells is None else functools.partial(tells, fresh),
         )  # fmt: skip
 

@@ -47,6 +47,8 @@ class TrainConfig:
             probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
         announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
             1 in full, at the cost of variety, 0 leaves it to the prior.
+        end_words: of tb, with credit by word: how much the last words of lines, and the choice of their sounds, learn from poems; where a
+            drill teaches words, less keeps more of them in use.
         pinpoint: of tb, with credit by word, where lines count their syllables down: hold a line out of meter against the words that
             were miscounted alone.
         drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
@@ -121,6 +123,7 @@ class TrainConfig:
     bearing: float = 0.2
     favour: float = 0.5
     announce: float = 0.7
+    end_words: float = 1.0
     pinpoint: bool = True
     drill: float = 2.0
     drill_by: str = "prior"

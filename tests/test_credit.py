@@ -106,6 +106,19 @@ def test_marks_of_sounds_stand_before_each_line_and_follow_their_rows() -> None:
     assert turned.sounds is not None and torch.equal(turned.sounds, rollout.sounds[[1, 0]])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_last_words_learn_from_poems_as_far_as_they_are_let(share: float) -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    assert rollout.sounds is not None
+    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
+    group = torch.zeros(2, dtype=torch.long)
+    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, end_words=own) for own in (1.0, share))
+    part_of, parted = parts_of(rollout, words=True)
+    of_word = (part_of % 2 == 0) & parted.gather(1, part_of // 2)
+    assert of_word.any() and (full[of_word] != 0).any()
+    assert torch.allclose(found, torch.where(of_word, share * full, full), atol=1e-6)
+
+
 @pytest.mark.parametrize("announce", [0.0, 0.4, 1.0])
 def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(announce: float) -> None:
     rollout, _ = written(BAUDELAIRE, LAME)

@@ -12,7 +12,7 @@ from rlpoet.credit import CREDITS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.train_command import TrainConfig
 
-OF_CREDIT = {"narrow-bearing", "favour", "prior-sounds"}  # levers of credit by parts
+OF_CREDIT = {"narrow-bearing", "favour", "prior-sounds", "end-words"}  # levers of credit by parts
 BASE = "full"  # name of the recipe with nothing taken out
 
 
@@ -42,6 +42,7 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever("narrow-bearing", {"bearing": 0.2}, {"bearing": 1.0}),
         Lever("favour", {"favour": 0.5}, {"favour": 0.0}),
         Lever("prior-sounds", {"announce": 0.7}, {"announce": 1.0}),
+        Lever("end-words", {"end_words": 1.0}, {"end_words": 0.0}),
         Lever("drill", {"drill": 2.0}, {"drill": 0.0}),
         Lever("drill-by-prior", {"drill_by": "prior"}, {"drill_by": "policy"}),
         Lever("pinpoint", {"pinpoint": True}, {"pinpoint": False}),

@@ -76,6 +76,12 @@ def last_word(line: str) -> str:
     return (words(line) or [""])[-1]
 
 
+# what an apostrophe stands for: o'er, ne'er, heav'n, pow'rs
+_ENGLISH_RESPELLINGS = tuple(
+    (re.compile(pattern), whole) for pattern, whole in ((r"^\w*o'er$", "ore"), (r"^\w*e'er$", "air"), (r"'(?=[nr]s?$)", "e"))
+)
+# ends of English words whose last two syllables are unstressed: verse may lift the last
+LIFTED = re.compile(r"[A-Z]+0 [^\d]*[A-Z]+0[^\d]*$")
 # letters that epitran's table says and nobody does, or takes for others, in order
 _FRENCH_RESPELLINGS = tuple(
     (re.compile(pattern), written)
@@ -208,7 +214,7 @@ class Spanish:
 
 
 class English:
-    """CMUdict, a final -y lifted as verse lifts it, and words it lacks by their letters' likes in it."""
+    """CMUdict, a last syllable lifted as verse lifts it, and words it lacks by their letters' likes in it."""
 
     name = "CMUdict, unknown words by analogy; CMUdict and pyphen"
 
@@ -217,13 +223,15 @@ class English:
 
     @functools.lru_cache(maxsize=50_000)
     def _tails(self, word: str) -> frozenset[str]:
-        """Phones from a stressed vowel on, without marks of stress; from the last vowel too where it is that of *eternity*."""
+        """Phones from a stressed vowel on, without marks of stress; from the last vowel too in words like *eternity*."""
         import pronouncing
 
+        for pattern, whole in _ENGLISH_RESPELLINGS:
+            word = pattern.sub(whole, word)
         said = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
         if not said:
             return self._alike(word.replace("'d", "ed").replace("'st", "est").replace("'", ""))
-        lifted = {"IY" for phones in said if phones.endswith("IY0") and pronouncing.syllable_count(phones) > 2}
+        lifted = {_last_syllable(phones) for phones in said if LIFTED.search(phones)}
         return frozenset({_tail(phones) for phones in said} | lifted)
 
     @functools.cached_property
@@ -265,6 +273,11 @@ def _tail(phones: str) -> str:
 
     tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
     return re.sub(r"\bIH R\b", "IY R", re.sub(r"\b(AW|AY) ER\b", r"\1 R", tail))
+
+
+def _last_syllable(phones: str) -> str:
+    """What would rhyme if the last syllable bore a stress."""
+    return _tail(re.sub(r"\d(?=[^\d]*$)", "1", re.sub(r"\d(?=.*\d)", "0", phones)))
 
 
 def _whole_end(line: str) -> str:

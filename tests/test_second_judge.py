@@ -52,7 +52,21 @@ def test_it_does_not_hear_any_two_words_rhyme(lang: str, pair: str) -> None:
 
 @pytest.mark.parametrize(
     "pair",
-    ["eternity free", "unshriven driven", "beloved's loved's", "lov'd shov'd", "here fear", "hour power", "higher fire"],
+    [
+        "eternity free",
+        "memories these",
+        "wandering king",
+        "unshriven driven",
+        "beloved's loved's",
+        "lov'd shov'd",
+        "here fear",
+        "hour power",
+        "higher fire",
+        "o'er before",
+        "where'er fair",
+        "heav'n seven",
+        "tow'r hour",
+    ],
 )
 def test_the_english_judge_hears_past_the_ways_of_its_dictionary(pair: str) -> None:
     judge = second_judge("en")

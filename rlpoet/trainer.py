@@ -38,7 +38,7 @@ def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Param
 
 
 def interpolate(model: nn.Module, prior: nn.Module, share: float) -> None:
-    """Move weights a share of the way to the prior's, in place.
+    """Move the weights that learn a share of the way to the prior's, in place.
 
     Between a trained model and its start rhymes fall off more slowly than the start's variety comes back.
 
@@ -52,7 +52,8 @@ def interpolate(model: nn.Module, prior: nn.Module, share: float) -> None:
     start = dict(prior.named_parameters())
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.lerp_(start[name].to(weight.dtype), share)
+            if weight.requires_grad:  # the others have not moved, and may be packed in four bits
+                weight.lerp_(start[name].to(weight.dtype), share)
 
 
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:

@@ -4,8 +4,8 @@
 
 600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, ``--top_p`` if asked for), one line of JSON each;
 other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article
-left out. No word answers itself, unless ``--may_repeat``. As good to a third of a point as a run's own exam is to one, and its end words
-counted as there:
+left out. No word answers itself, unless ``--may_repeat``. Good to a third of a point of pairs, where a run's own exam is good to one, with
+end words counted as there:
 
     python -m experiments.quatrains --lang en --corpus en.jsonl.gz --forms couplet --unnamed 20 --each 128 --in_draws 512 --seed 0 POLICY
 """

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
@@ -106,13 +107,18 @@ def test_marks_of_sounds_stand_before_each_line_and_follow_their_rows() -> None:
     assert turned.sounds is not None and torch.equal(turned.sounds, rollout.sounds[[1, 0]])
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4])
-def test_last_words_learn_from_poems_as_far_as_they_are_let(share: float) -> None:
+def weighed(lever: str, share: float) -> tuple[Rollout, Tensor, Tensor, Tensor]:
+    """Two poems of one prompt, ratios at random, and their weights with a lever at 1 and at a share."""
     rollout, _ = written(BAUDELAIRE, LAME)
-    assert rollout.sounds is not None
     ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
     group = torch.zeros(2, dtype=torch.long)
-    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, end_words=own) for own in (1.0, share))
+    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, **{lever: own}) for own in (1.0, share))
+    return rollout, ratio, full, found
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4])
+def test_last_words_learn_from_poems_as_far_as_they_are_let(share: float) -> None:
+    rollout, _, full, found = weighed("end_words", share)
     part_of, parted = parts_of(rollout, words=True)
     of_word = (part_of % 2 == 0) & parted.gather(1, part_of // 2)
     assert of_word.any() and (full[of_word] != 0).any()
@@ -121,11 +127,8 @@ def test_last_words_learn_from_poems_as_far_as_they_are_let(share: float) -> Non
 
 @pytest.mark.parametrize("announce", [0.0, 0.4, 1.0])
 def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(announce: float) -> None:
-    rollout, _ = written(BAUDELAIRE, LAME)
+    rollout, ratio, full, found = weighed("announce", announce)
     assert rollout.sounds is not None
-    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
-    group = torch.zeros(2, dtype=torch.long)
-    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, announce=share) for share in (1.0, announce))
     own = ratio.gather(1, rollout.sounds)
     wanted = announce * full.gather(1, rollout.sounds) + (1 - announce) * (own - own.mean(0))
     assert torch.allclose(found.gather(1, rollout.sounds), wanted, atol=1e-6)

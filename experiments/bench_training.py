@@ -17,6 +17,7 @@ policy, learns, and its critic says what texts are worth and learns that. ``of``
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import multiprocessing
 import random
@@ -195,6 +196,7 @@ def bench(way: str, lang: str, precision: str, n_prompts: int, group: int, steps
     bare: dict[str, list[float]] = {}
     shares: list[dict[str, float]] = []
     tokens = 0.0
+    gc.freeze()  # as training does (``rlpoet.train``)
     for turn in range(steps + 1):
         spent: dict[str, float] = {}
         with clocked(trainer, spent):

@@ -6,7 +6,6 @@ of them in as many tokens, two a sound, the second in answer to the first.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from policies.answers import bare
+from policies.barring import bar
 from policies.sampler import Decoding, sample_tokens
 from policies.script import VerseScript
 from policies.verse_format import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
@@ -124,20 +124,15 @@ class DrillGrammar:
     """
 
     def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], text: Tensor, inside: Tensor, end: int) -> None:
-        self.barred = ~torch.stack([text, inside])  # (inside a word, V)
+        self.barred = ~torch.stack([text, inside, torch.zeros_like(text)])  # (before a word, within one, at a mark; V)
         self.queues = [[mark for pair in row[1:] for mark in pair] + [end] for row in marks]
         self.inside = [False] * len(self.queues)
         self.forced = [False] * len(self.queues)
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        rows = [row for row in range(len(self.queues)) if self.inside[row] or self.forced[row]]
-        marks = [self.queues[row][0] for row in rows]
-        kept = logits[rows, marks]
-        logits.masked_fill_(self.barred[list(map(int, self.inside))], -math.inf)
-        held = [row for row in range(len(self.queues)) if self.forced[row]]
-        logits[held] = -math.inf
-        logits[rows, marks] = kept
+        phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
+        bar(logits, self.barred, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

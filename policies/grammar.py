@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from policies.answers import Answers, Spelled
+from policies.barring import bar
 from policies.verse_format import BREAK, END, VerseFormat, canonical
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
@@ -69,11 +70,13 @@ class Grammar:
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        rows = [i for i, phase in enumerate(self.phase) if phase in (WORDS, FORCED)]
-        marks = [self.forced[i][0] if self.phase[i] == FORCED else self.queues[i][0][0] for i in rows]
-        kept = logits[rows, marks]
-        logits.masked_fill_(self.barred.to(logits.device)[self.phase], -torch.inf)
-        logits[rows, marks] = kept
+        due = [-1] * len(self.phase)
+        for i, phase in enumerate(self.phase):
+            if phase == WORDS:
+                due[i] = self.queues[i][0][0]
+            elif phase == FORCED:
+                due[i] = self.forced[i][0]
+        bar(logits, self.barred, self.phase, due)
         if self.answers is not None:
             self.answers.allow(logits)
 

@@ -192,6 +192,43 @@ def softmax(scores, hidden):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def close_up(keys, values, rows, reach):  # type: ignore[no-untyped-def]
+    """Move what rows of the caches hold of their first ``reach`` places to the front, in place.
+
+    Shapes: ``keys`` ``(B, G, D, R)``, ``values`` ``(B, G, R, D)``; ``rows`` ascend, so that nothing is written over before it has moved.
+    """
+    _, groups, size, _ = keys.shape
+    for i in range(len(rows)):
+        if rows[i] != i:
+            for g in range(groups):
+                for d in range(size):
+                    source, target = keys[rows[i], g, d], keys[i, g, d]
+                    for r in range(reach):
+                        target[r] = source[r]
+                for r in range(reach):
+                    old, new = values[rows[i], g, r], values[i, g, r]
+                    for d in range(size):
+                        new[d] = old[d]
+
+
+@compiled
+def bar(logits, barred, phase, spared, never):  # type: ignore[no-untyped-def]
+    """Set what a row's phase bars to ``never[0]``, in place, but for the one piece it is spared.
+
+    Shapes: ``logits`` ``(B, V)``, ``barred`` ``(phases, V)`` bool, ``phase`` ``(B,)``, ``spared`` ``(B,)``, below 0 for none.
+    """
+    n_rows, n_pieces = logits.shape
+    lowest = never[0]
+    for i in range(n_rows):
+        own, held, mark = logits[i], barred[phase[i]], spared[i]
+        kept = own[max(mark, 0)]
+        for j in range(n_pieces):
+            own[j] = lowest if held[j] else own[j]
+        if mark >= 0:
+            own[mark] = kept
+
+
+@compiled
 def draw(logits, uniform, p, mass, out):  # type: ignore[no-untyped-def]
     """One piece a row of ``(B, V)`` logits by inverting the cumulative distribution: first a class of pieces, then one of it.
 

@@ -115,11 +115,14 @@ class LlamaDecoder:
         """Forget all other rows. Copying the caches costs, so finished rows are carried along until they are an eighth."""
         self.live = rows if self.live is None else self.live[rows]
         if len(self.live) <= (1 - DEAD_WEIGHT) * len(self.keys[0]):
-            self._copy(self.live)
+            self.room.close_up(self.live)
+            self._settle(self.live)
 
     def reorder(self, rows: Tensor) -> None:
         """Go on from these rows, any of them several times: what a beam search needs."""
-        self._copy(rows if self.live is None else self.live[rows])
+        rows = rows if self.live is None else self.live[rows]
+        self.keys, self.values = [cache[rows] for cache in self.keys], [cache[rows] for cache in self.values]
+        self._settle(rows)
 
     def step(self, tokens: Tensor) -> Tensor:
         """Logits ``(B, V)`` after one more token a row, ``(B,)``; the next step writes over them."""
@@ -145,8 +148,8 @@ class LlamaDecoder:
         torch.mm(room.normed, self.head.t(), out=room.scores)
         return room.scores if self.live is None else room.scores[self.live]
 
-    def _copy(self, rows: Tensor) -> None:
-        self.keys, self.values = [cache[rows] for cache in self.keys], [cache[rows] for cache in self.values]
+    def _settle(self, rows: Tensor) -> None:
+        """Go on with caches that hold these rows alone."""
         self.hidden = None if self.hidden is None else self.hidden[rows]
         self.live = None
         self.room = room_for(self)
@@ -206,6 +209,11 @@ class Room:
             by_row += self.decoder.hidden[:, None, : weights.shape[2]]
         weights.copy_(weights.softmax(-1))
 
+    def close_up(self, rows: Tensor) -> None:
+        """Leave these rows alone, which ascend, in the decoder's caches."""
+        decoder = self.decoder
+        decoder.keys, decoder.values = [cache[rows] for cache in decoder.keys], [cache[rows] for cache in decoder.values]
+
     def gate(self) -> None:
         """SwiGLU of ``wide`` into ``gated``."""
         gate, value = self.wide.chunk(2, dim=-1)
@@ -235,6 +243,12 @@ class CompiledRoom(Room):
 
     def softmax(self, weights: Tensor) -> None:
         kernels.softmax(weights.view(self._rows, -1, weights.shape[2]).numpy(), self._hidden)
+
+    def close_up(self, rows: Tensor) -> None:  # in place: fresh pages for the caches cost as much as what is moved
+        decoder, n = self.decoder, len(rows)
+        for keys, values in self._caches:
+            kernels.close_up(keys, values, rows.numpy(), decoder.reach)
+        decoder.keys, decoder.values = [cache[:n] for cache in decoder.keys], [cache[:n] for cache in decoder.values]
 
     def gate(self) -> None:
         kernels.gate(self._wide, self._gated)

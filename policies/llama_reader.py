@@ -90,7 +90,8 @@ class Plan:
         self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products
         self.eps = torch.tensor([config.rms_norm_eps], dtype=self.exact)
         angles = torch.arange(ids.shape[1], dtype=self.exact)[:, None] * body.rotary_emb.inv_freq.to(self.exact)
-        self.turns = array(angles.cos()), array(angles.sin())  # (S, D/2) each
+        run = self.n_heads // self.n_groups
+        self.turns = array(angles.cos().tile(1, run)), array(angles.sin().tile(1, run))  # (S, H/G D/2) each
 
     def readings(self) -> list[tuple[list[int], int]]:
         """Rows to read together, of like length, and the places to read of each: all before its last token drawn."""
@@ -171,16 +172,16 @@ def _layer(x: Tensor, added: Tensor, plan: Plan, weights: Sequence[Tensor], n_ro
     """Add what the layer before has to say to the stream ``(N, E)``, in place; what this one has, and what its backward pass needs."""
     mixed, out, up, down = weights
     normed, scale = _norm(x, added, plan)
-    heads = (normed @ mixed.T).view(n_rows, width, -1, plan.size)
-    q = torch.empty(n_rows, plan.n_heads, width, plan.size, dtype=plan.dtype)
+    heads = (normed @ mixed.T).view(n_rows, width, -1)
+    q = torch.empty(n_rows, plan.n_groups, width, plan.n_heads // plan.n_groups * plan.size, dtype=plan.dtype)
     k = torch.empty(n_rows, plan.n_groups, width, plan.size, dtype=plan.dtype)
     v = torch.empty_like(k)
     reader_kernels.rotate(array(heads), *plan.turns, array(q), array(k), array(v))
-    q = q.view(n_rows * plan.n_groups, -1, plan.size)  # (R G, H/G S, D): the heads of a group share its keys
+    q = q.view(n_rows * plan.n_groups, -1, plan.size)  # (R G, S H/G, D): the heads of a group share its keys
     k, v = k.flatten(0, 1), v.flatten(0, 1)
-    seen = torch.bmm(q, k.transpose(1, 2))  # (R G, H/G S, S)
-    reader_kernels.softmax(array(seen.view(-1, width, width)), array(torch.empty(width, dtype=plan.exact)))
-    told = torch.bmm(seen, v).view(n_rows, -1, width, plan.size).transpose(1, 2).reshape(len(x), -1)
+    seen = torch.bmm(q, k.transpose(1, 2))  # (R G, S H/G, S)
+    reader_kernels.softmax(array(seen.view(len(q), width, -1, width)), array(torch.empty(width, dtype=plan.exact)))
+    told = torch.bmm(seen, v).view(n_rows, plan.n_groups, width, -1).transpose(1, 2).reshape(len(x), -1)  # a copy only where G > 1
     inner, inner_scale = _norm(x, told @ out.T, plan)
     wide = inner @ up.T
     gated = torch.empty(len(wide), wide.shape[1] // 2, dtype=plan.dtype)
@@ -206,14 +207,14 @@ def _layer_back(
 
     _add(grads[1], at, told)
     n_rows = len(back) // width
-    by_told = (at @ out).view(n_rows, width, -1, plan.size).transpose(1, 2).reshape(q.shape)
+    by_told = (at @ out).view(n_rows, width, plan.n_groups, -1).transpose(1, 2).reshape(q.shape)
     by_seen = torch.bmm(by_told, v.transpose(1, 2))
-    square = (-1, width, width)
+    square = (len(q), width, -1, width)
     reader_kernels.softmax_back(array(by_seen.view(square)), array(seen.view(square)), array(plan.eps))
     by_q, by_k, by_v = torch.bmm(by_seen, k), torch.bmm(by_seen.transpose(1, 2), q), torch.bmm(seen.transpose(1, 2), by_told)
-    sides = [array(part.view(n_rows, -1, width, plan.size)) for part in (by_q, by_k, by_v)]
+    sides = [array(part.view(n_rows, plan.n_groups, width, -1)) for part in (by_q, by_k, by_v)]
     by_mixed = torch.empty(len(back), len(mixed), dtype=plan.dtype)
-    reader_kernels.rotate_back(*sides, *plan.turns, array(by_mixed.view(n_rows, width, -1, plan.size)))
+    reader_kernels.rotate_back(*sides, *plan.turns, array(by_mixed.view(n_rows, width, -1)))
     _add(grads[0], by_mixed, normed)
     reader_kernels.norm_back(array(back), array(by_mixed @ mixed), array(normed), array(scale), array(at))
 

@@ -44,15 +44,21 @@ def gate_back(wide, by_gated, by_wide):  # type: ignore[no-untyped-def]
 
 @compiled
 def rotate(mixed, cosine, sine, query, keys, values):  # type: ignore[no-untyped-def]
-    """Turned queries ``(R, H, S, D)``, turned keys and values, ``(R, G, S, D)``, of ``mixed`` ``(R, S, H + 2 G, D)``."""
-    n_rows, n_heads, n_places, size = query.shape
-    groups = keys.shape[1]
+    """Turned queries ``(R, G, S, H/G D)``, turned keys and values, ``(R, G, S, D)``, of ``mixed`` ``(R, S, (H + 2 G) D)``.
+
+    Args:
+        cosine, sine: ``(S, H/G D/2)``, those of a head again for each head of a group: loops this short gain by every neighbour.
+    """
+    n_rows, groups, n_places, run = query.shape
+    size = keys.shape[3]
     for i in range(n_rows):
         for s in range(n_places):
-            for h in range(n_heads + groups):
-                turn(mixed[i, s, h], query[i, h, s] if h < n_heads else keys[i, h - n_heads, s], cosine[s], sine[s])
+            row = mixed[i, s]
             for g in range(groups):
-                source, target = mixed[i, s, n_heads + groups + g], values[i, g, s]
+                turn(row[g * run : (g + 1) * run], query[i, g, s], cosine[s], sine[s])
+                key = groups * run + g * size
+                turn(row[key : key + size], keys[i, g, s], cosine[s, : size // 2], sine[s, : size // 2])
+                source, target = row[key + groups * size : key + (groups + 1) * size], values[i, g, s]
                 for d in range(size):
                     target[d] = source[d]
 
@@ -60,57 +66,60 @@ def rotate(mixed, cosine, sine, query, keys, values):  # type: ignore[no-untyped
 @compiled
 def rotate_back(by_query, by_keys, by_values, cosine, sine, by_mixed):  # type: ignore[no-untyped-def]
     """The other way: turned back by the same angles."""
-    n_rows, n_heads, n_places, size = by_query.shape
-    groups = by_keys.shape[1]
+    n_rows, groups, n_places, run = by_query.shape
+    size = by_keys.shape[3]
     for i in range(n_rows):
         for s in range(n_places):
-            back = -sine[s]
-            for h in range(n_heads + groups):
-                turn(by_query[i, h, s] if h < n_heads else by_keys[i, h - n_heads, s], by_mixed[i, s, h], cosine[s], back)
+            row, back = by_mixed[i, s], -sine[s]
             for g in range(groups):
-                source, target = by_values[i, g, s], by_mixed[i, s, n_heads + groups + g]
+                turn(by_query[i, g, s], row[g * run : (g + 1) * run], cosine[s], back)
+                key = groups * run + g * size
+                turn(by_keys[i, g, s], row[key : key + size], cosine[s, : size // 2], back[: size // 2])
+                source, target = by_values[i, g, s], row[key + groups * size : key + (groups + 1) * size]
                 for d in range(size):
                     target[d] = source[d]
 
 
 @compiled
 def softmax(scores, row):  # type: ignore[no-untyped-def]
-    """Attention of each place to those up to itself, ``(B, S, S)``, in place; ``row`` is room for S float32 (or float64)."""
-    n, n_places, _ = scores.shape
+    """Attention of each place to those up to itself, ``(B, S, H/G, S)``, in place; ``row`` is room for S float32 (or float64)."""
+    n, n_places, n_heads, _ = scores.shape
     tops = np.empty(LANES, row.dtype)
     for i in range(n):
         for s in range(n_places):
-            own = scores[i, s]
             reach = s + 1
-            for j in range(reach):
-                row[j] = _wide(own[j])
-            top = highest(row, reach, tops)
-            total = row[0] * np.float32(0.0)
-            for j in range(reach):
-                p = _exp(row[j] - top)
-                row[j] = p
-                total += p
-            share = np.float32(1.0) / total
-            for j in range(reach):
-                own[j] = _narrow(row[j] * share, own)
-            for j in range(reach, n_places):
-                own[j] = 0
+            for h in range(n_heads):
+                own = scores[i, s, h]
+                for j in range(reach):
+                    row[j] = _wide(own[j])
+                top = highest(row, reach, tops)
+                total = row[0] * np.float32(0.0)
+                for j in range(reach):
+                    p = _exp(row[j] - top)
+                    row[j] = p
+                    total += p
+                share = np.float32(1.0) / total
+                for j in range(reach):
+                    own[j] = _narrow(row[j] * share, own)
+                for j in range(reach, n_places):
+                    own[j] = 0
 
 
 @compiled
 def softmax_back(by, p, exact):  # type: ignore[no-untyped-def]
-    """From the gradient by attention to that by its scores, ``(B, S, S)``, in place; ``exact`` ``(1,)`` says how exactly to add."""
-    n, n_places, _ = by.shape
+    """From the gradient by attention to that by its scores, ``(B, S, H/G, S)``, in place; ``exact`` ``(1,)`` says how exactly to add."""
+    n, n_places, n_heads, _ = by.shape
     for i in range(n):
         for s in range(n_places):
-            own, shares = by[i, s], p[i, s]
-            shared = exact[0] * np.float32(0.0)
-            for j in range(s + 1):
-                shared += _wide(own[j]) * _wide(shares[j])
-            for j in range(s + 1):
-                own[j] = _narrow(_wide(shares[j]) * (_wide(own[j]) - shared), own)
-            for j in range(s + 1, n_places):
-                own[j] = 0
+            for h in range(n_heads):
+                own, shares = by[i, s, h], p[i, s, h]
+                shared = exact[0] * np.float32(0.0)
+                for j in range(s + 1):
+                    shared += _wide(own[j]) * _wide(shares[j])
+                for j in range(s + 1):
+                    own[j] = _narrow(_wide(shares[j]) * (_wide(own[j]) - shared), own)
+                for j in range(s + 1, n_places):
+                    own[j] = 0
 
 
 @compiled

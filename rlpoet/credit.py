@@ -84,19 +84,23 @@ def token_weights(
     """
     part_of, parted = parts_of(rollout, words=words)
     n_lines = parted.shape[1]
-    gains = torch.zeros(len(rollout), 2 * n_lines)
+    gained = [[0.0] * (2 * n_lines) for _ in rollout.prompts]  # lists, since a tensor's single numbers are slow to write
+    with_rest = parted.tolist()
     bears = torch.full((len(rollout), 2 * n_lines, 2 * n_lines), bearing)
     bears.diagonal(dim1=1, dim2=2).fill_(1.0)
+    borne: list[tuple[int, int, int]] = []
     for row, (prompt, text) in enumerate(zip(rollout.prompts, rollout.texts, strict=True)):
         given = len(prompt.opening)
         for n, gain in enumerate(zip(*score.by_part(prompt, text), strict=True)):
             if given <= n < given + n_lines:
                 at = 2 * (n - given)
-                gains[row, at] += gain[0]
-                gains[row, at + bool(parted[row, n - given])] += gain[1]
+                gained[row][at] += gain[0]
+                gained[row][at + with_rest[row][n - given]] += gain[1]
         letters = form(prompt.form, prompt.lang).letters[given:][:n_lines]
-        for early, late in rhyming(letters):
-            bears[row, 2 * early, 2 * late] = 1.0
+        borne += [(row, 2 * early, 2 * late) for early, late in rhyming(letters)]
+    gains = torch.tensor(gained)  # (B, 2 L)
+    if borne:
+        bears[tuple(torch.tensor(borne).T)] = 1.0
     weights = centred(residual_to_go(log_ratio, gains, part_of, beta, bears), group)
     if favour and log_pi is not None and parted.any():
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word

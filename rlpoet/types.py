@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 
@@ -150,7 +151,7 @@ class Form:
     rhyme: str = "consonant"
     description: str = ""
 
-    @property
+    @functools.cached_property
     def letters(self) -> str:
         """The scheme without stanza breaks: one letter a line."""
         return self.scheme.replace(" ", "")
@@ -159,7 +160,7 @@ class Form:
     def n_lines(self) -> int:
         return len(self.letters)
 
-    @property
+    @functools.cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Line pairs that have to rhyme: each line with the nearest earlier line of its letter."""
         last: dict[str, int] = {}

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from policies import kernels
+from policies.barring import bar
 from policies.causal_lm import CausalPolicy
 from policies.llama_decoder import CompiledRoom, LlamaDecoder, Room
 from policies.sampler import Decoding, _draw_anywhere, draw
@@ -120,3 +121,21 @@ def test_a_step_is_the_same_compiled_and_in_torch(dtype: torch.dtype) -> None:
         logits.append([*steps, decoder.step(torch.tensor([40, 41])).float().clone()])
     for compiled, plain in zip(*logits, strict=True):
         assert (compiled - plain).abs().max() < (1e-3 if dtype == torch.float32 else 0.15)
+
+
+@pytest.mark.parametrize("dtype", [*DTYPES, torch.float64])
+def test_a_bar_spares_one_piece_and_leaves_the_rest_alone(dtype: torch.dtype) -> None:
+    logits = torch.randn(3, 70).to(dtype)
+    barred = torch.rand(2, 70) < 0.5
+    wanted = logits.masked_fill(barred[[1, 0, 1]], -torch.inf)
+    wanted[0, 7] = logits[0, 7]
+    bar(logits, barred, [1, 0, 1], [7, -1, -1])
+    assert torch.equal(logits, wanted)
+
+
+def test_caches_that_close_up_hold_the_rows_that_go_on() -> None:
+    keys, values = torch.randn(6, 2, 4, 9), torch.randn(6, 2, 9, 4)
+    rows = torch.tensor([0, 2, 3, 5])
+    wanted = keys[rows][..., :5], values[rows][:, :, :5]
+    kernels.close_up(keys.numpy(), values.numpy(), rows.numpy(), 5)
+    assert torch.equal(keys[:4, ..., :5], wanted[0]) and torch.equal(values[:4, :, :5], wanted[1])

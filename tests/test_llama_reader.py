@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 from torch import Tensor
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies.causal_lm import CausalPolicy
 from policies.llama_reader import can_read
@@ -55,6 +56,24 @@ def test_log_probabilities_and_all_gradients_are_those_of_transformers(policy: C
     assert wanted.keys() == found.keys() == dict(policy.model.named_parameters()).keys()
     for name, grad in wanted.items():
         assert (found[name] - grad).norm() < 1e-4 * grad.norm(), name
+
+
+@pytest.mark.parametrize(("heads", "groups"), [(4, 2), (2, 2), (4, 1)])
+def test_heads_may_share_their_keys_in_any_groups(policy: CausalPolicy, rollout: Rollout, heads: int, groups: int) -> None:
+    torch.manual_seed(0)
+    width = policy.model.config.hidden_size
+    config = LlamaConfig(
+        **policy.model.config.to_dict() | {"num_attention_heads": heads, "num_key_value_heads": groups, "head_dim": width // heads}
+    )
+    other = CausalPolicy(LlamaForCausalLM(config).eval(), policy.tokenizer, policy.format, seed=0)
+    with torch.no_grad():  # sharp enough that a head in another's place shows
+        for parameter in other.model.parameters():
+            parameter.mul_(6.0 if parameter.ndim == 2 else 1.0)
+    theirs, ours = through_transformers(other, rollout), other.log_prob(rollout)
+    assert torch.allclose(ours, theirs, atol=1e-3)
+    wanted, found = gradients(other, theirs), gradients(other, ours)
+    for name, grad in wanted.items():
+        assert (found[name] - grad).norm() < 1e-3 * grad.norm(), name
 
 
 def test_the_backward_pass_is_the_slope_of_the_forward_pass(rollout: Rollout) -> None:

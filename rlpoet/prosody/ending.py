@@ -22,7 +22,7 @@ class LineEnd:
     known: bool
     tail: str
 
-    @property
+    @functools.cached_property
     def stem(self) -> str:
         """What makes two end words the same word: a compound is its last part, and ``œ`` is ``oe``.
 

@@ -12,6 +12,7 @@ from rlpoet.prosody.es_meter import Laid, Reading, lay, pieces, prior, readings,
 from rlpoet.types import Scansion, Syllable
 
 CACHE = 65_536
+JUST_READ = 64  # lines whose readings are remembered: who asks for a length asks next for the likeliest one, or for another
 # How much dearer than the line's cheapest reading a reading may be and still be licensed (nats).
 LICENCE = 6.5
 ALEXANDRINE, HEMISTICH = 14, 7
@@ -56,12 +57,18 @@ class Chosen(NamedTuple):
         return HEMISTICH if len(self.parts) > 1 else None
 
 
-def choose(line: str, target: int | None = None) -> Chosen:
-    """The reading ``SpanishVerse.scan`` promises."""
+@functools.lru_cache(maxsize=JUST_READ)
+def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
+    """A line folded, its places, what it shows of itself, how it lies, and all its readings."""
     folded, places = fold_letters(line[:LONGEST])
     shown = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
     laid = lay(folded, shown)
-    found = readings(laid)
+    return folded, places, shown, laid, readings(laid)
+
+
+def choose(line: str, target: int | None = None) -> Chosen:
+    """The reading ``SpanishVerse.scan`` promises."""
+    folded, places, shown, laid, found = _read(line)
     if not found:
         return Chosen((), 0, None if target is None else False, places, ())
     guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))

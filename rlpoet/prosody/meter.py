@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rlpoet.prosody import verse
 from rlpoet.types import Scansion
@@ -16,6 +16,13 @@ def scan(line: str, lang: str, target: int | None = None) -> Scansion:
     return verse(lang).scan(line, target)
 
 
+def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
+    """The ear's ``scan``, or its quicker ``counted`` if it has one."""
+    ear = verse(lang)
+    count: Callable[[str, int | None], Scansion] = getattr(ear, "counted", ear.scan)
+    return count
+
+
 @functools.lru_cache(maxsize=200_000)
 def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """Whether some licensed reading of the line has one of these metrical lengths.
@@ -24,14 +31,14 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """
     if sum(character.isalpha() for character in line) < 2:
         return False
-    ear = verse(lang)
-    return any(ear.scan(line, target).fits for target in lengths)
+    count = _counter(lang)
+    return any(count(line, target).fits for target in lengths)
 
 
 @functools.lru_cache(maxsize=200_000)
 def length_of(line: str, lang: str) -> int:
     """Metrical syllables of the likeliest reading."""
-    return verse(lang).scan(line).syllables
+    return _counter(lang)(line, None).syllables
 
 
 def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:

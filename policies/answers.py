@@ -55,16 +55,23 @@ class Answers:
 
     def allow(self, logits: Tensor) -> None:
         """Set what would complete a word's own repetition to ``-inf``, in place."""
-        for row, inside in enumerate(self.inside):
-            if not inside or not (own := self.words[row]):
-                continue
-            n, said = len(own) - 1, own[-1]
-            letter = self.letters[row][n : n + 1]
-            if letter in ("", "x"):
-                continue
-            for other, word in zip(self.letters[row], own[:n], strict=False):
-                if other == letter and len(word) > len(said) and word.startswith(said) and word[len(said) :] in self.spelled.of:
-                    logits[row, self.spelled.of[word[len(said) :]]] = -float("inf")
+        for row in range(len(self.inside)):
+            if barred := self.barred(row):
+                logits[row, barred] = -float("inf")
+
+    def barred(self, row: int) -> list[int]:
+        """The pieces that would complete a word's own repetition in a row."""
+        if not self.inside[row] or not (own := self.words[row]):
+            return []
+        n, said = len(own) - 1, own[-1]
+        letter = self.letters[row][n : n + 1]
+        if letter in ("", "x"):
+            return []
+        found: list[int] = []
+        for other, word in zip(self.letters[row], own[:n], strict=False):
+            if other == letter and len(word) > len(said) and word.startswith(said) and word[len(said) :] in self.spelled.of:
+                found += self.spelled.of[word[len(said) :]]
+        return found
 
     def begin(self, row: int) -> None:
         """The next piece begins a line's last word."""

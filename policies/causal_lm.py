@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from policies.barring import held
 from policies.beams import beam_tokens
 from policies.drill import drilled
 from policies.endings import lines_ending
@@ -189,6 +190,10 @@ class CausalPolicy:
         """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.slips``)."""
         return slips(self, rollout, lines)
 
+    def held(self, rollout: Rollout) -> Rollout:
+        """Poems it drew, with what their form barred at each place; ``log_prob`` then tells how likely they were to be drawn."""
+        return held(rollout, self.script.grammar(rollout.prompts, self.model.config.vocab_size, may_repeat=self.may_repeat))
+
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""
         return self.script.read(ids)
@@ -231,7 +236,8 @@ class CausalPolicy:
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere.
 
-        PAD has no probability, as in sampling. Rows of any length; gradients flow if the model's do.
+        PAD has no probability, as in sampling, nor has what the batch's bars hold back, if it has them. Rows of any length; gradients
+        flow if the model's do.
         """
         if can_read(self.model):
             return _spread(self._read(rollout)[0], rollout.chosen)
@@ -243,6 +249,8 @@ class CausalPolicy:
         logits = logits.float()
         barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
         barred[self.pad] = True
+        if rollout.bars is not None and rollout.bar_of is not None:
+            logits = logits.masked_fill(rollout.bars.to(device)[rollout.bar_of[:, 1:].to(device)[at]], -torch.inf)
         log_p = logits.masked_fill(barred, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
         return _spread(log_p, rollout.chosen.to(device))
 
@@ -255,7 +263,8 @@ class CausalPolicy:
 
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
-        return read_drawn(self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy)
+        bars = None if rollout.bars is None or rollout.bar_of is None else (rollout.bars, rollout.bar_of)
+        return read_drawn(self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, bars=bars)
 
     def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
         """Logits of the next token ``(N, V)`` at the places marked, both ``(B, S)``."""

@@ -21,6 +21,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.types import Prompt
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
+Held = tuple[int, int, tuple[int, ...]]
 
 
 class Grammar:
@@ -70,15 +71,22 @@ class Grammar:
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        due = [-1] * len(self.phase)
-        for i, phase in enumerate(self.phase):
-            if phase == WORDS:
-                due[i] = self.queues[i][0][0]
-            elif phase == FORCED:
-                due[i] = self.forced[i][0]
-        bar(logits, self.barred, self.phase, due)
+        bar(logits, self.barred, self.phase, [self._due(row) for row in range(len(self.phase))])
         if self.answers is not None:
             self.answers.allow(logits)
+
+    def held(self, row: int) -> Held:
+        """What holds a row now: its phase, the mark it may draw all the same, the words it may not repeat."""
+        return self.phase[row], self._due(row), tuple(self.answers.barred(row)) if self.answers is not None else ()
+
+    def bars(self, held: Held) -> Tensor:
+        """What may not be drawn so held, ``(V,)`` bool."""
+        phase, due, repeated = held
+        barred = self.barred[phase].clone()
+        if due >= 0:
+            barred[due] = False
+        barred[list(repeated)] = True
+        return barred
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""
@@ -107,6 +115,11 @@ class Grammar:
         self.queues = [list(self.queues[i]) for i in rows]
         if self.answers is not None:
             self.answers.keep(rows)
+
+    def _due(self, row: int) -> int:
+        """The mark that a row may draw, -1 for none."""
+        phase = self.phase[row]
+        return self.queues[row][0][0] if phase == WORDS else self.forced[row][0] if phase == FORCED else -1
 
     def _line(self, row: int) -> int:
         """Begin a line."""

@@ -25,7 +25,7 @@ from policies import kernels, reader_kernels
 from policies.kernels import array_of as array
 from policies.llama_decoder import can_step
 
-AT_ONCE = 1536  # places read together
+AT_ONCE = 1024  # places read together
 HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once
 
 
@@ -47,7 +47,14 @@ def can_read(model: PreTrainedModel) -> bool:
 
 
 def read_drawn(
-    model: PreTrainedModel, ids: Tensor, drawn: Tensor, *, pad: int, dtype: torch.dtype | None = None, entropy: bool = False
+    model: PreTrainedModel,
+    ids: Tensor,
+    drawn: Tensor,
+    *,
+    pad: int,
+    dtype: torch.dtype | None = None,
+    entropy: bool = False,
+    bars: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probabilities of the tokens drawn, row by row, ``(n,)``, nats; gradients flow to the model's parameters.
 
@@ -58,12 +65,13 @@ def read_drawn(
         pad: piece without probability; below 0 for none.
         dtype: precision of the matrix products; None keeps the model's own.
         entropy: whether to tell entropies.
+        bars: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
 
     Returns:
         Also what the head reads before each token, detached, ``(n, E)``, and the entropies of the distributions, PAD left out, ``(n,)``,
         nats; none of them unless asked for.
     """
-    plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy)
+    plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy, bars)
     told: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
     return told
 
@@ -71,8 +79,19 @@ def read_drawn(
 class Plan:
     """What to read, and the weights to read it with: folded here, so that autograd unfolds their gradients."""
 
-    def __init__(self, model: PreTrainedModel, ids: Tensor, drawn: Tensor, pad: int, dtype: torch.dtype, entropy: bool) -> None:
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        ids: Tensor,
+        drawn: Tensor,
+        pad: int,
+        dtype: torch.dtype,
+        entropy: bool,
+        bars: tuple[Tensor, Tensor] | None,
+    ) -> None:
         config, body = model.config, model.model
+        self.bars = torch.zeros(0, 0, dtype=torch.bool) if bars is None else bars[0]
+        self.bar_of = None if bars is None else bars[1]
         self.ids, self.drawn, self.pad, self.dtype, self.entropy = ids, drawn, pad, dtype, entropy
         self.n_heads, self.n_groups = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -130,7 +149,8 @@ class Reading(torch.autograd.Function):
                 kept += [needed] if plan.learns else []
             target = plan.ids[rows, 1 : width + 1][at]
             places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
-            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target)
+            held = torch.zeros(0, dtype=torch.long) if plan.bar_of is None else plan.bar_of[rows, 1 : width + 1][at]
+            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target, held)
             log_p[places], states[places] = own, state.to(plan.exact)
             if plan.entropy:
                 entropies[places] = entropy
@@ -226,7 +246,7 @@ def _add(grad: Tensor | None, by_output: Tensor, inputs: Tensor) -> None:
 
 
 def _head(
-    x: Tensor, added: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor
+    x: Tensor, added: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, held: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
     """Log-probabilities ``(n,)``, states ``(n, E)`` and entropies of the tokens drawn, and what the backward pass needs."""
     normed, scale = _norm(x, added, plan)
@@ -238,7 +258,7 @@ def _head(
     for begin in range(0, len(x), HEAD_ROWS):
         part = slice(begin, begin + HEAD_ROWS)
         told = [array(each[part]) for each in (log_p, entropy, p)]
-        reader_kernels.weigh(array(state[part] @ head.T), array(target[part]), plan.pad, row, *told)
+        reader_kernels.weigh(array(state[part] @ head.T), array(target[part]), plan.pad, array(plan.bars), array(held[part]), row, *told)
     return log_p, state, entropy, (normed, scale, state, p)
 
 

@@ -81,12 +81,19 @@ class PlainGrammar:
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        state = []
-        for i, phase in enumerate(self.phase):
-            if phase in (START, WORDS) and self.length[i] >= self.longest:
-                phase = GAP
-            state.append(4 if phase == WORDS and len(self.gaps[i][0]) == 2 else phase)
+        state = [self.held(row) for row in range(len(self.phase))]
         logits.masked_fill_(~self.allowed.to(logits.device)[state], -torch.inf)
+
+    def held(self, row: int) -> int:
+        """What holds a row now: its row of ``allowed``."""
+        phase = self.phase[row]
+        if phase in (START, WORDS) and self.length[row] >= self.longest:
+            return GAP
+        return 4 if phase == WORDS and len(self.gaps[row][0]) == 2 else phase
+
+    def bars(self, held: int) -> Tensor:
+        """What may not be drawn so held, ``(V,)`` bool."""
+        return ~self.allowed[held]
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

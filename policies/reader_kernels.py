@@ -10,6 +10,8 @@ import numpy as np
 
 from policies.kernels import LANES, _exp, _narrow, _wide, compiled, highest, turn
 
+NEVER = np.float32(-1e30)  # not infinite: an entropy multiplies it by its probability, 0
+
 
 @compiled
 def norm_back(back, by, normed, scale, narrow):  # type: ignore[no-untyped-def]
@@ -123,11 +125,12 @@ def softmax_back(by, p, exact):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyped-def]
+def weigh(logits, target, pad, bars, held, row, log_p, entropy, p):  # type: ignore[no-untyped-def]
     """Log-probabilities ``(N,)`` of the targets under ``logits`` ``(N, V)``, PAD as good as barred.
 
     Args:
         pad: its piece; below 0 for none.
+        bars, held: sets of pieces that have no probability, ``(U, V)`` bool, and each row's, ``(N,)``, or empty.
         row: room for V numbers.
         entropy: ``(N,)``, or empty where none is asked for.
         p: all probabilities, ``(N, V)``, or empty.
@@ -140,6 +143,10 @@ def weigh(logits, target, pad, row, log_p, entropy, p):  # type: ignore[no-untyp
             row[j] = _wide(own[j])
         if pad >= 0:
             row[pad] = -30.0
+        if len(held):
+            barred = bars[held[i]]
+            for j in range(n_pieces):
+                row[j] = NEVER if barred[j] else row[j]
         top = highest(row, n_pieces, tops)
         wanted = row[target[i]] - top
         mixed = row[0] * np.float32(0.0)

@@ -59,7 +59,7 @@ class TBOptions:
     freeze_embeddings: bool = True
     credit: str = "word"
     bearing: float = 0.2
-    favour: float = 0.5
+    favour: float = 0.0
     announce: float = 0.7
     end_words: float = 1.0
     pinpoint: bool = True

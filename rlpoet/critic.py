@@ -13,7 +13,7 @@ from rlpoet.rollout import Policy, Rollout
 
 
 class Critic(nn.Module):
-    """Expected return of each state, ``(N, H)`` to ``(N,)``; 0 everywhere at first."""
+    """Expected return of each state, ``(N, H)`` to ``(N,)``, once ``evened``; 0 everywhere at first."""
 
     def __init__(self, width: int, hidden: int = 64) -> None:
         super().__init__()
@@ -22,16 +22,28 @@ class Critic(nn.Module):
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
-    def forward(self, states: Tensor) -> Tensor:
-        values: Tensor = self.out(self.body(states)).squeeze(-1)
+    def evened(self, states: Tensor) -> Tensor:
+        """States as ``forward`` takes them, ``(N, H)``: normalised, which is the same in every pass over them."""
+        told: Tensor = self.body[0](states)
+        return told
+
+    def forward(self, evened: Tensor) -> Tensor:
+        values: Tensor = self.out(self.body[1:](evened)).squeeze(-1)
         return values
 
 
-def entropies(logits: Tensor, pad: int) -> Tensor:
-    """Entropy of each distribution over tokens, PAD left out, ``(N,)``, nats."""
+def entropies(logits: Tensor, pad: int, rollout: Rollout) -> Tensor:
+    """Entropy of the distribution over what each token of a batch could be, PAD left out, ``(N,)``, nats."""
     barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
     barred[pad] = True
-    rows = [part.float().masked_fill(barred, -30.0).log_softmax(-1) for part in logits.split(4096)]  # in parts: (N, V) is large
+    rows = []
+    n = 4096  # in parts: (N, V) is large
+    for begin in range(0, len(logits), n):
+        part = logits[begin : begin + n].float().masked_fill(barred, -30.0)
+        if rollout.bars is not None and rollout.bar_of is not None:
+            held = rollout.bars[rollout.bar_of[rollout.chosen][begin : begin + n]]
+            part = part.masked_fill(held.to(logits.device), -1e30)  # not infinite: it is multiplied by its probability, 0
+        rows.append(part.log_softmax(-1))
     return torch.cat([-(log_p.exp() * log_p).sum(-1) for log_p in rows])
 
 

@@ -99,7 +99,7 @@ class Batch:
     """Fresh texts and what was known of them before the update; all ``(B, S)`` but ``states`` and ``scores``.
 
     Attributes:
-        states: the policy's last hidden state before each token drawn, ``(N, H)``, rows of the mask in order.
+        states: the policy's last hidden state before each token drawn, evened for the critic, ``(N, H)``, rows of the mask in order.
         old_log_p: of the policy that drew.
         old_values: the critic's before the update.
     """
@@ -148,6 +148,8 @@ class PPOTrainer:
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
         fresh = self.policy.sample(asked, options.group_size)
         sampled = time.perf_counter()
+        hold = getattr(self.policy, "held", None)
+        fresh = fresh if hold is None else hold(fresh)
         scored = self.score(fresh.prompts, fresh.texts)
         scores = [0.0 if total is None else total for total in scored.total]
         if not options.kl_target:
@@ -205,7 +207,7 @@ class PPOTrainer:
         mask = fresh.chosen
         with torch.no_grad():
             told = self._weigh(fresh)
-            log_p, states, entropy = told.log_p, told.states, told.entropy.mean().item()
+            log_p, states, entropy = told.log_p, self.critic.evened(told.states), told.entropy.mean().item()
             values = torch.zeros_like(log_p).masked_scatter(mask, self.critic(states).to(log_p.dtype))
         log_ratio = log_p - log_prior
         rewards = self._gains(fresh, scores).to(log_p.dtype) - alpha * log_ratio
@@ -224,7 +226,7 @@ class PPOTrainer:
         told: Weighed | None = None if weigh is None else weigh(rollout)
         if told is None:
             log_p, states, logits = listened(self.policy, rollout)
-            told = Weighed(log_p, states, entropies(logits, self.policy.pad))
+            told = Weighed(log_p, states, entropies(logits, self.policy.pad, rollout))
         return Weighed(told.log_p.cpu(), told.states.detach().cpu().to(self.critic.out.weight.dtype), told.entropy.cpu())
 
     def _gains(self, fresh: Rollout, scores: Sequence[float]) -> Tensor:
@@ -286,7 +288,7 @@ class PPOTrainer:
             log_p = self.policy.log_prob(part).cpu()
         loss = surrogate = clipped_policy_loss(log_p, old, weight, mask, clip=options.cliprange)
         if options.entropy_bonus:
-            loss = surrogate - options.entropy_bonus * entropies(logits, self.policy.pad).mean().cpu()
+            loss = surrogate - options.entropy_bonus * entropies(logits, self.policy.pad, part).mean().cpu()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], options.clip)
@@ -308,7 +310,7 @@ class PPOTrainer:
         old, returns = batch.old_values[batch.mask], batch.returns[batch.mask]
         told = []
         for rows in (rows for _ in range(epochs) for rows in self._minibatches(len(batch.rollout), self.options.value_minibatches)):
-            at = torch.isin(rows_of, torch.as_tensor(rows))
+            at = torch.isin(rows_of, torch.as_tensor(rows)).nonzero()[:, 0]
             values = self.critic(batch.states[at]).to(old.dtype)
             loss = clipped_value_loss(values, old[at], returns[at], torch.ones_like(values, dtype=torch.bool), clip=clip)
             self.value_optimizer.zero_grad(set_to_none=True)

@@ -28,6 +28,9 @@ class Rollout:
             forward, early in the line for one that writes each line from its end. -1 as there.
         sounds: ``(B, L)`` position of the mark by which each line announces its rhyme, -1 where there is none; None from a policy
             that announces none.
+        bars: what could not be drawn, ``(U, V)`` bool, one row for each set of pieces that some place barred; None where that was not
+            asked for (``Policy.held``). Log-probabilities of a batch that has them are those of a draw from the rest.
+        bar_of: row of ``bars`` at each token drawn, ``(B, S)``, 0 elsewhere.
     """
 
     prompts: tuple[Prompt, ...]
@@ -38,6 +41,8 @@ class Rollout:
     line_ends: Tensor
     end_words: Tensor
     sounds: Tensor | None = None
+    bars: Tensor | None = None
+    bar_of: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -64,11 +69,12 @@ class Rollout:
             line_ends=self.line_ends[at],
             end_words=self.end_words[at],
             sounds=None if self.sounds is None else self.sounds[at],
+            bar_of=None if self.bar_of is None else self.bar_of[at, :width],
         )
 
 
 def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
-    """Several batches as one, in order, padded to the longest."""
+    """Several batches as one, in order, padded to the longest; without the ``bars`` of any."""
 
     def stack(parts: list[Tensor], fill: int | bool) -> Tensor:
         width = max(part.shape[1] for part in parts)
@@ -106,7 +112,8 @@ class Policy(Protocol):
 
     A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
     ``drill(sounds, n)``, a ``rlpoet.drill.Drill`` or None: then trajectory balance can practise words alone; and ``slips(rollout, lines)``,
-    the tokens by which lines left their meter, or None: then it can hold against them what the line lost.
+    the tokens by which lines left their meter, or None: then it can hold against them what the line lost; and ``held(rollout)``, a batch
+    it drew with the ``bars`` under which it did: then PPO weighs tokens as they were drawn.
     """
 
     lang: str

@@ -44,7 +44,7 @@ class TrainConfig:
         bearing: with credit by word or line, how much a later part counts that this one does not rhyme with; 1 keeps the
             gradient of plain VarGrad in the mean.
         favour: of tb, with credit by word: how much more the last words count that the policy holds likely, as an exponent of their
-            probability; keeps words apart that rhyme badly from words that are rare. 0 counts all alike.
+            probability; keeps words apart that rhyme badly from words that are rare, where no drill does. 0 counts all alike.
         announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
             1 in full, at the cost of variety, 0 leaves it to the prior.
         end_words: of tb, with credit by word: how much the last words of lines, and the choice of their sounds, learn from poems; where a
@@ -121,7 +121,7 @@ class TrainConfig:
     freeze_embeddings: bool = True
     credit: str = "word"
     bearing: float = 0.2
-    favour: float = 0.5
+    favour: float = 0.0
     announce: float = 0.7
     end_words: float = 1.0
     pinpoint: bool = True

@@ -285,7 +285,7 @@ def trainer(**options: Any) -> PPOTrainer:
 def test_training_raises_the_reward():
     run = trainer(beta=60.0, beta_warmup=1, freeze_embeddings=False, group_size=48)
     run.policy.sample = functools.partial(run.policy.sample, max_new_tokens=8)  # type: ignore[method-assign]
-    seen = [run.step(0.0)[0] for _ in range(16)]
+    seen = [run.step(0.0)[0] for _ in range(28)]
     first, last = (sum(m["reward/mean"] for m in part) / 5 for part in (seen[:5], seen[-5:]))
     assert last > first + 0.1
 

@@ -23,6 +23,7 @@ REPEATED = 0.10  # further share of texts or lines
 UNFINISHED = 0.2  # share of texts that no longer end by themselves
 CLIPPED, RATIO, STEP_KL = 0.3, 50.0, 0.1  # of ppo's updates
 BLIND = -0.05  # explained variance
+BELOW = -1.0  # nats a text
 
 Row = Mapping[str, float | None]
 
@@ -159,6 +160,14 @@ def kl_runaway(run: History) -> str | None:
     )
 
 
+def negative_kl(run: History) -> str | None:
+    values = run.values("objective/kl", WINDOW)
+    mean = sum(values) / WINDOW if values else 0.0
+    if mean > BELOW or mean > -SURE * math.sqrt(_variance(values) / WINDOW):
+        return None
+    return f"objective/kl is {mean:.1f} nats over {WINDOW} steps, which no divergence of a policy's own texts is"
+
+
 def _beta(run: History) -> float:
     row = run.last[-1]
     if (beta := row.get("gfn/beta")) is not None:
@@ -235,6 +244,10 @@ RULES: Mapping[str, tuple[Callable[[History], str | None], str]] = {
     "kl-runaway": (
         kl_runaway,
         "The policy drifts more than it gains. Try a lower --learning_rate, larger batches (--prompts_per_step), or a higher --beta.",
+    ),
+    "negative-kl": (
+        negative_kl,
+        "Texts are weighed otherwise than they are drawn, so that the penalty pays for odds on what could not be drawn. See Policy.held.",
     ),
     "low-entropy": (low_entropy, "The policy writes ever the same. Try a lower --beta or --learning_rate; read the samples of the report."),
     "few-end-words": (

@@ -76,6 +76,7 @@ TROUBLE = [
     ("log-z-stuck", {"gfn/loss": (lambda step: 25.0 + 12.0**2, 2.0)}, {"learned": True}),
     ("kl-runaway", {"objective/kl": (rising(0.0, 40.0), 0.5)}, {}),
     ("kl-runaway", {"objective/kl": (rising(0.0, 40.0), 0.5)}, {"algo": PPO}),
+    ("negative-kl", {"objective/kl": (rising(0.0, -4.0), 0.5)}, {"algo": PPO}),
     ("low-entropy", {"objective/entropy_per_token": (rising(2.66, 0.9), 0.03)}, {}),
     ("few-end-words", {"samples/distinct_end_words": (rising(0.8, 0.4), 0.012)}, {}),
     ("worse-prose", {"objective/prior_nll_per_token": (rising(2.66, 3.2), 0.03)}, {}),

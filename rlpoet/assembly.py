@@ -34,6 +34,8 @@ from rlpoet.types import Prompt
 ALGOS = ("tb", "ppo", *BASELINES)
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
+RATES = {"ppo": 3e-4}  # peak rates; two updates a step: at 6e-4 twice the end words are lost for the same poems (experiments/RESULTS.md)
+RATE = 6e-4  # of the other trainers
 FEW_STEPS = 10  # a helper takes some ten seconds to begin
 
 
@@ -84,6 +86,11 @@ def sharer(config: TrainConfig) -> TBTrainer:
     policy = policy_of(config)
     policy.may_repeat = config.may_repeat
     return TBTrainer(policy, score_of(config), (), balance_options(config), seed=config.seed, human=stanzas_of(config))
+
+
+def with_rate(config: TrainConfig) -> TrainConfig:
+    """With the trainer's own learning rate where none was asked for."""
+    return config if config.learning_rate else dataclasses.replace(config, learning_rate=RATES.get(config.algo, RATE))
 
 
 def settled(config: TrainConfig) -> TrainConfig:

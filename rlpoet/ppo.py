@@ -75,7 +75,7 @@ class PPOOptions:
     beta: float = 30.0
     beta_warmup: int = 20
     kl_target: float = 0.0
-    learning_rate: float = 6e-4
+    learning_rate: float = 3e-4
     value_rate: float = 1e-3
     warmup: int = 10
     epochs: int = 1

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rlpoet.alarms import Watch
-from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of
+from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_rate
 from rlpoet.best_of_n import BestOfN
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation import measure
@@ -57,6 +57,7 @@ def train(config: TrainConfig) -> int:
     if config.resume is not None:
         config = resumed(config)
     check(config)
+    config = with_rate(config)
     cores = config.threads or free_threads()
     torch.set_num_threads(cores)
     out = console(stderr=True)

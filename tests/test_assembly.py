@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlpoet.assembly import check, settled
+from rlpoet.assembly import check, settled, with_rate
 from rlpoet.errors import RlpoetError
 from rlpoet.train_command import TrainConfig
 
@@ -22,3 +22,8 @@ def test_how_many_processes_pay():
 def test_what_cannot_be_shared_is_refused(wrong):
     with pytest.raises(RlpoetError, match=r"--processes 2: .*expected"):
         check(TrainConfig(processes=2, **wrong))
+
+
+def test_a_trainer_has_a_rate_of_its_own_unless_one_is_asked_for():
+    assert with_rate(TrainConfig(algo="ppo")).learning_rate == 3e-4 and with_rate(TrainConfig(algo="rloo")).learning_rate == 6e-4
+    assert with_rate(TrainConfig(algo="ppo", learning_rate=1e-3)).learning_rate == 1e-3

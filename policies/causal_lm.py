@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from policies.adapters import add_lora, parse_lora
 from policies.barring import held
 from policies.beams import beam_tokens
 from policies.drill import drilled
@@ -48,6 +49,7 @@ class CausalPolicy:
         self.model, self.tokenizer = model, tokenizer
         self.precision, self.may_repeat = torch.float32, False
         self.generator = torch.Generator().manual_seed(seed)
+        self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
         self.adopt(verse_format)
 
     def adopt(self, verse_format: Format) -> None:
@@ -82,11 +84,27 @@ class CausalPolicy:
         model, tokenizer, verse_format = open_files(source, lang=lang, allow_download=allow_download)
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
+    def adapt(self, lora: str, *, seed: int = 0) -> None:
+        """Put a fresh low-rank adapter on all layers, which alone learns from now on; ``save`` writes it merged.
+
+        Args:
+            lora: ``r=16,alpha=32,dropout=0.0``, each of them optional.
+
+        Raises:
+            RlpoetError: a value out of range.
+            UnknownName: an option that is none.
+        """
+        options = parse_lora(lora)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self._adapter = add_lora(self.model, options)  # in place: the model stays the one it was, with other layers
+
     def save(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Hugging Face layout: safetensors, tokenizer.json, and the format beside them."""
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        model = self.model if dtype is None else copy.deepcopy(self.model).to(dtype)
+        model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
+        model = model if dtype is None else copy.deepcopy(model).to(dtype)
         with quiet():
             model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)

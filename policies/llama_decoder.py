@@ -36,14 +36,19 @@ def can_step(model: PreTrainedModel) -> bool:
     )
 
 
-def effective_weight(module: Any) -> Tensor:
-    """Weight of a linear layer with the low-rank updates that sit on it."""
-    weight: Tensor = module.weight.detach()
+def whole_weight(module: Any) -> Tensor:
+    """Weight of a linear layer with the low-rank updates that sit on it; gradients flow to what learns."""
+    weight: Tensor = module.weight
     if hasattr(module, "get_delta_weight") and not module.merged and not module.disable_adapters:
         for name in module.active_adapters:
             if name in module.lora_A:
-                weight = weight + module.get_delta_weight(name).detach()
+                weight = weight + module.get_delta_weight(name)
     return weight
+
+
+def effective_weight(module: Any) -> Tensor:
+    """The same, without gradients."""
+    return whole_weight(module).detach()
 
 
 class LlamaDecoder:

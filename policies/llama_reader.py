@@ -23,14 +23,14 @@ from transformers import PreTrainedModel
 
 from policies import kernels, reader_kernels
 from policies.kernels import array_of as array
-from policies.llama_decoder import can_step
+from policies.llama_decoder import can_step, whole_weight
 
 AT_ONCE = 1024  # places read together
 HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once
 
 
 def can_read(model: PreTrainedModel) -> bool:
-    """Whether a model is a plain Llama on a CPU, without adapters or dropout, to which no hook listens."""
+    """Whether a model is a plain Llama on a CPU, without dropout, to which no hook listens; plain LoRA may sit on its layers."""
     if hasattr(model, "get_base_model") or not can_step(model):
         return False
     layers = model.model.layers
@@ -40,10 +40,18 @@ def can_read(model: PreTrainedModel) -> bool:
     return (
         model.lm_head.weight.device.type == "cpu"
         and not frugal
-        and all(type(m) is torch.nn.Linear for m in linear)
+        and all(type(m) is torch.nn.Linear or _is_plain_lora(m) for m in linear)
         and not (getattr(model.config, "attention_dropout", 0.0) and model.training)
         and not any(m._forward_hooks or m._forward_pre_hooks for m in heard)
     )
+
+
+def _is_plain_lora(module: Any) -> bool:
+    """Whether a layer is one whose weight is its base's and a low-rank product, and nothing else."""
+    if not hasattr(module, "lora_A") or type(module.get_base_layer()) is not torch.nn.Linear:
+        return False
+    plain = all(isinstance(dropout, torch.nn.Identity) for dropout in module.lora_dropout.values())
+    return plain and not len(module.lora_embedding_A) and not any(getattr(module, "use_dora", {}).values())
 
 
 def read_drawn(
@@ -98,12 +106,12 @@ class Plan:
         self.weights: list[Tensor] = [body.embed_tokens.weight]
         for layer in body.layers:
             attention, mlp = layer.self_attn, layer.mlp
-            turned = torch.cat([attention.q_proj.weight * self.size**-0.5, attention.k_proj.weight])
+            turned = torch.cat([whole_weight(attention.q_proj) * self.size**-0.5, whole_weight(attention.k_proj)])
             # rows of each head in an order in which a rotation turns neighbours, so that it is one complex product
             turned = turned.view(-1, 2, self.size // 2, turned.shape[1]).transpose(1, 2).reshape(turned.shape)
-            mixed = torch.cat([turned, attention.v_proj.weight]) * layer.input_layernorm.weight
-            up = torch.cat([mlp.gate_proj.weight, mlp.up_proj.weight]) * layer.post_attention_layernorm.weight
-            self.weights += [mixed, attention.o_proj.weight, up, mlp.down_proj.weight]
+            mixed = torch.cat([turned, whole_weight(attention.v_proj)]) * layer.input_layernorm.weight
+            up = torch.cat([whole_weight(mlp.gate_proj), whole_weight(mlp.up_proj)]) * layer.post_attention_layernorm.weight
+            self.weights += [mixed, whole_weight(attention.o_proj), up, whole_weight(mlp.down_proj)]
         self.weights += [body.norm.weight, model.lm_head.weight]  # apart: the head is often frozen where the norm is not
         self.learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self.weights)
         self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products

@@ -70,6 +70,11 @@ def policy_of(config: TrainConfig) -> Policy:
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
     policy.precision = PRECISIONS[config.precision]
+    if config.lora:
+        adapt = getattr(policy, "adapt", None)
+        if adapt is None:
+            raise RlpoetError(f"--lora {config.lora}: {type(policy).__name__} takes no adapter; expected a policy that has adapt(lora).")
+        adapt(config.lora, seed=config.seed)
     return policy
 
 
@@ -186,6 +191,8 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
     if not 0 <= config.interpolate < 1:
         raise RlpoetError(f"--interpolate: {config.interpolate}; expected a share of the prior in [0, 1).")
+    if config.lora and config.interpolate:
+        raise RlpoetError(f"--interpolate {config.interpolate}: with --lora, whose weights are factors; expected --interpolate 0.")
     if not 0 < config.eval_top_p <= 1:
         raise RlpoetError(f"--eval_top_p: {config.eval_top_p}; expected a share in (0, 1].")
     if not 0 <= config.openings < 1:

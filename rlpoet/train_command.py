@@ -38,6 +38,8 @@ class TrainConfig:
         beta_warmup: steps over which beta rises to its value.
         learning_rate: peak rate; 0 for the trainer's own, 3e-4 of ppo and 6e-4 of the others.
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
+        lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
+            merged.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
         credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
             line knows whole lines only; poem gives every token all of it, as in plain VarGrad.
@@ -118,6 +120,7 @@ class TrainConfig:
     beta_warmup: int = 20
     learning_rate: float = 0.0
     replay: float = 0.0
+    lora: str = ""
     freeze_embeddings: bool = True
     credit: str = "word"
     bearing: float = 0.2

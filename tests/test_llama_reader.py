@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -155,15 +156,37 @@ def test_half_precision_is_near_and_its_gradients_point_the_same_way(rollout: Ro
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers the old way
-def test_a_model_with_gradient_checkpointing_or_adapters_reads_for_itself() -> None:
+def test_a_model_with_gradient_checkpointing_or_dropout_reads_for_itself() -> None:
     policy = tiny_policy()
     assert can_read(policy.model)
     policy.model.model.gradient_checkpointing = True
     assert not can_read(policy.model)
-    peft = pytest.importorskip("peft")
+    for lora, readable in (("r=2", True), ("r=2,dropout=0.1", False)):
+        policy = tiny_policy()
+        policy.adapt(lora)
+        assert can_read(policy.model) is readable
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+def test_an_adapter_is_read_and_taught_as_transformers_would(rollout: Rollout, tmp_path: Path) -> None:
     policy = tiny_policy()
-    adapted = peft.get_peft_model(policy.model, peft.LoraConfig(r=2, target_modules=["q_proj"]))
-    assert not can_read(adapted) and not can_read(adapted.get_base_model())
+    free = policy.log_prob(rollout).detach()
+    policy.adapt("r=2,alpha=8")
+    assert torch.allclose(policy.log_prob(rollout), free, atol=1e-5)  # it begins as nothing
+    with torch.no_grad():
+        for name, parameter in policy.model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    theirs, ours = through_transformers(policy, rollout), policy.log_prob(rollout)
+    assert torch.allclose(ours, theirs, atol=1e-3) and not torch.allclose(ours, free, atol=0.1)
+    wanted, found = gradients(policy, theirs), gradients(policy, ours)
+    assert wanted.keys() == found.keys() and all("lora" in name for name in wanted)
+    for name, grad in wanted.items():
+        assert (found[name] - grad).norm() < 1e-3 * grad.norm(), name
+    policy.save(tmp_path)
+    again = CausalPolicy.load(tmp_path)
+    assert not any("lora" in name for name, _ in again.model.named_parameters())
+    assert torch.allclose(again.log_prob(rollout), ours, atol=1e-3)
 
 
 def test_a_second_backward_pass_of_one_reading_is_refused(policy: CausalPolicy, rollout: Rollout) -> None:

@@ -197,3 +197,25 @@ def test_bad_input_is_one_line_and_exit_code_2(argv, message, quiet, capsys):
     lines = [line for line in shown.splitlines() if line.startswith("rlpoet ")]
     assert len(lines) == 1 and message in lines[0], shown
     assert "Traceback" not in shown and sys.exc_info()[0] is None
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers the old way
+@pytest.mark.parametrize("algo", ["tb", "ppo", "grpo", "rft"])
+def test_an_adapter_alone_learns_and_is_saved_merged(saved, quiet, algo, capsys):
+    assert main(["train", "--policy", str(saved), "--algo", algo, *SMALL, "--lora", "r=2", "--forms", "couplet"]) == 0
+    folder = Path(f"runs/fr-{algo}-s0")
+    kept, prior = (load_file(where / "model.safetensors") for where in (folder / "policy", saved))
+    assert kept.keys() == prior.keys()
+    learned = torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
+    assert {name for name in learned if "lora" in name} and all(
+        torch.equal(learned[name.replace(".weight", ".base_layer.weight")], weight) for name, weight in prior.items() if "proj" in name
+    )
+    assert main(["train", "--resume", str(folder), "--max_steps", "4"]) == 0
+    assert main(["generate", "-i", str(folder), "--form", "couplet", "-n", "1"]) == 0
+
+
+def test_an_adapter_that_cannot_be_meant_is_refused(saved, quiet, capsys):
+    assert main(["train", "--policy", str(saved), *SMALL, "--lora", "rank=2"]) == 2
+    assert "unknown 'rank'; expected one of alpha, dropout, r" in capsys.readouterr().err
+    assert main(["train", "--policy", str(saved), *SMALL, "--lora", "r=2", "--interpolate", "0.2"]) == 2
+    assert "expected --interpolate 0" in capsys.readouterr().err

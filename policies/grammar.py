@@ -21,7 +21,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.types import Prompt
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
-Held = tuple[int, int, tuple[int, ...]]
+Held = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all the same, pieces that would repeat a word
 
 
 class Grammar:

@@ -34,7 +34,7 @@ from rlpoet.types import Prompt
 ALGOS = ("tb", "ppo", *BASELINES)
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
-RATES = {"ppo": 3e-4}  # peak rates; two updates a step: at 6e-4 twice the end words are lost for the same poems (experiments/RESULTS.md)
+RATES = {"ppo": 3e-4}  # peak rates; two updates a step: at 6e-4 more end words are lost for the same poems (experiments/RESULTS.md)
 RATE = 6e-4  # of the other trainers
 FEW_STEPS = 10  # a helper takes some ten seconds to begin
 

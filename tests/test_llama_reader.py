@@ -165,6 +165,8 @@ def test_a_model_with_gradient_checkpointing_or_dropout_reads_for_itself() -> No
         policy = tiny_policy()
         policy.adapt(lora)
         assert can_read(policy.model) is readable
+    peft = pytest.importorskip("peft")
+    assert not can_read(peft.get_peft_model(tiny_policy().model, peft.LoraConfig(r=2, target_modules=["q_proj"])))  # wrapped by another
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")

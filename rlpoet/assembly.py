@@ -26,6 +26,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.reward_config import composed
 from rlpoet.rollout import Policy, Rollout
+from rlpoet.schedule import check_warmup
 from rlpoet.train_command import TrainConfig
 from rlpoet.trainer import free_threads
 from rlpoet.trainers import BASELINES, baseline_of, check_baseline
@@ -199,6 +200,7 @@ def check(config: TrainConfig) -> None:
         raise RlpoetError(f"--openings: {config.openings}; expected a share in [0, 1).")
     if config.curriculum and config.replay:
         raise RlpoetError(f"--curriculum: with --replay {config.replay}, whose scores are of other weights; expected --replay 0.")
+    check_warmup(beta_warmup=config.beta_warmup)
     check_baseline(config)
     if config.processes > 1 and (why := unshared(config)):
         raise RlpoetError(f"--processes {config.processes}: with {why}, whose steps are not shared out; expected --processes 1.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.exploration import Shelves
+from rlpoet.schedule import check_warmup
 
 OBJECTIVES = ("tb", "subtb", "fl")
 LOG_Z = ("vargrad", "learned")
@@ -21,9 +22,9 @@ class TBOptions:
         prompts_per_step: prompts in a batch.
         group_size: fresh texts a prompt; VarGrad centres within them, so at least 2.
         beta: inverse temperature of the target at the end of the warm-up.
-        beta_warmup: steps over which beta rises from a quarter of itself.
+        beta_warmup: share of the run over which beta rises from a quarter of itself.
         learning_rate: peak; it falls to a tenth over the budget.
-        warmup: steps over which the rate rises.
+        warmup: share of the run over which the rate rises.
         replay: texts from the buffer beside the fresh ones of a prompt, as a share of ``group_size``.
         clip: largest norm of a gradient.
         freeze_embeddings: leave token embeddings and the head as they are.
@@ -51,9 +52,9 @@ class TBOptions:
     prompts_per_step: int = 24
     group_size: int = 8
     beta: float = 30.0
-    beta_warmup: int = 20
+    beta_warmup: float = 0.2
     learning_rate: float = 6e-4
-    warmup: int = 10
+    warmup: float = 0.1
     replay: float = 0.0
     clip: float = 1.0
     freeze_embeddings: bool = True
@@ -82,6 +83,7 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
     """
     if options.group_size < 2:
         raise RlpoetError(f"group_size: {options.group_size}; expected 2 or more, log Z is a mean over a prompt's texts.")
+    check_warmup(beta_warmup=options.beta_warmup, warmup=options.warmup)
     if options.objective not in OBJECTIVES:
         raise UnknownName("objective", options.objective, OBJECTIVES)
     if options.log_z not in LOG_Z:

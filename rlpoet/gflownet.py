@@ -36,6 +36,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.replay import Kept, Replay, merge
 from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.schedule import beta_factor, rate_factor
 from rlpoet.share import Share
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
@@ -113,14 +114,14 @@ class TBTrainer:
         """
         started, options = time.perf_counter(), self.options
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
-        beta = options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1))
+        beta = options.beta * beta_factor(progress, options.beta_warmup)
         self.optimizer.zero_grad(set_to_none=True)
         if self.helpers is None:
             told = self.share(asked, beta)
         else:
             seed = self.rng.getrandbits(48)
             told = self.helpers.shared(self.share, self.learned, asked, beta, progress, seed=seed, pad=self.policy.pad)
-        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / max(options.warmup, 1)) * (1.0 - 0.9 * min(progress, 1.0))
+        rate = options.learning_rate * rate_factor(progress, options.warmup)
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate * param_group.get("scale", 1.0)
         norm = self._update()

@@ -36,6 +36,7 @@ from rlpoet.critic import Critic, entropies, listened
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, Weighed
+from rlpoet.schedule import beta_factor, rate_factor
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
@@ -48,11 +49,11 @@ class PPOOptions:
         prompts_per_step: prompts in a batch.
         group_size: fresh texts a prompt.
         beta: inverse temperature of the target at the end of the warm-up; the KL coefficient is ``1 / beta``.
-        beta_warmup: steps over which beta rises from a quarter of itself.
+        beta_warmup: share of the run over which beta rises from a quarter of itself.
         kl_target: sequence KL in nats that the coefficient is steered to, from ``1 / beta`` on; 0 keeps it fixed.
         learning_rate: peak of the policy's; it falls to a tenth over the budget.
         value_rate: peak of the critic's.
-        warmup: steps over which the rates rise.
+        warmup: share of the run over which the rates rise.
         epochs: passes of the policy over a batch; drawing texts costs less than weighing them, so nothing is gained by using one twice.
         value_epochs: passes of the critic over a batch, which cost next to nothing.
         minibatches: updates of the policy a pass.
@@ -73,11 +74,11 @@ class PPOOptions:
     prompts_per_step: int = 24
     group_size: int = 8
     beta: float = 30.0
-    beta_warmup: int = 20
+    beta_warmup: float = 0.2
     kl_target: float = 0.0
     learning_rate: float = 3e-4
     value_rate: float = 1e-3
-    warmup: int = 10
+    warmup: float = 0.1
     epochs: int = 1
     value_epochs: int = 2
     minibatches: int = 2
@@ -153,8 +154,8 @@ class PPOTrainer:
         scored = self.score(fresh.prompts, fresh.texts)
         scores = [0.0 if total is None else total for total in scored.total]
         if not options.kl_target:
-            self.alpha = 1 / (options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1)))
-        schedule = min(1.0, (self.n_steps + 1) / options.warmup) * (1.0 - 0.9 * min(progress, 1.0))
+            self.alpha = 1 / (options.beta * beta_factor(progress, options.beta_warmup))
+        schedule = rate_factor(progress, options.warmup)
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = options.learning_rate * schedule
         for param_group in self.value_optimizer.param_groups:

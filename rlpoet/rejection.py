@@ -23,6 +23,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.ending import end_of
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout
+from rlpoet.schedule import rate_factor
 from rlpoet.text import split_poem
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
@@ -40,7 +41,7 @@ class RejectionOptions:
         same_end: texts of a batch that may end a line with the same word.
         refresh_steps: steps between renewals of the policy that draws; 0 leaves it the prior.
         learning_rate: peak; it falls to a tenth over the budget.
-        warmup: steps over which the rate rises.
+        warmup: share of the run over which the rate rises.
         clip: largest norm of a gradient.
         freeze_embeddings: leave token embeddings and the head as they are.
     """
@@ -52,7 +53,7 @@ class RejectionOptions:
     same_end: int = 3
     refresh_steps: int = 1
     learning_rate: float = 6e-4
-    warmup: int = 10
+    warmup: float = 0.1
     clip: float = 1.0
     freeze_embeddings: bool = True
 
@@ -138,7 +139,7 @@ class RejectionTrainer:
         kept = chosen_rows(
             fresh.prompts, fresh.texts, scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end
         )
-        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / options.warmup) * (1.0 - 0.9 * min(progress, 1.0))
+        rate = options.learning_rate * rate_factor(progress, options.warmup)
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate
         # one text a prompt tells what the policy that drew has become; weighing all would cost as much as the update

@@ -35,7 +35,7 @@ class TrainConfig:
         prompts_per_step: prompts in a batch.
         group_size: fresh poems a prompt.
         beta: strength of the reward against the prior, log pi* = log p0 + beta r.
-        beta_warmup: steps over which beta rises to its value.
+        beta_warmup: share of the run over which beta rises to its value.
         learning_rate: peak rate; 0 for the trainer's own, 3e-4 of ppo and 6e-4 of the others.
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
         lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
@@ -117,7 +117,7 @@ class TrainConfig:
     prompts_per_step: int = 24
     group_size: int = 8
     beta: float = 30.0
-    beta_warmup: int = 20
+    beta_warmup: float = 0.2
     learning_rate: float = 0.0
     replay: float = 0.0
     lora: str = ""

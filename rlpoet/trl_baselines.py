@@ -38,6 +38,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout
+from rlpoet.schedule import beta_factor, rate_factor
 from rlpoet.trainer import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.types import Prompt
 
@@ -65,9 +66,9 @@ class TRLOptions:
         prompts_per_step: prompts in a batch.
         group_size: fresh texts a prompt, at least 2.
         beta: inverse temperature of the target at the end of the warm-up; the KL coefficient is ``1 / beta``.
-        beta_warmup: steps over which beta rises from a quarter of itself.
+        beta_warmup: share of the run over which beta rises from a quarter of itself.
         learning_rate: peak; it falls to a tenth over the budget.
-        warmup: steps over which the rate rises.
+        warmup: share of the run over which the rate rises.
         clip: largest norm of a gradient.
         freeze_embeddings: leave token embeddings and the head as they are.
         sampler: ``own`` draws under the grammar of the form, ``trl`` with transformers' ``generate``, without it.
@@ -78,9 +79,9 @@ class TRLOptions:
     prompts_per_step: int = 24
     group_size: int = 8
     beta: float = 30.0
-    beta_warmup: int = 20
+    beta_warmup: float = 0.2
     learning_rate: float = 6e-4
-    warmup: int = 10
+    warmup: float = 0.1
     clip: float = 1.0
     freeze_embeddings: bool = True
     sampler: str = "own"
@@ -119,8 +120,8 @@ class TRLTrainer:
         started, options = time.perf_counter(), self.options
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
         self.asked = [prompt for prompt in asked for _ in range(options.group_size)]
-        beta = options.beta * min(1.0, 0.25 + 0.75 * (self.n_steps + 1) / max(options.beta_warmup, 1))
-        rate = options.learning_rate * min(1.0, (self.n_steps + 1) / options.warmup) * (1.0 - 0.9 * min(progress, 1.0))
+        beta = options.beta * beta_factor(progress, options.beta_warmup)
+        rate = options.learning_rate * rate_factor(progress, options.warmup)
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate
         trainer = self.trainer

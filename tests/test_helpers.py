@@ -37,7 +37,7 @@ class Explains(Rhyme):
 
 
 def made(reward: type[Rhyme] = Rhyme) -> TBTrainer:
-    options = TBOptions(prompts_per_step=3, group_size=4, warmup=1, explore=("hot",))
+    options = TBOptions(prompts_per_step=3, group_size=4, warmup=0.0, explore=("hot",))
     return TBTrainer(tiny_policy(), WeightedMean([(reward(), 1.0)]), PROMPTS, options, seed=0)
 
 

@@ -62,7 +62,7 @@ class Vowels:
 
 
 def trl_trainer(algo: str, policy: CausalPolicy, *, score=None, **options) -> TRLTrainer:
-    options = {"prompts_per_step": 2, "group_size": 3, "learning_rate": 2e-3, "warmup": 1, **options}
+    options = {"prompts_per_step": 2, "group_size": 3, "learning_rate": 2e-3, "warmup": 0.0, **options}
     return TRLTrainer(policy, score or Vowels(), PROMPTS, TRLOptions(algo, **options), seed=0)
 
 
@@ -126,7 +126,7 @@ def test_trl_weighs_texts_as_the_policy_does(algo):
 def test_rloo_steps_along_the_gradient_of_trajectory_balance():
     """Leave-one-out advantages of reward less KL are the residuals of TB with the group's log Z, but for a factor."""
     policy = tiny_policy()
-    trainer = trl_trainer("rloo", policy, beta=5.0, beta_warmup=0, clip=1e9, learning_rate=1e-2)
+    trainer = trl_trainer("rloo", policy, beta=5.0, beta_warmup=0.0, clip=1e9, learning_rate=1e-2)
     trainer.step(0.0)
     moved = weights(policy)
     metrics, fresh, scored = trainer.step(0.0)
@@ -192,7 +192,7 @@ def test_a_checkpoint_of_another_trainer_is_refused(tmp_path):
 
 
 def rft(policy: CausalPolicy, **options) -> RejectionTrainer:
-    options = {"prompts_per_step": 2, "group_size": 4, "learning_rate": 1e-3, "warmup": 1, **options}
+    options = {"prompts_per_step": 2, "group_size": 4, "learning_rate": 1e-3, "warmup": 0.0, **options}
     return RejectionTrainer(policy, Vowels(), PROMPTS, RejectionOptions(**options), seed=0)
 
 

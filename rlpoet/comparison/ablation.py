@@ -33,7 +33,7 @@ class Lever:
 ALL = (
     Lever("openings", {"openings": 0.25}, {"openings": 0.0}),
     Lever("frozen-embeddings", {"freeze_embeddings": True}, {"freeze_embeddings": False}),
-    Lever("beta-warmup", {"beta_warmup": 20}, {"beta_warmup": 0}),
+    Lever("beta-warmup", {"beta_warmup": 0.2}, {"beta_warmup": 0.0}),
     Lever("interpolation", {"interpolate": 0.25}, {"interpolate": 0.0}),
 )
 LEVERS: dict[str, tuple[Lever, ...]] = {

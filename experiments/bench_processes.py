@@ -3,7 +3,7 @@
     python -m experiments.bench_processes --lang fr --ways 1x1 1x2 2x1
 
 A way is PROCESSES x THREADS of each. Wall-clock seconds of ``rlpoet train``'s default step (24 prompts of 8 quatrains, drill and slips,
-bfloat16) after two that warm up: the best of ``--steps``, and the middle one. Run nothing else on the machine.
+bfloat16 or float32) after two that warm up: the best of ``--steps``, and the middle one. Run nothing else on the machine.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ import time
 import torch
 
 from rlpoet.assembly import balance_options, policy_of, score_of, sharer
+from rlpoet.budget import MOST_PROMPTS
 from rlpoet.gflownet import TBTrainer
 from rlpoet.helpers import Helpers
 from rlpoet.prompts import mixed_prompts
 from rlpoet.train_command import TrainConfig
 
 
-def bench(lang: str, processes: int, threads: int, steps: int) -> dict[str, object]:
+def bench(lang: str, processes: int, threads: int, steps: int, precision: str) -> dict[str, object]:
     """One row; a step's seconds in this process, helpers included."""
-    config = TrainConfig(lang=lang, processes=processes)
+    config = TrainConfig(lang=lang, processes=processes, precision=precision)
     torch.set_num_threads(threads)
     policy = policy_of(config)
     prompts = list(dict.fromkeys(mixed_prompts(lang, config.forms, [None, *policy.authors[:20]], 4096, rng=random.Random(0))))
@@ -38,7 +39,7 @@ def bench(lang: str, processes: int, threads: int, steps: int) -> dict[str, obje
             started = time.perf_counter()
             trainer.step(0.5)
             took.append(time.perf_counter() - started)
-    n = config.prompts_per_step * config.group_size
+    n = MOST_PROMPTS * config.group_size
     fast, usual = (round(n / x, 1) for x in (min(took[2:]), statistics.median(took[2:])))
     return {"lang": lang, "processes": processes, "threads": threads, "samples_per_s": fast, "median": usual, "steps": steps}
 
@@ -48,10 +49,11 @@ def main() -> None:
     parser.add_argument("--lang", default="fr")
     parser.add_argument("--ways", nargs="+", default=["1x1", "1x2", "2x1"])
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--precision", choices=("bf16", "fp32"), default="bf16")
     args = parser.parse_args()
     for way in args.ways:
         processes, _, threads = way.partition("x")
-        sys.stdout.write(json.dumps(bench(args.lang, int(processes), int(threads or 1), args.steps)) + "\n")
+        sys.stdout.write(json.dumps(bench(args.lang, int(processes), int(threads or 1), args.steps, args.precision)) + "\n")
         sys.stdout.flush()
 
 

@@ -41,6 +41,7 @@ class CausalPolicy:
             as fast on processors that have it; sampling then is very slightly off-policy.
         may_repeat: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy that learns
             from its texts should see what it would do by itself (``rlpoet.train``).
+        progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
     """
 
     name = "causal-lm"
@@ -48,6 +49,7 @@ class CausalPolicy:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, verse_format: Format, *, seed: int = 0) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.precision, self.may_repeat = torch.float32, False
+        self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
         self.adopt(verse_format)
@@ -178,6 +180,7 @@ class CausalPolicy:
             new = sample_tokens(
                 self.model, [starts[p] for p in asked], options, end=self.end, pad=self.pad, generator=self.generator,
                 dtype=self.precision, grammar=grammar(asked), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
+                progress=self.progress,
             )  # fmt: skip
         return self._rollout(asked, [starts[p] for p in asked], new)
 

@@ -26,13 +26,13 @@ from rlpoet.copying import NgramIndex
 from rlpoet.corpus import Columns, Poem, read_poems, select
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
+from rlpoet.machine import precision_of
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Reward
 from rlpoet.render import console
 from rlpoet.versions import scorer_versions
 
 T = TypeVar("T")
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
 NO_PRIOR = "none"
 
@@ -146,12 +146,16 @@ def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
 def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, bar: Progress) -> dict[str, Any]:
     """What held-out poems cost the policy."""
     heard = watched(bar, "listening to the poems", len(poems), lambda tick: listened(poems, policy.lang, tick=tick))
-    policy.precision = PRECISIONS[config.precision]
+    policy.precision, pace = precision_of(config.precision, policy.model)
+    precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
+    if pace is not None and pace.measured:
+        bar.console.print(pace.line(), highlight=False)
     cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=heard, tick=tick))
     policy.precision = torch.float32
     known = {poem.author for poem in poems} if policy.script.any_author else set(policy.authors)
     unknown = sum(poem.author is None or poem.author not in known for poem in poems)
-    return {**cost_figures(cost, seed=config.seed), "poems_of_unknown_author": unknown}
+    figures = cost_figures(cost, seed=config.seed)
+    return {**figures, "precision": precision, "poems_of_unknown_author": unknown}
 
 
 def held_poems(config: EvaluateConfig, lang: str, sources: Sequence[str]) -> list[Poem]:

@@ -33,7 +33,7 @@ class EvaluateConfig:
         temperature: of sampling; 1 is the policy itself.
         lang: language of --texts, or that a plain model is to write in; a policy with marks of its own keeps its own.
         window: tokens weighed together; 0 for 256, or for a plain model what its positions allow up to 1024.
-        precision: fp32, or bf16, which weighs half as fast again and is some 0.0001 bits off.
+        precision: of the products that weigh --poems: fp32, bf16, which is some 0.0001 bits off, or auto: what is faster on this machine.
         text_column: column of a table that holds the poems, where its name does not say so.
         author_column: column of a table that names the author.
         allow_download: fetch a hub model that the local cache does not hold.
@@ -59,7 +59,7 @@ class EvaluateConfig:
     temperature: float = 1.0
     lang: str | None = None
     window: int = 0
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     text_column: str | None = None
     author_column: str | None = None
     allow_download: bool = False

@@ -34,7 +34,8 @@ class FinetuneConfig:
         weight_decay: of matrices.
         max_grad_norm: clip gradients at this norm; 0 for no clipping.
         group_by_length: rows of like length share a batch.
-        bf16: autocast to bfloat16, on CPU and CUDA.
+        precision: auto, fp32 or bf16, of the matrix products;
+            auto times both on this machine and takes fp32 unless bf16 is clearly faster.
         validation: share of poems held out whole, for bits per character and early stopping.
         patience: stop after so many evaluations without a better one; 0 never stops. The best weights are kept either way.
         save_steps: updates between evaluations and checkpoints.
@@ -74,7 +75,7 @@ class FinetuneConfig:
     weight_decay: float = 0.01
     max_grad_norm: float = 1.0
     group_by_length: bool = True
-    bf16: bool = True
+    precision: str = "auto"
     validation: float = 0.05
     patience: int = 3
     save_steps: int = 100

@@ -30,6 +30,7 @@ from rlpoet.corpus import Poem, read_poems, select, split_poems
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation import measure
 from rlpoet.files import write_atomically
+from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.prosody.forms import form
 from rlpoet.tracking import Tracker, read_jsonl
@@ -98,6 +99,9 @@ def finetune_run(config: FinetuneConfig) -> int:
         warmup_steps=round(config.warmup_ratio * steps) if steps else 20, seed=config.seed, window=window,
     )  # fmt: skip
     n_parameters = sum(p.numel() * (1 if p.is_floating_point() else 2) for p in policy.model.parameters())  # two four-bit numbers a byte
+    precision, pace = precision_of(config.precision, policy.model)
+    if pace is not None:
+        out.print(pace.line(), highlight=False)
     out.print(
         f"{n_trained:,} of {n_parameters:,} parameters trained; {len(train)} poems in {len(rows)} rows, "
         f"{len(held_poems)} held out; {f'{steps} updates' if steps else f'{config.minutes:g} minutes'}",
@@ -135,7 +139,7 @@ def finetune_run(config: FinetuneConfig) -> int:
                     policy.model, fed,
                     [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
                     checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate, every=config.save_steps, logging=config.logging_steps,
-                    accumulate=config.gradient_accumulation_steps, clip=config.max_grad_norm, bf16=config.bf16,
+                    accumulate=config.gradient_accumulation_steps, clip=config.max_grad_norm, bf16=precision == torch.bfloat16,
                     patience=Patience(BITS, config.patience, folder / BEST),
                 )  # fmt: skip
             except KeyboardInterrupt:
@@ -191,6 +195,8 @@ def check(config: FinetuneConfig) -> None:
     for name in ("validation", "warmup_ratio"):
         if not 0 <= getattr(config, name) < 1:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected a share in [0, 1).")
+    if config.precision not in (AUTO, *PRECISIONS):
+        raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
     if config.dtype not in ("bf16", "fp32"):
         raise UnknownName("dtype", config.dtype, ("bf16", "fp32"))
     known = {item.name for item in dataclasses.fields(Decoding)}

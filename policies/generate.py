@@ -18,6 +18,7 @@ from policies.opening import first_lines
 from policies.stream import LineStream
 from rlpoet.authors import parse_authors
 from rlpoet.errors import RlpoetError
+from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.forms import form
 from rlpoet.render import console, poem_text
 from rlpoet.report import heard
@@ -25,12 +26,19 @@ from rlpoet.scoring import ScoredPoem, score_text
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
+MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
+
 
 def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     check(config)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed)
+    precision = config.precision if config.precision != AUTO or config.n * config.best_of >= MANY else "fp32"
+    policy.precision, pace = precision_of(precision, policy.model)
+    precision = precision if pace is None else pace.precision
+    if pace is not None and pace.measured:
+        console(stderr=True).print(pace.line(), highlight=False)
     lang = config.lang or policy.lang
     author = config.author
     if author is not None and not policy.script.any_author:
@@ -65,7 +73,8 @@ def generate(config: GenerateConfig) -> int:
         return 0
     if config.json:
         for poem in poems:
-            item = {"text": "\n".join(poem.lines), **dataclasses.asdict(poem), "author": author, "theme": theme, "seed": seed}
+            how = {"author": author, "theme": theme, "seed": seed, "precision": precision}
+            item = {"text": "\n".join(poem.lines), **dataclasses.asdict(poem), **how}
             sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
         return 0
     out = console()

@@ -28,6 +28,8 @@ class GenerateConfig:
         beams: the likeliest poems a search of so many beams finds, instead of drawn ones; 0 draws.
         repetition_penalty: above 1 shuns pieces the poem already has.
         no_repeat_ngram: no run of so many pieces twice in a poem, 0 for no limit.
+        precision: auto, fp32 or bf16, of the matrix products; auto takes bf16 for 64 poems and more at once where it is clearly faster on
+            this machine, and fp32 else.
         limit: most tokens a poem, 0 for enough.
         best_of: write so many for each poem shown, and show the one that scores best.
         stream: print every line as soon as it is written, before the scores.
@@ -52,6 +54,7 @@ class GenerateConfig:
     repetition_penalty: float = 1.0
     no_repeat_ngram: int = 0
     limit: int = 0
+    precision: str = "auto"
     best_of: int = 1
     stream: bool = False
     out: str | None = None

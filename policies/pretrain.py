@@ -149,11 +149,11 @@ def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer:
     return nats / math.log(2) / sum(piece.n_chars for poem in pieces for piece in poem)
 
 
-def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor) -> Tensor:
-    """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in bfloat16; gradients flow to the parameters."""
+def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor, *, dtype: torch.dtype) -> Tensor:
+    """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in ``dtype``; gradients flow to the parameters."""
     asked = labels != IGNORED
     asked[:, 0] = False  # nothing stands before it
-    return -read_drawn(model, ids, asked, pad=-1, dtype=torch.bfloat16)[0].sum()
+    return -read_drawn(model, ids, asked, pad=-1, dtype=dtype)[0].sum()
 
 
 def pretrain(
@@ -169,6 +169,7 @@ def pretrain(
     accumulate: int = 1,
     patience: Patience | None = None,
     compiled: bool = False,
+    precision: torch.dtype = torch.float32,
 ) -> dict[str, float]:
     """Run to the end of the budget; save every ``every`` steps; go on from ``checkpoint`` where it exists.
 
@@ -184,6 +185,7 @@ def pretrain(
     rows = (Batch(epoch, ids, ids.masked_fill(ids == pad, IGNORED)) for epoch, ids in windows(train, tokenizer, schedule))
     return learn(
         model, rows, optimizers(model, schedule), schedule, checkpoint=checkpoint, report=report, evaluate=evaluate, every=every,
-        accumulate=accumulate, patience=patience, nats_of=functools.partial(nats_of, model) if by_hand else None,
+        accumulate=accumulate, patience=patience, bf16=precision == torch.bfloat16,
+        nats_of=functools.partial(nats_of, model, dtype=precision) if by_hand else None,
         forward=torch.compile(model, dynamic=False) if compiled and not by_hand else None,
     )  # fmt: skip

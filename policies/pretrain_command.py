@@ -42,6 +42,8 @@ class PretrainConfig:
         patience: stop after so many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
         seed: of weights and order.
         threads: processor threads, 0 for all cores.
+        precision: auto, fp32 or bf16, of the matrix products;
+            auto times both on this machine and takes fp32 unless bf16 is clearly faster.
         compile: use torch.compile where a C++ compiler is there and the model is not read by hand, which is faster.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
@@ -78,6 +80,7 @@ class PretrainConfig:
     patience: int = 0
     seed: int = 0
     threads: int = 0
+    precision: str = "auto"
     compile: bool = True
     save_steps: int = 250
     eval_samples: int = 256

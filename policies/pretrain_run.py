@@ -28,9 +28,10 @@ from policies.tokenizer import train_tokenizer
 from policies.verse_data import Annotated, Piece, annotate_all, choose_format, encode, unplanned
 from policies.verse_format import NO_KEY, VerseFormat
 from rlpoet.corpus import read_poems, select, split_poems
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation import rhyme_rate
 from rlpoet.languages import code_of
+from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.types import Prompt
@@ -46,6 +47,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
     if not 0 <= config.school < 1:
         raise RlpoetError(f"--school: {config.school}; expected a share from 0 to below 1.")
+    if config.precision not in (AUTO, *PRECISIONS):
+        raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
     if config.grow and not config.start:
         raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
     if config.school and not config.plans:
@@ -106,6 +109,9 @@ def pretrain_run(config: PretrainConfig) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = (model or build_model(config.size, tokenizer, seed=config.seed, key_heads=config.key_heads)).to(device)
     policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
+    precision, pace = precision_of(config.precision, model)
+    if pace is not None:
+        console.print(pace.line(), highlight=False)
     n_parameters = sum(p.numel() for p in model.parameters())
     console.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
     schedule = Schedule(
@@ -149,7 +155,7 @@ def pretrain_run(config: PretrainConfig) -> int:
             done = pretrain(
                 model, tokenizer, pieces, schedule, checkpoint=folder / "checkpoint.pt", report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
-                compiled=config.compile and shutil.which("g++") is not None,
+                compiled=config.compile and shutil.which("g++") is not None, precision=precision,
             )  # fmt: skip
         except KeyboardInterrupt:
             policy.save(folder, dtype=torch.bfloat16)

@@ -87,6 +87,7 @@ def sample_tokens(
     grammar: Grammar | None = None,
     shape: Callable[[list[list[int]], Tensor], Tensor] | None = None,
     watch: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> list[list[int]]:
     """Continuations of each prompt, without the prompt; END kept where the policy wrote it.
 
@@ -99,6 +100,7 @@ def sample_tokens(
         grammar: what may come next, row by row; None allows everything but PAD.
         shape: changes the logits ``(B, V)`` knowing what each live row holds so far, prompt included (``policies.shaping``).
         watch: told of every row and token as it is drawn.
+        progress: told how many rows are done, and how many there are, whenever a row ends.
     """
     if not prompts:
         return []
@@ -128,6 +130,8 @@ def sample_tokens(
             if watch is not None:
                 watch(row, token)
         live = [i for i, token in enumerate(drawn) if token != end]
+        if progress is not None and len(live) < len(rows):
+            progress(len(prompts) - len(live), len(prompts))
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):

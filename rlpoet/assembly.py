@@ -14,6 +14,7 @@ from rich.console import Console
 
 from rlpoet import registry
 from rlpoet.balance_options import TBOptions, check_options
+from rlpoet.budget import MINUTES, MOST_PROMPTS, UPDATES
 from rlpoet.credit import CREDITS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.exam import PER_PROMPT
@@ -21,6 +22,7 @@ from rlpoet.exploration import Shelves, read_stanzas
 from rlpoet.gflownet import TBTrainer
 from rlpoet.helpers import Helpers
 from rlpoet.languages import find
+from rlpoet.machine import AUTO, PRECISIONS, free_threads
 from rlpoet.ppo import PPOOptions, PPOTrainer
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
@@ -28,12 +30,10 @@ from rlpoet.reward_config import composed
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.schedule import check_warmup
 from rlpoet.train_command import TrainConfig
-from rlpoet.trainer import free_threads
 from rlpoet.trainers import BASELINES, baseline_of, check_baseline
 from rlpoet.types import Prompt
 
 ALGOS = ("tb", "ppo", *BASELINES)
-PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 RATES = {"ppo": 3e-4}  # peak rates; two updates a step: at 6e-4 more end words are lost for the same poems (experiments/RESULTS.md)
 RATE = 6e-4  # of the other trainers
@@ -70,7 +70,7 @@ def policy_of(config: TrainConfig) -> Policy:
     policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
-    policy.precision = PRECISIONS[config.precision]
+    policy.precision = PRECISIONS.get(config.precision, torch.float32)  # a run settles what "auto" is (``rlpoet.train``)
     if config.lora:
         adapt = getattr(policy, "adapt", None)
         if adapt is None:
@@ -99,12 +99,19 @@ def with_rate(config: TrainConfig) -> TrainConfig:
     return config if config.learning_rate else dataclasses.replace(config, learning_rate=RATES.get(config.algo, RATE))
 
 
+def with_budget(config: TrainConfig) -> TrainConfig:
+    """With both budgets as numbers: where neither is given ten minutes or a hundred updates, else 0, no limit, for the one left out."""
+    if config.minutes is None and config.max_steps is None:
+        return dataclasses.replace(config, minutes=MINUTES, max_steps=UPDATES)
+    return dataclasses.replace(config, minutes=config.minutes or 0.0, max_steps=config.max_steps or 0)
+
+
 def settled(config: TrainConfig) -> TrainConfig:
     """With ``processes`` 0 the number that pays: one a free core, but none for less than six prompts, nor for runs of a few steps."""
     if config.processes or config.resume is not None:
         return config
-    few = 0 < config.max_steps < FEW_STEPS
-    n = 1 if few or unshared(config) else min(config.threads or free_threads(), config.prompts_per_step // 6)
+    few = 0 < (config.max_steps or 0) < FEW_STEPS
+    n = 1 if few or unshared(config) else min(config.threads or free_threads(), (config.prompts_per_step or MOST_PROMPTS) // 6)
     return dataclasses.replace(config, processes=max(1, n))
 
 
@@ -128,7 +135,8 @@ def trainer_of(
         return baseline_of(config, policy, score, prompts, places)
     if config.algo == "ppo":
         options = PPOOptions(
-            prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
+            prompts_per_step=config.prompts_per_step or MOST_PROMPTS, group_size=config.group_size, beta=config.beta,
+            beta_warmup=config.beta_warmup,
             kl_target=config.kl_target, learning_rate=config.learning_rate, value_rate=config.value_rate, epochs=config.epochs,
             value_epochs=config.value_epochs, minibatches=config.minibatches, cliprange=config.cliprange,
             cliprange_value=config.cliprange_value, lam=config.lam,
@@ -142,7 +150,8 @@ def trainer_of(
 def balance_options(config: TrainConfig) -> TBOptions:
     """The settings of trajectory balance in a configuration."""
     return TBOptions(
-        prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta, beta_warmup=config.beta_warmup,
+        prompts_per_step=config.prompts_per_step or MOST_PROMPTS, group_size=config.group_size, beta=config.beta,
+        beta_warmup=config.beta_warmup,
         learning_rate=config.learning_rate, replay=config.replay,
         freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
         favour=config.favour, announce=config.announce, end_words=config.end_words, pinpoint=config.pinpoint,
@@ -177,16 +186,16 @@ def check(config: TrainConfig) -> None:
         raise UnknownName("algo", config.algo, ALGOS)
     if config.credit not in CREDITS:
         raise UnknownName("credit", config.credit, CREDITS)
-    if config.precision not in PRECISIONS:
-        raise UnknownName("precision", config.precision, PRECISIONS)
-    if not config.minutes and not config.max_steps:
+    if config.precision not in (AUTO, *PRECISIONS):
+        raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
+    if not config.minutes and not config.max_steps and (config.minutes, config.max_steps) != (None, None):
         raise RlpoetError("--minutes: no budget; expected --minutes 8 or --max_steps 200.")
     numbers = ("minutes", "max_steps", "beta", "learning_rate", "replay", "threads", "processes")
     for name in (*numbers, "value_rate", "kl_target", "cliprange", "cliprange_value", "entropy_bonus"):
-        if not getattr(config, name) >= 0:
+        if getattr(config, name) is not None and not getattr(config, name) >= 0:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
     for name in ("eval_samples", "prompts_per_step", "save_steps", "logging_steps", "epochs", "value_epochs", "minibatches"):
-        if getattr(config, name) < 1:
+        if getattr(config, name) is not None and getattr(config, name) < 1:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if not 0 <= config.lam <= 1:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
@@ -204,7 +213,7 @@ def check(config: TrainConfig) -> None:
     check_baseline(config)
     if config.processes > 1 and (why := unshared(config)):
         raise RlpoetError(f"--processes {config.processes}: with {why}, whose steps are not shared out; expected --processes 1.")
-    if config.processes > config.prompts_per_step:
+    if config.prompts_per_step is not None and config.processes > config.prompts_per_step:
         raise RlpoetError(f"--processes {config.processes}: for {config.prompts_per_step} prompts a step; expected as many at most.")
     if config.algo == "tb":
         check_options(balance_options(config), stanzas_of(config))

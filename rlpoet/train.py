@@ -8,39 +8,43 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rlpoet.alarms import Watch
-from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_rate
+from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_budget, with_rate
 from rlpoet.best_of_n import BestOfN
+from rlpoet.budget import Cost, Plan, plan
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation import measure
-from rlpoet.exam import PER_PROMPT, examine, keep, weights_digest
+from rlpoet.exam import PER_PROMPT, Measured, examine, keep, warm_up, weights_digest
 from rlpoet.languages import code_of
+from rlpoet.machine import AUTO, PRECISIONS, Pace, free_threads, pace_of
 from rlpoet.preflight import foretell
 from rlpoet.prompts import mixed_prompts, with_openings
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.protocols import Scorer
+from rlpoet.pulse import Pulse
 from rlpoet.render import SideBySide, comparison_table, console, poem_markdown
 from rlpoet.render_image import poems_figure
 from rlpoet.report import heard, write_report
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem
 from rlpoet.tracking import Tracker, read_jsonl
 from rlpoet.train_command import TrainConfig
-from rlpoet.trainer import free_threads, interpolate
+from rlpoet.trainer import interpolate
 from rlpoet.types import Prompt
 from rlpoet.variety import batch_variety
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
+FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 COLUMNS = {  # of the running table: heading -> metric
     "reward": "reward/mean",
@@ -57,25 +61,33 @@ def train(config: TrainConfig) -> int:
     if config.resume is not None:
         config = resumed(config)
     check(config)
-    config = with_rate(config)
+    config = with_rate(with_budget(config))
     cores = config.threads or free_threads()
     torch.set_num_threads(cores)
     out = console(stderr=True)
     score, policy = score_of(config), policy_of(config)
+    pace = pace_of(policy.model, threads=max(1, cores // max(1, config.processes)))
+    if config.precision == AUTO:
+        config = dataclasses.replace(config, precision=pace.precision)
+        out.print(pace.line(), highlight=False)
+    policy.precision = PRECISIONS[config.precision]
     folder = run_folder(config)
     rng = random.Random(config.seed)
     authors = authors_of(config.authors, policy)
     exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
     prior = policy.reference()
 
-    resume_step = None
+    resume_step, step_seconds = None, 0.0
     if config.resume is not None:
         resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
     with helpers_of(config, cores, out) as helpers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
+            before = measured(config, policy, prior, exam, out, whose="the prior")
+            planned = plan_of(config, before, pace)
+            config, step_seconds = dataclasses.replace(config, prompts_per_step=planned.prompts), planned.step_seconds
+            for line in planned.lines(config.group_size):
+                out.print(line, highlight=False)
             tracker.config(config)
-            out.print(f"Measuring {config.eval_samples} poems of the prior ...")
-            before = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
             show(tracker, 0, "before", before.rollout, score)
             first = before.rollout.texts
@@ -103,8 +115,8 @@ def train(config: TrainConfig) -> int:
             for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
-        torch.set_num_threads(max(1, cores // max(1, config.processes)))
-        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch)
+        torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
+        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
         if helpers is not None:
             helpers.close()
         torch.set_num_threads(cores)
@@ -112,10 +124,9 @@ def train(config: TrainConfig) -> int:
         if config.interpolate:
             interpolate(policy.model, prior.model, config.interpolate)
         policy.save(str(folder / POLICY))
-        out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         best = trainer if isinstance(trainer, BestOfN) else None
         shown = best.shown() if best is not None else None
-        after = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=shown)
+        after = measured(config, policy, prior, exam, out, whose="the trained policy", drawn=shown)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", after.rollout, score)
         tracker.result({
@@ -143,30 +154,90 @@ def train(config: TrainConfig) -> int:
     return 130 if interrupted else 0
 
 
-def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console, *, watch: Watch) -> bool:
-    """Step until the budget is spent; True if Ctrl-C ended it."""
+def measured(
+    config: TrainConfig, policy: Policy, prior: Policy, exam: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
+) -> Measured:
+    """Examine a policy, and say how far that is."""
+    out.print(f"Measuring {config.eval_samples} poems of {whose} ...")
+    warm_up(policy, prior, exam)
+    asked = len(exam) * PER_PROMPT
+    finished = before = 0
 
-    def progress() -> float:
-        spent = [trainer.n_steps / config.max_steps] if config.max_steps else []
-        spent += [trainer.seconds / (60 * config.minutes)] if config.minutes else []
+    def told(done: int, total: int) -> None:
+        nonlocal finished, before
+        if done < before:  # the next part
+            finished += part
+        before = done
+        pulse.tell(f"{finished + done} of {asked} poems drawn", share=(finished + done) / asked)
+
+    part = 32 * PER_PROMPT
+    with Pulse(out) as pulse, watched(policy, told):
+        return examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=drawn)
+
+
+@contextmanager
+def watched(policy: Any, told: Callable[[int, int], None]) -> Iterator[None]:
+    """Have a policy that can tell how many poems it has drawn tell it."""
+    able = hasattr(policy, "progress")
+    if able:
+        policy.progress = told
+    try:
+        yield
+    finally:
+        if able:
+            policy.progress = None
+
+
+def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
+    """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
+    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
+    cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
+    practice = config.algo == "tb" and config.drill > 0
+    return plan(
+        cost.of_step(config.algo, practice=practice), minutes=config.minutes or 0.0, max_steps=config.max_steps or 0,
+        group_size=config.group_size, prompts=config.prompts_per_step, least=config.processes,
+    )  # fmt: skip
+
+
+def loop(
+    config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console, *, watch: Watch, step_seconds: float
+) -> bool:
+    """Step until the budget is spent; True if Ctrl-C ended it.
+
+    Args:
+        step_seconds: what a step is expected to take, for the estimate before the first is done; 0 if nobody knows.
+    """
+    took, drawing = step_seconds, 0.3  # seconds of a step, and the share of them that goes into drawing
+    first = trainer.n_steps + 1
+
+    def progress(more: float = 0.0) -> float:
+        """Share of the budget spent, once the step in hand has gone so far."""
+        spent = [(trainer.n_steps + more) / config.max_steps] if config.max_steps else []
+        spent += [(trainer.seconds + more * took) / (60 * config.minutes)] if config.minutes else []
         return max(spent)
+
+    def tell(words: str, more: float) -> None:
+        left = [(config.max_steps - trainer.n_steps - more) * took] if config.max_steps and took else []
+        left += [60 * config.minutes - trainer.seconds - more * took] if config.minutes else []
+        pulse.tell(f"step {trainer.n_steps + 1}: {words}", share=progress(more), left=min(left, default=None))
+
+    def drawn(done: int, total: int) -> None:
+        n = max(1, config.processes)
+        words = f"{min(done * n, total * n)} of {total * n} poems drawn" if done < total else "learning from them"
+        tell(words, drawing * done / total)
 
     out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
     gc.freeze()  # models and tables live as long as the run: a collector that walks through them takes a tenth of a step
-    with Progress(
-        TextColumn("training"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f} %"),
-        TimeRemainingColumn(),
-        console=out,
-        disable=not out.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=1.0)
+    policy = getattr(trainer, "policy", None)
+    with Pulse(out) as pulse, watched(policy, drawn):
         try:
             while (share := progress()) < 1.0:
+                tell("drawing poems", 0.0)
                 if hasattr(score, "at"):  # weights that follow the run's progress
                     trainer.score = score.at(share)
+                before = trainer.seconds
                 metrics, fresh, _ = trainer.step(share)
+                took, drawing = trainer.seconds - before, metrics.get("time/share_sampling", drawing)
                 if hasattr(score, "weights"):
                     metrics |= {f"rewards/{name}/weight": weight for name, weight in score.weights(share).items()}
                 metrics |= batch_variety(fresh.prompts, fresh.texts)
@@ -176,8 +247,7 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
                     tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
                     out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
                 tracker.scalars(trainer.n_steps, metrics)
-                bar.update(task, completed=share)
-                if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == 1:
+                if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == first:
                     shown = [metrics.get(key) for key in COLUMNS.values()]
                     cells = [str(trainer.n_steps), *("" if x is None else f"{x:.3f}" if x < 10 else f"{x:.1f}" for x in shown)]
                     out.print(
@@ -186,7 +256,6 @@ def loop(config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, 
                 if trainer.n_steps % config.save_steps == 0:
                     trainer.save(folder / CHECKPOINT)
                     show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
-            bar.update(task, completed=1.0)
         except KeyboardInterrupt:
             out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
             return True
@@ -247,7 +316,7 @@ def resumed(config: TrainConfig) -> TrainConfig:
     values: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     known = {field.name: field for field in dataclasses.fields(TrainConfig)}
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
-    budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) != known[name].default}
+    budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) is not None}
     return TrainConfig(**{**kept, **budget, "resume": str(folder)})
 
 

@@ -30,9 +30,10 @@ class TrainConfig:
         compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs replay 0.
-        minutes: training time; 0 means no limit of time.
+        minutes: training time; 0 means no limit of time. By default ten minutes or 100 updates, whichever is over first.
         max_steps: updates; 0 means no limit of steps.
-        prompts_per_step: prompts in a batch.
+        prompts_per_step: prompts in a batch; by default 24, or as few as 8 where a budget of minutes would else end after fewer than
+            100 updates on this machine.
         group_size: fresh poems a prompt.
         beta: strength of the reward against the prior, log pi* = log p0 + beta r.
         beta_warmup: share of the run over which beta rises to its value.
@@ -90,7 +91,8 @@ class TrainConfig:
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
         eval_top_p: draw them from the likeliest tokens that make up p, as generate does at .95; 1 measures the policy itself.
-        precision: bf16 or fp32; the final figures are always computed in fp32.
+        precision: auto, bf16 or fp32; auto times both on this machine and takes fp32 unless bf16 is clearly faster. The final figures
+            are always computed in fp32.
         seed: of sampling, prompts and evaluation.
         threads: cores to use, 0 for all that nobody else keeps busy when the run begins.
         processes: of tb: how many share a step and its cores, faster than as many threads of one. 0 for what pays, one if called from
@@ -112,9 +114,9 @@ class TrainConfig:
     compose: str = "weighted-mean"
     gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     curriculum: Mapping[str, list[list[float]]] = field(default_factory=dict)
-    minutes: float = 6.0
-    max_steps: int = 0
-    prompts_per_step: int = 24
+    minutes: float | None = None
+    max_steps: int | None = None
+    prompts_per_step: int | None = None
     group_size: int = 8
     beta: float = 30.0
     beta_warmup: float = 0.2
@@ -159,7 +161,7 @@ class TrainConfig:
     openings: float = 0.25
     eval_samples: int = 256
     eval_top_p: float = 1.0
-    precision: str = "bf16"
+    precision: str = "auto"
     seed: int = 0
     threads: int = 0
     processes: int = 0

@@ -7,20 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from torch import nn
 
 from rlpoet.errors import RlpoetError
-
-
-def free_threads() -> int:
-    """As many threads as there are cores that nobody keeps busy, at least 1.
-
-    Two threads beside two other jobs on two cores wait for each other at every product: a step that takes two seconds took a minute.
-    """
-    busy = sum(psutil.cpu_percent(interval=0.5, percpu=True)) / 100  # now; a load average still counts what ended a minute ago
-    return max(1, torch.get_num_threads() - round(busy))
 
 
 def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Parameter]:

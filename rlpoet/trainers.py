@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rlpoet.best_of_n import BestOfN
+from rlpoet.budget import MOST_PROMPTS
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.gflownet import Scorer
 from rlpoet.rejection import RejectionOptions, RejectionTrainer, check_rejection
@@ -33,7 +34,7 @@ def baseline_of(
         places: prompts of the poems measured in the end; best-of-n spends its budget on them.
     """
     if config.algo == "best-of-n":
-        return BestOfN(policy, score, places, per_step=config.prompts_per_step * config.group_size)
+        return BestOfN(policy, score, places, per_step=(config.prompts_per_step or MOST_PROMPTS) * config.group_size)
     if config.algo == "rft":
         return RejectionTrainer(policy, score, prompts, _rejection(config), seed=config.seed)
     noisy = logging.getLogger("bitsandbytes")  # which trl's imports may import, and which then misses a kernel nobody asked for
@@ -44,7 +45,7 @@ def baseline_of(
     finally:
         noisy.setLevel(level)
     options = TRLOptions(
-        algo=config.algo, prompts_per_step=config.prompts_per_step, group_size=config.group_size, beta=config.beta,
+        algo=config.algo, prompts_per_step=config.prompts_per_step or MOST_PROMPTS, group_size=config.group_size, beta=config.beta,
         beta_warmup=config.beta_warmup, learning_rate=config.learning_rate, freeze_embeddings=config.freeze_embeddings,
         sampler=config.sampler, scale_rewards=config.scale_rewards,
     )  # fmt: skip
@@ -70,7 +71,7 @@ def check_baseline(config: TrainConfig) -> None:
 
 def _rejection(config: TrainConfig) -> RejectionOptions:
     return RejectionOptions(
-        prompts_per_step=config.prompts_per_step, group_size=config.group_size, keep_share=config.keep_share,
+        prompts_per_step=config.prompts_per_step or MOST_PROMPTS, group_size=config.group_size, keep_share=config.keep_share,
         keep_above=config.keep_above, same_end=config.same_end, refresh_steps=config.refresh_steps,
         learning_rate=config.learning_rate, freeze_embeddings=config.freeze_embeddings,
     )  # fmt: skip

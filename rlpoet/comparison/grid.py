@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import yaml
 
+from rlpoet.budget import MOST_PROMPTS
 from rlpoet.comparison.config import GridConfig
 from rlpoet.config import parse
 from rlpoet.errors import RlpoetError, UnknownName
@@ -169,6 +170,7 @@ def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
     base |= {key: value for key in ("minutes", "max_steps") if (value := getattr(config, key)) is not None}
     base["threads"] = base["threads"] or 1  # runs stand side by side
     base["processes"] = base["processes"] or 1
+    base["prompts_per_step"] = base["prompts_per_step"] or MOST_PROMPTS  # the same in all arms, however fast each is
     settings = apply(config.by_lang.get(lang, {}), base, f"--by_lang.{lang}")
     settings = apply(arm.settings, settings, f"arm {arm.name!r}")
     return _checked({**settings, "lang": lang}, f"arm {arm.name!r}")

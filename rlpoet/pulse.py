@@ -1,0 +1,96 @@
+"""Signs of life of a long job: a bar in a terminal, a line every half minute in a log.
+
+On a slow machine a step takes half a minute and a run ten: whoever waits wants to know at once that something moves, and when it ends.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+EVERY_S = 30.0  # between lines where there is no terminal
+
+
+class Pulse:
+    """What a job is at, how much of it is done and when it ends; a context manager.
+
+    Args:
+        out: where to write.
+        every: seconds between lines in a log.
+    """
+
+    def __init__(self, out: Console, *, every: float = EVERY_S) -> None:
+        self.out, self.every = out, every
+        self.words, self.share = "", 0.0
+        self.ends: float | None = None  # on ``time.monotonic``'s clock
+        self._done = threading.Event()
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:.0f} %"),
+            TextColumn("{task.fields[left]}"),
+            console=out,
+            disable=not out.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=1.0, left="")
+        self._writer: threading.Thread | None = None
+
+    def tell(self, words: str | None = None, *, share: float | None = None, left: float | None = None) -> None:
+        """Note where the job is.
+
+        Args:
+            words: what it is at, such as ``96 of 192 poems drawn``.
+            share: how much of all is done, in [0, 1].
+            left: seconds to its end, as far as can be told.
+        """
+        self.words = self.words if words is None else words
+        self.share = self.share if share is None else min(1.0, max(0.0, share))
+        self.ends = self.ends if left is None else time.monotonic() + left
+        self._bar.update(self._task, description=self.words, completed=self.share, left=self._left())
+
+    def line(self) -> str:
+        """The same as one line."""
+        return "  ".join(part for part in (self.words, f"{self.share:.0%}", self._left()) if part)
+
+    def _left(self) -> str:
+        if self.ends is None:
+            return ""
+        left = max(0.0, self.ends - time.monotonic())
+        return f"about {duration(left)} left, ends {datetime.now() + timedelta(seconds=left):%H:%M}"
+
+    def _write(self) -> None:
+        while not self._done.wait(self.every):
+            self.out.print(self.line(), highlight=False, markup=False)
+
+    def __enter__(self) -> Pulse:
+        self._bar.start()
+        if not self.out.is_terminal:
+            self._writer = threading.Thread(target=self._write, daemon=True, name="rlpoet-pulse")
+            self._writer.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._done.set()
+        if self._writer is not None:
+            self._writer.join()
+        self._bar.stop()
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a reader.
+
+    >>> duration(12), duration(89), duration(600), duration(9000)
+    ('12 s', '1.5 min', '10 min', '2.5 h')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"{minutes:.1f} min" if minutes < 10 and round(minutes, 1) != round(minutes) else f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h"

@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev ## the whole default suite
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.installed-dev ## speeds and accuracies
-	$(BIN)/python -m experiments.bench $(ARGS)
+	$(BIN)/python -m experiments.benchmarks.all $(ARGS)
 
 lint: $(VENV)/.installed-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .

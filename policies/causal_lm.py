@@ -12,21 +12,21 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from policies.adapters import add_lora, parse_lora
-from policies.barring import held
-from policies.beams import beam_tokens
-from policies.drill import drilled
-from policies.endings import lines_ending
-from policies.llama_reader import can_read, read_drawn
-from policies.model_files import SHIPPED, locate, newest, open_files, quiet
-from policies.sampler import Decoding, Grammar, sample_tokens
-from policies.script import Format, script_of
-from policies.shaping import Shaping, Theme
-from policies.slips import slips
-from rlpoet.drill import Drill
+from policies.decoding.beams import beam_tokens
+from policies.decoding.end_words import lines_ending
+from policies.decoding.logits_processors import Shaping, Theme
+from policies.decoding.sampler import Decoding, Grammar, sample_tokens
+from policies.formats.codec import Format, script_of
+from policies.formats.masks import held
+from policies.formats.meter_errors import slips
+from policies.formats.rhyming_words import drilled
+from policies.llama.scorer import can_read, read_drawn
+from policies.loading.adapters import add_lora, parse_lora
+from policies.loading.files import SHIPPED, locate, newest, open_files, quiet
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Rollout, Weighed
+from rlpoet.training.gflownet.auxiliary import Drill
 from rlpoet.types import Prompt
 
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
@@ -40,7 +40,7 @@ class CausalPolicy:
         precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
         may_repeat: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy that learns
-            from its texts should see what it would do by itself (``rlpoet.train``).
+            from its texts should see what it would do by itself (``rlpoet.training.run``).
         progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
     """
 
@@ -139,12 +139,13 @@ class CausalPolicy:
 
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
-            constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.grammar``.
-            may_repeat: let a word answer itself; if not, it is barred, where lines are written from their end (``policies.answers``).
+            constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.formats.grammar``.
+            may_repeat: let a word answer itself; if not, it is barred, where lines are written from their end
+            (``policies.formats.identical_rhyme``).
                 None: as the policy's attribute of that name says, which is False unless set.
-            theme: words called into the poems (``policies.shaping.Theme``), by ``theme_strength`` nats a piece.
+            theme: words called into the poems (``policies.decoding.logits_processors.Theme``), by ``theme_strength`` nats a piece.
             watch: told of every row and token as it is drawn; see ``sample_tokens``.
-            decoding: fields of ``policies.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
+            decoding: fields of ``policies.decoding.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
 
         Raises:
             RlpoetError: more poems asked for than beams.
@@ -204,11 +205,12 @@ class CausalPolicy:
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
 
     def drill(self, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
-        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy knows no lessons (``policies.drill``)."""
+        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy knows no lessons
+        (``policies.formats.rhyming_words``)."""
         return drilled(self, sounds, n)
 
     def slips(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
-        """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.slips``)."""
+        """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.formats.meter_errors``)."""
         return slips(self, rollout, lines)
 
     def held(self, rollout: Rollout) -> Rollout:

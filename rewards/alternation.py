@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, read
 from rlpoet.languages import code_of
+from rlpoet.prosody.alternation import genders
 from rlpoet.prosody.ending import end_of
-from rlpoet.prosody.fr_alternance import genders
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 SEX = {"m": "masculine", "f": "feminine"}

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from rewards.adapter import Scoring, as_reward
+from rewards.adapters.functions import Scoring, as_reward
 from rlpoet.protocols import Reward
 from rlpoet.text import split_poem
 from rlpoet.types import Explained, LineScore, Prompt
@@ -26,7 +26,7 @@ class Composition:
 
     Args:
         terms: ``(reward, weight)`` pairs. Names are distinct, weights positive and finite. A plain function ``f(texts) -> list[float]``
-            is as good as a reward (``rewards.adapter.FunctionReward``).
+            is as good as a reward (``rewards.adapters.functions.FunctionReward``).
 
     Raises:
         ValueError: no terms, two of one name, or a weight that is not positive.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rewards.lines import explain_miscount, read
-from rlpoet.copying import Copied, NgramIndex, words_of
+from rlpoet.analysis.ngram_index import Copied, NgramIndex, words_of
 from rlpoet.errors import RlpoetError
 from rlpoet.types import Explained, Form, LineScore, Prompt
 

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from rewards.adapter import Scoring, as_reward
+from rewards.adapters.functions import Scoring, as_reward
 from rewards.compose import Composition, Scored, WeightedMean, names_of
 from rlpoet.protocols import Reward
 from rlpoet.types import Explained, Prompt

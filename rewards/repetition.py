@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rewards.lines import explain_miscount, read
-from rlpoet.copying import words_of
+from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import TableError
 from rlpoet.files import read_text
 from rlpoet.prosody.ending import end_of

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from rewards.lines import explain_miscount, read
-from rlpoet.authors import find_author, parse_authors
+from rlpoet.analysis.authorship.model import StyleModel, heard, shipped, style_model
+from rlpoet.analysis.authorship.sound import LineSound
+from rlpoet.corpus.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.style.model import StyleModel, heard, shipped, style_model
-from rlpoet.style.sound import LineSound
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 SHOWN = 3  # sounds an explanation names
@@ -21,7 +21,8 @@ SHORT, LONG = 0.75, 4 / 3  # of the form's shortest and longest line: what a lin
 class Style:
     """Share of the sound that is the poet's, up to what is usual for that poet.
 
-    With p(a) the probability of voice a given the lines' sound (ten poets and the average of all others, ``rlpoet.style``), u(a) the
+    With p(a) the probability of voice a given the lines' sound (ten poets and the average of all others,
+    ``rlpoet.analysis.authorship``), u(a) the
     median p(a) of unseen lines of a's own, as many as the form has, and q the shares asked for:
 
         towards = sum over poets a of min(q(a), p(a) / u(a))

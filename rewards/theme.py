@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, read
-from rlpoet.theme import ThemeModel, theme_model
+from rlpoet.analysis.coherence import ThemeModel, theme_model
 from rlpoet.types import Explained, LineScore, Prompt
 
 ODD = 0.15  # a line that fewer lines of shuffled stanzas than this fit worse is told to be out of place

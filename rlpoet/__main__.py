@@ -2,6 +2,6 @@
 
 import sys
 
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 
 sys.exit(main())

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
-from rlpoet.commands import Command
+from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.files import read_text
 

@@ -111,7 +111,8 @@ class Policy(Protocol):
     """What the trainers ask of a policy.
 
     A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
-    ``drill(sounds, n)``, a ``rlpoet.drill.Drill`` or None: then trajectory balance can practise words alone; and ``slips(rollout, lines)``,
+    ``drill(sounds, n)``, a ``rlpoet.training.gflownet.auxiliary.Drill`` or None: then trajectory balance can practise words alone; and
+    ``slips(rollout, lines)``,
     the tokens by which lines left their meter, or None: then it can hold against them what the line lost; ``held(rollout)``, a batch
     it drew with the ``bars`` under which it did: then PPO weighs tokens as they were drawn; and ``adapt(lora, seed=)``, after which a
     low-rank adapter alone learns: then it can be trained with ``--lora``.

@@ -12,13 +12,13 @@ import torch
 from tiny_policy import tiny_policy
 
 from rewards.compose import WeightedMean
-from rlpoet.alarms import NAMES, START, WINDOW, Watch
-from rlpoet.cli import main
-from rlpoet.gflownet import TBTrainer
-from rlpoet.report import write_report
-from rlpoet.tracking import Tracker, read_jsonl
+from rlpoet.cli.main import main
+from rlpoet.evaluation.diversity import batch_variety
+from rlpoet.reporting.run_report import write_report
+from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.training.gflownet.trainer import TBTrainer
+from rlpoet.training.monitoring.alarms import NAMES, START, WINDOW, Watch
 from rlpoet.types import Prompt
-from rlpoet.variety import batch_variety
 
 N = 120
 FLAGS = ["--minutes", "0", "--prompts_per_step", "2", "--group_size", "2", "--eval_samples", "8", "--threads", "1", "--forms", "couplet"]
@@ -192,7 +192,7 @@ class Vowels:
 
 @pytest.mark.parametrize("algo", ["tb", "ppo"])
 def test_a_short_healthy_run_of_a_real_policy_raises_nothing_and_logs_what_the_docs_define(saved, tmp_path, algo, capsys, monkeypatch):
-    monkeypatch.setattr("rlpoet.assembly.composed", lambda weights, options, **_: WeightedMean([(Vowels(), 1.0)]))
+    monkeypatch.setattr("rlpoet.training.build.composed", lambda weights, options, **_: WeightedMean([(Vowels(), 1.0)]))
     flags = [*FLAGS, "--max_steps", "18", "--learning_rate", "1e-5", "--algo", algo, "--output_dir", str(tmp_path / "run")]
     assert main(["train", "--policy", str(saved), *flags, "--report_to", "none"]) == 0
     rows = read_jsonl(tmp_path / "run" / "metrics.jsonl")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from tiny_policy import tiny_policy
 
-from policies.answers import Answers, Spelled, bare
 from policies.causal_lm import CausalPolicy
+from policies.formats.identical_rhyme import Answers, Spelled, bare
 from rlpoet.prosody import verse
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rlpoet.assembly import check, settled, with_rate
+from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError
-from rlpoet.train_command import TrainConfig
+from rlpoet.training.build import check, settled, with_rate
 
 
 def test_how_many_processes_pay():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments import average
+from experiments.release import average
 from policies.causal_lm import CausalPolicy
 from rlpoet.errors import RlpoetError
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy

@@ -9,11 +9,11 @@ import torch
 from tiny_plain import gpt2, plain_tokenizer, save_plain
 from tiny_policy import tiny_policy
 
-from policies import grammar, plain_grammar
 from policies.causal_lm import CausalPolicy
-from policies.llama_reader import can_read
-from rlpoet.critic import entropies, listened
+from policies.formats import grammar, plain_grammar
+from policies.llama.scorer import can_read
 from rlpoet.rollout import Rollout, join
+from rlpoet.training.ppo.critic import entropies, listened
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "quatrain-abab", "Paul Verlaine"), Prompt("fr", "couplet")]

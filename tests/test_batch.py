@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpoet import batch, files
-from rlpoet.batch import answer_rhymes, answer_scans
+from rlpoet import files
+from rlpoet.cli import jsonl as batch
+from rlpoet.cli.jsonl import answer_rhymes, answer_scans
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind, rhyme_kind

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import bench_verse as bench
-from experiments import bench_verse_gold as gold
+from experiments.benchmarks import verse as bench
+from experiments.benchmarks import verse_gold as gold
 
 POEM = {"source": "s", "lines": ["a", "b", "c", "d"], "scheme": [1, 2, 1, 2], "stanza": [0, 0, 0, 0]}
 

@@ -12,8 +12,9 @@ from typing import Literal
 
 import pytest
 
-from rlpoet import __version__, cli, config
-from rlpoet.commands import Command
+from rlpoet import __version__, config
+from rlpoet.cli import main as cli
+from rlpoet.command import Command
 from rlpoet.errors import RlpoetError
 
 
@@ -76,7 +77,7 @@ def test_flags_win_over_files_wherever_they_stand_and_later_files_over_earlier(t
 
 
 def test_a_resolved_config_reads_back_as_itself(tmp_path):
-    from rlpoet.tracking import Tracker
+    from rlpoet.reporting.tracking import Tracker
 
     wanted = Toy("es", ("a",), 7, 0.2, False, True, {"rhyme": 0.5}, Path("runs/y"))
     with Tracker(tmp_path, report_to="none") as tracker:

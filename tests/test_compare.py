@@ -18,24 +18,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_policy import tiny_policy
 
-from rlpoet.cli import main
-from rlpoet.comparison import run
-from rlpoet.comparison.ablate_command import COMMAND as ABLATE
-from rlpoet.comparison.ablation import arms_of
-from rlpoet.comparison.compare import compared, pareto_front, spelled
-from rlpoet.comparison.compare_command import COMMAND as COMPARE
-from rlpoet.comparison.compare_command import CompareConfig
-from rlpoet.comparison.figures import Judged, Trained, samples_to_reach
-from rlpoet.comparison.grid import Arm, Cell, plan, state_of, write_asked
-from rlpoet.comparison.page import page
-from rlpoet.comparison.run import refuse_changes, run_grid
-from rlpoet.comparison.tables import markdown
+from rlpoet.analysis.intervals import Share, difference, interval
+from rlpoet.cli.main import main
+from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
+from rlpoet.cli.verbs.compare import COMMAND as COMPARE
+from rlpoet.cli.verbs.compare import CompareConfig
+from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.config import parse
 from rlpoet.errors import RlpoetError
-from rlpoet.evaluation import poem_facts
-from rlpoet.intervals import Share, difference, interval
-from rlpoet.render import console
-from rlpoet.train_command import TrainConfig
+from rlpoet.evaluation.form import poem_facts
+from rlpoet.reporting.poems import console
+from rlpoet.sweeps import run
+from rlpoet.sweeps.ablation import arms_of
+from rlpoet.sweeps.compare import compared, pareto_front, spelled
+from rlpoet.sweeps.figures import Judged, Trained, samples_to_reach
+from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_asked
+from rlpoet.sweeps.page import page
+from rlpoet.sweeps.run import refuse_changes, run_grid
+from rlpoet.sweeps.tables import markdown
 from rlpoet.types import Prompt
 
 ARMS = (Arm("tb", {"algo": "tb"}), Arm("mild", {"beta": 5.0, "rewards.meter": 0.0}))
@@ -338,7 +338,7 @@ def test_an_ablation_takes_out_one_thing_at_a_time():
 
 
 def test_every_arm_of_every_ablation_is_a_run_that_train_takes(tmp_path):
-    from rlpoet.assembly import check
+    from rlpoet.training.build import check
 
     for recipe in (TrainConfig(objective="tb"), TrainConfig(objective="fl"), TrainConfig(algo="ppo", objective="tb")):
         for cell in plan(grid(tmp_path, langs=("fr",), seeds=(0,), common=recipe), arms_of("levers", recipe)):

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.check import check_reward
 from rewards.copying import Copying
-from rlpoet.copying import FORMAT, NgramIndex, words_of
+from rewards.testing.contract import check_reward
+from rlpoet.analysis.ngram_index import FORMAT, NgramIndex, words_of
 from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError
-from rlpoet.scoring import score_text
+from rlpoet.evaluation.score import score_text
 from rlpoet.types import Prompt
 
 LAKE = (  # Lamartine, "Le Lac"

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.corpus import Columns, Poem, deduplicated, read_poems, select, split_poems, write_poems
 from rlpoet.corpus.clean import cleaned, mended, stanzas_of
 from rlpoet.corpus.gutenberg import book_poems, is_gutenberg

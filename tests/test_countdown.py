@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from policies.causal_lm import CausalPolicy
-from policies.opening import fit_of_words
-from policies.pretrain_command import PretrainConfig
-from policies.pretrain_run import pretrain_run
-from policies.verse_format import VerseFormat, canonical, lengths_of
+from policies.decoding.first_words import fit_of_words
+from policies.formats.verse import VerseFormat, canonical, lengths_of
+from policies.pretraining.run import pretrain_run
+from rlpoet.cli.verbs.pretrain import PretrainConfig
 from rlpoet.prosody import verse
 from rlpoet.prosody.countdown import syllables_before
 from rlpoet.types import Prompt

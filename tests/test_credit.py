@@ -11,8 +11,8 @@ from torch import Tensor
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
-from rlpoet.credit import favoured, parts_of, token_weights
 from rlpoet.rollout import Rollout, join
+from rlpoet.training.gflownet.credit import favoured, parts_of, token_weights
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 

@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from policies.causal_lm import CausalPolicy
-from policies.drill import _drill
-from policies.pretrain import build_model
-from policies.tokenizer import train_tokenizer
-from policies.verse_data import choose_format
-from policies.verse_format import BOS, NO_KEY, SCHOOL
+from policies.formats.data import choose_format
+from policies.formats.rhyming_words import _drill
+from policies.formats.tokenizer import train_tokenizer
+from policies.formats.verse import BOS, NO_KEY, SCHOOL
+from policies.pretraining.model import build_model
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
-from rlpoet.balance_options import check_options
-from rlpoet.drill import SOUNDS, Drill, drill_weights, sounds_met
 from rlpoet.errors import UnknownName
-from rlpoet.gflownet import TBOptions, TBTrainer
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import Rollout
+from rlpoet.training.gflownet.auxiliary import SOUNDS, Drill, drill_weights, sounds_met
+from rlpoet.training.gflownet.options import check_options
+from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 

@@ -12,16 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpoet.phonology import en_tables, phonology
-from rlpoet.phonology.en import phones_of, plain
-from rlpoet.phonology.en_contexts import contexts, guess
-from rlpoet.phonology.en_forms import inflected, prefixed
-from rlpoet.phonology.en_numbers import in_words
+from rlpoet.phonology import phonology
+from rlpoet.phonology.en import tables as en_tables
+from rlpoet.phonology.en.contexts import contexts, guess
+from rlpoet.phonology.en.derived_forms import inflected, prefixed
+from rlpoet.phonology.en.numbers import in_words
+from rlpoet.phonology.en.sounds import phones_of, plain
 from rlpoet.prosody import verse
-from rlpoet.prosody.en_feet import feet_of, meter_name, name_pattern
-from rlpoet.prosody.en_meter import grammar, patterns
-from rlpoet.prosody.en_rhyme import heard_part, last_words, words_of
-from rlpoet.prosody.en_syllables import cut, readings
+from rlpoet.prosody.en.feet import feet_of, meter_name, name_pattern
+from rlpoet.prosody.en.rhyme import heard_part, last_words, words_of
+from rlpoet.prosody.en.stress_patterns import grammar, patterns
+from rlpoet.prosody.en.syllables import cut, readings
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 

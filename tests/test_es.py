@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpoet.errors import TableError, UnknownName
-from rlpoet.phonology import es_letters, es_tables, phonology
-from rlpoet.phonology.es import VARIETIES, Spanish
-from rlpoet.phonology.es_letters import fold, parse, syllable_starts
+from rlpoet.phonology import phonology
+from rlpoet.phonology.es import letters as es_letters
+from rlpoet.phonology.es import tables as es_tables
+from rlpoet.phonology.es.letters import fold, parse, syllable_starts
+from rlpoet.phonology.es.sounds import VARIETIES, Spanish
 from rlpoet.prosody import verse
-from rlpoet.prosody.es import SpanishVerse
-from rlpoet.prosody.es_rhyme import assonance
+from rlpoet.prosody.es.rhyme import assonance
+from rlpoet.prosody.es.verse import SpanishVerse
 from rlpoet.prosody.rhyme import find_scheme, rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpoet.errors import TableError
-from rlpoet.phonology import es_tables
-from rlpoet.prosody import es_accent, verse
-from rlpoet.prosody.es import SpanishVerse
-from rlpoet.prosody.es_accent import accent_table, name_verse
-from rlpoet.prosody.es_cells import inside_features, metrical_word
-from rlpoet.prosody.es_meter import joins, lay, readings
+from rlpoet.phonology.es import tables as es_tables
+from rlpoet.prosody import verse
+from rlpoet.prosody.es import accent_patterns as es_accent
+from rlpoet.prosody.es.accent_patterns import accent_table, name_verse
+from rlpoet.prosody.es.readings import joins, lay, readings
+from rlpoet.prosody.es.verse import SpanishVerse
+from rlpoet.prosody.es.vowel_groups import inside_features, metrical_word
 from rlpoet.protocols import Verse
 
 EAR = verse("es")
@@ -180,7 +181,7 @@ def test_there_is_a_reason_for_every_pair_that_names_its_kind(a, b):
 @given(lines)
 def test_the_programme_finds_the_cheapest_reading_of_every_length(line):
     """Against all readings one by one."""
-    from rlpoet.prosody.es_meter import cost_of, triple_features
+    from rlpoet.prosody.es.readings import cost_of, triple_features
 
     folded = line.lower()
     laid = lay(folded, line)

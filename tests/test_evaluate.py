@@ -16,24 +16,24 @@ from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from policies.evaluate_bits import Excerpt, excerpts_of, listened, printed, row_nats, weigh
-from policies.evaluate_scores import all_figures, counted
-from policies.evaluate_specimens import Specimen, read_specimens, sampled_specimens
-from policies.evaluate_variety import VARIETY, self_bleu, variety
-from policies.evaluate_verse import figures, half_interval, human_stanzas, interval
-from policies.plain_format import PlainFormat
-from policies.pretrain import bits_per_char
-from policies.verse_data import Piece, encode
-from policies.verse_format import canonical
+from policies.formats.data import Piece, encode
+from policies.formats.plain import PlainFormat
+from policies.formats.verse import canonical
+from policies.likelihood import Excerpt, excerpts_of, listened, printed, row_nats, weigh
+from policies.pretraining.model import bits_per_char
 from rewards.rhyme import Rhyme
 from rlpoet import registry
-from rlpoet.cli import main
+from rlpoet.analysis.coherence import coherence
+from rlpoet.cli.main import main
 from rlpoet.corpus import Columns, Poem, write_poems
-from rlpoet.ear import ear_digest
-from rlpoet.evaluation import PoemFacts, poem_facts
+from rlpoet.evaluation.form import PoemFacts, poem_facts
+from rlpoet.evaluation.human_baseline import figures, half_interval, human_stanzas, interval
+from rlpoet.evaluation.measures import all_figures, counted
+from rlpoet.evaluation.poems import Specimen, read_specimens, sampled_specimens
+from rlpoet.evaluation.repetition import VARIETY, self_bleu, variety
+from rlpoet.evaluation.second_judge import second_judge
+from rlpoet.prosody.digest import ear_digest
 from rlpoet.prosody.forms import form
-from rlpoet.second_judge import second_judge
-from rlpoet.theme import coherence
 from rlpoet.types import Prompt
 
 AUTUMN = Poem((VERLAINE, BAUDELAIRE), "Paul Verlaine")

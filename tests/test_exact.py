@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpoet.objectives import (
+from rlpoet.training.gflownet.objectives import (
     flow_residuals,
     group_flow,
     group_log_z,

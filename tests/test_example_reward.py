@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from rlpoet import registry
-from rlpoet.cli import main
-from rlpoet.reward_config import composed
-from rlpoet.scoring import score_text
+from rlpoet.cli.main import main
+from rlpoet.evaluation.score import score_text
+from rlpoet.training.rewards import composed
 from rlpoet.types import Prompt
 
 ROOT = Path(__file__).parent.parent

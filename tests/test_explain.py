@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from rlpoet import cli
+from rlpoet.cli import main as cli
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.explain import LineExplained, RhymeExplained, explain, explain_rhyme
 from rlpoet.prosody.rhyme import rhyme_kind, rhymes
-from rlpoet.render import scansion_rows
-from rlpoet.render_explain import LineView, RhymeView, ipa
+from rlpoet.reporting.explanations import LineView, RhymeView, ipa
+from rlpoet.reporting.poems import scansion_rows
 from rlpoet.types import Pronunciation, Scansion, Syllable
 
 LANGS = ("fr", "es", "en")

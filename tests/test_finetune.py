@@ -14,14 +14,15 @@ from tiny_plain import gpt2, plain_tokenizer, save_plain
 from tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 from transformers import AutoModelForCausalLM
 
-from policies import adapters, finetune_run
-from policies.adapters import ALL, add_lora, fingerprint, open_in_four_bits, parse_lora, save_adapter, silent
 from policies.causal_lm import CausalPolicy
-from policies.finetune import Row, add_authors, batches, freeze, new_authors, training_rows
-from policies.learning import Batch, Patience, Schedule, learn
-from policies.model_files import find_model
-from policies.verse_data import IGNORED, Annotated, bos_id, encode
-from rlpoet.cli import main
+from policies.finetuning import run as finetune_run
+from policies.finetuning.parts import Row, add_authors, batches, freeze, new_authors, training_rows
+from policies.formats.data import IGNORED, Annotated, bos_id, encode
+from policies.loading import adapters
+from policies.loading.adapters import ALL, add_lora, fingerprint, open_in_four_bits, parse_lora, save_adapter, silent
+from policies.loading.files import find_model
+from policies.training_loop import Batch, Patience, Schedule, learn
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.types import Prompt
 

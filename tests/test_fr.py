@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpoet.phonology import fr as french
 from rlpoet.phonology import phonology
-from rlpoet.phonology.fr_spelling import example_failures, table_rows
+from rlpoet.phonology.fr import sounds as french
+from rlpoet.phonology.fr.spelling import example_failures, table_rows
 from rlpoet.prosody import verse
-from rlpoet.prosody.fr_syllables import learned, modern_letters, nuclei, start_keys
+from rlpoet.prosody.fr.syllables import learned, modern_letters, nuclei, start_keys
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 

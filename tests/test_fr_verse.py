@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from rlpoet.errors import UnknownName
 from rlpoet.phonology import phonology
 from rlpoet.prosody import verse
-from rlpoet.prosody.fr import FrenchVerse
-from rlpoet.prosody.fr_alternance import Touch, touches
-from rlpoet.prosody.fr_cesure import cesure, measure
-from rlpoet.prosody.fr_licence import LICENCES
-from rlpoet.prosody.fr_rhyme import RICHNESS, family
+from rlpoet.prosody.alternation import Touch, touches
+from rlpoet.prosody.fr.caesura import cesure, measure
+from rlpoet.prosody.fr.licences import LICENCES
+from rlpoet.prosody.fr.rhyme import RICHNESS, family
+from rlpoet.prosody.fr.verse import FrenchVerse
 from rlpoet.prosody.rhyme import best_kind, rhyme_kind
 
 GOLDEN = Path(__file__).parent / "golden"

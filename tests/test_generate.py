@@ -12,18 +12,18 @@ import pytest
 import torch
 from tiny_policy import tiny_policy
 
-from policies.authors import fuse
-from policies.beams import beam_tokens
 from policies.causal_lm import CausalPolicy, locate
-from policies.generate import worth
-from policies.opening import first_lines, fit_of_words
-from policies.sampler import Decoding
-from policies.shaping import Shaping, Theme
-from policies.stream import LineStream
-from rlpoet.authors import find_author, parse_authors
-from rlpoet.cli import main
+from policies.decoding.beams import beam_tokens
+from policies.decoding.first_words import first_lines, fit_of_words
+from policies.decoding.logits_processors import Shaping, Theme
+from policies.decoding.sampler import Decoding
+from policies.decoding.stream import LineStream
+from policies.generation.fused_authors import fuse
+from policies.generation.generate import worth
+from rlpoet.cli.main import main
+from rlpoet.corpus.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.scoring import score_text
+from rlpoet.evaluation.score import score_text
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 

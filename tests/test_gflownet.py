@@ -15,11 +15,11 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.errors import RlpoetError
-from rlpoet.exploration import RhymeBook, proposed_rhymes, read_stanzas, weakest_lines
-from rlpoet.flows import at_end, line_gains, lines_of, read_states
-from rlpoet.gflownet import TBOptions, TBTrainer
-from rlpoet.replay import Replay
 from rlpoet.rollout import Rollout, join
+from rlpoet.training.gflownet.exploration import RhymeBook, proposed_rhymes, read_stanzas, weakest_lines
+from rlpoet.training.gflownet.flows import at_end, line_gains, lines_of, read_states
+from rlpoet.training.gflownet.replay import Replay
+from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine")]

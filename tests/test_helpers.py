@@ -15,8 +15,8 @@ from tiny_policy import tiny_policy
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
-from rlpoet.gflownet import TBOptions, TBTrainer
-from rlpoet.helpers import Helpers
+from rlpoet.training.distributed.pool import Helpers
+from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine"), Prompt("fr", "quatrain-abab")]

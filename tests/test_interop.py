@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.adapter import as_function
+from rewards.adapters.frameworks import asked_for, openrlhf_reward_func, rubric_function, text_of, verl_compute_score, without_marks
+from rewards.adapters.functions import as_function
 from rewards.compose import WeightedMean
-from rewards.interop import asked_for, openrlhf_reward_func, rubric_function, text_of, verl_compute_score, without_marks
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.errors import UnknownName

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from policies import kernels
-from policies.barring import bar
 from policies.causal_lm import CausalPolicy
-from policies.llama_decoder import CompiledRoom, LlamaDecoder, Room
-from policies.sampler import Decoding, _draw_anywhere, draw
+from policies.decoding.sampler import Decoding, _draw_anywhere, draw
+from policies.formats.masks import bar
+from policies.llama import sampling_kernels as kernels
+from policies.llama.decoder import CompiledRoom, LlamaDecoder, Room
 
 DTYPES = (torch.float32, torch.bfloat16)
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies.causal_lm import CausalPolicy
-from policies.llama_reader import can_read
+from policies.llama.scorer import can_read
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 

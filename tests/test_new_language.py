@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.check import check_reward
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
+from rewards.testing.contract import check_reward
 from rlpoet import registry
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError, TableError, UnknownName
 from rlpoet.languages import GROUP, Language, code_of, codes, find
+from rlpoet.languages.settings import read_settings
 from rlpoet.phonology import phonology
-from rlpoet.phonology.folder import read_settings
 from rlpoet.prosody import verse
-from rlpoet.prosody.check import ODD_LINES, BrokenContractError, check_verse
+from rlpoet.prosody.contract import ODD_LINES, BrokenContractError, check_verse
 from rlpoet.prosody.forms import form, forms
 from rlpoet.prosody.rhyme import find_scheme, rhymes
 from rlpoet.types import Prompt
@@ -245,7 +245,7 @@ def entries(monkeypatch):
 
 
 def test_a_package_registers_a_folder_or_a_function_or_a_language(entries):
-    mine = Language("xx", "Mine", "rlpoet.phonology.es:Spanish", "rlpoet.prosody.es:SpanishVerse")
+    mine = Language("xx", "Mine", "rlpoet.phonology.es.sounds:Spanish", "rlpoet.prosody.es.verse:SpanishVerse")
     entries(it=Path(FOLDERS["it"]), pt=lambda: FOLDERS["pt"], xx=mine)
     assert codes() == ("fr", "es", "en", "it", "pt", "xx")
     assert [find(code).language.name for code in ("it", "pt", "xx")] == ["Italian", "Portuguese", "Mine"]

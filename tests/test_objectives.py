@@ -10,7 +10,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpoet.objectives import balance_residual, group_log_z, residual_to_go, target_log_reward, trajectory_balance, vargrad
+from rlpoet.training.gflownet.objectives import (
+    balance_residual,
+    group_log_z,
+    residual_to_go,
+    target_log_reward,
+    trajectory_balance,
+    vargrad,
+)
 
 VOCAB, LENGTH, BETA = 4, 4, 3.0
 TEXTS = list(itertools.product(range(VOCAB), repeat=LENGTH))  # 256 texts, all of them

@@ -14,11 +14,11 @@ from tiny_policy import BAUDELAIRE, annotated
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from policies.causal_lm import CausalPolicy
-from policies.evaluate_bits import weigh
-from policies.model_files import find_model
-from policies.plain_format import PlainFormat, PlainScript
-from policies.verse_data import bos_id, encode
-from rlpoet.cli import main
+from policies.formats.data import bos_id, encode
+from policies.formats.plain import PlainFormat, PlainScript
+from policies.likelihood import weigh
+from policies.loading.files import find_model
+from rlpoet.cli.main import main
 from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.forms import form

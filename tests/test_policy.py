@@ -10,11 +10,11 @@ from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from policies.causal_lm import SHIPPED, CausalPolicy
-from policies.grammar import Grammar
-from policies.llama_decoder import LlamaDecoder, can_step
-from policies.sampler import Decoding, HubDecoder, draw, sample_tokens
-from policies.tokenizer import train_tokenizer
-from policies.verse_format import BOS, BREAK, END
+from policies.decoding.sampler import Decoding, HubDecoder, draw, sample_tokens
+from policies.formats.grammar import Grammar
+from policies.formats.tokenizer import train_tokenizer
+from policies.formats.verse import BOS, BREAK, END
+from policies.llama.decoder import LlamaDecoder, can_step
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem

@@ -20,11 +20,20 @@ from test_runs import SMALL
 from tiny_policy import tiny_policy
 from torch import Tensor, nn
 
-from rlpoet.advantage import approx_kl, clip_fraction, clipped_policy_loss, clipped_value_loss, explained_variance, gae, steered, whitened
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.ppo import PPOOptions, PPOTrainer
 from rlpoet.rollout import Rollout
+from rlpoet.training.ppo.advantage import (
+    approx_kl,
+    clip_fraction,
+    clipped_policy_loss,
+    clipped_value_loss,
+    explained_variance,
+    gae,
+    steered,
+    whitened,
+)
+from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
 from rlpoet.types import Prompt
 
 VOCAB, LENGTH, BETA = 4, 4, 3.0

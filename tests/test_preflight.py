@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_policy import tiny_policy
 
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.preflight import ENOUGH, NOISE, advice, all_dead, foretell, judge, preflight, warnings
+from rlpoet.training.monitoring.preflight import ENOUGH, NOISE, advice, all_dead, foretell, judge, preflight, warnings
 from rlpoet.types import Prompt
 
 COUPLET, SONNET = Prompt("fr", "couplet"), Prompt("fr", "sonnet")

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from policies.pretrain import grown, nats_of
-from policies.verse_data import IGNORED
+from policies.formats.data import IGNORED
+from policies.pretraining.model import grown, nats_of
 from rlpoet.errors import RlpoetError
 from tests.tiny_policy import tiny_policy
 

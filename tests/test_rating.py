@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.rating import SCALES, Item, items_of, key_of, krippendorff, read_key, read_sheet, report, write_sheet
+from rlpoet.evaluation.human_ratings import SCALES, Item, items_of, key_of, krippendorff, read_key, read_sheet, report, write_sheet
 
 _ = None
 # the worked example of Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011, section E: four observers, twelve units

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import red_team as page
-from rewards.attacks import ALIKE, ATTACKS, HUMAN, KNOWN, Finding, red_team, red_team_table, verdicts
-from rewards.check import check_reward
+from experiments.studies import red_team as page
 from rewards.compose import Product, WeightedMean
 from rewards.meter import Meter
 from rewards.repetition import Repetition
 from rewards.rhyme import Rhyme
+from rewards.testing.attacks import ALIKE, ATTACKS, HUMAN, KNOWN, Finding, red_team, red_team_table, verdicts
+from rewards.testing.contract import check_reward
 from rlpoet import registry
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 from rlpoet.prosody.rhyme import rhymes
 from rlpoet.types import Explained, LineScore, Prompt
 

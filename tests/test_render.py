@@ -9,10 +9,10 @@ import re
 import pytest
 from rich.console import Console
 
-from rlpoet import render
+from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.prosody.explain import explain, explain_rhyme
-from rlpoet.render_image import poems_figure
-from rlpoet.scoring import ScoredPoem, score_text
+from rlpoet.reporting import poems as render
+from rlpoet.reporting.figures import poems_figure
 from rlpoet.types import Scansion, Syllable
 
 POEM = ScoredPoem(

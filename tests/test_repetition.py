@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.check import check_reward
 from rewards.repetition import Repetition
+from rewards.testing.contract import check_reward
 from rlpoet import registry
+from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import TableError
-from rlpoet.scoring import score_text
-from rlpoet.train_command import TrainConfig
+from rlpoet.evaluation.score import score_text
 from rlpoet.types import Prompt
 
 CURFEW = (  # Gray, "Elegy Written in a Country Churchyard"

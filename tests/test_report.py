@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rlpoet.charts import line_chart
 from rlpoet.errors import RlpoetError
-from rlpoet.report import heard, write_report
-from rlpoet.tracking import Tracker
+from rlpoet.reporting.charts import line_chart
+from rlpoet.reporting.run_report import heard, write_report
+from rlpoet.reporting.tracking import Tracker
 
 BEFORE = "Le jour descend sur la colline,\nLe vent se tait dans la forêt,\nUn oiseau chante <b>au loin</b>,\nEt tout s'endort."
 AFTER = "Le jour descend sur la colline,\nLe vent se tait dans la forêt,\nLa lune au ciel noir se dessine,\nEt tout le village se tait."

@@ -12,21 +12,21 @@ from hypothesis import strategies as st
 from tiny_policy import tiny_policy
 
 from rewards.acrostic import Acrostic
-from rewards.adapter import FunctionReward
+from rewards.adapters.functions import FunctionReward
 from rewards.alternation import Alternation
-from rewards.check import check_reward
 from rewards.compose import Gate, Product, WeightedMean
 from rewards.curriculum import Curriculum
 from rewards.meter import Meter
 from rewards.repetition import Repetition
 from rewards.rhyme import Rhyme
 from rewards.rhyme_words import RhymeWords
-from rlpoet.cli import main
+from rewards.testing.contract import check_reward
+from rlpoet.cli.main import main
+from rlpoet.cli.verbs.train import COMMAND
 from rlpoet.config import parse
 from rlpoet.errors import RlpoetError
-from rlpoet.reward_config import composed
-from rlpoet.tracking import read_jsonl
-from rlpoet.train_command import COMMAND
+from rlpoet.reporting.tracking import read_jsonl
+from rlpoet.training.rewards import composed
 from rlpoet.types import Prompt
 
 COUPLET, PAREADO, TERCET = Prompt("fr", "couplet"), Prompt("es", "pareado"), Prompt("fr", "tercet")

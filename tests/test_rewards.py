@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.adapter import as_function
-from rewards.check import BrokenContractError, check_reward
+from rewards.adapters.functions import as_function
 from rewards.compose import Gate, WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
+from rewards.testing.contract import BrokenContractError, check_reward
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.score import score_file, score_text
 from rlpoet.prosody.forms import form
-from rlpoet.scoring import score_file, score_text
 from rlpoet.types import Explained, LineScore, Prompt
 
 POEMS = {

@@ -13,13 +13,13 @@ import yaml
 from safetensors.torch import load_file
 from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
-from policies.finetune_command import COMMAND as FINETUNE
-from rlpoet.cli import main
-from rlpoet.comparison.ablate_command import COMMAND as ABLATE
-from rlpoet.comparison.compare_command import COMMAND as COMPARE
+from rlpoet.cli.main import main
+from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
+from rlpoet.cli.verbs.compare import COMMAND as COMPARE
+from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
+from rlpoet.cli.verbs.train import COMMAND as TRAIN
 from rlpoet.config import parse
-from rlpoet.gflownet import TBTrainer
-from rlpoet.train_command import COMMAND as TRAIN
+from rlpoet.training.gflownet.trainer import TBTrainer
 
 ROOT = Path(__file__).parent.parent
 SMALL = [

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from policies.causal_lm import CausalPolicy
-from policies.pretrain_command import PretrainConfig
-from policies.pretrain_run import pretrain_run, teach_marks
-from policies.school import end_words, lessons, school_pieces
-from policies.tokenizer import train_tokenizer
-from policies.verse_data import Annotated, choose_format, unplanned
-from policies.verse_format import END, SCHOOL
+from policies.formats.data import Annotated, choose_format, unplanned
+from policies.formats.tokenizer import train_tokenizer
+from policies.formats.verse import END, SCHOOL
+from policies.pretraining.rhyme_pairs import end_words, lessons, school_pieces
+from policies.pretraining.run import pretrain_run, teach_marks
+from rlpoet.cli.verbs.pretrain import PretrainConfig
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy

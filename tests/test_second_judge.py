@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rlpoet.second_judge import second_judge
+from rlpoet.evaluation.second_judge import second_judge
 
 RHYMES = {
     "fr": [

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from policies.causal_lm import CausalPolicy
-from rlpoet.credit import pinpointed
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
+from rlpoet.training.gflownet.credit import pinpointed
 from rlpoet.types import Prompt
 from tests.tiny_policy import tiny_policy
 

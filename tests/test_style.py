@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.check import check_reward
 from rewards.style import Style
-from rlpoet.cli import main
+from rewards.testing.contract import check_reward
+from rlpoet.analysis.authorship.build import build_style
+from rlpoet.analysis.authorship.features import KINDS, features, inventory, told
+from rlpoet.analysis.authorship.groups import choose_poets, split_groups
+from rlpoet.analysis.authorship.model import AVERAGE, SHIPPED, StyleModel, heard, shipped, style_model
+from rlpoet.analysis.authorship.ngrams import PhoneNgrams
+from rlpoet.analysis.authorship.sound import hear
+from rlpoet.cli.main import main
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import write_poems
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.style.build import build_style
-from rlpoet.style.features import KINDS, features, inventory, told
-from rlpoet.style.groups import choose_poets, split_groups
-from rlpoet.style.model import AVERAGE, SHIPPED, StyleModel, heard, shipped, style_model
-from rlpoet.style.ngrams import PhoneNgrams
-from rlpoet.style.sound import hear
 from rlpoet.types import Prompt
 
 HUGO = """Demain, dès l'aube, à l'heure où blanchit la campagne,

@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rewards.check import check_reward
+from rewards.testing.contract import check_reward
 from rewards.theme import Theme
-from rlpoet.cli import main
+from rlpoet.analysis.coherence import ThemeModel, coherence, theme_model
+from rlpoet.analysis.coherence.build import build_model, measure
+from rlpoet.analysis.coherence.learn import Bags, LearnOptions, LineRows, contrast, learn, once
+from rlpoet.analysis.coherence.model import SHIPPED, quantised, set_against
+from rlpoet.analysis.coherence.shuffles import auc, same_author, shuffled, stanzas_of
+from rlpoet.analysis.coherence.words import WordLines, beginnings, choose_entries, find_entry, words_apart
+from rlpoet.cli.main import main
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import write_poems
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.theme import ThemeModel, coherence, theme_model
-from rlpoet.theme.build import build_model, measure
-from rlpoet.theme.learn import Bags, LearnOptions, LineRows, contrast, learn, once
-from rlpoet.theme.model import SHIPPED, quantised, set_against
-from rlpoet.theme.shuffles import auc, same_author, shuffled, stanzas_of
-from rlpoet.theme.words import WordLines, beginnings, choose_entries, find_entry, words_apart
 from rlpoet.types import Prompt
 
 SOUNDS = [a + b for a in "bdfglmnprt" for b in ("a", "i", "o", "ou")]  # one syllable each, so that all stanzas have one form

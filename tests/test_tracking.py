@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from rlpoet.errors import RlpoetError
-from rlpoet.tracking import Tracker, read_jsonl
+from rlpoet.reporting.tracking import Tracker, read_jsonl
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,15 @@ from test_runs import SMALL
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
-from rlpoet.best_of_n import BestOfN, best_of_n
-from rlpoet.cli import main
+from rlpoet.cli.main import main
+from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError
-from rlpoet.objectives import target_log_reward, vargrad
-from rlpoet.rejection import RejectionOptions, RejectionTrainer, check_rejection, chosen_rows
 from rlpoet.text import split_poem
-from rlpoet.train_command import TrainConfig
-from rlpoet.trainers import BASELINES, check_baseline
-from rlpoet.trl_baselines import TRLOptions, TRLTrainer
+from rlpoet.training.baselines.best_of_n import BestOfN, best_of_n
+from rlpoet.training.baselines.build import BASELINES, check_baseline
+from rlpoet.training.baselines.rejection import RejectionOptions, RejectionTrainer, check_rejection, chosen_rows
+from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer
+from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
 from rlpoet.types import Prompt
 
 OPENED = Prompt("fr", "couplet", None, ("Les sanglots longs",))

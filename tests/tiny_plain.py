@@ -9,7 +9,7 @@ from tiny_policy import BAUDELAIRE, VERLAINE
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from policies.model_files import quiet
+from policies.loading.files import quiet
 
 EOT = "<|endoftext|>"
 

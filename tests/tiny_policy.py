@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 
 from policies.causal_lm import CausalPolicy
-from policies.pretrain import SIZES, Size, build_model
-from policies.tokenizer import train_tokenizer
-from policies.verse_data import Annotated, choose_format
+from policies.formats.data import Annotated, choose_format
+from policies.formats.tokenizer import train_tokenizer
+from policies.pretraining.model import SIZES, Size, build_model
 from rlpoet.prosody.annotate import annotate
 
 VERLAINE = ("Les sanglots longs", "Des violons", "De l'automne", "Blessent mon cœur", "D'une langueur", "Monotone.")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlpoet.commands.corpus import CorpusConfig
+from rlpoet.cli.verbs.corpus import CorpusConfig
 from rlpoet.corpus.clean import cleaned, is_prose
 from rlpoet.corpus.picture import corpus_tables, write_picture
 from rlpoet.corpus.poem import Poem, deduplicated, split_poems
@@ -16,7 +16,7 @@ from rlpoet.corpus.read import Columns, poems_of, write_poems
 from rlpoet.corpus.statistics import statistics
 from rlpoet.corpus.where import select
 from rlpoet.errors import RlpoetError
-from rlpoet.render import console
+from rlpoet.reporting.poems import console
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from rlpoet.languages import code_of
-from rlpoet.prosody import fr_cesure
+from rlpoet.prosody.fr import caesura as fr_cesure
 from rlpoet.prosody.meter import scan
 
 HALVES = {14: 7}  # Spanish: the alejandrino; the endecasílabo has accents in place of a caesura

@@ -2,7 +2,7 @@
 
 Nothing here decides. What is heard, what counts and why comes from the language's ``Verse``; this module asks each of
 its seams once and lays the answers side by side, so that any language with those seams can be explained.
-``rlpoet.render_explain`` draws the result and ``dataclasses.asdict`` is its JSON.
+``rlpoet.reporting.explanations`` draws the result and ``dataclasses.asdict`` is its JSON.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ class LineExplained:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from rlpoet.render_explain import LineView  # here: what is heard does not depend on how it is drawn
-        from rlpoet.render_notebook import terminal_cell
+        from rlpoet.reporting.explanations import LineView
+        from rlpoet.reporting.notebook import terminal_cell
 
         return terminal_cell(LineView(self))
 
@@ -94,8 +94,8 @@ class RhymeExplained:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        from rlpoet.render_explain import RhymeView  # here: what is heard does not depend on how it is drawn
-        from rlpoet.render_notebook import terminal_cell
+        from rlpoet.reporting.explanations import RhymeView
+        from rlpoet.reporting.notebook import terminal_cell
 
         return terminal_cell(RhymeView(self))
 

@@ -1,0 +1,1 @@
+"""benchmarks: say in one sentence what is in this room."""

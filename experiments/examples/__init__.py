@@ -1,0 +1,1 @@
+"""examples: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""interop: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""reward: say in one sentence what is in this room."""

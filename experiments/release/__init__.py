@@ -1,0 +1,1 @@
+"""release: say in one sentence what is in this room."""

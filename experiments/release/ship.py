@@ -1,0 +1,158 @@
+"""Put the policy of a training run, or the mean of several, where the package ships it, in bfloat16, with a card of their figures.
+
+python -m experiments.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from experiments.release.average import mean_weights
+from experiments.studies.quatrains import figures
+from policies.causal_lm import CausalPolicy
+from policies.loading.files import SHIPPED
+from rlpoet.cli.verbs.train import TrainConfig
+
+NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
+ROWS = {
+    "rhyme_pairs": "scheme pairs that rhyme",
+    "lines_in_meter": "lines in meter",
+    "perfect_stanzas": "perfect poems",
+    "prior_nll_per_token": "nats per token under the prior",
+    "distinct_end_words": "distinct line-ending words",
+}
+
+
+RECIPE = (
+    "rewards",
+    "beta",
+    "learning_rate",
+    "prompts_per_step",
+    "drill",
+    "drill_by",
+    "pinpoint",
+    "announce",
+    "end_words",
+    "favour",
+)  # named, lest a default changes
+
+
+def command_of(config: dict[str, Any]) -> str:
+    """The command that starts such a run: its recipe, and what else differs from the defaults."""
+    usual = yaml.safe_load(yaml.safe_dump(_plain(TrainConfig())))
+    words = ["rlpoet", "train"]
+    for name, value in config.items():
+        if name in ("output_dir", "resume", "policy") or (value == usual.get(name) and name not in RECIPE):
+            continue
+        if isinstance(value, dict):
+            words += [
+                part
+                for key, own in value.items()
+                if name in RECIPE or own != usual[name].get(key)
+                for part in (f"--{name}.{key}", str(own))
+            ]
+        elif isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--no_{name}")
+        elif isinstance(value, list):
+            words += [f"--{name}", json.dumps(value)]
+        else:
+            words += [f"--{name}", str(value)]
+    return shlex.join(words)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    return {
+        name: dict(value) if hasattr(value, "items") else list(value) if isinstance(value, tuple) else value
+        for name, value in vars(config).items()
+    }
+
+
+def card(lang: str, config: dict[str, Any], results: Sequence[dict[str, Any]], figures: Mapping[str, Mapping[str, float]]) -> str:
+    """The model card: front matter, data, command, figures of each run before and after, and of what ships beside its prior.
+
+    Args:
+        config: of the first run.
+        figures: of ``prior`` and ``policy``, by ``experiments.studies.quatrains.figures``.
+    """
+    name = NAMES.get(lang, lang)
+    seeds = ", ".join(str(result["seed"]) for result in results)
+    commits = ", ".join(sorted({result["commit"] for result in results}))
+    mean = f"The weights are the mean of {len(results)} such runs, seeds {seeds}. " if len(results) > 1 else f"Seed {seeds}. "
+    runs = "\n".join(
+        f"| {result['seed']} | "
+        + " | ".join(f"{result['before'][key]:.3f} -> {result['after'][key]:.3f}" for key in ROWS if key in result["before"])
+        + " |"
+        for result in results
+    )
+    heads = [told for key, told in ROWS.items() if key in results[0]["before"]]
+    sides = figures["prior"], figures["policy"]
+    shipped = "\n".join(f"| {told} | {sides[0][key]:.3f} | {sides[1][key]:.3f} |" for key, told in ROWS.items() if key in sides[0])
+    return f"""---
+language: {lang}
+license: apache-2.0
+library_name: transformers
+pipeline_tag: text-generation
+tags: [poetry, rlpoet, reinforcement-learning]
+---
+# rlpoet {name} rhyming policy
+
+The shipped {name} prior (`policies/pretrained/{lang}`, whose card says what it was trained on), trained by
+trajectory balance to rhyme and keep its meter. `rlpoet generate` uses it; marks and word order are the prior's.
+
+## Training
+
+    {command_of(config)}
+
+{mean}Commit {commits}; {results[0]["steps"]} steps, {results[0]["fresh_samples"]:,} fresh poems and
+some {max(result["seconds"] for result in results):.0f} s of training a run. No poem was read: the models learned from their own texts
+and the rewards. `python -m experiments.ship RUN ...` made this folder.
+
+## Figures
+
+{results[0]["before"]["n"]:.0f} fresh poems before and after each run, forms {", ".join(results[0]["forms"])}, temperature 1,
+measured by the run:
+
+| seed | {" | ".join(heads)} |
+|{" --- |" * (len(heads) + 1)}
+{runs}
+
+What ships: {figures["policy"]["n"]:.0f} poems of each side, the same forms, 20 authors and none, temperature 1, seed 7
+(`python -m experiments.quatrains`):
+
+| | prior | this policy |
+| --- | --- | --- |
+{shipped}
+
+## Limits
+
+Rhyme and length are what was paid for. It makes no sense for long, and keeps the views and the spelling of verse from before 1930.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=Path, nargs="+")
+    args = parser.parse_args()
+    results = [json.loads((run / "result.json").read_text(encoding="utf-8")) for run in args.runs]
+    config = yaml.safe_load((args.runs[0] / "config.yaml").read_text(encoding="utf-8"))
+    lang = results[0]["lang"]
+    folder = SHIPPED / f"{lang}-{results[0]['algo']}"
+    policies = [CausalPolicy.load(run / "policy") for run in args.runs]
+    policies[0].model.load_state_dict(mean_weights([(1.0, own.model.state_dict()) for own in policies]))
+    policies[0].save(str(folder), dtype=torch.bfloat16)
+    told = {side: figures(CausalPolicy.load(name, seed=7)) for side, name in (("prior", lang), ("policy", str(folder)))}
+    (folder / "README.md").write_text(card(lang, config, results, told), encoding="utf-8")
+    sys.stdout.write(f"{folder}\n{json.dumps(told)}\n")
+
+
+if __name__ == "__main__":
+    main()

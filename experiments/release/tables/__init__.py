@@ -1,0 +1,1 @@
+"""tables: say in one sentence what is in this room."""

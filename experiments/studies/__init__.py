@@ -1,0 +1,1 @@
+"""studies: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""ppo_against_trl: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""decoding: say in one sentence what is in this room."""

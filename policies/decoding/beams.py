@@ -1,0 +1,74 @@
+"""Beam search: the likeliest poems instead of drawn ones, on the same decoders and grammar as sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from policies.decoding.sampler import Decoding, Grammar, decoder_for, right_padded
+
+
+@torch.inference_mode()
+def beam_tokens(
+    model: PreTrainedModel,
+    prompt: Sequence[int],
+    decoding: Decoding,
+    *,
+    end: int,
+    pad: int,
+    n: int = 1,
+    dtype: torch.dtype | None = None,
+    grammar: Grammar | None = None,
+    shape: Callable[[list[list[int]], Tensor], Tensor] | None = None,
+) -> list[list[int]]:
+    """The ``n`` best continuations of one prompt among ``decoding.beams`` kept at a time, best first.
+
+    A hypothesis is worth the sum of its log-probabilities: poems of one form are of about one length, so nothing is
+    normalised. Finished ones wait; the search ends when no live one can overtake the worst of the best ``beams``.
+
+    Args:
+        grammar: made for ``decoding.beams`` rows.
+    """
+    beams = decoding.beams
+    decoder = decoder_for(model, dtype)
+    ids, lengths = right_padded([prompt] * beams, pad, next(model.parameters()).device)
+    logits = decoder.start(ids, lengths, len(prompt) + decoding.max_new_tokens)
+    worth = torch.full((beams,), -torch.inf)
+    worth[0] = 0.0  # all rows are alike yet: only one may branch
+    rows: list[list[int]] = [[] for _ in range(beams)]
+    done: list[tuple[float, list[int]]] = []
+    for _ in range(decoding.max_new_tokens):
+        logits = logits.float()
+        if shape is not None:
+            logits = shape([[*prompt, *row] for row in rows], logits)
+        logits[:, pad] = -torch.inf
+        if grammar is not None:
+            grammar.allow(logits)
+        totals = worth[:, None] + logits.log_softmax(-1).cpu()
+        best, at = totals.flatten().topk(min(2 * beams, totals.numel()))
+        chosen: list[tuple[float, int, int]] = []
+        for value, place in zip(best.tolist(), at.tolist(), strict=True):
+            row, token = divmod(place, totals.shape[1])
+            if value == -torch.inf:
+                continue
+            if token == end:
+                done.append((value, [*rows[row], end]))
+            elif len(chosen) < beams:
+                chosen.append((value, row, token))
+        done = sorted(done, key=lambda item: -item[0])[:beams]
+        if not chosen or (len(done) == beams and chosen[0][0] <= done[-1][0]):
+            break
+        chosen += [(-torch.inf, row, token) for _, row, token in [chosen[-1]] * (beams - len(chosen))]
+        origins, tokens = [row for _, row, _ in chosen], [token for _, _, token in chosen]
+        rows = [[*rows[row], token] for row, token in zip(origins, tokens, strict=True)]
+        worth = torch.tensor([value for value, _, _ in chosen])
+        if grammar is not None:
+            grammar.keep(origins)
+            grammar.advance(tokens)
+        decoder.reorder(torch.tensor(origins, device=ids.device))
+        logits = decoder.step(torch.tensor(tokens, device=ids.device))
+    unfinished = sorted(zip(worth.tolist(), rows, strict=True), key=lambda item: -item[0])
+    return [row for _, row in [*done, *unfinished][:n]]

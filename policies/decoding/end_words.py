@@ -1,0 +1,41 @@
+"""Lines that end in a given word, by a policy that writes each line from its end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from policies.decoding.sampler import Decoding, sample_tokens
+from rlpoet.text import split_poem
+from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from policies.causal_lm import CausalPolicy
+
+
+def lines_ending(policy: CausalPolicy, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str]:
+    """For each prompt the next line, drawn at temperature 1 after its tail mark and ``words``; empty where no line came of it.
+
+    Args:
+        prompts: the lines before are their opening.
+        words: the end of each line, with the sign that follows it if any.
+    """
+    script = policy.script
+    asked = [script.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
+    forced = [ids[:-1] for ids in script.many_ids(asked)]  # less END
+    starts = [policy.start_ids(prompt) for prompt in prompts]
+    grammar = script.grammar(prompts, policy.model.config.vocab_size)
+    n_marks = int(getattr(policy.format, "plans", False))
+    for place in range(n_marks + 1):  # after the mark of the tail and the first piece the grammar is inside the line
+        grammar.advance([ids[place] for ids in forced])
+    begun = [[*start, *ids] for start, ids in zip(starts, forced, strict=True)]
+    new = sample_tokens(
+        policy.model, begun, Decoding(max_new_tokens=script.line_room), end=script.end, pad=script.pad,
+        generator=policy.generator, dtype=policy.precision, grammar=grammar,
+    )  # fmt: skip
+    lines = []
+    for prompt, ids, tokens in zip(prompts, begun, new, strict=True):
+        stop = next((i for i, token in enumerate(tokens) if script.ends_line(token)), None)
+        found = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
+        lines.append(found[len(prompt.opening)] if len(found) == len(prompt.opening) + 1 else "")
+    return lines

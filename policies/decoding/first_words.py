@@ -1,0 +1,85 @@
+"""First lines that begin with given words.
+
+A policy that writes forward simply goes on. One that writes every line from its end cannot: it draws many first lines, each
+is cut after every word, the given words are put where the rest of it stood, and it is asked how likely it is to go on from
+the cut with just these words and then end the line. Lines are drawn by that likelihood: importance sampling of
+p(line | it begins so). Lines of the form's length come first.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import torch
+
+from policies.causal_lm import CausalPolicy
+from policies.decoding.sampler import Decoding, sample_tokens
+from rlpoet.errors import RlpoetError
+from rlpoet.prosody.forms import form
+from rlpoet.prosody.meter import in_meter
+from rlpoet.types import Prompt
+
+CANDIDATES = 128
+MOST_SCORED = 512
+
+
+def first_lines(policy: CausalPolicy, prompt: Prompt, words: str, n: int = 1, *, temperature: float = 1.0) -> list[str]:
+    """``n`` first lines of a poem that begin with ``words``.
+
+    Args:
+        prompt: the poem; its own opening lines are not looked at.
+        temperature: of the candidates; below 1 also sharpens the choice among them.
+
+    Raises:
+        RlpoetError: no word in ``words``, or more than a line holds.
+    """
+    given = words.split()
+    if not any(map(str.isalnum, words)):
+        raise RlpoetError(f"prompt {words!r}: no word in it; expected the first words of a poem.")
+    asked = form(prompt.form, prompt.lang)
+    lengths = asked.meters[0]
+    if in_meter(words, prompt.lang, lengths):
+        return [words] * n
+    bare = Prompt(prompt.lang, prompt.form, prompt.author)
+    if getattr(policy.format, "order", "forward") != "backward":
+        return [_go_on(policy, bare, words, temperature) for _ in range(n)]
+    drawn = policy.sample([bare], CANDIDATES, temperature=max(temperature, 0.3))
+    lines = []
+    for text in drawn.texts:
+        rest = text.split("\n", 1)[0].split()
+        lines += [" ".join([*given, *rest[cut:]]) for cut in range(1, len(rest))]
+    lines = list(dict.fromkeys(lines))
+    fitting = [line for line in lines if in_meter(line, prompt.lang, lengths)]
+    chosen = (fitting or lines)[:MOST_SCORED]
+    if not chosen:
+        raise RlpoetError(f"prompt {words!r}: found no line that goes on from it; expected fewer words, or a policy that writes.")
+    worth = fit_of_words(policy, prompt, words, chosen) / max(temperature, 0.1)
+    picks = torch.multinomial(worth.softmax(0), min(n, len(chosen)), generator=policy.generator).tolist()
+    return [chosen[picks[i % len(picks)]] for i in range(n)]
+
+
+def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequence[str]) -> torch.Tensor:
+    """Log-probability, ``(len(lines),)``, nats, that a first line goes on with ``words`` and then is over, given its rest."""
+    bare = Prompt(prompt.lang, prompt.form, prompt.author)
+    rollout = policy.write([bare] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
+    with torch.no_grad():
+        log_p = policy.log_prob(rollout).cpu()
+    ends = rollout.line_ends[:, :1]  # (N, 1), the last token of the first line
+    place = torch.arange(log_p.shape[1])[None]
+    is_text = ~torch.isin(rollout.ids, torch.tensor(list(policy.script.marks))) & (place <= ends)
+    to_come = is_text.flip(1).cumsum(1).flip(1)  # (N, S): pieces of words from here to the end of the line
+    return log_p.masked_fill((to_come > policy.script.n_tokens(words)) | (place > ends + 1), 0.0).sum(1)
+
+
+def _go_on(policy: CausalPolicy, prompt: Prompt, words: str, temperature: float) -> str:
+    """The first line a forward policy makes of its first words."""
+    script, ids = policy.script, policy.start_ids(prompt)
+    draw = functools.partial(sample_tokens, policy.model, end=script.end, pad=script.pad, generator=policy.generator)
+    if getattr(policy.format, "plans", False):  # the line names its rhyme before its words
+        grammar = script.grammar([prompt], policy.model.config.vocab_size)
+        ids += draw([ids], Decoding(temperature=temperature, max_new_tokens=1), grammar=grammar)[0]
+    ids += script.many_ids([words])[0]
+    rest = draw([ids], Decoding(temperature=temperature, max_new_tokens=script.line_room))[0]
+    stop = next((i for i, token in enumerate(rest) if script.ends_line(token)), len(rest))
+    return script.read([*ids, *rest[:stop]]).strip().split("\n")[0]

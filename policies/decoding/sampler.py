@@ -1,0 +1,222 @@
+"""Draw token sequences from a causal LM, fast on a CPU.
+
+A plain Llama is stepped by hand (``policies.llama.decoder``); any other Hugging Face causal LM through its own forward
+and cache. PAD can never be drawn: a policy allowed to would use it as a free stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import PreTrainedModel
+
+from policies.llama import sampling_kernels as kernels
+from policies.llama.decoder import LlamaDecoder, can_step
+
+
+class Decoder(Protocol):
+    """A model with its caches: rows of prompts, extended a token at a time."""
+
+    def start(self, ids: Tensor, lengths: Tensor, room: int) -> Tensor: ...
+    def keep(self, rows: Tensor) -> None: ...
+    def reorder(self, rows: Tensor) -> None: ...
+    def step(self, tokens: Tensor) -> Tensor: ...
+
+
+class Grammar(Protocol):
+    """Rules of what may follow, one state a row (``policies.formats.grammar``)."""
+
+    def allow(self, logits: Tensor) -> None: ...
+    def advance(self, tokens: Sequence[int]) -> None: ...
+    def keep(self, rows: Sequence[int]) -> None: ...
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How to draw.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the likeliest token.
+        top_k: only the k likeliest tokens, 0 for all.
+        top_p: only the smallest set whose probability reaches p, 1 for all.
+        max_new_tokens: longest continuation, END included.
+        beams: keep the likeliest so many continuations instead of drawing (``policies.decoding.beams``); 0 draws.
+        repetition_penalty: divides the odds of pieces that stand in the row already (Keskar et al. 2019), 1 for none.
+        no_repeat_ngram: no run of so many pieces twice in a row, 0 for no limit.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    max_new_tokens: int = 128
+    beams: int = 0
+    repetition_penalty: float = 1.0
+    no_repeat_ngram: int = 0
+
+
+def decoder_for(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Decoder:
+    """The fast way through a model if there is one, else its own."""
+    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return LlamaDecoder(bare, dtype) if can_step(bare) else HubDecoder(model)
+
+
+def right_padded(prompts: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Prompts as ``(B, S)`` and their lengths ``(B,)``."""
+    lengths = torch.tensor([len(p) for p in prompts], device=device)
+    ids = torch.full((len(prompts), int(lengths.max())), pad, dtype=torch.long, device=device)
+    for row, prompt in enumerate(prompts):
+        ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
+    return ids, lengths
+
+
+@torch.inference_mode()
+def sample_tokens(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    *,
+    end: int,
+    pad: int,
+    generator: torch.Generator | None = None,
+    dtype: torch.dtype | None = None,
+    grammar: Grammar | None = None,
+    shape: Callable[[list[list[int]], Tensor], Tensor] | None = None,
+    watch: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[list[int]]:
+    """Continuations of each prompt, without the prompt; END kept where the policy wrote it.
+
+    Args:
+        prompts: token ids, any lengths, none empty.
+        end: id that ends a sequence.
+        pad: id that is never drawn.
+        generator: source of randomness, on the CPU.
+        dtype: precision of the fast path; None keeps the model's own.
+        grammar: what may come next, row by row; None allows everything but PAD.
+        shape: changes the logits ``(B, V)`` knowing what each live row holds so far, prompt included
+        (``policies.decoding.logits_processors``).
+        watch: told of every row and token as it is drawn.
+        progress: told how many rows are done, and how many there are, whenever a row ends.
+    """
+    if not prompts:
+        return []
+    device = next(model.parameters()).device
+    decoder = decoder_for(model, dtype)
+    distinct = {prompt: i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    ids, lengths = right_padded(list(distinct), pad, device)
+    logits = decoder.start(ids, lengths, int(lengths.max()) + decoding.max_new_tokens)  # (prompts, V)
+    if len(distinct) < len(prompts):  # poems of one prompt: it is read once
+        copies = torch.tensor([distinct[tuple(prompt)] for prompt in prompts], device=device)
+        decoder.reorder(copies)
+        logits = logits[copies]  # (B, V)
+    rows = list(range(len(prompts)))  # which prompt each live row continues
+    out: list[list[int]] = [[] for _ in prompts]
+    for step in range(decoding.max_new_tokens):
+        if shape is not None:
+            logits = shape([[*prompts[row], *out[row]] for row in rows], logits.float())
+        logits[:, pad] = -torch.inf
+        if grammar is not None:
+            grammar.allow(logits)
+        tokens = draw(logits, decoding, generator)  # (B,)
+        drawn = tokens.tolist()
+        if grammar is not None:
+            grammar.advance(drawn)
+        for row, token in zip(rows, drawn, strict=True):
+            out[row].append(token)
+            if watch is not None:
+                watch(row, token)
+        live = [i for i, token in enumerate(drawn) if token != end]
+        if progress is not None and len(live) < len(rows):
+            progress(len(prompts) - len(live), len(prompts))
+        if not live or step + 1 == decoding.max_new_tokens:
+            break
+        if len(live) < len(rows):
+            keep = torch.tensor(live, device=device)
+            decoder.keep(keep)
+            if grammar is not None:
+                grammar.keep(live)
+            rows, tokens = [rows[i] for i in live], tokens[keep]
+        logits = decoder.step(tokens)
+    return out
+
+
+def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) -> Tensor:
+    """One token a row, ``(B,)``, from ``(B, V)`` logits.
+
+    Inverse-CDF sampling in two steps, first a class of pieces and then one in it: a thirtieth of ``torch.multinomial`` on a CPU.
+    """
+    if decoding.temperature == 0:
+        return logits.argmax(-1)
+    if decoding.temperature != 1.0:
+        logits = logits.float() / decoding.temperature
+    if decoding.top_k:
+        kth = logits.topk(min(decoding.top_k, logits.shape[-1]), dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < kth, -torch.inf)
+    if decoding.top_p < 1.0:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        p = ordered.softmax(-1, dtype=torch.float32)
+        beyond = (p.cumsum(-1) - p) >= decoding.top_p  # the token that crosses p stays
+        logits = logits.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), -torch.inf)
+    uniform = torch.rand(len(logits), generator=generator)
+    if logits.device.type != "cpu":
+        return _draw_anywhere(logits, uniform.to(logits.device))
+    if logits.dtype not in (torch.float32, torch.bfloat16):
+        logits = logits.float()
+    drawn = torch.empty(len(logits), dtype=torch.long)
+    kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), drawn.numpy())
+    return drawn
+
+
+def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:
+    """What ``kernels.draw`` does, in torch alone; its classes are runs of pieces."""
+    p = logits.float().softmax(-1)  # (B, V)
+    blocks = F.pad(p, (0, -p.shape[1] % kernels.CLASSES)).view(len(p), -1, kernels.CLASSES)
+    mass = blocks.sum(-1).cumsum(-1)  # (B, V / CLASSES)
+    point = uniform[:, None] * mass[:, -1:]
+    # right=True skips what has no probability, whose cumulative sum equals its neighbour's
+    block = torch.searchsorted(mass, point, right=True).clamp_max(mass.shape[1] - 1)  # (B, 1)
+    within = blocks.gather(1, block[:, :, None].expand(-1, 1, kernels.CLASSES)).squeeze(1).cumsum(-1)  # (B, CLASSES)
+    rest = (point - (mass.gather(1, block) - within[:, -1:])).clamp_min(0.0)
+    rest = torch.minimum(rest, within[:, -1:] * (1 - 1e-6))  # rounding must not step past the last piece with probability
+    return (block * kernels.CLASSES + torch.searchsorted(within, rest, right=True).clamp_max(kernels.CLASSES - 1)).squeeze(1)
+
+
+class HubDecoder:
+    """Any Hugging Face causal LM through its own forward; prompts are padded on the left."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self.model = model
+
+    def start(self, ids: Tensor, lengths: Tensor, room: int) -> Tensor:
+        shift = ids.shape[1] - lengths
+        place = torch.arange(ids.shape[1], device=ids.device)[None] - shift[:, None]  # (B, S), negative on padding
+        self.mask = (place >= 0).long()
+        moved = ids.gather(1, place.clamp_min(0))
+        self.position = lengths.clone()
+        answer = self.model(input_ids=moved, attention_mask=self.mask, position_ids=place.clamp_min(0), use_cache=True)
+        self.cache = answer.past_key_values
+        return answer.logits[:, -1].float()
+
+    def keep(self, rows: Tensor) -> None:
+        self.cache.batch_select_indices(rows)
+        self.mask, self.position = self.mask[rows], self.position[rows]
+
+    def reorder(self, rows: Tensor) -> None:
+        self.keep(rows)
+
+    def step(self, tokens: Tensor) -> Tensor:
+        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
+        answer = self.model(
+            input_ids=tokens[:, None],
+            attention_mask=self.mask,
+            position_ids=self.position[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
+        )
+        self.position = self.position + 1
+        return answer.logits[:, -1].float()

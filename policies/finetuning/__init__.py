@@ -1,0 +1,1 @@
+"""finetuning: say in one sentence what is in this room."""

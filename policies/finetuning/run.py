@@ -1,0 +1,313 @@
+"""One fine-tuning run from files to files: read, measure, train, measure again, save, show both."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from policies.causal_lm import CausalPolicy
+from policies.decoding.sampler import Decoding
+from policies.finetuning.card import write_card
+from policies.finetuning.parts import add_authors, batches, freeze, frozen_parts, n_batches, new_authors, optimizer, training_rows
+from policies.finetuning.samples import Samples
+from policies.formats.codec import load_format
+from policies.formats.data import Annotated, annotate_all, bos_id, encode
+from policies.formats.plain import PlainFormat
+from policies.likelihood import LONGEST, Excerpt, excerpts_of, listened, printed, row_nats
+from policies.loading.adapters import add_lora, open_in_four_bits, parse_lora, save_adapter
+from policies.loading.files import find_model, open_tokenizer
+from policies.loss_chart import loss_figure
+from policies.training_loop import COSINE, Patience, Schedule, checkpoint_step, learn
+from rlpoet.cli.verbs.finetune import FinetuneConfig
+from rlpoet.corpus import Poem, read_poems, select, split_poems
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.form import measure
+from rlpoet.files import write_atomically
+from rlpoet.machine import AUTO, PRECISIONS, precision_of
+from rlpoet.phonology import phonology
+from rlpoet.prosody.forms import form
+from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.types import Prompt
+
+CHECKPOINT, BEST, BEFORE = "checkpoint.pt", "best.pt", "before.json"
+EPOCHS = 3.0  # where no budget is given
+HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
+BITS = "eval/bits_per_char"
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """Poems that are measured and never learned: rows to weigh, and the characters they stand for."""
+
+    rows: tuple[Excerpt, ...]
+    characters: int
+
+    def bits(self, policy: CausalPolicy) -> float:
+        """Bits per character as printed; see ``policies.likelihood``."""
+        return sum(row_nats(policy.model, self.rows, pad=policy.pad)) / math.log(2) / self.characters
+
+
+def finetune_run(config: FinetuneConfig) -> int:
+    """Train, measure and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    check(config)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    torch.manual_seed(config.seed)
+    folder, out = Path(config.output_dir), Console(stderr=True)
+    if config.resume and not (folder / CHECKPOINT).exists():
+        raise RlpoetError(f"--resume: no {CHECKPOINT} in {folder}; expected a run that was stopped. Start one without --resume.")
+    if not config.resume:
+        if (folder / "metrics.jsonl").exists():  # the tracker would say so too, an hour of listening later
+            raise RlpoetError(f"{folder}: holds a run already; expected a new folder. Go on with --resume, or choose another --output_dir.")
+        for name in (CHECKPOINT, BEST):
+            (folder / name).unlink(missing_ok=True)
+    policy = open_base(config)
+    for name in config.forms:
+        form(name, policy.lang)
+    poems = select(read_poems(config.data), config.where)
+    train, held_poems = read_verse(poems, config, policy.lang, folder, out)
+    names = new_authors(policy, train, most=config.new_authors)
+    frozen = frozen_parts(config.freeze)
+    if names and "embeddings" in frozen and not isinstance(policy.format, PlainFormat):
+        out.print(f"{len(names)} new authors get no mark: embeddings are frozen.")
+        names = []
+    marks = add_authors(policy, names)
+    if names:
+        out.print(f"new authors: {', '.join(names)}", highlight=False)
+    adapter = None
+    if config.lora:
+        adapter = add_lora(policy.model, parse_lora(config.lora), targets=config.lora_target, tokens=marks)
+    else:
+        freeze(policy.model, frozen)
+    n_trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
+
+    window = min(config.window, longest_row(policy))
+    learn_headers = not isinstance(policy.format, PlainFormat)
+    rows = training_rows(
+        encode(train, policy.format, policy.tokenizer), bos=bos_id(policy.tokenizer), window=window, learn_headers=learn_headers
+    )
+    held, some_held = held_out(policy, held_poems, window)
+    steps = schedule_steps(config, len(rows))
+    schedule = Schedule(
+        minutes=config.minutes, steps=steps, learning_rate=config.learning_rate, weight_decay=config.weight_decay, curve=COSINE,
+        warmup_steps=round(config.warmup_ratio * steps) if steps else 20, seed=config.seed, window=window,
+    )  # fmt: skip
+    n_parameters = sum(p.numel() * (1 if p.is_floating_point() else 2) for p in policy.model.parameters())  # two four-bit numbers a byte
+    precision, pace = precision_of(config.precision, policy.model)
+    if pace is not None:
+        out.print(pace.line(), highlight=False)
+    out.print(
+        f"{n_trained:,} of {n_parameters:,} parameters trained; {len(train)} poems in {len(rows)} rows, "
+        f"{len(held_poems)} held out; {f'{steps} updates' if steps else f'{config.minutes:g} minutes'}",
+        highlight=False,
+    )
+    samples = Samples(config, policy, train)
+    tracker = Tracker(folder, report_to=config.report_to, resume_step=checkpoint_step(folder / CHECKPOINT) if config.resume else None)
+    with tracker:
+        if config.resume:
+            before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
+        else:
+            tracker.config(config)
+            before = figures(policy, held, config)
+            write_atomically(folder / BEFORE, json.dumps(before, ensure_ascii=False))
+            tracker.scalars(0, {BITS: before.get("bits_per_char")})
+            samples.write(policy, "before", folder, tracker, out, step=0)
+
+        def evaluate() -> dict[str, float]:
+            return {BITS: some_held.bits(policy)} if some_held.rows else {}
+
+        with progress(out) as bar:
+            task = bar.add_task("training", total=1.0)
+
+            def report(step: int, numbers: dict[str, float]) -> None:
+                tracker.scalars(step, numbers)
+                if "train/loss" in numbers:
+                    words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
+                    bar.update(task, completed=numbers["train/progress"], description=words)
+                elif numbers:
+                    out.print(f"step {step}  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), highlight=False)
+
+            fed = batches(rows, batch_size=config.batch_size, pad=policy.pad, seed=config.seed, by_length=config.group_by_length)
+            try:
+                done = learn(
+                    policy.model, fed,
+                    [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
+                    checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate, every=config.save_steps, logging=config.logging_steps,
+                    accumulate=config.gradient_accumulation_steps, clip=config.max_grad_norm, bf16=precision == torch.bfloat16,
+                    patience=Patience(BITS, config.patience, folder / BEST),
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                bar.stop()
+                save(policy, adapter, config, folder)
+                samples.write(policy, "interrupted", folder, tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
+                out.print(f"Interrupted; saved in {folder}. The same command with --resume goes on.")
+                return 130
+        save(policy, adapter, config, folder)
+        reopened = CausalPolicy.load(folder, seed=config.seed, lang=policy.lang)  # what is measured and shown is what was saved
+        reopened.model.to(next(policy.model.parameters()).device)
+        after = figures(reopened, held, config)
+        step = int(done["steps"])
+        samples.write(reopened, "after", folder, tracker, out, step=step)
+        result = {
+            "policy": config.policy, "lang": policy.lang, "how": how(config), "parameters": n_parameters, "parameters_trained": n_trained,
+            "poems": {"train": len(train), "validation": len(held_poems)}, "new_authors": names,
+            "tokens_seen": int(done["tokens"]), "epochs": round(done["epochs"], 3), "steps": step, "seconds": round(done["seconds"], 1),
+            "stopped_early": bool(done["stopped_early"]), "best_bits_per_char": done.get("best"), "seed": config.seed,
+            "before": before, "after": after,
+        }  # fmt: skip
+        tracker.result(result)
+        figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), before.get("bits_per_char"), after.get("bits_per_char"), step)
+        figure.savefig(folder / "loss.png", dpi=120)
+        tracker.figure(step, "loss", figure)
+    write_card(folder, result, dataclasses.asdict(config))
+    for name, value in after.items():
+        out.print(
+            f"{name.replace('_', ' ')}: {before[name]:.3f} -> {value:.3f}" if name in before else f"{name}: {value:.3f}", highlight=False
+        )
+    out.print(f"saved in {folder}: samples.txt, loss.png, result.json. Write with: rlpoet generate --policy {folder}", soft_wrap=True)
+    return 0
+
+
+def check(config: FinetuneConfig) -> None:
+    """Refuse what would fail later.
+
+    Raises:
+        RlpoetError, UnknownName: a field that cannot be meant.
+    """
+    at_least_one = ("batch_size", "gradient_accumulation_steps", "save_steps", "logging_steps", "n_samples")
+    for name in at_least_one:
+        if getattr(config, name) < 1:
+            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
+    not_negative = ("epochs", "max_steps", "minutes", "weight_decay", "max_grad_norm", "patience", "eval_samples", "new_authors", "threads")
+    for name in not_negative:
+        if not getattr(config, name) >= 0:
+            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
+    if not config.learning_rate > 0:
+        raise RlpoetError(f"--learning_rate: {config.learning_rate}; expected more than 0.")
+    if config.window < 16:
+        raise RlpoetError(f"--window: {config.window}; expected 16 tokens or more.")
+    for name in ("validation", "warmup_ratio"):
+        if not 0 <= getattr(config, name) < 1:
+            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected a share in [0, 1).")
+    if config.precision not in (AUTO, *PRECISIONS):
+        raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
+    if config.dtype not in ("bf16", "fp32"):
+        raise UnknownName("dtype", config.dtype, ("bf16", "fp32"))
+    known = {item.name for item in dataclasses.fields(Decoding)}
+    for name in config.sampling:
+        if name not in known:
+            raise UnknownName("sampling", name, known)
+    if config.lora:
+        parse_lora(config.lora)
+        if config.freeze:
+            raise RlpoetError("--freeze: given with --lora; expected one of them. An adapter leaves every weight of its base as it is.")
+    elif config.qlora or config.merge:
+        raise RlpoetError(f"--{'qlora' if config.qlora else 'merge'}: given without --lora; expected both, such as --lora r=16.")
+    if config.lang is not None:
+        phonology(config.lang)
+
+
+def open_base(config: FinetuneConfig) -> CausalPolicy:
+    """The policy to start from, on the GPU where there is one, its base in four bits where that is asked for.
+
+    Raises:
+        RlpoetError: a policy of another language than the one asked for; see also ``model_files.open_files``.
+    """
+    if config.qlora:
+        files = find_model(config.policy, allow_download=config.allow_download)
+        model = open_in_four_bits(files)
+        policy = CausalPolicy(model, open_tokenizer(files), load_format(files.folder, lang=config.lang), seed=config.seed)
+    else:
+        policy = CausalPolicy.load(config.policy, seed=config.seed, lang=config.lang, allow_download=config.allow_download)
+        policy.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    if config.lang is not None and policy.lang != config.lang:
+        raise RlpoetError(f"--lang {config.lang}: {config.policy} writes {policy.lang!r}; expected the same. Leave --lang out.")
+    return policy
+
+
+def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Path, out: Console) -> tuple[list[Annotated], list[Poem]]:
+    """Training poems with their schemes and lengths, and the held-out ones as printed.
+
+    Raises:
+        RlpoetError: no poem is left to train on.
+    """
+    clean = [poem for poem in (printed(poem, lang) for poem in poems) if poem.stanzas]
+    verse = [poem for poem in clean if all(len(line) <= LONGEST for line in poem.lines)]
+    train, held = split_poems(verse, validation=config.validation)
+    if not train:
+        raise RlpoetError(
+            f"{config.data[0]}: no poem left to train on, of {len(poems)}; expected verse. Lower --validation, or give more poems."
+        )
+    if len(verse) < len(clean):
+        out.print(f"{len(clean) - len(verse)} poems left out: a line of more than {LONGEST} characters is no verse.")
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress(out) as bar:
+        task = bar.add_task("listening to rhyme and meter", total=len(train))
+        heard = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+    return heard, held
+
+
+def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[Held, Held]:
+    """All held-out poems, and as many of them as are weighed during training."""
+    pieces = encode(listened(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
+    rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=window)
+    some, n = 0, 0
+    while some < len(poems) and n < HELD_TOKENS:
+        n += sum(len(piece.header) + len(piece.body) for piece in pieces[some])
+        some += 1
+    sizes = [len(poem.text) for poem in poems]
+    return Held(tuple(rows), sum(sizes)), Held(tuple(row for row in rows if row.poem < some), sum(sizes[:some]))
+
+
+def longest_row(policy: CausalPolicy) -> int:
+    """Tokens the model reads at once."""
+    return int(getattr(policy.model.config, "max_position_embeddings", None) or 1024)
+
+
+def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
+    """Updates of the budget, 0 where only minutes limit it."""
+    epochs = config.epochs or (0.0 if config.max_steps or config.minutes else EPOCHS)
+    by_epochs = math.ceil(epochs * n_batches(n_rows, config.batch_size) / config.gradient_accumulation_steps)
+    limits = [n for n in (by_epochs, config.max_steps) if n]
+    return min(limits) if limits else 0
+
+
+def figures(policy: CausalPolicy, held: Held, config: FinetuneConfig) -> dict[str, float]:
+    """Held-out bits per character, and rhyme and meter of fresh poems at temperature 1; what was not measured is absent."""
+    found: dict[str, float] = {"bits_per_char": held.bits(policy)} if held.rows else {}
+    if config.eval_samples:
+        policy.generator.manual_seed(config.seed + 1_000_003)
+        n = -(-config.eval_samples // len(config.forms))
+        parts = [policy.sample([Prompt(policy.lang, name)], n) for name in config.forms]
+        measured = measure([p for part in parts for p in part.prompts], [t for part in parts for t in part.texts])
+        found |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
+    return found
+
+
+def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Path) -> None:
+    """The adapter alone, or whole weights; with ``merge`` both, the adapter in a folder of its own."""
+    dtype = torch.bfloat16 if config.dtype == "bf16" else torch.float32
+    if adapter is None:
+        policy.save(folder, dtype=dtype)
+        return
+    own = folder / "adapter" if config.merge else folder
+    save_adapter(adapter, own, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
+    if config.merge:
+        CausalPolicy.load(own, lang=policy.lang).save(folder, dtype=dtype)
+
+
+def how(config: FinetuneConfig) -> str:
+    """In a few words, for the card."""
+    if config.lora:
+        return f"{'QLoRA' if config.qlora else 'LoRA'} ({config.lora}; {', '.join(config.lora_target)})"
+    return f"full, {', '.join(config.freeze)} frozen" if config.freeze else "full"
+
+
+def progress(out: Console) -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=out, disable=not out.is_terminal)

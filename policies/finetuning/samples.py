@@ -1,0 +1,70 @@
+"""Poems before and after a run, for people: ``samples.txt``, the log, the terminal and TensorBoard's text tab."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from policies.causal_lm import CausalPolicy
+from policies.decoding.sampler import Decoding
+from policies.formats.data import Annotated
+from rlpoet.cli.verbs.finetune import FinetuneConfig
+from rlpoet.errors import UnknownName
+from rlpoet.reporting.tracking import Tracker
+from rlpoet.types import Prompt
+
+
+class Samples:
+    """The same prompts and seed each time, so that what differs is the policy.
+
+    Args:
+        poems: trained on; their commonest author whom the policy can be asked for is asked for, if none is named.
+
+    Raises:
+        UnknownName: an author the policy has no mark for.
+    """
+
+    def __init__(self, config: FinetuneConfig, policy: CausalPolicy, poems: Sequence[Annotated]) -> None:
+        self.config = config
+        if not policy.script.any_author:
+            for author in config.authors:
+                if author not in policy.authors:
+                    raise UnknownName("author", author, policy.authors)
+        counts = Counter(poem.author for poem in poems if poem.author and (policy.script.any_author or poem.author in policy.authors))
+        authors: list[str | None] = [*config.authors] or [name for name, _ in counts.most_common(1)]
+        self.prompts = [Prompt(policy.lang, name, author) for name in config.forms for author in (authors or [None])]
+
+    def write(self, policy: CausalPolicy, phase: str, folder: Path, tracker: Tracker, out: Console, *, step: int) -> None:
+        """Draw the poems of a phase (``before``, ``after``, ``interrupted``) and put them everywhere."""
+        options = decoding(self.config.sampling)
+        if options.get("beams"):
+            options["beams"] = max(options["beams"], self.config.n_samples)
+        policy.generator.manual_seed(self.config.seed + 7)
+        rollout = policy.sample(self.prompts, self.config.n_samples, **options)
+        told = ", ".join(f"{key} {value:g}" for key, value in options.items())
+        blocks = [f"# {phase}, step {step}{f' ({told})' if told else ''}"]
+        for prompt, text in zip(rollout.prompts, rollout.texts, strict=True):
+            blocks.append(f"## {prompt.form}{f', {prompt.author}' if prompt.author else ''}\n\n{text}")
+        mode = "w" if phase == "before" else "a"
+        with (folder / "samples.txt").open(mode, encoding="utf-8") as stream:
+            stream.write("\n\n".join(blocks) + "\n\n\n")
+        rows = [
+            {"phase": phase, "prompt": dataclasses.asdict(p), "text": text} for p, text in zip(rollout.prompts, rollout.texts, strict=True)
+        ]
+        tracker.samples(step, rows, markdown="\n\n".join(block.replace("\n", "  \n") for block in blocks))
+        out.print(f"{phase}:\n{rollout.texts[0]}\n", highlight=False, markup=False)
+
+
+def decoding(sampling: Mapping[str, float]) -> dict[str, Any]:
+    """Sampling options in the types of ``Decoding``: flags and YAML give numbers.
+
+    >>> decoding({"top_k": 20.0, "temperature": 1})
+    {'top_k': 20, 'temperature': 1.0}
+    """
+    whole = {item.name for item in dataclasses.fields(Decoding) if item.type == "int"}
+    return {name: int(value) if name in whole else float(value) for name, value in sampling.items()}

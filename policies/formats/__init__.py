@@ -1,0 +1,1 @@
+"""formats: say in one sentence what is in this room."""

@@ -1,0 +1,238 @@
+"""From poems to token ids and back: one script for each kind of format.
+
+A format says what a poem looks like as text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a script binds
+it to a tokenizer. ``CausalPolicy`` knows scripts only, so that both kinds sample, weigh, train and save through the same code.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from transformers import PreTrainedTokenizerBase
+
+from policies.formats.grammar import Grammar
+from policies.formats.identical_rhyme import Spelled
+from policies.formats.verse import BREAK, END, VerseFormat
+from rlpoet.prosody.annotate import Group, relabel, tail_keys
+from rlpoet.prosody.forms import form
+from rlpoet.text import split_poem
+from rlpoet.types import Prompt
+
+
+@runtime_checkable
+class Format(Protocol):
+    """What a policy's poems look like as text. ``<|bos|>`` and ``<|end|>`` stand for the tokenizer's own marks."""
+
+    @property
+    def lang(self) -> str: ...
+    @property
+    def authors(self) -> tuple[str, ...]: ...
+
+    def write_prompt(self, prompt: Prompt) -> str:
+        """What the policy continues: BOS, header, opening lines."""
+        ...
+
+    def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
+        """``(header, body)`` of a group as the policy reads it, END included, BOS not."""
+        ...
+
+    def save(self, folder: str | Path) -> None: ...
+
+
+class Script(Protocol):
+    """A format and a tokenizer together.
+
+    Attributes:
+        pad: id that is never drawn, and fills batches.
+        end: id that ends a poem.
+        marks: ids that are no words of a line; repetition controls leave their odds alone.
+        line_room: tokens a line may need.
+        any_author: whether names are words to it, so that any may be asked for.
+    """
+
+    pad: int
+    end: int
+    line_room: int
+    any_author: bool
+
+    @property
+    def marks(self) -> Sequence[int]: ...
+
+    def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text; a text cut where a header, a line or a poem ends has the ids of its parts."""
+        ...
+
+    def rest(self, prompt: Prompt, text: str) -> str:
+        """What follows ``write_prompt(prompt)`` when the policy writes that poem, END included."""
+        ...
+
+    def read(self, ids: Sequence[int]) -> str:
+        """The poem a token sequence spells, header and marks dropped."""
+        ...
+
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """The poems token sequences spell; one call of the tokenizer for all of them where that is possible."""
+        ...
+
+    def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
+        """Last token of each line from position ``start`` on: the one before what ends the line."""
+        ...
+
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        """Last token of each line's last word, one a line of ``line_ends``."""
+        ...
+
+    def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
+        """The mark that announces the rhyme of each line of ``line_ends``; None where lines announce nothing."""
+        ...
+
+    def ends_line(self, token: int) -> bool:
+        """Whether a line is complete when this token is drawn."""
+        ...
+
+    def spellings(self, word: str) -> list[list[int]]:
+        """Ids of a word as it may stand in a line: inside it or at its beginning, with a capital or not."""
+        ...
+
+    def n_tokens(self, words: str) -> int:
+        """Tokens of words inside a line, marks left out."""
+        ...
+
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
+        """Rules that hold sampling to the lines of each prompt's form (``policies.decoding.sampler.Grammar``).
+
+        Args:
+            may_repeat: let a word answer itself, where lines are written from their end.
+        """
+        ...
+
+
+class VerseScript:
+    """Plan marks, one id each; lines begin with the mark of their place."""
+
+    any_author = False
+
+    def __init__(self, verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.line_room = 28 + (12 // verse_format.countdown if verse_format.countdown else 0)
+        self.format, self.tokenizer = verse_format, tokenizer
+        ids = tokenizer.convert_tokens_to_ids
+        self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))
+        self._line_marks = set(ids(verse_format.line_marks))
+        self._marks = set(ids(verse_format.marks))
+        self._sounds = set(ids([mark for mark in verse_format.marks if mark.startswith("<|~")]))
+        spaced = {i for piece, i in tokenizer.get_vocab().items() if piece.startswith("▁")}
+        self._begins = spaced | self._marks  # what can follow a whole word
+
+    @property
+    def marks(self) -> Sequence[int]:
+        return sorted(self._marks)
+
+    @property
+    def begins(self) -> Sequence[int]:
+        """Ids of what can follow a whole word: marks, and pieces with a space before them."""
+        return sorted(self._begins)
+
+    def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def rest(self, prompt: Prompt, text: str) -> str:
+        lines, asked = split_poem(text), form(prompt.form, prompt.lang)
+        keys = tail_keys(lines, asked.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
+        places = self.format.line_places(relabel(asked.scheme))
+        rows = list(zip(places, lines, keys, asked.meters, strict=False))[len(prompt.opening) :]
+        # the prompt ends with the mark of the first line that is still to be written
+        written = [(place if i else "") + self.format.write_line(line, key, m[0]) for i, (place, line, key, m) in enumerate(rows)]
+        return "".join(written) + END
+
+    def read(self, ids: Sequence[int]) -> str:
+        return self.read_many([ids])[0]
+
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        lines: list[list[int]] = []  # of all poems
+        breaks: set[tuple[int, int]] = set()
+        begins = []
+        for row, ids in enumerate(rows):
+            begins.append(len(lines))
+            for token in ids:
+                if token in self._line_marks:
+                    lines.append([])
+                elif token == self.end:
+                    break
+                elif token == self._break:
+                    breaks.add((row, len(lines)))
+                elif token not in self._marks and len(lines) > begins[-1]:
+                    lines[-1].append(token)
+        decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []
+        poems = []
+        for row, (begin, end) in enumerate(pairwise([*begins, len(lines)])):
+            found = [self.format.read_line(words) for words in decoded[begin:end]]
+            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(found)))
+        return poems
+
+    def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
+        return [i - 1 for i in range(start, len(ids)) if ids[i] in self._line_marks or ids[i] == self.end]
+
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        ends = self.line_ends(ids, start)
+        if self.format.order != "backward":
+            return ends
+        found, at = [], start
+        for end in ends:
+            while at < end and ids[at] in self._marks:
+                at += 1
+            while at < end and ids[at + 1] not in self._begins:
+                at += 1
+            found.append(at)
+            at = end + 1
+        return found
+
+    def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
+        if not self.format.plans:
+            return None
+        return [i for i in range(start, len(ids)) if ids[i] in self._sounds][: len(self.line_ends(ids, start))]
+
+    def ends_line(self, token: int) -> bool:
+        return token in self._line_marks or token == self.end
+
+    def spellings(self, word: str) -> list[list[int]]:
+        return self.many_ids(list(dict.fromkeys((word, word.capitalize()))))
+
+    def n_tokens(self, words: str) -> int:
+        return sum(token not in self._marks for token in self.many_ids([self.format.write_line(words, "")])[0])
+
+    @functools.cached_property
+    def _spelled(self) -> Spelled:
+        return Spelled(self.tokenizer, self._marks)
+
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
+        knows = self.format.order == "backward" and not may_repeat
+        return Grammar(self.format, self.tokenizer, prompts, n_pieces, spelled=self._spelled if knows else None)
+
+
+def script_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Script:
+    """The script of a format with a tokenizer."""
+    if isinstance(verse_format, VerseFormat):
+        return VerseScript(verse_format, tokenizer)
+    from policies.formats.plain import PlainFormat, PlainScript
+
+    if not isinstance(verse_format, PlainFormat):
+        raise TypeError(f"format: {type(verse_format).__name__}; expected VerseFormat or PlainFormat")
+    return PlainScript(verse_format, tokenizer)
+
+
+def load_format(folder: str | Path, *, lang: str | None = None) -> Format:
+    """The format a policy was saved with: VerseFormat, PlainFormat, or the PlainFormat of a model this project never saw.
+
+    Args:
+        lang: language a plain model is to write in, over what its folder says.
+    """
+    from policies.formats import verse as verse_format
+    from policies.formats.plain import PlainFormat
+
+    if (Path(folder) / verse_format.FILE).exists():
+        return VerseFormat.load(folder)
+    return PlainFormat.load(folder, lang=lang)

@@ -1,0 +1,186 @@
+"""From poems to rows of token ids: annotate once, choose the marks, fill windows with whole groups."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from policies.formats.codec import Format, script_of
+from policies.formats.verse import BOS, VerseFormat, canonical
+from rlpoet.corpus import Poem
+from rlpoet.prosody.annotate import Group, annotate
+from rlpoet.prosody.digest import ear_digest
+
+IGNORED = -100  # label torch's cross-entropy leaves out
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """A poem as groups whose rhymes close, and its author."""
+
+    author: str | None
+    groups: tuple[Group, ...]
+
+
+def annotate_all(
+    poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
+) -> list[Annotated]:
+    """Groups of every poem, in order. A cache file made of the same poems by the same ear is read instead.
+
+    Args:
+        cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
+        tick: called with the number of poems done, now and then.
+    """
+    poems_heard = "".join(poem.fingerprint for poem in poems) + lang + ear_digest()
+    stamp = hashlib.sha1(poems_heard.encode()).hexdigest()
+    if cache is not None and cache.exists():
+        with gzip.open(cache, "rt", encoding="utf-8") as file:
+            if file.readline().strip() == stamp:
+                return [_from_json(json.loads(row)) for row in file]
+    done = []
+    for number, poem in enumerate(poems):
+        stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]
+        done.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
+        if number % 50 == 0:
+            tick(number)
+    if cache is not None:
+        partial = cache.with_suffix(".partial")
+        with gzip.open(partial, "wt", encoding="utf-8", compresslevel=3) as file:
+            file.write(stamp + "\n")
+            for item in done:
+                file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+        partial.replace(cache)
+    return done
+
+
+def _from_json(item: dict[str, object]) -> Annotated:
+    groups = tuple(Group(tuple(g["lines"]), g["scheme"], tuple(g["keys"]), g["meter"]) for g in item["groups"])  # type: ignore[attr-defined]
+    return Annotated(item["author"], groups)  # type: ignore[arg-type]
+
+
+N_KEYS, KEY_LINES = 600, 10  # marks of rhyme tails at most, and the lines one has to end
+
+
+def choose_format(
+    poems: Sequence[Annotated],
+    lang: str,
+    *,
+    order: str = "backward",
+    plans: bool = True,
+    countdown: int = 0,
+    school: bool = False,
+    n_authors: int = 64,
+    n_keys: int = N_KEYS,
+) -> VerseFormat:
+    """Give a mark to the commonest authors, lengths, schemes and tails.
+
+    Args:
+        n_authors, n_keys: how many marks of each kind at most; a length or scheme needs 40 groups.
+    """
+    authors, meters, schemes, keys = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for poem in poems:
+        for group in poem.groups:
+            authors[poem.author or ""] += len(group.lines)
+            meters[group.meter] += 1
+            schemes[group.scheme] += 1
+            keys.update(group.keys)
+    for counter in (authors, meters, schemes, keys):
+        del counter[""]
+
+    def common(counter: Counter[str], most: int, at_least: int) -> tuple[str, ...]:
+        return tuple(name for name, n in sorted(counter.items(), key=lambda item: (-item[1], item[0]))[:most] if n >= at_least)
+
+    floor = 40 if len(poems) > 1000 else 2
+    return VerseFormat(
+        lang,
+        common(authors, n_authors, floor),
+        common(meters, 100, floor),
+        common(schemes, 150, floor),
+        common(keys, n_keys, KEY_LINES if floor == 40 else 1),
+        order=order,
+        plans=plans,
+        countdown=countdown,
+        school=school,
+    )
+
+
+def unplanned(poems: Sequence[Annotated], verse_format: VerseFormat, *, n_keys: int = N_KEYS, at_least: int = KEY_LINES) -> tuple[str, ...]:
+    """Rhyme tails of the poems that share a mark with another, or have none, though they end lines enough; commonest first."""
+    met = Counter(key for poem in poems for group in poem.groups for key in group.keys if key)
+    known = set(verse_format.keys)
+    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known]
+    return tuple(new[: max(0, n_keys - len(known))])
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Token ids of a group's header and body, and the characters the body stands for."""
+
+    header: tuple[int, ...]
+    body: tuple[int, ...]
+    n_chars: int
+
+
+def encode(poems: Sequence[Annotated], verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> list[list[Piece]]:
+    """Each poem as pieces; characters count the lines as printed, a line break each, and stanza breaks."""
+    texts = [verse_format.write(group, poem.author) for poem in poems for group in poem.groups]
+    ids = script_of(verse_format, tokenizer).many_ids([part for text in texts for part in text])
+    pieces = iter(range(0, len(ids), 2))
+    out = []
+    for poem in poems:
+        row = []
+        for group in poem.groups:
+            at = next(pieces)
+            n_chars = sum(len(line) + 1 for line in group.lines) + group.scheme.count(" ") + 1
+            row.append(Piece(tuple(ids[at]), tuple(ids[at + 1]), n_chars))
+        out.append(row)
+    return out
+
+
+def excerpts(pieces: Sequence[Piece], bos: int, window: int) -> list[list[int]]:
+    """Runs of consecutive groups that fit a window, each begun with BOS; a longer group is cut at the window."""
+    rows: list[list[int]] = []
+    row: list[int] = []
+    for piece in pieces:
+        ids = [*piece.header, *piece.body]
+        if row and len(row) + len(ids) > window:
+            rows.append(row)
+            row = []
+        row = [*(row or [bos]), *ids]
+    return [*rows, row] if row else rows
+
+
+def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> Tensor:
+    """Rows side by side in windows of one size, ``(N, window)``: excerpts shuffled, cut at a window's end.
+
+    Every window begins with an excerpt's BOS, so that positions in training are those of sampling.
+    """
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)
+    windows, current = [], []  # type: list[list[int]], list[int]
+    for i in order:
+        current += rows[i]
+        if len(current) >= window:
+            windows.append(current[:window])
+            current = []
+    if current:
+        windows.append(current + [pad] * (window - len(current)))
+    return torch.tensor(windows, dtype=torch.long)
+
+
+def bos_id(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What every row begins with: our BOS, or a plain tokenizer's own begin- or end-of-text mark."""
+    own = tokenizer.convert_tokens_to_ids(BOS)
+    if own is not None and own != tokenizer.unk_token_id:
+        return int(own)
+    return int(tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id)

@@ -1,0 +1,66 @@
+"""Where a line that counts down miscounts: the words between two counts that are not as long as the counts say.
+
+A line out of meter is mostly one slip of one syllable. Counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one syllable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from policies.formats.codec import VerseScript
+from policies.formats.verse import VerseFormat, canonical
+from rlpoet.prosody.forms import form
+from rlpoet.rollout import Rollout
+from rlpoet.text import split_poem
+
+if TYPE_CHECKING:
+    from policies.causal_lm import CausalPolicy
+
+
+def slips(policy: CausalPolicy, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+    """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the ear hears there.
+
+    Args:
+        lines: row and line, as in ``rollout.line_ends``. One that can be read in its length, or whose tokens do not spell it as it
+            stands, has no slips.
+
+    Returns:
+        None from a policy whose lines do not count down from their end.
+    """
+    verse_format, script = policy.format, policy.script
+    if not (isinstance(script, VerseScript) and isinstance(verse_format, VerseFormat)):
+        return None
+    if not verse_format.countdown or verse_format.order != "backward" or rollout.sounds is None:
+        return None
+    values = {policy.tokenizer.convert_tokens_to_ids(mark): n for n, mark in enumerate(verse_format.counts, 1)}
+    found = torch.zeros(rollout.ids.shape, dtype=torch.bool)
+    for row, n in lines:
+        prompt = rollout.prompts[row]
+        begin, end = int(rollout.sounds[row, n]) + 1, int(rollout.line_ends[row, n]) + 1
+        written = split_poem(rollout.texts[row])
+        if begin <= 0 or end <= begin or len(prompt.opening) + n >= len(written):
+            continue
+        target = form(prompt.form, prompt.lang).meters[len(prompt.opening) + n][0]
+        left = verse_format.left(canonical(written[len(prompt.opening) + n], prompt.lang), target)
+        if left is None:
+            continue
+        pieces, at, said, n_units = rollout.ids[row, begin:end].tolist(), 0, target, 0
+        spans: list[tuple[int, int, int, int]] = []  # first and last token, units until here, syllables said to be left
+        for i, token in enumerate(pieces):
+            if token in values or i == len(pieces) - 1:
+                text = pieces[at:i] if token in values else pieces[at:]
+                n_units += len(policy.tokenizer.decode(text).split())
+                spans.append((at, i + 1, n_units, values.get(token, 0)))
+                at = i + 1
+        if n_units != len(left) - 1:
+            continue
+        heard = left[0]
+        for first, last, units, now in spans:
+            if said - now != heard - left[units]:
+                found[row, begin + first : begin + last] = True
+            said, heard = now, left[units]
+    return found

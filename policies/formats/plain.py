@@ -1,0 +1,271 @@
+"""How a plain language model is asked for verse: a line that says what is wanted, an empty line, then the poem as printed.
+
+Any Hugging Face causal LM can be a policy this way. It writes left to right in its own tokens and has no plan marks::
+
+    Poème de Victor Hugo. Vers de 12 syllabes, rimes abab.
+
+    Demain, dès l'aube, à l'heure où blanchit la campagne,
+    ...
+
+Every line ends with a line break, a stanza break is one more, and the tokenizer's end-of-text mark follows the last line. What
+the model never read (it may know none of this) the grammar enforces: so many lines, a break where the form has one, then the end.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from policies.formats.plain_grammar import Pieces, PlainGrammar
+from policies.formats.verse import BOS, END, canonical
+from rlpoet.errors import RlpoetError
+from rlpoet.prosody.annotate import Group, relabel
+from rlpoet.prosody.forms import form
+from rlpoet.text import split_poem
+from rlpoet.types import Prompt
+
+FILE = "plain_format.json"
+HEADERS = {  # poem, of whom, lengths, scheme
+    "fr": ("Poème", " de {}", "Vers de {} syllabes", "rimes {}"),
+    "es": ("Poema", " de {}", "Versos de {} sílabas", "rima {}"),
+    "en": ("Poem", " by {}", "Lines of {} syllables", "rhymed {}"),
+}
+PARTS = re.compile(f"({re.escape(BOS)}|{re.escape(END)})")
+CHUNKS = re.compile(r"[^\n]*\n+|[^\n]+")
+
+
+@dataclass(frozen=True)
+class PlainFormat:
+    """Ordinary text.
+
+    Attributes:
+        lang: language of the header, and of prompts that a run makes; a prompt in another one is answered too.
+        authors: whom it was tuned on, commonest first. Any name may be asked for: it is words to the model, not a mark.
+    """
+
+    lang: str = "en"
+    authors: tuple[str, ...] = ()
+
+    def header(self, *, author: str | None, meter: str, scheme: str) -> str:
+        """The line that says what is wanted, and an empty one; what is not known is left out.
+
+        >>> PlainFormat("fr").header(author="Victor Hugo", meter="12", scheme="abab")
+        'Poème de Victor Hugo. Vers de 12 syllabes, rimes abab.\\n\\n'
+        >>> PlainFormat("fr").header(author="Émile Nelligan", meter="", scheme="").strip()
+        "Poème d'Émile Nelligan."
+        >>> PlainFormat("en").header(author=None, meter="", scheme="xxx")
+        'Poem.\\n\\n'
+        """
+        poem, of, lengths, rhymes = HEADERS.get(self.lang.partition("-")[0], HEADERS["en"])
+        rhymed = scheme.replace("x", "").strip() != ""
+        shape = ", ".join([*([lengths.format(meter)] if meter else []), *([rhymes.format(scheme)] if rhymed else [])])
+        name = " ".join(author.split()) if author else ""
+        if poem == "Poème" and name[:1].lower() in tuple("aeiouâàéèêëîïôœæ"):
+            of = " d'{}"
+        return f"{poem}{of.format(name) if name else ''}.{' ' + shape[:1].upper() + shape[1:] + '.' if shape else ''}\n\n"
+
+    def breaks(self, scheme: str) -> list[str]:
+        """What follows each line of a scheme: a line break, two at the end of a stanza.
+
+        >>> PlainFormat().breaks("aa b")
+        ['\\n', '\\n\\n', '\\n']
+        """
+        stanzas = [len(stanza) for stanza in scheme.split(" ")]
+        out = []
+        for number, size in enumerate(stanzas):
+            out += ["\n"] * (size - 1) + ["\n\n" if number + 1 < len(stanzas) else "\n"]
+        return out
+
+    def write_lines(self, lines: Sequence[str], scheme: str) -> str:
+        """Lines as printed; those a scheme has no place for end with one break."""
+        breaks = [*self.breaks(scheme)[: len(lines)], *["\n"] * (len(lines) - len(scheme.replace(" ", "")))]
+        return "".join(canonical(line, self.lang) + gap for line, gap in zip(lines, breaks, strict=True))
+
+    def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
+        """``(header, body)`` of a group as the policy reads it."""
+        return self.header(author=author, meter=group.meter, scheme=group.scheme), self.write_lines(group.lines, group.scheme) + END
+
+    def write_prompt(self, prompt: Prompt) -> str:
+        """Header and opening lines: what the policy continues.
+
+        Raises:
+            RlpoetError: more opening lines than the form has.
+        """
+        asked = form(prompt.form, prompt.lang)
+        if len(prompt.opening) >= asked.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
+        own = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)
+        lengths = [each[0] for each in asked.meters]
+        meter = str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
+        scheme = relabel(asked.scheme)
+        return BOS + own.header(author=prompt.author, meter=meter, scheme=scheme) + own.write_lines(prompt.opening, scheme)
+
+    def save(self, folder: str | Path) -> None:
+        text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
+        (Path(folder) / FILE).write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path, *, lang: str | None = None) -> PlainFormat:
+        """The format beside a model; without one, the language its card names, or English.
+
+        Args:
+            lang: the language to write in, over all that.
+
+        Raises:
+            RlpoetError: a file of another shape.
+        """
+        path = Path(folder) / FILE
+        try:
+            item = json.loads(path.read_text(encoding="utf-8"))
+            own = cls(str(item["lang"]), tuple(item["authors"]))
+        except FileNotFoundError:
+            own = cls(_language_of_card(Path(folder)) or "en")
+        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+            raise RlpoetError(f"{path}: cannot be read ({error!r}); expected the file a policy was saved with. Delete it.") from None
+        return replace(own, lang=lang) if lang else own
+
+
+class PlainScript:
+    """A plain format with the tokenizer of its model.
+
+    Text is encoded line by line, each line after a line break, so that the ids of a poem are those of its lines joined,
+    whatever a tokenizer puts at the beginning of a text.
+
+    Raises:
+        RlpoetError: a tokenizer without an end-of-text token, without a token to pad with, or that loses line breaks.
+    """
+
+    line_room = 40
+    any_author = True
+
+    def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.format, self.tokenizer = plain_format, tokenizer
+        where = f"{tokenizer.name_or_path or 'tokenizer'}"
+        if tokenizer.eos_token_id is None:
+            raise RlpoetError(f"{where}: no end-of-text token; expected a tokenizer with eos_token. Set it in tokenizer_config.json.")
+        self.end = int(tokenizer.eos_token_id)
+        self.bos = self.end if tokenizer.bos_token_id is None else int(tokenizer.bos_token_id)
+        self.pad = _padding(tokenizer, where)
+        self._lead = self._raw(["\n"])[0]
+        if "\n" not in tokenizer.decode(self._raw(["a\nb"])[0]):
+            raise RlpoetError(f"{where}: loses line breaks; expected a tokenizer that keeps them. Choose another model.")
+
+    def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        rows = [[part for piece in PARTS.split(text) for part in ([piece] if PARTS.match(piece) else _chunks(piece))] for text in texts]
+        ids = {BOS: [self.bos], END: [self.end]}
+        new = list(dict.fromkeys(part for row in rows for part in row if part not in ids))
+        n = len(self._lead)
+        for part, own in zip(new, self._raw(["\n" + part for part in new]), strict=True):
+            ids[part] = own[n:] if own[:n] == self._lead else self._raw([part])[0]
+        return [[token for part in row for token in ids[part]] for row in rows]
+
+    def rest(self, prompt: Prompt, text: str) -> str:
+        own = replace(self.format, lang=prompt.lang)
+        lines, scheme = split_poem(text), relabel(form(prompt.form, prompt.lang).scheme)
+        given = len(own.write_lines(prompt.opening, scheme))
+        opened = [*prompt.opening, *lines[len(prompt.opening) :]]
+        return own.write_lines(opened, scheme)[given:] + END
+
+    def read(self, ids: Sequence[int]) -> str:
+        own = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
+        own = [i for i in (own[: own.index(self.end)] if self.end in own else own) if i < len(self.pieces.breaks) and i != self.pad]
+        lines: list[list[int]] = [[]]
+        gaps = []
+        for i in own:  # line by line: a break among bytes of half a letter would be decoded as a part of it
+            n = self.pieces.breaks[i]
+            if n <= 0 or not self.pieces.bare[i]:
+                lines[-1].append(i)
+            if n > 0:
+                lines.append([])
+                gaps.append("\n" * n)
+        texts = self.tokenizer.batch_decode(lines, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = "".join(line.strip() + gap for line, gap in zip(texts, [*gaps, ""], strict=True))
+        return text.partition("\n\n")[2].rstrip()
+
+    def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        return [self.read(ids) for ids in rows]
+
+    def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
+        ends, text = [], False
+        for i in range(start, len(ids)):
+            known = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
+            words = known and self.pieces.words[ids[i]]
+            if ids[i] == self.end or (known and self.pieces.breaks[ids[i]] > 0):
+                if text or words:
+                    ends.append(i - 1)
+                text = False
+            elif words:
+                text = True
+        return ends
+
+    def end_words(self, ids: Sequence[int], start: int) -> list[int]:
+        return self.line_ends(ids, start)
+
+    def sounds(self, ids: Sequence[int], start: int) -> None:
+        return None
+
+    def ends_line(self, token: int) -> bool:
+        return token == self.end or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
+
+    def spellings(self, word: str) -> list[list[int]]:
+        capital = word.capitalize()
+        n = len(self.many_ids(["a"])[0])
+        inside = [ids[n:] for ids in self.many_ids([f"a {word}", f"a {capital}"])]  # many tokenizers glue the space to the word
+        return [list(ids) for ids in dict.fromkeys(map(tuple, [*inside, *self.many_ids([word, capital])])) if ids]
+
+    def n_tokens(self, words: str) -> int:
+        return len(self.many_ids([words])[0])
+
+    @functools.cached_property
+    def marks(self) -> Sequence[int]:
+        return [i for i, breaks in enumerate(self.pieces.breaks) if breaks]
+
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> PlainGrammar:
+        gaps = [self.format.breaks(relabel(form(p.form, p.lang).scheme))[len(p.opening) :] for p in prompts]
+        return PlainGrammar(self.pieces, gaps, end=self.end, n_pieces=n_pieces, longest=self.line_room - 2)
+
+    @functools.cached_property
+    def pieces(self) -> Pieces:
+        """What each token of the vocabulary spells, as far as lines are concerned."""
+        return Pieces.of(self.tokenizer, special={self.end, self.bos, self.pad})
+
+    def _raw(self, texts: Sequence[str]) -> list[list[int]]:
+        return [list(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids] if texts else []
+
+
+def _chunks(text: str) -> list[str]:
+    """Lines with the breaks that end them.
+
+    >>> _chunks("a\\nb\\n\\nc")
+    ['a\\n', 'b\\n\\n', 'c']
+    """
+    return CHUNKS.findall(text)
+
+
+def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
+    """An id that verse never needs, since padding is barred in sampling: the tokenizer's own, or a stand-in that it is told of."""
+    end = tokenizer.eos_token_id
+    byte_20 = ("<0x14>", "Ĕ")  # as two kinds of tokenizers spell a control character
+    for token in (tokenizer.pad_token, tokenizer.unk_token, tokenizer.bos_token, *byte_20):
+        number = None if token is None else tokenizer.convert_tokens_to_ids(token)
+        if number is not None and number != end and tokenizer.convert_ids_to_tokens(number) == token:
+            tokenizer.pad_token = token
+            return int(number)
+    raise RlpoetError(f"{where}: no token to pad with; expected pad_token apart from eos_token. Set it in tokenizer_config.json.")
+
+
+def _language_of_card(folder: Path) -> str | None:
+    """``language:`` of a model card's front matter, where it names one of ours."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    front = text.split("---")[1] if text.startswith("---") else ""
+    found = re.search(r"^language:\s*(?:\n\s*-\s*|\[\s*)?[\"']?([a-z]{2})\b", front, re.MULTILINE)
+    return found[1] if found and found[1] in HEADERS else None

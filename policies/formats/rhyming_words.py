@@ -1,0 +1,154 @@
+"""Drill in the rhyming dictionary: words alone, each after the mark of a sound, for a trainer to say which of them were right.
+
+A poem spends a hundred tokens on four words that rhyme. Under the header of its lessons (``policies.pretraining.rhyme_pairs``) a
+policy writes sixteen
+of them in as many tokens, two a sound, the second in answer to the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from policies.decoding.sampler import Decoding, sample_tokens
+from policies.formats.codec import VerseScript
+from policies.formats.identical_rhyme import bare
+from policies.formats.masks import bar
+from policies.formats.verse import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
+from rlpoet.prosody import verse
+from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.rollout import Rollout
+from rlpoet.training.gflownet.auxiliary import Drill
+from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from policies.causal_lm import CausalPolicy
+
+WORD_ROOM = 8  # tokens of a word, on average; a row that needs more is cut off
+
+
+def drilled(policy: CausalPolicy, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
+    """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has not been to school.
+
+    Args:
+        sounds: ids of marks of sounds, rows of one length, at most sixteen; neutral marks are passed over.
+    """
+    verse_format, script = policy.format, policy.script
+    if not (
+        isinstance(script, VerseScript)
+        and isinstance(verse_format, VerseFormat)
+        and verse_format.school
+        and verse_format.order == "backward"
+    ):
+        return None
+    ids = policy.tokenizer.convert_tokens_to_ids
+    neutral = ids(NO_KEY)
+    asked = [[sound for sound in row if sound != neutral] for row in sounds]
+    asked = [row for row in asked if row for _ in range(n)]
+    if not asked:
+        return None
+    places = [ids(f"<|{c}|>") for letter in LETTERS for c in (letter.upper(), letter)]
+    marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in asked]
+    head = [ids(BOS), ids(SCHOOL)]
+    starts = [[*head, *row[0]] for row in marks]
+    text = torch.zeros(policy.model.config.vocab_size, dtype=torch.bool)
+    text[: len(policy.tokenizer)] = True
+    text[list(script.marks)] = False
+    inside = text.clone()
+    inside[list(script.begins)] = False
+    grammar = DrillGrammar(marks, text, inside, script.end)
+    room = max(map(len, marks)) * WORD_ROOM
+    policy.model.eval()
+    new = sample_tokens(
+        policy.model, starts, Decoding(max_new_tokens=room), end=script.end, pad=script.pad, generator=policy.generator,
+        dtype=policy.precision, grammar=grammar,
+    )  # fmt: skip
+    return _drill(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
+
+
+def _drill(policy: CausalPolicy, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> Drill:
+    """What was drawn, as a batch, and which words have the sounds asked for."""
+    script, verse_format = policy.script, policy.format
+    assert isinstance(verse_format, VerseFormat)  # seen to by the caller
+    width, n_words = max(map(len, rows)), max(map(len, marks))
+    ids = torch.full((len(rows), width), script.pad, dtype=torch.long)
+    chosen = torch.zeros((len(rows), width + 1), dtype=torch.bool)
+    word_of = torch.zeros((len(rows), width + 1), dtype=torch.long)
+    right = torch.zeros((len(rows), n_words), dtype=torch.bool)
+    whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
+    spelt: list[list[str]] = []
+    known: dict[str, set[str]] = {}
+    ear, special = verse(verse_format.lang), set(script.marks)
+    sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.tensor(tokens)
+        words: list[list[int]] = []
+        at = 2
+        for word, (place, sound) in enumerate(marks[row]):
+            if tokens[at : at + 2] != [place, sound]:
+                break
+            begin = stop = at + 2
+            while stop < len(tokens) and tokens[stop] not in special:
+                stop += 1
+            words.append(tokens[begin:stop])
+            chosen[row, begin : stop + 1] = True  # the mark after a word says that it is over
+            word_of[row, begin : stop + 1] = word
+            whole[row, word] = stop < len(tokens)
+            at = stop
+        spelt.append([verse_format.read_line(text) for text in policy.tokenizer.batch_decode(words)])
+        for word, text in enumerate(spelt[-1]):
+            if text not in known:
+                known[text] = {verse_format.plan(ear.key(ending)) for ending in ear.endings(text)}
+            own = sounds_of[marks[row][word][1]] in known[text]
+            if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
+                own = rhyme_kind(first, text, verse_format.lang) in ear.rhyming if right[row, word - 1] else bare(text) != bare(first)
+            right[row, word] = own
+    prompt = Prompt(verse_format.lang, "couplet")  # stands for none: lessons have a header of their own
+    nowhere = torch.full((len(rows), 1), -1)
+    ended = torch.tensor([tokens[-1] == script.end for tokens in rows])
+    texts = tuple("\n".join(words) for words in spelt)
+    rollout = Rollout((prompt,) * len(rows), texts, ids, chosen[:, :width], ended, nowhere, nowhere)
+    return Drill(rollout, word_of[:, :width], right & whole, whole)
+
+
+class DrillGrammar:
+    """One word after each mark of a sound; ``policies.decoding.sampler.Grammar``.
+
+    Args:
+        marks: places and sounds of each row's words; the first word is begun.
+        text: which pieces may begin a word, ``(V,)`` bool.
+        inside: which may go on with one.
+        end: what follows the last word.
+    """
+
+    def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], text: Tensor, inside: Tensor, end: int) -> None:
+        self.barred = ~torch.stack([text, inside, torch.zeros_like(text)])  # (before a word, within one, at a mark; V)
+        self.queues = [[mark for pair in row[1:] for mark in pair] + [end] for row in marks]
+        self.inside = [False] * len(self.queues)
+        self.forced = [False] * len(self.queues)
+
+    def allow(self, logits: Tensor) -> None:
+        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
+        bar(logits, self.barred, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
+
+    def advance(self, tokens: Sequence[int]) -> None:
+        """Note what each row drew."""
+        for row, token in enumerate(tokens):
+            if self.forced[row]:
+                self.queues[row].pop(0)
+                self.forced[row] = False
+            elif self.inside[row] and token == self.queues[row][0]:
+                self.queues[row].pop(0)
+                self.inside[row], self.forced[row] = False, bool(self.queues[row])
+            else:
+                self.inside[row] = True
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these rows."""
+        self.queues = [self.queues[row] for row in rows]
+        self.inside = [self.inside[row] for row in rows]
+        self.forced = [self.forced[row] for row in rows]

@@ -1,0 +1,1 @@
+"""generation: say in one sentence what is in this room."""

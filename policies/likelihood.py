@@ -1,0 +1,194 @@
+"""What held-out verse costs a policy: nats a poem, over characters as printed.
+
+Given and free: the header of each group (author, length, scheme). Charged: every token after it, the marks of places, rhymes and ends
+too, which print nothing. Counted: the characters of ``printed``, each once, line breaks and stanza breaks among them. So nothing a
+policy has to say can be hidden in a mark, and two formats can be compared.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from policies.formats.data import Annotated, Piece, annotate_all, bos_id, encode
+from policies.formats.verse import VerseFormat, canonical
+from rlpoet.corpus import Poem
+from rlpoet.prosody.annotate import WHOLE, Group
+
+LONGEST = 300  # characters: a longer line is no verse, and is weighed without being listened to
+LOGITS = 4_000_000  # numbers a forward pass may hold in logits; more leave the processor's cache and are slower
+WINDOW, PLAIN_WINDOW = 256, 1024  # tokens: what verse policies are trained on, and the most a plain model is given
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """Token ids of consecutive groups of one poem, and which of them are charged."""
+
+    poem: int
+    ids: tuple[int, ...]
+    charged: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What each poem cost.
+
+    Attributes:
+        nats: negative log-probability of the charged tokens, a number a poem.
+        tokens: charged tokens a poem.
+        characters: of the printed text a poem.
+    """
+
+    nats: tuple[float, ...]
+    tokens: tuple[int, ...]
+    characters: tuple[int, ...]
+
+    @property
+    def bits_per_char(self) -> float:
+        return sum(self.nats) / math.log(2) / sum(self.characters)
+
+    @property
+    def perplexity(self) -> float:
+        """Per charged token."""
+        return math.exp(sum(self.nats) / sum(self.tokens))
+
+
+def printed(poem: Poem, lang: str) -> Poem:
+    """The poem in the spelling a policy reads and writes (``canonical``), lines without a letter left out."""
+    stanzas = (tuple(line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))) for stanza in poem.stanzas)
+    author = " ".join(unicodedata.normalize("NFC", poem.author or "").split())
+    return Poem(tuple(stanza for stanza in stanzas if stanza), author or None, poem.title, poem.rhymed, poem.core, poem.columns)
+
+
+def listened(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
+    """Groups of every printed poem; one with lines too long for verse is cut by number, and promises no rhyme.
+
+    Args:
+        tick: called with the number of poems done, now and then.
+    """
+    verse = [all(len(line) <= LONGEST for line in poem.lines) for poem in poems]
+    heard = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
+    return [next(heard) if is_verse else _unheard(poem) for poem, is_verse in zip(poems, verse, strict=True)]
+
+
+def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> list[Excerpt]:
+    """Rows to weigh: whole groups side by side up to ``window`` tokens, so that a group can see those before it.
+
+    A group that is longer is cut. Each later cut begins with BOS and the header and, given and not charged again, the tokens
+    just before it; every token of a body is charged exactly once. Rows are never longer: past the positions it was trained on
+    a policy is much worse than it ever is in use, and a model with learned positions cannot be asked at all.
+
+    Args:
+        poems: the pieces of each poem.
+    """
+    rows: list[Excerpt] = []
+    for number, pieces in enumerate(poems):
+        ids: list[int] = []
+        charged: list[bool] = []
+        for piece in pieces:
+            size = len(piece.header) + len(piece.body)
+            if ids and len(ids) + size > window:
+                rows.append(Excerpt(number, tuple(ids), tuple(charged)))
+                ids, charged = [], []
+            if 1 + size > window:
+                rows += _cuts(number, piece, bos, window)
+                continue
+            ids = [*(ids or [bos]), *piece.header, *piece.body]
+            charged = [*(charged or [False]), *([False] * len(piece.header)), *([True] * len(piece.body))]
+        if ids:
+            rows.append(Excerpt(number, tuple(ids), tuple(charged)))
+    return rows
+
+
+def weigh(
+    policy: Any,
+    poems: Sequence[Poem],
+    *,
+    window: int = 0,
+    heard: Sequence[Annotated] | None = None,
+    tick: Callable[[int], None] = lambda n: None,
+) -> Cost:
+    """Cost of poems that are ``printed`` already and not empty, in the precision of the policy.
+
+    Args:
+        policy: a causal policy: ``model``, ``tokenizer``, ``format``, ``lang``, ``precision``.
+        window: tokens of a row; 0 for 256, or for a plain model what its positions allow up to 1024.
+        heard: the poems' groups, where they have been listened to already.
+        tick: called with the percent done, now and then.
+    """
+    most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_WINDOW
+    usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_WINDOW
+    pieces = encode(listened(poems, policy.lang) if heard is None else heard, policy.format, policy.tokenizer)
+    rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=min(most, window or usual))
+    nats = [0.0] * len(poems)
+    for row, own in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
+        nats[row.poem] += own
+    tokens = [sum(len(piece.body) for piece in poem) for poem in pieces]
+    return Cost(tuple(nats), tuple(tokens), tuple(len(poem.text) for poem in poems))
+
+
+@torch.no_grad()
+def row_nats(
+    model: Any, rows: Sequence[Excerpt], *, pad: int, dtype: torch.dtype = torch.float32, tick: Callable[[int], None] = lambda n: None
+) -> list[float]:
+    """Nats of each row's charged tokens, in the order given; rows of like length share a forward pass.
+
+    Args:
+        pad: any id; it fills short rows on the right, where nothing charged can see it.
+        dtype: of the products inside; bfloat16 is faster and some 1e-4 bits a character off.
+        tick: called with the percent done, now and then.
+    """
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i].ids))
+    device, was_training = next(model.parameters()).device, model.training
+    model.eval()
+    out = [0.0] * len(rows)
+    start = done = 0
+    total = sum(len(row.ids) for row in rows)
+    while start < len(order):
+        width = len(rows[order[start]].ids)
+        chosen = order[start : start + max(1, LOGITS // (model.config.vocab_size * width))]
+        ids = torch.full((len(chosen), width), pad)
+        charged = torch.zeros((len(chosen), width), dtype=torch.bool)
+        for row, i in enumerate(chosen):
+            ids[row, : len(rows[i].ids)] = torch.tensor(rows[i].ids)
+            charged[row, : len(rows[i].ids)] = torch.tensor(rows[i].charged)
+        ids, at = ids.to(device), charged[:, 1:].to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+            logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+        logits = logits[at].float()  # (N, V): only what is charged
+        each = logits.logsumexp(-1) - logits.gather(1, ids[:, 1:][at][:, None]).squeeze(1)
+        sums = torch.zeros(at.shape, dtype=torch.float64, device=device).masked_scatter(at, each.double()).sum(1)
+        for i, value in zip(chosen, sums.tolist(), strict=True):
+            out[i] = value
+        start += len(chosen)
+        done += sum(len(rows[i].ids) for i in chosen)
+        tick(100 * done // total)
+    model.train(was_training)
+    return out
+
+
+def _cuts(number: int, piece: Piece, bos: int, longest: int) -> list[Excerpt]:
+    head = [bos, *piece.header]
+    room = longest - len(head)
+    overlap = room // 2
+    cuts, done = [], 0
+    while done < len(piece.body):
+        given = piece.body[max(0, done - overlap) : done]
+        new = piece.body[done : done + room - len(given)]
+        cuts.append(Excerpt(number, (*head, *given, *new), (*([False] * (len(head) + len(given))), *([True] * len(new)))))
+        done += len(new)
+    return cuts
+
+
+def _unheard(poem: Poem) -> Annotated:
+    groups = []
+    for stanza in poem.stanzas:
+        for start in range(0, len(stanza), WHOLE):
+            lines = stanza[start : start + WHOLE]
+            groups.append(Group(lines, "x" * len(lines), ("",) * len(lines), ""))
+    return Annotated(poem.author, tuple(groups))

@@ -1,0 +1,1 @@
+"""llama: say in one sentence what is in this room."""

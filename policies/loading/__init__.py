@@ -1,0 +1,1 @@
+"""loading: say in one sentence what is in this room."""

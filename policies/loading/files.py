@@ -1,0 +1,209 @@
+"""Where a policy's files are and how they are opened: shipped names, folders, runs, adapters, GGUF files, the hub's cache.
+
+Nothing is ever fetched unasked. A model that was not saved by this project opens with a ``PlainFormat``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
+
+from policies.formats.codec import Format, load_format
+from rlpoet.errors import RlpoetError, UnknownName
+
+SHIPPED = Path(__file__).parents[1] / "pretrained"
+LATEST, RUNS = "latest", Path("runs")
+ADAPTER = "adapter_config.json"
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """What a name stands for on disk.
+
+    Attributes:
+        folder: where the files lie.
+        gguf: name of the GGUF file in it, where that is the model.
+        adapter: whether the folder holds a LoRA adapter alone, to be put on its base.
+    """
+
+    folder: Path
+    gguf: str | None = None
+    adapter: bool = False
+
+    def __str__(self) -> str:
+        return str(self.folder / self.gguf if self.gguf else self.folder)
+
+
+def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFiles:
+    """The files of a shipped prior (``fr``) or rhyming policy (``fr-tb``), a folder, a run or ``latest``, an adapter, a GGUF file,
+    a name on the hub.
+
+    Args:
+        allow_download: fetch a hub model that the local cache does not hold.
+
+    Raises:
+        UnknownName: nothing of that name is shipped, on disk or in the cache.
+        RlpoetError: a folder without a model, or a download that failed.
+    """
+    name, path = str(source), Path(source)
+    shipped = sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+    if name in shipped:
+        return ModelFiles(SHIPPED / name)
+    if name == LATEST and not path.exists():
+        return ModelFiles(newest(RUNS))
+    if path.suffix == ".gguf" and path.is_file():
+        return ModelFiles(path.parent, gguf=path.name)
+    for folder in (path, path / "policy"):
+        if (folder / ADAPTER).exists():
+            return ModelFiles(folder, adapter=True)
+        if (folder / "config.json").exists():
+            return ModelFiles(folder)
+    if path.exists():
+        raise RlpoetError(f"{path}: no policy in it (no config.json); expected a folder with config.json and model.safetensors.")
+    cached = _from_hub(name, allow_download=allow_download)
+    if cached is not None:
+        return ModelFiles(cached)
+    fix = "Or give the folder of a trained policy, a .gguf file, or a Hugging Face name that is in the local cache."
+    raise UnknownName("policy", name, shipped, fix=fix)
+
+
+def rhyming(lang: str) -> str:
+    """The shipped policy that was trained to rhyme in a language, or else its prior, or else the name as it is.
+
+    >>> rhyming("xx")
+    'xx'
+    """
+    trained = f"{lang}-tb"
+    return trained if (SHIPPED / trained / "config.json").exists() else lang
+
+
+def locate(source: str | Path) -> Path:
+    """Folder of a policy by any of its names; see ``find_model``."""
+    return find_model(source).folder
+
+
+def newest(folder: Path) -> Path:
+    """The policy or adapter saved last under a folder.
+
+    Raises:
+        RlpoetError: there is none.
+    """
+    found = [path for path in folder.glob("**/config.json") if (path.parent / "model.safetensors").exists()]
+    found += folder.glob(f"**/{ADAPTER}")
+    if not found:
+        raise RlpoetError(f"policy {LATEST}: none under {folder}/; expected a run there. Train one first: rlpoet train.")
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def open_files(
+    source: str | Path, *, lang: str | None = None, allow_download: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
+    """Model, tokenizer and format of a policy; an adapter is merged into its base.
+
+    Args:
+        lang: language a plain model is to write in.
+
+    Raises:
+        UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
+    """
+    files = find_model(source, allow_download=allow_download)
+    if files.adapter:
+        from policies.loading.adapters import open_adapter
+
+        return open_adapter(files.folder, lang=lang)
+    return open_model(files), open_tokenizer(files), load_format(files.folder, lang=lang)
+
+
+def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
+    """The weights in float32, or as ``options`` of ``from_pretrained`` say.
+
+    Raises:
+        RlpoetError: broken or unfit files.
+    """
+    return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
+
+
+def open_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
+    """The tokenizer beside the weights, or in the GGUF file.
+
+    Raises:
+        RlpoetError: broken or missing files.
+    """
+    return _opened(files, AutoTokenizer, {})
+
+
+def grow(model: PreTrainedModel, n_rows: int, *, like: int) -> None:
+    """Give the tables of tokens so many rows; a new one is a copy of row ``like``, so that it is the same wherever it is made."""
+    old = model.get_input_embeddings().weight.shape[0]
+    model.resize_token_embeddings(n_rows, mean_resizing=False)
+    with torch.no_grad():
+        for table in {id(t.weight): t.weight for t in (model.get_input_embeddings(), model.get_output_embeddings())}.values():
+            table[old:] = table[like].clone()
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars for the loading of a few megabytes; as it was afterwards."""
+    was_on = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            hf_logging.enable_progress_bar()
+
+
+def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
+    if files.gguf is not None:
+        _need("gguf", files)
+        options["gguf_file"] = files.gguf
+    try:
+        with quiet():
+            return kind.from_pretrained(files.folder, local_files_only=True, **options)
+    except Exception as error:  # safetensors, tokenizers, gguf and json each raise their own
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        wanted = (
+            "a GGUF file of an architecture transformers reads"
+            if files.gguf
+            else "config.json, model.safetensors and tokenizer.json that fit"
+        )
+        raise RlpoetError(f"{files}: broken policy ({first}); expected {wanted}.") from None
+
+
+def _need(package: str, files: ModelFiles) -> None:
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise RlpoetError(
+            f"{files}: the package {package} is not installed; expected it for this kind of file. pip install 'rlpoet[{package}]'."
+        )
+
+
+def _from_hub(name: str, *, allow_download: bool) -> Path | None:
+    """Snapshot folder of a hub model in the local cache, fetched first where that is allowed."""
+    from huggingface_hub import snapshot_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except (HFValidationError, ValueError):  # no hub name: a path that does not exist
+        return None
+    if isinstance(found, str):
+        return Path(found).parent
+    if not allow_download:
+        return None
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
+    try:
+        return Path(snapshot_download(name, allow_patterns=patterns))
+    except Exception as error:  # requests, httpx and the hub each raise their own
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RlpoetError(
+            f"{name}: cannot be downloaded ({first[:160]}); expected a public model and a network. Or give a folder that holds the model."
+        ) from None

@@ -1,0 +1,1 @@
+"""pretraining: say in one sentence what is in this room."""

@@ -1,0 +1,94 @@
+"""Rhyme school: rows of the corpus's own rhyming dictionary, read between the poems.
+
+A tiny prior copies the sound it has announced nearly always, and then ends its line in a word of another sound, in a word that does
+not exist, or in the word it rhymes with. What it lacks is the dictionary. A lesson is couplets of bare end words, each after the mark of
+its sound as in a poem::
+
+    <|bos|><|school|><|A|><|~ɔ̃bʁe|>ombres<|a|><|~ɔ̃bʁe|>sombres<|B|><|~oz|>rose<|b|><|~oz|>close ...<|end|>
+
+The words are those that end lines of the training poems, drawn by the square root of how often they do, so that a rare word is met
+more often than in verse and a common one less. Lessons have a header of their own, so that no poem is taken for one.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from itertools import accumulate
+
+from transformers import PreTrainedTokenizerBase
+
+from policies.formats.codec import script_of
+from policies.formats.data import Annotated, Piece
+from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat, canonical
+
+FAMILIES = 8  # of a lesson, two words each
+
+
+def school_pieces(
+    poems: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, *, share: float, n_tokens: int, seed: int
+) -> list[list[Piece]]:
+    """As many lessons, each a poem of one piece, as make up ``share`` of all that is read beside ``n_tokens`` of verse."""
+    script = script_of(verse_format, tokenizer)
+
+    def pieces(n: int) -> list[list[Piece]]:
+        ids = script.many_ids([part for lesson in lessons(poems, verse_format, n=n, seed=seed) for part in lesson])
+        return [[Piece(tuple(header), tuple(body), 0)] for header, body in zip(ids[::2], ids[1::2], strict=True)]
+
+    few = pieces(50)
+    long = sum(len(piece.header) + len(piece.body) for lesson in few for piece in lesson)
+    return pieces(round(n_tokens * share / (1 - share) * len(few) / long)) if few else []
+
+
+def end_words(poems: Sequence[Annotated], verse_format: VerseFormat) -> dict[str, Counter[str]]:
+    """Words that end lines, as written there, by the mark of their sound; sounds without a mark are left out."""
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for poem in poems:
+        for group in poem.groups:
+            for line, key in zip(group.lines, group.keys, strict=True):
+                mark = verse_format.plan(key) if key else NO_KEY
+                if mark != NO_KEY:
+                    found[mark][verse_format.last_word(canonical(line, verse_format.lang))] += 1
+    return dict(found)
+
+
+def lessons(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, seed: int) -> list[tuple[str, str]]:
+    """``n`` lessons as ``(header, body)``, the same for the same seed.
+
+    Args:
+        poems: whose end words are taught; held-out poems have no business here.
+
+    Returns:
+        Fewer than ``n``, or none, where no sound has two words.
+    """
+    found = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_bare(w) for w in words}) > 1}
+    if not found:
+        return []
+    rng = random.Random(seed)
+    marks = sorted(found)
+    choices = {mark: sorted(found[mark]) for mark in marks}
+    weights = {mark: list(accumulate(math.sqrt(found[mark][word]) for word in choices[mark])) for mark in marks}
+    of_marks = list(accumulate(weights[mark][-1] for mark in marks))
+    out = []
+    for _ in range(n):
+        body = ""
+        for letter, mark in zip(LETTERS, rng.choices(marks, cum_weights=of_marks, k=FAMILIES), strict=False):
+            first, second = _two(rng, choices[mark], weights[mark])
+            body += f"<|{letter.upper()}|>{mark}{first}<|{letter}|>{mark}{second}"
+        out.append((SCHOOL, body + END))
+    return out
+
+
+def _two(rng: random.Random, words: Sequence[str], weights: Sequence[float]) -> tuple[str, str]:
+    """Two words; ``weights`` are summed up."""
+    first = rng.choices(words, cum_weights=weights)[0]
+    for second in rng.choices(words, cum_weights=weights, k=20):
+        if _bare(second) != _bare(first):
+            return first, second
+    return first, next(word for word in words if _bare(word) != _bare(first))
+
+
+def _bare(word: str) -> str:
+    return "".join(filter(str.isalpha, word)).lower()

@@ -1,0 +1,262 @@
+"""One pretraining run from files to files: read, annotate, learn the tokenizer, train, sample, write the card."""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import itertools
+import random
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from tokenizers import AddedToken
+from transformers import PreTrainedTokenizerBase
+
+from policies.causal_lm import CausalPolicy
+from policies.formats.data import Annotated, Piece, annotate_all, choose_format, encode, unplanned
+from policies.formats.tokenizer import train_tokenizer
+from policies.formats.verse import NO_KEY, VerseFormat
+from policies.loss_chart import BITS, loss_figure
+from policies.pretraining.card import write_card
+from policies.pretraining.model import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
+from policies.pretraining.rhyme_pairs import school_pieces
+from policies.training_loop import Patience
+from rlpoet.cli.verbs.pretrain import PretrainConfig
+from rlpoet.corpus import read_poems, select, split_poems
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.form import rhyme_rate
+from rlpoet.languages import code_of
+from rlpoet.machine import AUTO, PRECISIONS, precision_of
+from rlpoet.phonology import phonology
+from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.types import Prompt
+
+HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation
+
+
+def pretrain_run(config: PretrainConfig) -> int:
+    """Train, evaluate and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    if not config.minutes and not config.max_steps:
+        raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
+    if config.order not in ("backward", "forward"):
+        raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
+    if not 0 <= config.school < 1:
+        raise RlpoetError(f"--school: {config.school}; expected a share from 0 to below 1.")
+    if config.precision not in (AUTO, *PRECISIONS):
+        raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
+    if config.grow and not config.start:
+        raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
+    if config.school and not config.plans:
+        raise RlpoetError("--school: lessons name the sound of a rhyme; expected plans. Leave out --no_plans.")
+    phonology(config.lang)
+    torch.set_num_threads(config.threads or torch.get_num_threads())
+    folder = Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not config.resume:
+        for name in ("checkpoint.pt", "metrics.jsonl", "samples.jsonl", *(path.name for path in folder.glob("events.out.*"))):
+            (folder / name).unlink(missing_ok=True)
+    console = Console(stderr=True)
+    poems = select(read_poems(config.data), config.where)
+    if config.core and any(not poem.core for poem in poems):
+        poems = [poem for poem in poems if poem.core]
+    poems = [poem for poem in poems if poem.rhymed is None or poem.rhymed >= config.min_rhymed]
+    train_poems, held_poems = split_poems(poems, validation=config.validation)
+    if not train_poems:
+        raise RlpoetError(f"{config.data[0]}: no poem left to train on; expected some above --min_rhymed {config.min_rhymed}.")
+    console.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
+    with _progress(console) as bar:
+        task = bar.add_task("listening to rhyme and meter", total=len(poems))
+        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+        held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
+        bar.update(task, completed=len(poems))
+    resumed = (folder / "checkpoint.pt").exists() and (folder / "tokenizer.json").exists()
+    model: Any = None
+    if config.start:
+        model, tokenizer, verse_format = _started(config, train)
+        tokenizer.save_pretrained(folder)
+        verse_format.save(folder)
+    elif resumed:
+        from transformers import AutoTokenizer
+
+        tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
+    else:
+        verse_format = choose_format(
+            train, config.lang, order=config.order, plans=config.plans, countdown=max(config.countdown, 0), school=config.school > 0
+        )
+        tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
+        tokenizer.save_pretrained(folder)
+        verse_format.save(folder)
+    order = [i for i, poem in enumerate(train_poems) for _ in range(config.core_times if poem.core else 1)]
+    order, share = _enough(order, train, verse_format, tokenizer, config)
+    unique = sorted(set(order))
+    encoded = dict(zip(unique, encode([train[i] for i in unique], verse_format, tokenizer), strict=True))
+    pieces = [encoded[i] for i in order]
+    if config.school:
+        pieces += school_pieces(train, verse_format, tokenizer, share=config.school, seed=config.seed, n_tokens=_count(pieces))
+    held_pieces = encode(held, verse_format, tokenizer)
+    some_held, n = [], 0
+    for poem in held_pieces:
+        n += _count([poem])
+        some_held.append(poem)
+        if n > HELD_TOKENS:
+            break
+    n_tokens = round(_count(pieces) / share)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = (model or build_model(config.size, tokenizer, seed=config.seed, key_heads=config.key_heads)).to(device)
+    policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
+    precision, pace = precision_of(config.precision, model)
+    if pace is not None:
+        console.print(pace.line(), highlight=False)
+    n_parameters = sum(p.numel() for p in model.parameters())
+    console.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
+    schedule = Schedule(
+        minutes=config.minutes,
+        steps=config.max_steps,
+        batch_tokens=config.batch_tokens,
+        window=config.window,
+        learning_rate=config.learning_rate,
+        decay=config.decay,
+        warmup_steps=config.warmup_steps,
+        curve=config.curve,
+        seed=config.seed,
+    )
+    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and some_held else None
+    step = checkpoint_step(folder / "checkpoint.pt")
+    if step is None:
+        (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run stopped before its first checkpoint
+    tracker = Tracker(folder, resume_step=step)
+    tracker.config(config)
+
+    started_bits = bits_per_char(model, held_pieces, tokenizer, window=config.window) if config.start and held_pieces else None
+
+    def evaluate() -> dict[str, float]:
+        found = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, min(48, config.eval_samples)).items()}
+        if some_held:
+            found["eval/bits_per_char"] = bits_per_char(model, some_held, tokenizer, window=config.window)
+        poem = policy.sample([Prompt(config.lang, "quatrain-abab")], temperature=0.9).texts[0]
+        console.print("  ".join(f"{k} {v:.3f}" for k, v in found.items()) + "\n" + poem + "\n", highlight=False)
+        return found
+
+    with _progress(console) as bar:
+        task = bar.add_task("training", total=1.0)
+
+        def report(step: int, numbers: dict[str, float]) -> None:
+            tracker.scalars(step, numbers)
+            if "train/loss" in numbers:
+                words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
+                bar.update(task, completed=numbers["train/progress"], description=words)
+
+        try:
+            done = pretrain(
+                model, tokenizer, pieces, schedule, checkpoint=folder / "checkpoint.pt", report=report, evaluate=evaluate,
+                every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
+                compiled=config.compile and shutil.which("g++") is not None, precision=precision,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            policy.save(folder, dtype=torch.bfloat16)
+            tracker.close()
+            console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
+            console.print(f"Interrupted; saved in {folder}. The same command goes on.")
+            return 130
+    policy.save(folder, dtype=torch.bfloat16)
+    reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
+    result: dict[str, object] = {
+        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(done["tokens"]), "epochs": done["tokens"] / max(n_tokens, 1),
+        "seconds": round(done["seconds"]), "steps": int(done["steps"]), "seed": config.seed,
+        "poems": {"train": len(train_poems), "validation": len(held_poems)},
+        "rhyme_pairs": rhyming(reopened, config.eval_samples),
+    }  # fmt: skip
+    if started_bits is not None:
+        result["bits_per_char_at_start"] = started_bits
+    after = bits_per_char(reopened.model, held_pieces, tokenizer, window=config.window) if held_pieces else None
+    if after is not None:
+        result["bits_per_char"] = after
+    tracker.result(result)
+    figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(done["steps"]))
+    figure.savefig(folder / "loss.png", dpi=120)
+    write_card(folder, result, dataclasses.asdict(config))
+    tracker.close()
+    console.print(result)
+    return 0
+
+
+def _enough(
+    order: list[int], train: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig
+) -> tuple[list[int], float]:
+    """As many poems as a budget of updates can read, by chance, and their share of an epoch.
+
+    Counting the syllables of a whole corpus takes minutes, and going on from a policy often reads a fifth of it.
+    """
+    if config.minutes or not config.max_steps:
+        return order, 1.0
+    shuffled = list(order)
+    random.Random(config.seed).shuffle(shuffled)
+    some = shuffled[:200]
+    n_lines = [sum(len(group.lines) for group in poem.groups) for poem in train]
+    per_line = _count(encode([train[i] for i in some], verse_format, tokenizer)) / max(sum(n_lines[i] for i in some), 1)
+    needed = 1.25 * config.max_steps * config.batch_tokens * config.gradient_accumulation_steps / max(per_line, 1e-9)
+    until = bisect.bisect(list(itertools.accumulate(n_lines[i] for i in shuffled)), needed) + 1
+    chosen = shuffled[:until]
+    return sorted(chosen), sum(n_lines[i] for i in chosen) / max(sum(n_lines[i] for i in order), 1)
+
+
+def _count(poems: Sequence[Sequence[Piece]]) -> int:
+    return sum(len(piece.header) + len(piece.body) for poem in poems for piece in poem)
+
+
+def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
+    """Weights, pieces and marks of the policy to go on from; rhymes of these poems that it has no mark for get one."""
+    policy = CausalPolicy.load(config.start)
+    if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
+        raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
+    verse_format = policy.format
+    countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
+    asked = dataclasses.replace(
+        verse_format,
+        countdown=countdown,
+        school=verse_format.school or config.school > 0,
+        keys=(*verse_format.keys, *unplanned(train, verse_format)),
+    )
+    if asked != verse_format:
+        teach_marks(policy.model, policy.tokenizer, verse_format, asked)
+        verse_format = asked
+    if config.grow:
+        policy.model = grown(policy.model, config.grow)
+    return policy.model, policy.tokenizer, verse_format
+
+
+def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
+    """Give marks the policy has not met an id and a row of their own.
+
+    The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.
+    """
+    known = len(tokenizer)
+    tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)
+    if len(tokenizer) > model.config.vocab_size:
+        model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
+    rows, ids = model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids
+    with torch.no_grad():
+        rows[known : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
+        for key in new.keys[len(old.keys) :]:
+            if (before := old.plan(key)) != NO_KEY:
+                rows[ids(new.plan(key))] = rows[ids(before)]
+
+
+def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
+    """Share of scheme pairs that rhyme in ``n`` sampled couplets and quatrains each, temperature 1."""
+    forms = ("couplet", "quatrain-abab", "quatrain-abba")
+    return {name: rhyme_rate(policy.sample([Prompt(policy.format.lang, name)], n)) for name in forms}
+
+
+def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
+    bare = dataclasses.replace(verse_format, plans=False, countdown=0)
+    return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal)

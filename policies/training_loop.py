@@ -1,0 +1,287 @@
+"""The training loop of pretraining and fine-tuning: batches to updates, a budget, checkpoints, early stopping.
+
+Only parameters that are trained are written to a checkpoint, so that the one of a LoRA run is as small as its adapter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from policies.formats.data import IGNORED
+from rlpoet.errors import RlpoetError
+
+LINEAR, COSINE = "linear", "cosine"
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Budget and rates of a run.
+
+    Attributes:
+        minutes, steps: the run ends with the first that is spent; 0 means no limit of that kind.
+        batch_tokens: tokens an update of pretraining sees.
+        window: tokens of a row.
+        learning_rate: peak rate of AdamW; Muon's is ``muon_ratio`` times it.
+        decay: last part of the budget, over which the rate falls linearly to zero.
+        curve: ``linear``, or ``cosine`` from the warm-up to the end of the budget.
+    """
+
+    minutes: float = 0.0
+    steps: int = 0
+    batch_tokens: int = 4096
+    window: int = 256
+    learning_rate: float = 3e-3
+    muon_ratio: float = 7.0
+    weight_decay: float = 0.05
+    warmup_steps: int = 50
+    decay: float = 0.4
+    seed: int = 0
+    curve: str = LINEAR
+
+    def progress(self, step: int, seconds: float) -> float:
+        spent = [step / self.steps] if self.steps else []
+        spent += [seconds / (60 * self.minutes)] if self.minutes else []
+        return max(spent)
+
+    def rate(self, step: int, seconds: float) -> float:
+        """Factor of the peak rate, in [0, 1].
+
+        >>> Schedule(steps=100, warmup_steps=10, curve="cosine").rate(50, 0.0)
+        0.5
+        """
+        done = min(self.progress(step, seconds), 1.0)
+        fall = 0.5 * (1.0 + math.cos(math.pi * done)) if self.curve == COSINE else (1.0 - done) / self.decay
+        return max(0.0, min(1.0, (step + 1) / self.warmup_steps if self.warmup_steps else 1.0, fall))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one forward pass: ids and labels ``(B, S)``, the latter ``IGNORED`` where nothing is to be learned."""
+
+    epoch: float
+    ids: Tensor
+    labels: Tensor
+
+
+@dataclass(frozen=True)
+class Patience:
+    """When to stop early, and which weights to keep.
+
+    Attributes:
+        metric: of ``evaluate``; lower is better.
+        evaluations: stop after so many without a new best; 0 never stops, but still keeps the best weights.
+        keep: file of the best weights.
+    """
+
+    metric: str
+    evaluations: int
+    keep: Path
+
+
+def learn(
+    model: nn.Module,
+    batches: Iterator[Batch],
+    optims: Sequence[torch.optim.Optimizer],
+    schedule: Schedule,
+    *,
+    checkpoint: Path,
+    report: Callable[[int, dict[str, float]], None],
+    evaluate: Callable[[], dict[str, float]],
+    every: int,
+    logging: int = 25,
+    accumulate: int = 1,
+    clip: float = 1.0,
+    bf16: bool = True,
+    patience: Patience | None = None,
+    forward: Callable[..., Any] | None = None,
+    nats_of: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> dict[str, float]:
+    """Run to the end of the budget; save every ``every`` steps; go on from ``checkpoint`` where it exists.
+
+    The loss of an update is the mean over the labels of all its batches, so that accumulation does not change it.
+
+    Args:
+        batches: without end, the same ones in each process.
+        report: told of numbers and the step they belong to.
+        evaluate: measures the model, in evaluation mode.
+        accumulate: batches an update sees.
+        forward: what is called instead of the model (a compiled one).
+        nats_of: what is called instead of either: from ids and labels to the sum of the labels' nats.
+
+    Returns:
+        ``steps``, ``tokens``, ``seconds``, ``epochs``, with ``patience`` also ``best`` and ``stopped_early``. On Ctrl-C the
+        state is saved before the exception goes on.
+
+    Raises:
+        RlpoetError: a broken checkpoint, or one of another model.
+    """
+    device = next(model.parameters()).device
+    trained = [p for p in model.parameters() if p.requires_grad]
+    peaks = [optim.param_groups[0]["lr"] for optim in optims]
+    step = tokens = 0
+    before, best, waited, measured = 0.0, math.inf, 0, -1
+    if checkpoint.exists():
+        state = _read(checkpoint, device)
+        try:
+            load_trained(model, state["model"])
+            for optim, saved in zip(optims, state["optims"], strict=True):
+                optim.load_state_dict(saved)
+            step, tokens, before = state["step"], state["tokens"], state["seconds"]
+            best, waited = state.get("best", math.inf), state.get("waited", 0)
+            if "rng" in state:
+                torch.set_rng_state(state["rng"].cpu())
+        except Exception as error:
+            raise _broken(checkpoint, error) from None
+    for _ in range(step * accumulate):
+        next(batches)
+    run = model if forward is None else forward
+    started, said, said_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
+    mean: float | None = None
+
+    def seconds() -> float:
+        return before + time.perf_counter() - started
+
+    def save() -> None:
+        state = {
+            "model": trained_state(model), "optims": [optim.state_dict() for optim in optims], "step": step, "tokens": tokens,
+            "seconds": seconds(), "best": best, "waited": waited, "rng": torch.get_rng_state(),
+        }  # fmt: skip
+        write_state(checkpoint, state)
+
+    def measure() -> None:
+        nonlocal best, waited, measured
+        model.eval()
+        found = evaluate()
+        model.train()
+        report(step, found)
+        measured = step
+        if patience is not None and patience.metric in found:
+            waited += 1
+            if found[patience.metric] < best:
+                best, waited = found[patience.metric], 0
+                write_state(patience.keep, {"model": trained_state(model), "step": step})
+
+    def stopped() -> bool:
+        return patience is not None and 0 < patience.evaluations <= waited
+
+    model.train()
+    with contextlib.ExitStack() as stack:
+        stack.callback(model.eval)
+        try:
+            while schedule.progress(step, seconds()) < 1.0 and not stopped():
+                rows = [next(batches) for _ in range(accumulate)]
+                n_labels = max(1, sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in rows))
+                loss = 0.0
+                for batch in rows:
+                    ids, labels = batch.ids.to(device), batch.labels.to(device)
+                    if nats_of is not None:
+                        nats = nats_of(ids, labels)
+                    else:
+                        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                            logits = run(input_ids=ids, use_cache=False).logits
+                        nats = F.cross_entropy(
+                            logits[:, :-1].float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum"
+                        )
+                    part = nats / n_labels
+                    part.backward()
+                    loss += part.item()
+                    tokens += ids.numel()
+                norm = torch.nn.utils.clip_grad_norm_(trained, clip if clip > 0 else math.inf)
+                rate = schedule.rate(step, seconds())
+                for optim, peak in zip(optims, peaks, strict=True):
+                    for group in optim.param_groups:
+                        group["lr"] = rate * peak
+                    optim.step()
+                    optim.zero_grad(set_to_none=True)
+                step, epoch = step + 1, rows[-1].epoch
+                mean = loss if mean is None else 0.98 * mean + 0.02 * loss
+                if step % logging == 0:
+                    now = time.perf_counter()
+                    numbers = {
+                        "train/loss": mean,
+                        "train/grad_norm": norm.item(),
+                        "train/lr": rate * peaks[-1],
+                        "train/epoch": float(epoch),
+                        "train/tokens": float(tokens),
+                        "train/tokens_per_second": (tokens - said_tokens) / (now - said),
+                        "train/progress": schedule.progress(step, seconds()),
+                    }
+                    said, said_tokens = now, tokens
+                    report(step, numbers)
+                if step % every == 0:
+                    measure()
+                    save()
+                    said, said_tokens = time.perf_counter(), tokens
+            if patience is not None and measured != step:
+                measure()
+        except KeyboardInterrupt:
+            save()
+            raise
+    save()
+    done = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
+    if patience is not None:
+        done |= {"stopped_early": float(stopped())}
+        if patience.keep.exists():
+            load_trained(model, _read(patience.keep, device)["model"])
+            done |= {"best": best}
+    return done
+
+
+def trained_state(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that are trained, by name."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def load_trained(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Put them back; a whole state dict is taken too.
+
+    Raises:
+        KeyError: one is missing.
+    """
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.requires_grad:
+                p.copy_(state[name])
+
+
+def write_state(path: Path, state: dict[str, Any]) -> None:
+    """Write a file whole or not at all."""
+    partial = path.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def checkpoint_step(path: Path) -> int | None:
+    """Step a checkpoint was written at, None where there is none.
+
+    Raises:
+        RlpoetError: the file is no checkpoint.
+    """
+    if not path.exists():
+        return None
+    try:
+        return int(_read(path, torch.device("cpu"))["step"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(path, error) from None
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:  # torch raises a dozen kinds for a damaged file
+        raise _broken(path, error) from None
+    return state
+
+
+def _broken(path: Path, error: Exception) -> RlpoetError:
+    return RlpoetError(f"{path}: broken checkpoint ({error!s:.80}); expected one this command wrote. Delete it to start again.")

@@ -1,0 +1,1 @@
+"""adapters: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""testing: say in one sentence what is in this room."""

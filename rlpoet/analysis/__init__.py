@@ -1,0 +1,1 @@
+"""analysis: say in one sentence what is in this room."""

@@ -1,0 +1,91 @@
+"""Poems to groups of lines, by poet and by side of the split: what weights see, what calibrates them, what judges them.
+
+Poems are split whole, by a hash of their beginning. Groups are runs of lines of one poem that do not overlap; which of them are taken is
+drawn with fixed seeds, so the same corpus gives the same groups.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+
+from rlpoet.analysis.authorship.model import AVERAGE
+from rlpoet.analysis.ngram_index import words_of
+from rlpoet.corpus.poem import Poem
+from rlpoet.errors import RlpoetError, UnknownName
+
+SIZE = 8  # lines of a group
+FEWEST = 50  # poems a poet needs, so that whole poems can be held out
+NOBODY = ("anon", "various", "traditional", "unknown")
+SIDES = ("train", "calibrate", "judge")
+SHARES = {"judge": 0.15, "calibrate": 0.10}  # of poems; the rest trains
+A_POEM = {"train": 60, "calibrate": 12, "judge": 12}  # groups that one poem gives at most, so that none speaks for its poet
+OTHERS = 2  # the same, of poems that are nobody's here
+MEANT = 4  # words from which a line of another side betrays a second edition
+
+Group = tuple[str, ...]
+Groups = Mapping[tuple[str, str], Sequence[Group]]
+
+
+def choose_poets(poems: Sequence[Poem], named: Sequence[str] = (), *, n: int = 10) -> tuple[str, ...]:
+    """Poets by full name: those named, or the ``n`` with the most lines among those with fifty poems or more.
+
+    Raises:
+        UnknownName: a name nobody in the corpus bears.
+        RlpoetError: too few poets.
+    """
+    lines: Counter[str] = Counter()
+    works: Counter[str] = Counter()
+    for poem in poems:
+        if poem.author:
+            lines[poem.author] += len(poem.lines)
+            works[poem.author] += 1
+    for name in named:
+        if name not in lines:
+            raise UnknownName("author", name, lines)
+    chosen = tuple(named) or tuple(
+        [name for name, _ in lines.most_common() if works[name] >= FEWEST and not name.lower().startswith(NOBODY)][:n]
+    )
+    if len(chosen) < 2:
+        raise RlpoetError(f"poets: {len(chosen)} with {FEWEST} poems or more; expected two at least. Name them with --authors.")
+    return chosen
+
+
+def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[str, int]) -> Groups:
+    """Groups by (side, voice); voices are the poets and the average, who is everybody else.
+
+    Of what calibrates and judges no line of four words or more stands in what trains: a poem's second edition tells nothing.
+
+    Args:
+        most: groups a voice gets on each side.
+    """
+    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    for poem in poems:
+        place, side = int(poem.fingerprint[:8], 16) / 16**8, "train"
+        for name, share in SHARES.items():
+            if 0 <= place < share:
+                side = name
+            place -= share
+        voice = poem.author if poem.author is not None and poem.author in poets else AVERAGE
+        groups = [poem.lines[at : at + SIZE] for at in range(0, len(poem.lines) - SIZE + 1, SIZE)]
+        random.Random(poem.fingerprint).shuffle(groups)
+        found[side, voice] += groups[: OTHERS if voice == AVERAGE else A_POEM[side]]
+    for groups in found.values():
+        random.Random(0).shuffle(groups)
+    seen = {_plain(line) for (side, _), groups in found.items() if side == "train" for group in groups for line in group}
+    chosen = {}
+    for (side, voice), groups in sorted(found.items()):
+        fresh = (
+            groups if side == "train" else [group for group in groups if not any(_meant(line) and _plain(line) in seen for line in group)]
+        )
+        chosen[side, voice] = fresh[: most[side]]
+    return chosen
+
+
+def _plain(line: str) -> str:
+    return " ".join(words_of(line))
+
+
+def _meant(line: str) -> bool:
+    return len(words_of(line)) >= MEANT

@@ -1,0 +1,262 @@
+"""Learning word vectors by which a line finds its own stanza again among those of other poems.
+
+A batch holds runs of a few lines of one stanza each, B lines in all. ``S_ij`` is the figure of ``rlpoet.analysis.coherence.model`` for
+line i and
+the other lines of line j's run, but over the root of their numbers of words instead of the lengths of their vectors, so that a word can
+tell by its own length how much it says. The loss is the cross entropy of finding j = i, by row and by column (InfoNCE): its optimum is
+the pointwise mutual information of a line and its neighbours. Lines of one poem are no wrong answers for each other and left out.
+Steps are Adagrad's with one rate a word, so that rare words move as far as common ones.
+
+Reference: van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018, eq. 4 (InfoNCE and its optimum).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlpoet.analysis.coherence.words import WordLines, find_entry
+
+BARRED = -1e4  # a figure that never wins
+WIDEST = 14  # words of a line that are read; longer lines are hardly verse
+Rows = NDArray[np.int32]
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LearnOptions:
+    """How the vectors are learned.
+
+    Attributes:
+        dimensions: of a vector.
+        epochs: times each line is asked for, fractions allowed.
+        batch: runs of lines that are told apart at once.
+        run: lines of a run.
+        rate: of the first step; it falls to 0 in a straight line.
+        forget: share of words left out, drawn anew each time.
+        seed: of the draws.
+    """
+
+    dimensions: int = 64
+    epochs: float = 4.0
+    batch: int = 128
+    run: int = 4
+    rate: float = 0.1
+    forget: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class LineRows:
+    """Lines as rows of a model with V entries; V itself pads.
+
+    Attributes:
+        rows: [N, WIDEST] the words of each line. ends: [N] its end word.
+        stanza, poem: [N] the number of its stanza and of its poem, ascending.
+    """
+
+    rows: Rows
+    ends: Rows
+    stanza: NDArray[np.int64]
+    poem: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, lines: WordLines, index: dict[str, int]) -> LineRows:
+        """Lines as a model with these entries knows them."""
+        pad = len(index)
+        found = [find_entry(word, index) for word in lines.words]
+        known = np.array([pad if row is None else row for row in found], np.int32)[lines.flat]
+        start, line = np.cumsum(lines.sizes) - lines.sizes, np.repeat(np.arange(len(lines.sizes)), lines.sizes)
+        place = np.arange(len(known)) - start[line]
+        read = place < WIDEST
+        rows = np.full((len(lines.sizes), WIDEST), pad, np.int32)
+        rows[line[read], place[read]] = known[read]
+        ends = np.full(len(lines.sizes), pad, np.int32)
+        whole = (lines.sizes > 0) & (lines.sizes <= WIDEST)
+        ends[whole] = known[(start + lines.sizes - 1)[whole]]
+        return cls(rows, ends, lines.stanza, lines.poem)
+
+
+def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callable[[str], object] = lambda text: None) -> Vectors:
+    """Vectors of all entries, [V, D].
+
+    Args:
+        n_entries: V.
+        say: hears once an epoch how far it is.
+
+    Raises:
+        ValueError: fewer runs of lines than one batch.
+    """
+    rng = np.random.default_rng(options.seed)
+    runs = _Runs(lines.stanza, options.run)
+    per_epoch = len(runs.draw(rng)) // options.batch
+    if not per_epoch:
+        raise ValueError(f"{len(runs.draw(rng))} runs of {options.run} lines of one stanza; expected {options.batch} or more")
+    table = _Table(n_entries, options.dimensions, rng)
+    steps, loss = max(1, round(options.epochs * per_epoch)), 0.0
+    for step, own in enumerate(_batches(runs, options.batch, steps, rng)):
+        bags = Bags(table.vectors, *_taken(lines, own, n_entries, options.forget, rng))
+        poem = np.where(own < 0, -1, lines.poem[own]).ravel()
+        found, error = contrast(bags, poem)
+        loss += found
+        table.step(bags.rows, bags.ends, *bags.gradients(error), rate=options.rate * (1 - step / steps))
+        if (step + 1) % per_epoch == 0 or step + 1 == steps:
+            say(f"{(step + 1) / per_epoch:.1f} of {steps / per_epoch:.1f} epochs: {loss / (step % per_epoch + 1):.3f} nats a line")
+            loss = 0.0
+    return table.vectors[:-1]
+
+
+class Bags:
+    """Lines of runs and what is around them. R runs of L lines, K words a line.
+
+    Attributes:
+        rows: [R, L, K] words that count, V pads. ends: [R, L] end words, V where it does not count.
+        near: [R * L, 2D], the line's sum and the sum of its end words. far: the same of the other lines of its run, end words with a
+            minus; both over the root of their number of words, so that ``S = near @ far.T``.
+    """
+
+    def __init__(self, vectors: Vectors, rows: Rows, ends: Rows) -> None:
+        pad = len(vectors) - 1
+        self.rows, self.ends = rows, np.where((rows == ends[:, :, None]).any(axis=2), ends, pad)
+        n_runs, n_lines, _ = rows.shape
+        count = (rows < pad).sum(axis=2)
+        self.empty = (count == 0).ravel()
+        self._root = 1 / np.sqrt(np.maximum(count, 1)).astype(np.float32)[:, :, None]
+        self._far_root = 1 / np.sqrt(np.maximum(count.sum(axis=1, keepdims=True) - count, 1)).astype(np.float32)[:, :, None]
+        flat = rows.reshape(n_runs * n_lines, -1)
+        sums = _sums(vectors, flat, pad).reshape(n_runs, n_lines, -1)
+        last = vectors[self.ends]
+        self._size = sums.shape
+        self.near = (np.concatenate([sums, last], axis=2) * self._root).reshape(n_runs * n_lines, -1)
+        other = np.concatenate([sums.sum(axis=1, keepdims=True) - sums, last - last.sum(axis=1, keepdims=True)], axis=2)
+        self.far = (other * self._far_root).reshape(n_runs * n_lines, -1)
+
+    def gradients(self, error: NDArray[np.float32]) -> tuple[Vectors, Vectors]:
+        """[R, L, D] gradients that each word of a line gets, and that its end word gets besides; ``error`` is that of S."""
+        n_runs, n_lines, size = self._size
+        near = (error @ self.far).reshape(n_runs, n_lines, -1) * self._root
+        far = (error.T @ self.near).reshape(n_runs, n_lines, -1) * self._far_root
+        others = far.sum(axis=1, keepdims=True) - far
+        return near[:, :, :size] + others[:, :, :size], near[:, :, size:] - others[:, :, size:]
+
+
+def contrast(bags: Bags, poem: NDArray[np.int64]) -> tuple[float, NDArray[np.float32]]:
+    """The mean loss of a line by row, and the gradient with respect to S, [B, B], of the sum of both losses halved.
+
+    Args:
+        poem: [B] whose the lines are; lines of one poem are not held against each other.
+    """
+    figure = bags.near @ bags.far.T
+    barred = poem[:, None] == poem[None, :]
+    np.fill_diagonal(barred, False)
+    out = bags.empty
+    if out.any():  # such a line says nothing, and costs nothing
+        barred |= (out[:, None] | out[None, :]) & ~np.eye(len(out), dtype=bool)
+    np.copyto(figure, BARRED, where=barred)
+    diagonal = np.diag(figure)
+    by_row, by_column = (figure - figure.max(axis=axis, keepdims=True) for axis in (1, 0))
+    rows, columns = (np.exp(part, out=part).sum(axis=axis, keepdims=True) for part, axis in ((by_row, 1), (by_column, 0)))
+    loss = float((np.log(rows[:, 0]) + figure.max(axis=1) - diagonal)[~out].mean()) if not out.all() else 0.0
+    by_row /= rows
+    by_column /= columns
+    error = by_row
+    error += by_column
+    error /= 2
+    error[np.diag_indices_from(error)] -= 1
+    return loss, error
+
+
+def once(rows: Rows, pad: int) -> Rows:
+    """Bags with each entry where it comes first, padded where it comes again.
+
+    >>> once(np.array([[3, 1, 3, 9]]), 9).tolist()
+    [[3, 1, 9, 9]]
+    """
+    order = np.argsort(rows, axis=1, kind="stable")
+    sorted_ = np.take_along_axis(rows, order, axis=1)
+    again = np.zeros(rows.shape, dtype=bool)
+    np.put_along_axis(again, order[:, 1:], sorted_[:, 1:] == sorted_[:, :-1], axis=1)
+    return np.where(again, pad, rows)
+
+
+class _Runs:
+    """Runs of consecutive lines of one stanza, cut anew each time: no line is in two of them."""
+
+    def __init__(self, stanza: NDArray[np.int64], n_lines: int) -> None:
+        self._stanza, self._n = stanza, n_lines
+        self._place = np.arange(len(stanza)) - np.searchsorted(stanza, stanza, "left")
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """[R, L] numbers of lines, -1 after the last of a shorter run; runs of one line are left out."""
+        size = np.bincount(self._stanza)
+        shift = rng.integers(0, self._n, len(size))
+        shift[size <= self._n] = 0  # a stanza that fits stays whole
+        label = (self._place + shift[self._stanza]) // self._n
+        new = np.ones(len(label), dtype=bool)
+        new[1:] = (self._stanza[1:] != self._stanza[:-1]) | (label[1:] != label[:-1])
+        first = np.flatnonzero(new)
+        length = np.diff(first, append=len(label))
+        first, length = first[length > 1], length[length > 1]
+        lines = first[:, None] + np.arange(self._n)
+        return np.where(np.arange(self._n) < length[:, None], lines, -1)
+
+
+class _Table:
+    """Vectors with Adagrad's memory of how far each has moved; the last row pads and stays zero."""
+
+    def __init__(self, n: int, dimensions: int, rng: np.random.Generator) -> None:
+        self.vectors: Vectors = (rng.normal(size=(n + 1, dimensions)) * 0.25).astype(np.float32)
+        self.vectors[n] = 0
+        self._moved = np.full(n + 1, 1e-8, np.float32)
+
+    def step(self, rows: Rows, ends: Rows, gradient: Vectors, end_gradient: Vectors, *, rate: float) -> None:
+        size, width = gradient.shape[-1], rows.shape[-1]
+        shared = np.concatenate([gradient.reshape(-1, size), end_gradient.reshape(-1, size)])
+        names = np.concatenate([rows.ravel(), ends.ravel()])
+        source = np.concatenate([np.repeat(np.arange(ends.size), width), np.arange(ends.size, 2 * ends.size)])
+        told = names < len(self.vectors) - 1
+        names, source = names[told], source[told]
+        if not len(names):
+            return
+        order = np.argsort(names, kind="stable")
+        names = names[order]
+        cut = np.flatnonzero(np.concatenate([[True], names[1:] != names[:-1]]))
+        met, total = names[cut], np.add.reduceat(shared[source[order]], cut, axis=0)
+        self._moved[met] += (total * total).mean(axis=1)
+        self.vectors[met] -= rate * total / np.sqrt(self._moved[met])[:, None]
+
+
+def _batches(runs: _Runs, size: int, steps: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    done = 0
+    while True:
+        mixed = rng.permutation(runs.draw(rng))
+        for start in range(0, max(size, len(mixed) - size + 1), size):
+            if done == steps:
+                return
+            done += 1
+            yield mixed[start : start + size]
+
+
+def _taken(lines: LineRows, own: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """The words of each line where they come first in its run, and its end word."""
+    gone = own < 0
+    rows = lines.rows[own]
+    rows[gone] = pad
+    rows = once(rows.reshape(len(own), -1), pad).reshape(rows.shape)
+    if forget:
+        rows = np.where(rng.random(rows.shape) < forget, pad, rows)
+    return rows, np.where(gone, pad, lines.ends[own])
+
+
+def _sums(vectors: Vectors, rows: Rows, pad: int) -> Vectors:
+    """Sum of each bag's vectors, [B, D]; bags without a word have zeros."""
+    told = rows < pad
+    count = told.sum(axis=1)
+    sums = np.zeros((len(rows), vectors.shape[1]), vectors.dtype)
+    some = count > 0
+    if some.any():
+        sums[some] = np.add.reduceat(vectors[rows[told]], (np.cumsum(count) - count)[some], axis=0)
+    return sums

@@ -1,0 +1,286 @@
+"""How well lines go together, and with given words: vectors of words that were taught to tell the lines of a stanza from others.
+
+A line is a bag of words, its vector ``U_i`` the sum of theirs. What speaks for a line i beside all others of its stanza is
+
+    s_i = (U_i . T_i - L_i . M_i) / (|U_i| |T_i|)
+
+where ``T_i`` sums the vectors of the other lines, ``L_i`` is the vector of its end word, and ``M_i`` sums the others' end words: a
+cosine less one term. That term takes end words out against each other: that they rhyme is nobody's theme. A word counts
+where it comes first in the stanza and never again, so no line is coherent by repeating another.
+
+The mean of s_i over the lines is compared with that of stanzas whose lines come from as many poems: coherence is the share of such
+shuffled stanzas that are less coherent, taking theirs for normal, times the share of words that count (see ``Heard.fresh``).
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import math
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlpoet.analysis.coherence.words import find_entry, words_apart
+from rlpoet.errors import RlpoetError
+from rlpoet.languages import code_of
+
+Array = NDArray[np.float32]
+SHIPPED = Path(__file__).parent / "data"
+FILE = "theme.npz"
+FORMAT = 1  # of the file; a change of the formula above or of what a word is raises it
+ENOUGH = 0.5  # share of a line's words that must be known and new for the line to count in full
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The words of a stanza that count, each where it comes first.
+
+    Attributes:
+        lines: for each line its rows of the model. ends: its end word's row, or None where that word does not count.
+        words: for each line, how many words it has.
+    """
+
+    lines: tuple[tuple[int, ...], ...]
+    ends: tuple[int | None, ...]
+    words: tuple[int, ...]
+
+    @property
+    def told(self) -> list[int]:
+        """Numbers of the lines that bring a word that counts."""
+        return [n for n, rows in enumerate(self.lines) if rows]
+
+    @property
+    def fresh(self) -> float:
+        """Mean over the lines of what they bring, in [0, 1]: 1 if half of a line's words count, 0 if none does.
+
+        Invented words, words of another language and words said before do not count, so this is what they cost.
+        """
+        parts = [min(1.0, len(rows) / (ENOUGH * words)) if words else 0.0 for rows, words in zip(self.lines, self.words, strict=True)]
+        return sum(parts) / len(parts) if parts else 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class ThemeModel:
+    """Word vectors of a language, and how stanzas shuffled across poems come out. V entries, D dimensions, N lengths.
+
+    Attributes:
+        lang: code of the language.
+        entries: words and beginnings of words (``rlpoet.analysis.coherence.words``).
+        vectors: [V, D].
+        lengths: [N] numbers of lines, ascending.
+        shuffled: [N, 3] at each of them, for shuffled stanzas: mean and deviation of the stanza's figure, and deviation of one line's.
+        centre, spread: [D] and [D, D], mean and covariance of ``stanza_vector`` over real stanzas.
+    """
+
+    lang: str
+    entries: tuple[str, ...]
+    vectors: Array
+    lengths: NDArray[np.int64]
+    shuffled: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+    @functools.cached_property
+    def index(self) -> dict[str, int]:
+        return {entry: row for row, entry in enumerate(self.entries)}
+
+    def hear(self, lines: Sequence[str]) -> Heard:
+        """The words that count."""
+        met: set[int] = set()
+        rows, ends, sizes = [], [], []
+        for line in lines:
+            words = words_apart(line)
+            found = [find_entry(word, self.index) for word in words]
+            own = [row for row in dict.fromkeys(found) if row is not None and row not in met]
+            met.update(own)
+            rows.append(tuple(own))
+            ends.append(found[-1] if found and found[-1] in own else None)
+            sizes.append(len(words))
+        return Heard(tuple(rows), tuple(ends), tuple(sizes))
+
+    def evidence(self, heard: Heard) -> NDArray[np.float64]:
+        """``s_i`` of the lines that bring a word, in their order; raw, comparable only between stanzas of one length."""
+        told = heard.told
+        if len(told) < 2:
+            return np.zeros(len(told))
+        sums = np.stack([self.vectors[list(heard.lines[n])].sum(axis=0) for n in told]).astype(np.float64)
+        none = np.zeros(self.vectors.shape[1])
+        ends = np.stack([none if (end := heard.ends[n]) is None else self.vectors[end] for n in told])
+        return set_against(sums, ends)
+
+    def coherence(self, lines: Sequence[str]) -> float:
+        """How well the lines go together, in [0, 1]; 0 where fewer than two have a word the model knows.
+
+        Shuffled stanzas have mean 1/2 or a little less.
+        """
+        heard = self.hear(lines)
+        found = self.evidence(heard)
+        if len(found) < 2:
+            return 0.0
+        mean, deviation, _ = self._usual(len(found))
+        return _normal((float(found.mean()) - mean) / deviation) * heard.fresh
+
+    def line_shares(self, lines: Sequence[str]) -> list[float]:
+        """For each line the share of lines of shuffled stanzas that fit theirs less well; 0 where the line brings no word."""
+        heard = self.hear(lines)
+        found = self.evidence(heard)
+        shares = [0.0] * len(lines)
+        if len(found) > 1:
+            mean, _, deviation = self._usual(len(found))
+            for n, value in zip(heard.told, found.tolist(), strict=True):
+                shares[n] = _normal((value - mean) / deviation)
+        return shares
+
+    def known(self, words: Sequence[str]) -> list[int]:
+        """Rows of the theme words the model knows, each once."""
+        found = [find_entry(word, self.index) for text in words for word in words_apart(text)]
+        return [row for row in dict.fromkeys(found) if row is not None]
+
+    def closeness(self, lines: Sequence[str], words: Sequence[str]) -> float | None:
+        """How near the lines are to theme words, in [0, 1]: the share of real stanzas of the language that are less near.
+
+        The words themselves count as any other: once each, where they are said. None where the model knows none of them.
+        """
+        asked = self.known(words)
+        if not asked:
+            return None
+        heard = self.hear(lines)
+        rows = [row for own in heard.lines for row in own]
+        if not rows:
+            return 0.0
+        theme = self.stanza_vector(asked)
+        deviation = math.sqrt(float(theme @ self.spread @ theme))
+        return _normal(float(theme @ (self.stanza_vector(rows) - self.centre)) / max(deviation, 1e-9)) * heard.fresh
+
+    def stanza_vector(self, rows: Sequence[int]) -> NDArray[np.float64]:
+        """Sum of the words' vectors over the root of their number."""
+        return self.vectors[list(rows)].sum(axis=0, dtype=np.float64) / math.sqrt(len(rows))
+
+    def tie(self, heard: Heard, line: int) -> tuple[str, str] | None:
+        """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
+        pairs = [
+            (float(self.vectors[mine] @ self.vectors[other]), mine, other)
+            for mine in heard.lines[line]
+            for n, rows in enumerate(heard.lines)
+            if n != line
+            for other in rows
+            if not (mine == heard.ends[line] and other == heard.ends[n])
+        ]
+        best = max(pairs, default=(0.0, 0, 0))
+        return (self.entries[best[1]], self.entries[best[2]]) if best[0] > 0 else None
+
+    def near(self, words: Sequence[str], n: int = 10) -> list[tuple[str, float]]:
+        """The entries nearest to the words by cosine, nearest first, without the words; none if the model knows none of them."""
+        asked = self.known(words)
+        if not asked:
+            return []
+        theme = self.vectors[asked].sum(axis=0)
+        sizes = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(theme)
+        likeness = self.vectors @ theme / np.maximum(sizes, 1e-9)
+        ranked = [row for row in np.argsort(-likeness, kind="stable").tolist() if row not in asked]
+        return [(self.entries[row], float(likeness[row])) for row in ranked[:n]]
+
+    def _usual(self, n: int) -> tuple[float, float, float]:
+        mean, deviation, of_line = (float(np.interp(n, self.lengths, column)) for column in self.shuffled.T)
+        return mean, deviation, of_line
+
+    def save(self, path: str | Path) -> None:
+        """Write the model, vectors in eight bits a number; never half a file, and the same bytes for the same model.
+
+        Raises:
+            RlpoetError: a folder that cannot be written.
+        """
+        path = Path(path)
+        small, scale = quantised(self.vectors)
+        held = {
+            "format": np.int64(FORMAT),
+            "lang": np.array(self.lang),
+            "entries": np.frombuffer("\n".join(self.entries).encode("utf-8"), dtype=np.uint8),
+            "vectors": small,
+            "scale": scale,
+            **{name: getattr(self, name) for name in _TABLES},
+        }
+        part = path.with_name(path.name + ".part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name, array in held.items():
+                    stream = io.BytesIO()
+                    np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
+                    # a fixed date: the same weights are the same file
+                    archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), stream.getvalue(), zipfile.ZIP_DEFLATED)
+            with part.open("rb") as written:
+                os.fsync(written.fileno())
+            part.replace(path)
+        except OSError as error:
+            raise RlpoetError(f"{path}: {error.strerror}; expected a folder that can be written.") from None
+
+    @classmethod
+    def load(cls, path: str | Path) -> ThemeModel:
+        """Read what ``save`` wrote.
+
+        Raises:
+            RlpoetError: no such file, no theme model, or one of another version.
+        """
+        fix = "Build it with `rlpoet theme build --lang LANG --data POEMS`."
+        try:
+            with np.load(Path(path), allow_pickle=False) as held:
+                if (version := int(held["format"])) != FORMAT:
+                    raise RlpoetError(f"{path}: a theme model of version {version}; expected version {FORMAT}. {fix}")
+                entries = tuple(held["entries"].tobytes().decode("utf-8").split("\n"))
+                vectors = held["vectors"].astype(np.float32) * held["scale"][:, None]
+                return cls(str(held["lang"]), entries, vectors, *(held[name] for name in _TABLES))
+        except OSError as error:
+            raise RlpoetError(f"{path}: {error.strerror or error}; expected a theme model (.npz). {fix}") from None
+        except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
+            raise RlpoetError(f"{path}: no theme model; expected a file that rlpoet wrote (.npz). {fix}") from None
+
+
+_TABLES = ("lengths", "shuffled", "centre", "spread")
+
+
+def set_against(sums: np.ndarray, ends: np.ndarray) -> NDArray[np.float64]:
+    """``s_i`` of each line against the other lines of its stanza.
+
+    Args:
+        sums, ends: [..., L, D], sum of the line's vectors and vector of its end word, zero where it has none.
+
+    Returns:
+        [..., L].
+
+    >>> set_against(np.array([[1.0], [3.0]]), np.array([[1.0], [1.0]])).round(3).tolist()
+    [0.667, 0.667]
+    """
+    other, other_ends = sums.sum(axis=-2, keepdims=True) - sums, ends.sum(axis=-2, keepdims=True) - ends
+    spoken = (sums * other).sum(axis=-1) - (ends * other_ends).sum(axis=-1)
+    sizes = np.linalg.norm(sums, axis=-1) * np.linalg.norm(other, axis=-1)
+    return spoken / np.maximum(sizes, 1e-9)
+
+
+def quantised(vectors: np.ndarray) -> tuple[NDArray[np.int8], Array]:
+    """Vectors in eight bits a number and one scale a row: ``vectors = small * scale[:, None]`` within half a step."""
+    scale = (np.abs(vectors).max(axis=1, initial=0.0) / 127).astype(np.float32)
+    steps = np.where(scale > 0, scale, 1.0)[:, None]
+    return np.rint(vectors / steps).astype(np.int8), scale
+
+
+@functools.cache
+def theme_model(lang: str) -> ThemeModel | None:
+    """The shipped model of a language, read once a process; None for a language that has none.
+
+    Raises:
+        UnknownName: no such language.
+    """
+    path = SHIPPED / code_of(lang) / FILE
+    return ThemeModel.load(path) if path.exists() else None
+
+
+def _normal(z: float) -> float:
+    """The share of a normal distribution below z."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))

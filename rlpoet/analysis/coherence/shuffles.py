@@ -1,0 +1,113 @@
+"""Stanzas whose lines come from as many poems, and how well a figure tells real ones from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlpoet.analysis.intervals import LEVEL
+from rlpoet.corpus.poem import Poem
+from rlpoet.prosody import verse
+
+
+@dataclass(frozen=True)
+class Stanza:
+    """A stanza and where it is from.
+
+    Attributes:
+        syllables: metrical count of each line: its form, as far as rhyme is not asked.
+        poem: number of its poem.
+    """
+
+    lines: tuple[str, ...]
+    syllables: tuple[int, ...]
+    poem: int
+    author: str | None
+
+
+def stanzas_of(poems: Iterable[Poem], lang: str, *, n_lines: int = 4) -> list[Stanza]:
+    """The stanzas of so many lines, every line with a letter in it."""
+    ear = verse(lang)
+    found = []
+    for number, poem in enumerate(poems):
+        for lines in poem.stanzas:
+            if len(lines) == n_lines and all(any(map(str.isalpha, line)) for line in lines):
+                found.append(Stanza(lines, tuple(ear.scan(line).syllables for line in lines), number, poem.author))
+    return found
+
+
+def same_form(stanza: Stanza) -> Hashable:
+    """What a stanza may be shuffled with: those whose lines have the same lengths, place by place."""
+    return stanza.syllables
+
+
+def same_author(stanza: Stanza) -> Hashable:
+    """The same lengths, and the same author: harder, since manner and century no longer tell. None (left out) without an author."""
+    return (stanza.author, stanza.syllables) if stanza.author else None
+
+
+def shuffled(stanzas: Sequence[Stanza], alike: Callable[[Stanza], Hashable] = same_form, *, seed: int = 0) -> list[tuple[Stanza, Stanza]]:
+    """Each stanza with one made of its lines' peers: line k is line k of a stanza alike, all its lines of different poems.
+
+    One line is the real stanza's own, at a random place. A stanza without enough poems alike is left out.
+    """
+    rng = np.random.default_rng(seed)
+    groups: dict[Hashable, dict[int, list[Stanza]]] = {}
+    for stanza in stanzas:
+        groups.setdefault(alike(stanza), {}).setdefault(stanza.poem, []).append(stanza)
+    pairs = []
+    for stanza in stanzas:
+        key = alike(stanza)
+        poems = groups[key]
+        n = len(stanza.lines)
+        if key is None or len(poems) < n:
+            continue
+        others = [poem for poem in poems if poem != stanza.poem]
+        sources = [stanza, *(_pick(poems[others[i]], rng) for i in rng.choice(len(others), n - 1, replace=False))]
+        order = rng.permutation(n)
+        lines = tuple(sources[source].lines[place] for place, source in enumerate(order))
+        pairs.append((stanza, Stanza(lines, stanza.syllables, stanza.poem, None)))
+    return pairs
+
+
+def without_ends(lines: Sequence[str]) -> list[str]:
+    """The lines without their last words, so that no rhyme is left.
+
+    >>> without_ends(["où blanchit la campagne,"])
+    ['où blanchit la']
+    """
+    return [" ".join(line.split()[:-1]) for line in lines]
+
+
+def auc(real: Sequence[float] | NDArray[np.float64], false: Sequence[float] | NDArray[np.float64]) -> float:
+    """How often a real one beats a false one, a tie counting half: the area under the ROC curve.
+
+    >>> auc([0.9, 0.5], [0.1, 0.5])
+    0.875
+    """
+    high, low = np.sort(np.asarray(real, dtype=float)), np.asarray(false, dtype=float)
+    beaten = len(high) - np.searchsorted(high, low, "right")
+    level = np.searchsorted(high, low, "right") - np.searchsorted(high, low, "left")
+    return float((beaten + level / 2).sum() / (len(high) * len(low)))
+
+
+def auc_interval(
+    real: NDArray[np.float64], false: NDArray[np.float64], poem: Sequence[int], *, draws: int = 200, seed: int = 0
+) -> tuple[float, float]:
+    """Bounds of 95 % by bootstrap over poems: a poem's stanzas and the false ones made beside them are drawn together."""
+    rng = np.random.default_rng(seed)
+    _, number = np.unique(np.asarray(poem), return_inverse=True)
+    of_poem = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
+    values = []
+    for _ in range(draws):
+        rows = np.concatenate([of_poem[k] for k in rng.integers(0, len(of_poem), len(of_poem))])
+        values.append(auc(real[rows], false[rows]))
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _pick(stanzas: Sequence[Stanza], rng: np.random.Generator) -> Stanza:
+    return stanzas[int(rng.integers(len(stanzas)))]

@@ -1,0 +1,1 @@
+"""cli: say in one sentence what is in this room."""

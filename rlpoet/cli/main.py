@@ -1,0 +1,120 @@
+"""The command line: ``rlpoet VERB ...``. The only place that prints errors, and the only one that decides exit codes.
+
+0: done. 1: a verb found what it was looking for to be wrong. 2: bad input, told in one line on standard error. 130: interrupted.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from rlpoet import __version__
+from rlpoet.command import Command
+from rlpoet.errors import RlpoetError, UnknownName
+
+CORE = {  # verb -> where its Command is; all others are plug-ins of the group rlpoet.commands
+    "corpus": "rlpoet.cli.verbs.corpus",
+    "env": "rlpoet.cli.verbs.env",
+    "explain": "rlpoet.cli.verbs.explain",
+    "preflight": "rlpoet.cli.verbs.preflight",
+    "rate": "rlpoet.cli.verbs.rate",
+    "report": "rlpoet.cli.verbs.report",
+    "rhymes": "rlpoet.cli.verbs.rhymes",
+    "scan": "rlpoet.cli.verbs.scan",
+    "score": "rlpoet.cli.verbs.score",
+    "theme": "rlpoet.cli.verbs.theme",
+}
+GROUP = "rlpoet.commands"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb and return the exit code of the process."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # poems are UTF-8 whatever the locale says; half a surrogate pair becomes \\ud83d, which is how JSON spells it
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    who = "rlpoet"
+    try:
+        if not words or words[0] in ("-h", "--help", "help"):
+            print(_overview())
+            return 0 if words else 2
+        if words[0] in ("-V", "--version"):
+            print(f"rlpoet {__version__}")
+            return 0
+        command = find_command(words[0])
+        who = f"rlpoet {command.name}"
+        code = _run(command, words[1:])
+        sys.stdout.flush()  # here, where a reader that went away can still be met quietly
+        return code
+    except RlpoetError as error:
+        print(f"{who}: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more on its way out
+        return 141
+    except KeyboardInterrupt:
+        print(f"{who}: interrupted", file=sys.stderr)
+        return 130
+    except OSError as error:
+        if error.filename is None:
+            raise  # not about a path the user named: a bug, to be seen whole
+        print(f"{who}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+
+
+def find_command(name: str) -> Command:
+    """The verb of that name, imported now.
+
+    Raises:
+        UnknownName: neither one of ours nor a plug-in.
+    """
+    import importlib
+
+    if name in CORE:
+        return importlib.import_module(CORE[name]).COMMAND
+    from rlpoet.registry import load, names
+
+    others = names(GROUP)
+    if name not in others:
+        raise UnknownName("command", name, [*CORE, *others])
+    return load(GROUP, name)
+
+
+def _run(command: Command, words: Sequence[str]) -> int:
+    from rlpoet.config import parse
+
+    try:
+        config = parse(command, words)
+    except SystemExit as exit_:  # --help
+        return int(exit_.code or 0)
+    return command.run(config)
+
+
+def _overview() -> str:
+    from rlpoet.registry import names
+
+    rows = []
+    for name in sorted({*CORE, *names(GROUP)}):
+        try:
+            rows.append(f"  {name:<10} {find_command(name).help}")
+        except (ImportError, RlpoetError) as error:  # one broken plug-in must not hide the others
+            rows.append(f"  {name:<10} (cannot be loaded: {error})")
+    return "\n".join(
+        [
+            "usage: rlpoet VERB [--flag VALUE ...]",
+            "",
+            "Makes tiny French, Spanish and English language models rhyme.",
+            "",
+            "verbs:",
+            *rows,
+            "",
+            "`rlpoet VERB --help` tells the flags of a verb; `rlpoet --version` the version.",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""verbs: say in one sentence what is in this room."""

@@ -1,0 +1,73 @@
+"""``rlpoet rate``: a blind sheet of poems for human judges, and what their ratings say."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rlpoet.command import Command
+
+
+@dataclass(frozen=True)
+class RateConfig:
+    """Make a blind rating sheet of poems, or read sheets that judges have filled in.
+
+    `rate make PRIOR=before.txt TRAINED=after.txt PEOPLE=poems.jsonl` shuffles stanzas of all sources into a sheet with columns for
+    meter, rhyme, readability and emotion, 1 to 5, and puts where they come from into a key apart. Give each judge a copy of the sheet,
+    not the key. `rate read ann.csv bob.csv --key sheet.key.csv` gives means by source with 95-percent intervals and, for each
+    scale, Krippendorff's alpha between the judges.
+
+    Attributes:
+        action: make or read.
+        files: sources of poems, NAME=FILE to name one; or filled sheets, one a judge.
+        out: the sheet to make; its key lies beside it.
+        key: the key of the sheets; sheet.key.csv beside the first of them by default.
+        n: stanzas of each source, at most.
+        lines: lines of a stanza, so that length tells nothing; 0 for whole poems.
+        seed: of choosing and shuffling, and of resampling.
+        json: one JSON object instead of tables, for machines.
+    """
+
+    action: Literal["make", "read"]
+    files: tuple[str, ...]
+    out: str = "sheet.csv"
+    key: str | None = None
+    n: int = 20
+    lines: int = 4
+    seed: int = 0
+    json: bool = False
+
+
+def run(config: RateConfig) -> int:
+    from rlpoet.errors import RlpoetError
+    from rlpoet.evaluation.human_ratings import items_of, key_of, read_key, read_sheet, report, write_sheet
+
+    if config.n < 1 or config.lines < 0:
+        raise RlpoetError(f"--n {config.n} --lines {config.lines}; expected at least 1 stanza, and 0 lines or more.")
+    if config.action == "make":
+        items = items_of(config.files, n=config.n, lines=config.lines, seed=config.seed)
+        key = write_sheet(items, Path(config.out))
+        sys.stdout.write(
+            f"sheet  {config.out}  {len(items)} poems, to be filled in by each judge in a copy\nkey    {key}  not for judges\n"
+        )
+        return 0
+    told = report(
+        [read_sheet(Path(path)) for path in config.files], read_key(Path(config.key or key_of(Path(config.files[0])))), seed=config.seed
+    )
+    if config.json:
+        sys.stdout.write(
+            json.dumps({"judges": len(config.files), "scales": [dataclasses.asdict(own) for own in told]}, ensure_ascii=False) + "\n"
+        )
+        return 0
+    from rlpoet.reporting.poems import console
+    from rlpoet.reporting.rating_tables import rating_table
+
+    console().print(rating_table(told, len(config.files)))
+    return 0
+
+
+COMMAND = Command("rate", "a blind rating sheet for human judges, and what they say", RateConfig, run, positional=("action", "files"))

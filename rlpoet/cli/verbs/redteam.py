@@ -1,0 +1,43 @@
+"""``rlpoet redteam``: how rewards can be cheated, your own too."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rlpoet.command import Command
+from rlpoet.errors import RlpoetError
+
+
+@dataclass(frozen=True)
+class RedteamConfig:
+    """Try every known attack on rewards: what of a human poem's score does each of them keep?
+
+    Prints a Markdown table. closed: it costs a tenth of the score or more; open: it does not, so that another reward has to
+    close it; above: it earns more than the poem, which is a fault of the reward. Exit code 1 if any does.
+
+    Attributes:
+        rewards: names of registered rewards, or MODULE:FUNCTION; all that are registered by default.
+        reward_options: keyword arguments of rewards, by name.
+    """
+
+    rewards: tuple[str, ...] = ()
+    reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=dict)
+
+
+def run(config: RedteamConfig) -> int:
+    from rewards.testing.attacks import red_team, red_team_table
+    from rlpoet import registry
+    from rlpoet.training.rewards import made
+
+    names = config.rewards or registry.names("rlpoet.rewards")
+    for name in config.reward_options:
+        if name not in names:
+            raise RlpoetError(f"--reward_options.{name}: not among the rewards tried; expected one of {', '.join(names)}.")
+    rewards = [made(name, config.reward_options.get(name, {})) for name in names]
+    sys.stdout.write(red_team_table([(reward.name, reward) for reward in rewards]) + "\n")
+    return int(any(one.verdict == "above" for reward in rewards for one in red_team(reward)))
+
+
+COMMAND = Command("redteam", "how rewards can be cheated, your own too", RedteamConfig, run, positional=("rewards",))

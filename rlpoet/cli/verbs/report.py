@@ -1,0 +1,29 @@
+"""``rlpoet report``: make a run's page again."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from rlpoet.command import Command
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Write report.html of a run from its own files.
+
+    Attributes:
+        run: folder of the run, such as runs/NAME.
+    """
+
+    run: str
+
+
+def run(config: ReportConfig) -> int:
+    from rlpoet.reporting.run_report import write_report
+
+    sys.stdout.write(f"{write_report(config.run)}\n")
+    return 0
+
+
+COMMAND = Command("report", "the page of a run, from its own files", ReportConfig, run, positional=("run",))

@@ -1,0 +1,48 @@
+"""``rlpoet scan``: the metrical syllables of a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rlpoet.command import Command
+from rlpoet.errors import RlpoetError
+
+
+@dataclass(frozen=True)
+class ScanConfig:
+    """Show how lines of verse scan.
+
+    Attributes:
+        lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
+        lines: the lines to scan.
+        target: syllables the line should have; a licensed reading of that length is preferred.
+        jsonl: file of {"line": "...", "target": 12}, one object a line, "-" for standard input; answers are JSON Lines too.
+    """
+
+    lang: str
+    lines: tuple[str, ...] = ()
+    target: int | None = None
+    jsonl: str | None = None
+
+
+def run(config: ScanConfig) -> int:
+    if config.target is not None and config.target < 1:
+        raise RlpoetError(f"--target: {config.target}; expected 1 or more syllables.")
+    if config.jsonl is not None:
+        from rlpoet.cli.jsonl import answer_scans, write_answers
+
+        if config.target is not None:
+            raise RlpoetError('--target: given with --jsonl; expected it in the rows, as {"line": "...", "target": 12}.')
+        write_answers(answer_scans, config.jsonl, config.lang)
+        return 0
+    if not config.lines:
+        raise RlpoetError("LINES: none given; expected a line of verse, or --jsonl FILE.")
+    from rlpoet.prosody.meter import scan
+    from rlpoet.reporting.poems import console, scansion_text
+
+    for line in config.lines:
+        console().print(scansion_text(scan(line, config.lang, config.target)))
+    return 0
+
+
+COMMAND = Command("scan", "the metrical syllables and stresses of a line", ScanConfig, run, positional=("lines",))

@@ -1,0 +1,179 @@
+"""What is counted of each poem, and the figures of a set of them: form, rhyme, rewards, the second judge, sense, sound, prior, variety."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from policies.likelihood import Cost, listened, printed, weigh
+from rlpoet.analysis.authorship.model import heard, style_model
+from rlpoet.analysis.coherence import coherence
+from rlpoet.analysis.ngram_index import Copied, NgramIndex
+from rlpoet.corpus import Poem
+from rlpoet.evaluation.form import PoemFacts, poem_facts
+from rlpoet.evaluation.human_baseline import Figures, figures, interval
+from rlpoet.evaluation.poems import Specimen
+from rlpoet.evaluation.repetition import variety
+from rlpoet.evaluation.second_judge import judged, last_word, second_judge
+from rlpoet.prosody.forms import answers, form
+from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.protocols import Reward
+
+NO_RHYME = "none"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """All counts of one poem.
+
+    Attributes:
+        kinds: how each pair of the scheme rhymes, ``none`` where it does not; empty for a poem of another number of lines.
+        second: pairs that rhyme, lines in meter, and pairs of which both judges think the same, by the second judge; None without one.
+        rewards: score by name, None where its prompt does not ask for it.
+        cost: nats, charged tokens, characters under the prior; None where it was not weighed.
+        coherence: how well its lines go together; None where the language has no model, or of fewer than two lines.
+        style: how likely the average of all poets is by its sound, and whether the likeliest of the poets is the one asked for (None where
+            none of them was); None where the language has no model, or of no lines.
+    """
+
+    specimen: Specimen
+    facts: PoemFacts
+    copied: Copied | None
+    kinds: Counter[str]
+    second: tuple[int, int, int] | None
+    rewards: Mapping[str, float | None]
+    cost: tuple[float, int, int] | None
+    coherence: float | None
+    style: tuple[float, bool | None] | None
+
+    @property
+    def complete_pairs(self) -> int:
+        return self.kinds.total()
+
+
+def counted(
+    specimens: Sequence[Specimen],
+    rewards: Mapping[str, Reward],
+    *,
+    index: NgramIndex | None = None,
+    prior: Any = None,
+    tick: Callable[[int], None] = lambda n: None,
+) -> list[Counted]:
+    """Count every poem. Lines of a corpus's own poem have been copied only if another poem of the corpus has them too.
+
+    Args:
+        prior: the policy whose perplexity they have; None leaves it out.
+        tick: called with the percentage done.
+    """
+    if not specimens:
+        return []
+    prompts, texts = [own.prompt for own in specimens], [own.text for own in specimens]
+    scores = {name: reward.score(prompts, texts) for name, reward in rewards.items()}
+    tick(40)
+    lines = [list(own.lines) for own in specimens]
+    known = [index is not None and own.source is not None and index.knows(own.source) for own in specimens]
+    copied: Sequence[Copied | None] = index.copied_all(lines, own=known) if index else [None] * len(lines)
+    costs = prior_costs(prior, specimens, tick=lambda done: tick(40 + done // 2)) if prior is not None else [None] * len(lines)
+    found = []
+    for i, own in enumerate(specimens):
+        told = {name: values[i] for name, values in scores.items()}
+        facts = poem_facts(own.prompt, own.text)
+        second, sense = second_opinion(own), coherence(own.lines, own.prompt.lang)
+        found.append(Counted(own, facts, copied[i], kinds_of(own), second, told, costs[i], sense, style_of(own)))
+    tick(100)
+    return found
+
+
+def kinds_of(own: Specimen) -> Counter[str]:
+    """How the pairs of the scheme rhyme."""
+    asked = form(own.prompt.form, own.prompt.lang)
+    if len(own.lines) != asked.n_lines:
+        return Counter()
+    return Counter(rhyme_kind(own.lines[i], own.lines[j], own.prompt.lang) or NO_RHYME for i, j in asked.pairs)
+
+
+def second_opinion(own: Specimen) -> tuple[int, int, int] | None:
+    """Pairs that rhyme, lines in meter and pairs agreed on, by the second judge."""
+    judge, asked = second_judge(own.prompt.lang), form(own.prompt.form, own.prompt.lang)
+    if judge is None:
+        return None
+    rhymed, fits = judged(judge, asked, own.lines)
+    agreed = 0
+    if len(own.lines) == asked.n_lines:
+        for a, b in ((own.lines[i], own.lines[j]) for i, j in asked.pairs):
+            agreed += (last_word(a) != last_word(b) and judge.rhyme(a, b)) == answers(a, b, asked)
+    return rhymed, fits, agreed
+
+
+def style_of(own: Specimen) -> tuple[float, bool | None] | None:
+    """How likely the average voice is, and whether the author asked for is the likeliest poet."""
+    model = style_model(own.prompt.lang)
+    if model is None or not own.lines:
+        return None
+    likely = model.probabilities(heard(own.lines, own.prompt.lang))
+    asked = own.prompt.author
+    hit = int(likely[:-1].argmax()) == model.number(asked) if asked in model.poets else None
+    return float(likely[-1]), hit
+
+
+def prior_costs(prior: Any, specimens: Sequence[Specimen], *, tick: Callable[[int], None]) -> list[tuple[float, int, int] | None]:
+    """What each poem costs a policy as held-out poems do (``evaluate_bits``), author unknown; None for one without a line of verse."""
+    poems = [printed(Poem((own.lines,)), prior.lang) for own in specimens]
+    rows = [i for i, poem in enumerate(poems) if poem.stanzas]
+    if not rows:
+        return [None] * len(poems)
+    chosen = [poems[i] for i in rows]
+    cost: Cost = weigh(prior, chosen, heard=listened(chosen, prior.lang), tick=tick)
+    found: list[tuple[float, int, int] | None] = [None] * len(poems)
+    for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
+        found[i] = nats, tokens, characters
+    return found
+
+
+def all_figures(found: Sequence[Counted], *, seed: int) -> Figures:
+    """Every figure with its ``_95`` interval, poems resampled; what nothing can be said about is absent."""
+    facts = [own.facts for own in found]
+    out = figures(facts, seed=seed)
+    if not found:
+        return out
+
+    def ratio(name: str, part: Sequence[float], whole: Sequence[float]) -> None:
+        if sum(whole):
+            out[name] = float(sum(part) / sum(whole))
+            out[name + "_95"] = interval(part, whole, seed=seed)
+
+    for kind in dict.fromkeys(kind for own in found for kind in own.kinds):
+        ratio(f"kind_{kind}", [own.kinds[kind] for own in found], [own.complete_pairs for own in found])
+    for name in found[0].rewards:
+        scores = [score for own in found if (score := own.rewards[name]) is not None]
+        ratio(f"reward_{name}", scores, [1.0] * len(scores))
+    second = [(own.second, own) for own in found if own.second is not None]
+    if second:
+        ratio("second_rhyme_pairs", [told[0] for told, _ in second], [own.facts.pairs for _, own in second])
+        ratio("second_lines_in_meter", [told[1] for told, _ in second], [own.facts.lines for _, own in second])
+        ratio("second_agreement", [told[2] for told, _ in second], [own.complete_pairs for _, own in second])
+    together = [own.coherence for own in found if own.coherence is not None]
+    ratio("coherence", together, [1.0] * len(together))
+    voices = [own.style for own in found if own.style is not None]
+    ratio("style_of_a_poet", [1 - average for average, _ in voices], [1.0] * len(voices))
+    hits = [hit for _, hit in voices if hit is not None]
+    ratio("style_of_the_author", hits, [1.0] * len(hits))
+    costs = [own.cost for own in found if own.cost is not None]
+    if costs:
+        ratio("prior_bits_per_char", [nats / math.log(2) for nats, _, _ in costs], [characters for *_, characters in costs])
+        edges = interval([nats for nats, *_ in costs], [tokens for _, tokens, _ in costs], seed=seed)
+        out["prior_perplexity"] = math.exp(sum(nats for nats, *_ in costs) / sum(tokens for _, tokens, _ in costs))
+        out["prior_perplexity_95"] = [math.exp(edge) for edge in edges]
+    copied = [own.copied for own in found if own.copied is not None]
+    return out | variety([list(own.specimen.lines) for own in found], copied=copied or None, seed=seed)
+
+
+def by_form(found: Sequence[Counted], *, seed: int) -> dict[str, Figures]:
+    """Figures of each form and, under ``all``, of all together."""
+    groups: dict[str, list[Counted]] = {}
+    for own in found:
+        groups.setdefault(own.specimen.group, []).append(own)
+    return {name: all_figures(own, seed=seed) for name, own in [*groups.items(), ("all", list(found))]}

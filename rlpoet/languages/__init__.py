@@ -1,0 +1,153 @@
+"""Which languages there are, and where each one's ear comes from: one look-up for codes, varieties and folders.
+
+A language is named by its code (``fr``), by code and variety (``es-distincion``), or by a folder that holds a
+``language.toml`` (``experiments/languages/it``). Codes are the three below and the entry points of the group
+``rlpoet.languages``, ours and others' alike: a value ``module:object`` where the object is the path of such a folder, a
+``Language``, or a function without arguments that gives one or the other.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlpoet import registry
+from rlpoet.errors import RlpoetError, UnknownName
+
+GROUP = "rlpoet.languages"
+FILE = "language.toml"
+FORMS = Path(__file__).parents[1] / "prosody" / "data" / "forms.tsv"
+
+
+@dataclass(frozen=True)
+class Language:
+    """Where a language's phonology, verse and forms come from.
+
+    Attributes:
+        code: ``fr``, ``it``, ...; the ``lang`` column of its table of forms.
+        name: in English.
+        phonology, verse: a class, or any function that makes one, given itself or as ``module:object``. A verse class with
+            an attribute ``varieties`` takes ``variety=``; the first of them is its default.
+        forms: its table of forms, or None.
+    """
+
+    code: str
+    name: str
+    phonology: str | Callable[..., Any]
+    verse: str | Callable[..., Any]
+    forms: Path | None = None
+
+    @property
+    def varieties(self) -> tuple[str, ...]:
+        """Ways to hear the language, the default first; none where there is one way only."""
+        return tuple(getattr(made(self.verse), "varieties", ()))
+
+
+CORE = {
+    code: Language(code, name, f"rlpoet.phonology.{code}.sounds:{name}", f"rlpoet.prosody.{code}.verse:{name}Verse", FORMS)
+    for code, name in (("fr", "French"), ("es", "Spanish"), ("en", "English"))
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a name stands for: a language, and a variety of it or ``""`` for its default."""
+
+    language: Language
+    variety: str = ""
+
+
+def codes() -> tuple[str, ...]:
+    """Codes of the languages that are installed, ours first; folders have none."""
+    return (*CORE, *(name for name in registry.names(GROUP) if name not in CORE))
+
+
+@functools.lru_cache(maxsize=1024)
+def find(lang: str) -> Found:
+    """The language and variety of a code, ``code-variety`` or folder.
+
+    Raises:
+        UnknownName: no such language, or no such variety of it; with the nearest there is.
+        RlpoetError: a folder or plug-in that is none.
+
+    >>> find("fr").language.name
+    'French'
+    """
+    installed = _installed(lang)
+    if installed is not None:
+        return Found(installed)
+    if _is_folder(lang):
+        return Found(_of_folder(Path(lang)))
+    head, dash, variety = lang.partition("-")
+    base = _installed(head) if dash else None
+    if base is None:
+        raise UnknownName("language", lang, codes(), fix=f"A folder that holds a {FILE} is a language too.")
+    if not base.varieties:
+        raise UnknownName("language", lang, codes(), fix=f"{head!r} has no varieties: leave {variety!r} out.")
+    if variety not in base.varieties:
+        raise UnknownName("variety", variety, base.varieties, fix=f"They are varieties of {head!r}.")
+    return Found(base, variety)
+
+
+def code_of(lang: str) -> str:
+    """The code of a language however it was named: what forms, authors, policies and folders of runs go by.
+
+    Raises:
+        UnknownName: no such language or variety.
+
+    >>> code_of("fr")
+    'fr'
+    """
+    return find(lang).language.code
+
+
+def made(spec: str | Callable[..., Any]) -> Any:
+    """The object a ``module:object`` stands for, imported now; anything else is itself."""
+    if not isinstance(spec, str):
+        return spec
+    module, _, name = spec.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _installed(code: str) -> Language | None:
+    if code in CORE:
+        return CORE[code]
+    if not code or code not in registry.names(GROUP):
+        return None
+    given = registry.load(GROUP, code)
+    if callable(given):
+        given = given()
+    if isinstance(given, (str, Path)):
+        given = _of_folder(Path(given))
+    if not isinstance(given, Language):
+        raise RlpoetError(f"{GROUP}: {code!r} gives {given!r:.60}; expected a folder, a Language, or a function that gives one.")
+    if given.code != code:
+        raise RlpoetError(f"{GROUP}: {code!r} leads to a language of code {given.code!r}; expected one name. Rename one of them.")
+    return given
+
+
+def _is_folder(lang: str) -> bool:
+    try:
+        return bool(lang) and ("/" in lang or "\\" in lang or (Path(lang) / FILE).is_file())
+    except (OSError, ValueError):  # a name no file can have
+        return False
+
+
+def _of_folder(path: Path) -> Language:
+    """The language of a folder; its files are read when its verse or phonology is made."""
+    from rlpoet.languages.settings import read_settings
+
+    settings = read_settings(path)
+
+    def phonology() -> Any:
+        return made("rlpoet.phonology.generic.sounds:Spelled")(settings)
+
+    def verse() -> Any:
+        return made("rlpoet.prosody.generic.verse:SpelledVerse")(made("rlpoet.phonology:phonology")(str(path)))
+
+    forms = path / "forms.tsv"
+    return Language(settings.code, settings.name, phonology, verse, forms if forms.is_file() else None)

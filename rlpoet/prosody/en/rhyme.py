@@ -1,0 +1,191 @@
+"""English rhyme tails: what of a pronunciation has to agree, and where verse allows itself more.
+
+Sounds poets do not tell apart are merged before tails are compared: the vowels before r (near, mirror;
+care, marry), schwa and short i after the stress, the schwa of heaven and hour, which meter counts or not,
+and the o of dog and fog, which CMUdict writes now one way, now the other.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
+from rlpoet.prosody.en.tables import promoted_vowels
+from rlpoet.types import Ending
+
+WORD = re.compile(
+    r"(?:(?<![^\W_])['’‘])?[^\W\d_]+"
+    r"(?:(?:['’‘]|[-\u2010\u2011](?![-\u2010\u2011])|[\u0300-\u036f]+)[^\W\d_]+)*[\u0300-\u036f]*['’]?"
+    r"|(?:(?<!^)|(?![0-9]{1,3}[.:]?\s+[\"“‘']?[A-Z]))(?<![^\s\"“‘'«—–:$£-])[0-9]{1,40}(?:st|nd|rd|th)?(?![\])0-9])"  # no line's, no note's
+)
+LINE_NUMBER = re.compile(r"(?:(?<=[^\w\s])\s*|\s\s+)[0-9]{1,4}\W*$|(?<=\w)\s+[0-9]{0,2}[05]\W*$")  # an editor's, not heard
+DIGIT = re.compile("[0-9]")
+NEAR, FAR = 50, 200  # signs at a line's end where its last words are looked for
+MOJIBAKE = "ñâÑÂ"  # dashes of another encoding, common in digitised verse; no English word ends so
+BEFORE_R = {"IH": "IY", "AE": "EH", "UH": "UW", "OW": "AO"}  # near, care, poor, four
+CLOTH = frozenset({"G", "F", "TH", "S", "SH"})  # dog, off, cloth, cross, wash: AA and AO in turn
+FULL = frozenset({"AY0", "EY0", "AW0", "OY0", "AO0"})  # uprise, alway: vowels no English word reduces
+LIGHT = frozenset({("OW2",), ("UW2",), ("IY2",)})  # borrow, tissue: after the stress no heavier than the 0 other such words have
+WEAK = frozenset("it me him her them us thee you ye he she 'em".split())  # may end a feminine rhyme of two words: upon it
+VOWEL_LETTERS = re.compile(r"[aeiouy]+")
+PRIMARY, PROMOTED, HISTORICAL, WRENCHED = "primary", "promoted", "historical", "wrenched"
+
+
+@dataclass(frozen=True)
+class EnglishEnding(Ending):
+    """An ending that knows where its stress comes from.
+
+    Attributes:
+        stress: ``primary``: the word's own. ``promoted``: the meter's, on a last syllable two or more after the
+            word's own stress, or one with secondary stress (eterniTY, moonLIGHT). ``historical``: the same with the
+            sound it once had (eternity / die). ``wrenched``: the meter's, right after the word's own (counTRY).
+        sound: the phones as one string with spaces: quicker to compare and to look up.
+    """
+
+    stress: str = PRIMARY
+    sound: str = ""
+
+
+def words_of(line: str) -> list[str]:
+    """The words of a line as spelt, with their apostrophes and single hyphens; signs and numbers are none.
+
+    >>> words_of("’Twas the sea-wind -- heav’n’s own!")
+    ['’Twas', 'the', 'sea-wind', 'heav’n’s', 'own']
+    """
+    found = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
+    return [word for word in found if plain(word).strip("'")]
+
+
+def heard_part(line: str) -> str:
+    """A line less the number an editor put at its end: after a stop or a gap, or a multiple of five.
+
+    >>> heard_part("Written in yce of melting vanitie? 130"), heard_part("in 1850")
+    ('Written in yce of melting vanitie?', 'in 1850')
+    """
+    if DIGIT.search(line[-5:]) is None:
+        return line
+    shorter = LINE_NUMBER.sub("", line[-FAR:])
+    return line[:-FAR] + shorter if any(c.isalpha() for c in shorter) else line
+
+
+def last_words(line: str) -> list[str]:
+    """The last two words of a line, or fewer if it has no more; only its end is read."""
+    line = heard_part(line)
+    tokens = WORD.findall(line[-NEAR:])
+    if len(tokens) < 3 and len(line) > NEAR:  # the first of them may have been cut
+        tokens = WORD.findall(line[-FAR:])
+    found: list[str] = []
+    for token in reversed(tokens):
+        word = token.rstrip(MOJIBAKE)
+        if plain(word).strip("'"):
+            found.append(word)
+            if len(found) == 2:
+                break
+    return found[::-1]
+
+
+def merged(tail: Phones) -> tuple[str, ...]:
+    """A tail with the sounds that rhyme made one, in IPA; the first phone is its vowel.
+
+    >>> "".join(merged(("AW1", "ER0"))), "".join(merged(("AW1", "R")))
+    ('aʊɹ', 'aʊɹ')
+    """
+    out: list[str] = []
+    for i, phone in enumerate(tail):
+        after = tail[i + 1] if i + 1 < len(tail) else ""
+        base = phone[:-1] if is_vowel(phone) else phone
+        if i == 0:
+            out.append(BEFORE_R.get(base, base) if after == "R" else "AA" if base == "AO" and after in CLOTH else base)
+        elif phone == "ER0" and out[-1] in ("AW", "AY", "OY"):
+            out.append("R")
+        elif phone in ("AH0", "IH0") and after in ("N", "L", "M") and not is_vowel(tail[i - 1]):
+            continue
+        elif base in ("AH", "IH") and after != "NG":
+            out.append("@")
+        else:
+            out.append(base)
+    table = arpabet()
+    return tuple("ə" if p == "@" else table[p] for p in out)
+
+
+def onset(phones: Phones, start: int) -> tuple[str, ...]:
+    """The consonants before the vowel at ``start``, back to the last vowel."""
+    at = start
+    while at and not is_vowel(phones[at - 1]):
+        at -= 1
+    return tuple(arpabet()[p] for p in phones[at:start])
+
+
+def tails(word: str, phones: Phones) -> list[tuple[int, Phones, str]]:
+    """Where rhyme may start: ``(nucleus, tail, stress)``, the likeliest first.
+
+    The primary stress; a later secondary one (imiTAtors). For words that end in two weak syllables, before both, the last one
+    as the meter stresses it: with the vowel of its schwa (eternity, wilderness), with the one its spelling shows
+    (loveliest / rest) and, for -y, with the diphthong of older rhyme (eternity / die).
+    """
+    nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
+    if not nuclei:
+        return []
+    main, last = stressed_nucleus(phones), len(nuclei) - 1
+    own = [(main, phones[nuclei[main] :], PRIMARY)]
+    if last == main:
+        return own
+    weak = phones[nuclei[last] :]
+    far = last - main > 1 or weak[0] in FULL or (weak[0][-1] == "2" and weak not in LIGHT)
+    more = [(last, weak, PROMOTED if far else WRENCHED)]
+    own += [(i, phones[nuclei[i] :], PROMOTED) for i in range(main + 1, last) if phones[nuclei[i]][-1] == "2"]
+    if weak[0] in ("AH0", "IH0") and len(weak) > 1:
+        more[0] = (last, ("AH1", *weak[1:]), more[0][2])
+        shown = next((vowel for pattern, vowel in promoted_vowels() if pattern.search(word)), None)
+        if shown not in (None, "AH1"):
+            more.append((last, (shown, *weak[1:]), more[0][2]))
+    elif weak[0] == "IY0":
+        more.append((last, ("AY1", *weak[1:]), HISTORICAL if far else WRENCHED))
+    return more[:1] + own + more[1:] if last - main > 1 else own + more
+
+
+def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
+    """Where the letters of a nucleus begin, best effort: groups of vowel letters are counted from the nearer end."""
+    groups = [m.start() for m in VOWEL_LETTERS.finditer(word)]
+    if not groups:
+        return 0
+    if len(groups) >= n_nuclei:  # what is too many is a silent e at the end
+        return groups[nucleus]
+    return groups[max(0, len(groups) - (n_nuclei - nucleus))]
+
+
+@functools.lru_cache(maxsize=100_000)
+def word_endings(word: str) -> tuple[EnglishEnding, ...]:
+    """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
+    found, known = phones_of(word)
+    found = tuple(sorted(found, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
+    simple = plain(word).strip("'")
+    endings: dict[tuple[str, ...], EnglishEnding] = {}
+    for phones, _ in found:
+        nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
+        for nucleus, tail, stress in tails(simple, phones):
+            heard = merged(tail)
+            start = spelling_start(simple, nucleus, len(nuclei))
+            ending = EnglishEnding(simple, heard, onset(phones, nuclei[nucleus]), "", known, start, stress, " ".join(heard))
+            endings.setdefault(heard, ending)
+    return tuple(endings.values())
+
+
+def mosaic(before: str, last: str) -> EnglishEnding | None:
+    """A feminine rhyme of two words, ``upon it``: only when the last one is a weak pronoun and the other a stressed end."""
+    found, known = phones_of(before)
+    tail, sure = phones_of(last)
+    if not found or not tail:
+        return None
+    phones, weak = found[0][0], tail[0][0]
+    nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
+    if not nuclei or stressed_nucleus(phones) != len(nuclei) - 1 or phones[nuclei[-1]][-1] != "1":
+        return None
+    word = f"{plain(before).strip(chr(39))} {plain(last).strip(chr(39))}"
+    start = spelling_start(word.partition(" ")[0], len(nuclei) - 1, len(nuclei))
+    unstressed = tuple(p.replace("1", "0") for p in weak)
+    tail_heard = merged(phones[nuclei[-1] :] + unstressed)
+    return EnglishEnding(word, tail_heard, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(tail_heard))

@@ -1,0 +1,232 @@
+"""Lines to scansions: the candidates of all words together, the best pattern, and its units on the spelling.
+
+What does not depend on the line is worked out once a word (``Heard``), so that a line costs little more than joining its words.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from operator import itemgetter
+
+from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.tables import Phones, is_vowel
+from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, heard_part
+from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
+from rlpoet.prosody.en.syllables import Reading, cut, readings
+from rlpoet.types import Scansion, Syllable
+
+LONGEST = 40  # words: longer lines are no verse and get each word's first reading
+BEAM = 48  # readings of a line kept while its words are joined
+DEAREST = 4.5  # nats of licences a line may take in all to fit a target
+CROSSING = {"the": 2.2, "to": 2.5, "thou": 3.0}  # th'eternal, t'other: cost of losing the syllable before a vowel
+GLIDES = frozenset({"a", "an"})  # many a, in two syllables
+GLIDE = 1.0
+PROMOTED, DEMOTED = 0.0, 1.0  # log odds below and above which a beat, or none, is the meter's doing
+
+Option = tuple[float, float, tuple[float, ...], Reading]  # cost, log probability without beats less cost, odds of beats, the reading
+_COST = itemgetter(0)
+State = tuple[float, float, tuple[float, ...], tuple[Reading, ...]]  # the same of several words; only words with a choice have readings
+
+
+def option(word: str, reading: Reading) -> Option:
+    """A reading with what every line needs of it."""
+    return reading.cost, idle(word, reading.marks) - reading.cost, odds(word, reading.marks), reading
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A word as every line hears it.
+
+    Attributes:
+        spelt, plain: as in the line, and less case and accents.
+        known: False where its sound is a guess.
+        options: its readings, cheapest first.
+        before_vowel, before_glide: the options where the next word begins with a vowel, or is ``a``; ``options`` if no matter.
+        vowel: whether it begins with one.
+        glide: whether it is ``a`` or ``an``.
+    """
+
+    spelt: str
+    plain: str
+    known: bool
+    options: tuple[Option, ...]
+    before_vowel: tuple[Option, ...]
+    before_glide: tuple[Option, ...]
+    vowel: bool
+    glide: bool
+
+    def before(self, after: Heard) -> tuple[Option, ...]:
+        """The options where the next word begins with a vowel."""
+        return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
+
+
+@functools.lru_cache(maxsize=100_000)
+def heard(token: str) -> Heard | None:
+    """What a line's token is; None if it is no word."""
+    spelt = token.rstrip(MOJIBAKE)
+    word = plain(spelt)
+    if not word.strip("'"):
+        return None
+    found, known = phones_of(spelt)
+    own = readings(spelt.lower())  # with its accents: wingèd
+    options = tuple([option(word, reading) for reading in own])
+    before_vowel = before_glide = options
+    if word in CROSSING:
+        mute: Phones = tuple(p for p in found[0][0] if not is_vowel(p))
+        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", found[0][1], mute)))
+    elif found and found[0][0][-1] == "IY0" and len(found[0][0]) > 2:
+        before_glide = (*options, *(option(word, _glided(reading)) for reading in own if len(reading.marks) > 1))
+    vowel = bool(found) and is_vowel(found[0][0][0])
+    return Heard(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
+
+
+def _glided(reading: Reading) -> Reading:
+    """The last syllable run together with the article after it: many a."""
+    return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"))
+
+
+def words_heard(line: str) -> list[Heard]:
+    """The words of a line."""
+    return [word for word in map(heard, WORD.findall(heard_part(line))) if word is not None]
+
+
+def candidates(words: list[Heard]) -> dict[int, list[State]]:
+    """Ways to read a line's words together, by their count of syllables, cheapest first."""
+    beam: list[State] = [(0.0, 0.0, (), ())]
+    sure: tuple[float, ...] = ()  # odds and log probability of the words without a choice since the last one with
+    paid, last = 0.0, len(words) - 1
+    for i, word in enumerate(words):
+        options = word.before(words[i + 1]) if i < last and words[i + 1].vowel else word.options
+        if len(options) == 1:
+            _, base, readiness, _ = options[0]
+            paid += base
+            sure += readiness
+            continue
+        if len(words) > LONGEST:
+            options = options[:1]
+        beam = [
+            (cost + more, base + paid + own, readiness + sure + others, (*chosen, reading))
+            for cost, base, readiness, chosen in beam
+            for more, own, others, reading in options
+        ]
+        sure, paid = (), 0.0
+        if len(beam) > BEAM:
+            beam.sort(key=_COST)
+            del beam[BEAM:]
+    if len(beam) == 1:
+        cost, base, readiness, chosen = beam[0]
+        readiness += sure
+        return {len(readiness): [(cost, base + paid, readiness, chosen)]}
+    beam.sort(key=_COST)
+    most = DEAREST + beam[0][0]
+    table: dict[int, list[State]] = {}
+    for cost, base, readiness, chosen in beam:
+        if cost > most:
+            break
+        readiness += sure
+        table.setdefault(len(readiness), []).append((cost, base + paid, readiness, chosen))
+    return table
+
+
+class LineScansion(Scansion):
+    """A scansion that lays its pattern on the spelling only when somebody looks at ``units``: scoring never does.
+
+    Attributes:
+        made: the line's words, and the reading of each that had a choice.
+    """
+
+    made: tuple[list[Heard], tuple[Reading, ...]]
+
+    def __init__(  # the fields of Scansion, so that dataclasses.replace works
+        self,
+        line: str,
+        syllables: int,
+        stress: str | None,
+        fits: bool | None = None,
+        units: tuple[Syllable, ...] | None = None,
+        caesura: int | None = None,
+        guessed: tuple[str, ...] = (),
+        made: tuple[list[Heard], tuple[Reading, ...]] = ([], ()),
+    ) -> None:
+        own = {"line": line, "syllables": syllables, "stress": stress, "fits": fits, "caesura": caesura, "guessed": guessed, "made": made}
+        self.__dict__.update(own)  # frozen: not by assignment
+        if units is not None:
+            self.__dict__["units"] = units
+
+    @functools.cached_property
+    def parse(self) -> tuple[tuple[Heard, Reading], ...]:
+        """Each word with its reading."""
+        words, chosen = self.made
+        left = iter(chosen)
+        found = []
+        for i, word in enumerate(words):
+            options = word.before(words[i + 1]) if i + 1 < len(words) and words[i + 1].vowel else word.options
+            found.append((word, options[0][3] if len(options) == 1 else next(left)))
+        return tuple(found)
+
+    @functools.cached_property
+    def units(self) -> tuple[Syllable, ...]:
+        return lay(self.line, self.parse, self.stress or "")
+
+
+def scan_line(line: str, target: int | None) -> LineScansion:
+    """The likeliest reading of a line, or of its readings of ``target`` syllables if there are any.
+
+    >>> scan_line("Shall I compare thee to a summer's day?", None).stress
+    '-+-+-+-+-+'
+    """
+    words = words_heard(line)
+    if not words:
+        return LineScansion(line, 0, "", None if target is None else target == 0)
+    table = candidates(words)
+    fits = None if target is None else target in table
+    groups = [table[target]] if target is not None and target in table else list(table.values())
+    best, pattern, state = best_choice(groups[0])
+    for others in groups[1:]:
+        score, other, chosen = best_choice(others)
+        if score > best:
+            best, pattern, state = score, other, chosen
+    guessed = tuple([word.spelt for word in words if not word.known])
+    return LineScansion(line, len(pattern), pattern, fits, None, None, guessed, (words, state[3]))
+
+
+def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
+    """The syllables of a reading on the spelling; a word without one lends its letters to the next syllable."""
+    found: list[tuple[str, str, str]] = []
+    at = 0
+    waiting = ""  # letters and signs before the next syllable
+    lent: Reading | None = None  # the word without a syllable they come from
+    for word, reading in parse:
+        start = line.index(word.spelt, at)
+        between, at = line[at:start], start + len(word.spelt)
+        if found and not waiting:
+            text, note, source = found[-1]
+            found[-1] = (text + between, note, source)
+        else:
+            waiting += between
+        if not reading.marks:
+            waiting += word.spelt
+            lent = reading
+            continue
+        readiness = odds(word.plain, reading.marks)
+        for i, piece in enumerate(cut(word.spelt, len(reading.marks))):
+            note, source = (reading.note, reading.source) if i == 0 else ("", "")
+            if i == 0 and lent is not None and not note:
+                note, source = "elided", lent.source
+            beat = pattern[len(found)] == "+"
+            moved = "promoted" if beat and readiness[i] < PROMOTED else "demoted" if not beat and readiness[i] > DEMOTED else ""
+            if moved and not note:
+                source = odds_source(word.plain, reading.marks, i)
+            found.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
+            waiting, lent = "", None
+    if not found:
+        return (Syllable(line, counts=False),) if line else ()
+    text, note, source = found[-1]
+    found[-1] = (text + waiting + line[at:], note, source)
+    return tuple(Syllable(text, beat == "+", True, note, source) for (text, note, source), beat in zip(found, pattern, strict=True))
+
+
+def word_source(reading: Reading) -> str:
+    """Where a word's plain syllables come from; a licence's row says nothing of those it left alone."""
+    return "" if reading.source.startswith("licences.tsv") else reading.source

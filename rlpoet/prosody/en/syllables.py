@@ -1,0 +1,143 @@
+"""Words as meter sees them: every licensed count of syllables with its stresses and what it costs.
+
+``licences.tsv`` lists what verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+apostrophe in the spelling has already done so: ``heav'n`` is one syllable only.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from dataclasses import dataclass, replace
+from operator import attrgetter
+
+from rlpoet.phonology.en.sounds import phones_of
+from rlpoet.phonology.en.tables import Phones, is_vowel, rows
+
+SYLLABIC_ED = 2.3  # winged in two where no accent says so
+OTHER = 1.1  # every pronunciation after the first
+MOST = 6  # readings kept of one word
+SOUNDED_ED = re.compile(r"[^aeiou]ed$")
+COST = attrgetter("cost")
+ONSET = re.compile(r"(?:[tscpwg]h|qu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’-])?$")  # what a syllable takes of the consonants before it
+SILENT_E = re.compile(r"[^aeiouy]e[sd]?$", re.IGNORECASE)
+LETTERS = re.compile(r"[aeiouyàâäáèéêëìîïíòôöóùûüúæœ]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One way to count a word.
+
+    Attributes:
+        marks: a digit a syllable: 1 primary, 2 secondary stress, 0 none.
+        cost: in nats, against the full form.
+        note: the licences used, joined by a space.
+        source: the row of the last licence used, or where the pronunciation comes from.
+        phones: what is heard, in ARPAbet.
+    """
+
+    marks: str
+    cost: float
+    note: str = ""
+    source: str = ""
+    phones: Phones = ()
+
+
+@functools.cache
+def _licences() -> tuple[tuple[str, str, re.Pattern[str], str, float], ...]:
+    found = rows("licences.tsv")
+    return tuple((where, name, re.compile(find), "" if put == "0" else put, float(cost)) for where, (name, find, put, cost, _) in found)
+
+
+@functools.cache
+def _any_licence() -> re.Pattern[str]:
+    """Finds something exactly where one of the licences does."""
+    return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, _, _ in _licences()))
+
+
+def marks_of(phones: Phones) -> str:
+    return "".join([phone[-1] for phone in phones if is_vowel(phone)])
+
+
+def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
+    """Every form of the phones that the licences give: its cost, the licences it took, the row of the last of them."""
+    forms = {spoken: (0.0, "", "")}
+    if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
+        return forms
+    for where, name, find, put, cost in _licences():
+        for form, (paid, note, _) in list(forms.items()):
+            for match in find.finditer(form):
+                shorter = form[: match.start()] + match.expand(put) + form[match.end() :]
+                if shorter not in forms and len(forms) < 16:
+                    forms[shorter] = (paid + cost, f"{note} {name}".strip(), where)
+    return forms
+
+
+@functools.lru_cache(maxsize=100_000)
+def readings(word: str) -> tuple[Reading, ...]:
+    """The readings of a word, cheapest first, one for each pattern of stresses; without marks if it has no syllable (th').
+
+    >>> [(reading.marks, reading.note) for reading in readings("glorious")]
+    [('100', ''), ('10', 'synizesis')]
+    """
+    found, _ = phones_of(word)
+    if len(found) == 1 and not word.endswith("ed"):
+        phones, source = found[0]
+        marks = marks_of(phones)
+        if len(marks) == 1 and not source.startswith("elided"):  # half of all words: nothing to choose
+            return (Reading(marks, 0.0, "", source, phones),)
+    best: dict[str, Reading] = {}
+    for order, (phones, source) in enumerate(found):
+        base = OTHER if order else 0.0
+        spoken = " ".join(phones) + " "
+        if source.startswith("elided: "):  # the spelling has done it
+            source = source.removeprefix("elided: ")
+            forms = {spoken: (0.0, "elided", "")}
+        else:
+            forms = _licensed(spoken)
+        if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
+            forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, "-ed", source)
+        for form, (cost, note, where) in forms.items():
+            heard = tuple(form.split())
+            marks = marks_of(heard)
+            if marks and (marks not in best or best[marks].cost > base + cost):
+                best[marks] = Reading(marks, base + cost, note, where or source, heard)
+    ordered = sorted(best.values(), key=COST)[:MOST]
+    if not ordered:
+        return (Reading("", 0.0, "", *(found[0][::-1] if found else ())),)
+    least = ordered[0].cost
+    if not least:
+        return tuple(ordered)
+    return tuple(replace(reading, cost=reading.cost - least) for reading in ordered)
+
+
+@functools.lru_cache(maxsize=100_000)
+def cut(word: str, n: int) -> tuple[str, ...]:
+    """The spelling in ``n`` pieces, best effort: one consonant, or two that begin words, go with the vowel after.
+
+    >>> cut("wandering", 3), cut("wandering", 2), cut("fire", 2)
+    (('wan', 'de', 'ring'), ('wande', 'ring'), ('fi', 're'))
+    """
+    if n <= 1:
+        return (word,)
+    groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
+    if len(groups) > n and SILENT_E.search(word):
+        groups.pop()
+    edges = []
+    for (_, end), (start, _) in itertools.pairwise(groups):
+        edges.append(start - len(ONSET.search(word[end:start].lower())[0]))  # type: ignore[index]
+    while len(edges) > n - 1:  # an elided vowel: the shortest piece joins the one before it
+        widths = [b - a for a, b in zip([*edges], [*edges[1:], len(word)], strict=True)]
+        edges.pop(widths.index(min(widths)))
+    for start, end in groups:  # a hiatus in one group of letters: li-on, fi-re
+        if len(edges) < n - 1 and end - start > 1:
+            edges.append(start + 1)
+    edges = sorted(set(edges))
+    at = 1
+    while len(edges) < n - 1 and at < len(word):  # nothing left but to cut anywhere
+        edges = sorted({*edges, len(word) - at})
+        at += 1
+    bounds = [0, *edges, len(word)]
+    pieces = tuple(word[a:b] for a, b in itertools.pairwise(bounds))
+    return pieces + ("",) * (n - len(pieces))

@@ -1,0 +1,120 @@
+"""The English ear: rhyme from the last primary stress, with the licences of English verse.
+
+Kinds that count (``rhyming``): ``perfect``; ``rich``, the same consonants before it too (sea / see);
+``promoted``, a last syllable stressed by the meter against one stressed by its word (eternity / free).
+Lesser ones, never a full rhyme: ``eye`` (love / move: one spelling, two sounds), ``historical`` (eternity / die, given / heaven: poets
+have long rhymed them; handbooks also say *dead* rhyme, once a rhyme and now one on paper), ``weak`` (liberty / majesty: the
+meter's stress on both), ``slant`` (stone / man: the consonants alone), ``wrenched`` (country / sea: the beat beside the
+word's own stress) and ``identical``. ``detecting`` adds those that human poets use as rhyme: for finding schemes, never for a reward.
+"""
+
+from __future__ import annotations
+
+import functools
+
+from rlpoet.phonology.en.sounds import plain
+from rlpoet.prosody.en.explanations import reasons, spoken
+from rlpoet.prosody.en.feet import meter_name
+from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WEAK, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
+from rlpoet.prosody.en.scansion import scan_line
+from rlpoet.prosody.en.tables import historical_tails, historical_vowels
+from rlpoet.types import Ending, Scansion, SpokenWord
+
+
+class EnglishVerse:
+    """``Verse`` for English."""
+
+    code = "en"
+    rhyming = frozenset({"perfect", "rich", "promoted"})
+    detecting = frozenset({"perfect", "rich", "promoted", "eye", "historical", "weak"})
+
+    def __init__(self) -> None:
+        self._tails, self._denied = historical_tails()
+        self._vowels = historical_vowels()
+
+    def endings(self, line: str) -> tuple[Ending, ...]:
+        """The plausible endings of a line's last word, then that of the two-word rhyme it may close."""
+        return line_endings(line)
+
+    def kind(self, a: Ending, b: Ending) -> str | None:
+        """``perfect``, ``rich``, ``promoted``; ``eye``, ``historical``, ``weak``, ``slant``, ``wrenched``, ``identical``; or None."""
+        if a.word == b.word:
+            return "identical"
+        x, y = sound(a), sound(b)
+        if x == y:
+            return _same_tail(a, b)
+        once = x in self._tails and y in self._tails[x]
+        if not once and x[-1] != y[-1] and a.word[-1] != b.word[-1]:
+            return None
+        stresses = stress(a), stress(b)
+        if WRENCHED in stresses:
+            return None
+        own = stresses == (PRIMARY, PRIMARY)
+        if own and len(a.word) - a.start > 1 and a.word[a.start :] == b.word[b.start :]:
+            return "eye"
+        if once:
+            return "historical"
+        if own and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
+            return "historical" if (a.phones[0], b.phones[0]) in self._vowels and (x, y) not in self._denied else "slant"
+        return None
+
+    def key(self, ending: Ending) -> str:
+        """The tail in IPA: ``eɪ``, ``ʌvɪŋ``."""
+        return "".join(ending.phones)
+
+    def scan(self, line: str, target: int | None = None) -> Scansion:
+        """The likeliest reading, or of those of ``target`` syllables if there are any."""
+        return scan_line(line, target)
+
+    def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
+        """The words of the likeliest reading, each as it is heard there.
+
+        >>> [word.note for word in EnglishVerse().words("Many a glorious morning have I seen")][:4]
+        ['', '', 'elision (synizesis)', '']
+        """
+        read = scan_line(line, target)
+        return spoken(line, read.parse, read.stress or "")
+
+    def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
+        """Short sentences on what ``kind(a, b)`` rests on."""
+        return reasons(a, b, self.kind(a, b))
+
+    def meter_name(self, scansion: Scansion) -> str:
+        """Feet, number, licences: ``iambic pentameter, first foot inverted, feminine ending``; or an empty string."""
+        return meter_name(scansion)
+
+
+def stress(ending: Ending) -> str:
+    """Where an ending's stress comes from: the word itself, if nothing else is said."""
+    return ending.stress if isinstance(ending, EnglishEnding) else PRIMARY
+
+
+def sound(ending: Ending) -> str:
+    """The tail as one string."""
+    return (ending.sound if isinstance(ending, EnglishEnding) else "") or " ".join(ending.phones)
+
+
+def _same_tail(a: Ending, b: Ending) -> str:
+    """The kind of two endings whose tails sound alike, by where their stresses come from."""
+    stresses = {stress(a), stress(b)}
+    if stresses == {PRIMARY}:
+        return "rich" if a.onset == b.onset else "perfect"
+    if WRENCHED in stresses:
+        return "wrenched"
+    if HISTORICAL in stresses:
+        return "historical"
+    return "promoted" if stresses == {PRIMARY, PROMOTED} else "weak"
+
+
+@functools.lru_cache(maxsize=200_000)
+def line_endings(line: str) -> tuple[Ending, ...]:
+    """The endings of a line's last word, then the two-word rhyme it may close; empty if there is no word."""
+    words = last_words(line)
+    if not words:
+        return ()
+    found = word_endings(words[-1])
+    if len(words) > 1 and plain(words[-1]) in WEAK and plain(words[-2]) not in WEAK:
+        two = mosaic(words[-2], words[-1])
+        if two is not None:
+            return (*found, two)
+    return found

@@ -1,0 +1,1 @@
+"""es: say in one sentence what is in this room."""

@@ -1,0 +1,166 @@
+"""From readings to a Scansion: which count, whether a target fits, hemistichs, units on the spelling."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import NamedTuple
+
+from rlpoet.phonology.es.tables import weight_rows
+from rlpoet.prosody.es.readings import Laid, Reading, lay, pieces, prior, readings, stress_pattern
+from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
+from rlpoet.types import Scansion, Syllable
+
+CACHE = 65_536
+JUST_READ = 64  # lines whose readings are remembered: who asks for a length asks next for the likeliest one, or for another
+# How much dearer than the line's cheapest reading a reading may be and still be licensed (nats).
+LICENCE = 6.5
+ALEXANDRINE, HEMISTICH = 14, 7
+# A pause at the caesura is itself a licence not to make sinalefa: what both halves may cost together.
+CAESURA_LICENCE = 4.0
+FIGURES = re.compile(r"\d+")  # written in figures and not read: what they take is unknown
+MOST_VOWELS = 3 * ALEXANDRINE  # three vowels in every syllable: no alexandrine has more
+LONGEST = 300  # characters; beyond that a line is not verse and only its beginning is read
+
+
+class Part(NamedTuple):
+    """A line or a hemistich: where it begins in the folded line, how it lies, how it is read."""
+
+    start: int
+    laid: Laid
+    reading: Reading
+
+
+class Chosen(NamedTuple):
+    """The reading of a line.
+
+    Attributes:
+        parts: the line, or its two hemistichs; empty for a line without a vowel.
+        syllables: metrical count.
+        fits: whether it has the target's length by licence; None without a target.
+        places: where each folded letter stands in the line; None where folding moved nothing.
+        guessed: words whose syllables are guesses, and figures.
+    """
+
+    parts: tuple[Part, ...]
+    syllables: int
+    fits: bool | None
+    places: list[int] | None
+    guessed: tuple[str, ...]
+
+    @property
+    def stress(self) -> str:
+        return "".join(stress_pattern(part.laid, part.reading) for part in self.parts)
+
+    @property
+    def caesura(self) -> int | None:
+        return HEMISTICH if len(self.parts) > 1 else None
+
+
+@functools.lru_cache(maxsize=JUST_READ)
+def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
+    """A line folded, its places, what it shows of itself, how it lies, and all its readings."""
+    folded, places = fold_letters(line[:LONGEST])
+    shown = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
+    laid = lay(folded, shown)
+    return folded, places, shown, laid, readings(laid)
+
+
+def choose(line: str, target: int | None = None) -> Chosen:
+    """The reading ``SpanishVerse.scan`` promises."""
+    folded, places, shown, laid, found = _read(line)
+    if not found:
+        return Chosen((), 0, None if target is None else False, places, ())
+    guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
+    cheapest = min(reading.cost for reading in found.values())
+    wanted = target is None or target == ALEXANDRINE
+    verse = _alexandrine(laid, folded, shown) if wanted and _may_be_alexandrine(laid, found) else None
+    if target is None:
+        best = min(found.values(), key=lambda reading: reading.cost + prior(reading.syllables))
+        if verse is not None and best.syllables >= 12 and verse[0] <= CAESURA_LICENCE:
+            return Chosen(verse[1], ALEXANDRINE, None, places, guessed)
+        return Chosen((Part(0, laid, best),), best.syllables, None, places, guessed)
+    if verse is not None and verse[0] <= LICENCE:
+        return Chosen(verse[1], ALEXANDRINE, True, places, guessed)
+    aimed = found.get(target)
+    fits = aimed is not None and aimed.cost - cheapest <= LICENCE
+    if aimed is None or not fits:
+        aimed = min(found.values(), key=lambda reading: (abs(reading.syllables - target), reading.cost))
+    return Chosen((Part(0, laid, aimed),), aimed.syllables, fits, places, guessed)
+
+
+@functools.lru_cache(maxsize=CACHE)
+def scan_line(line: str, target: int | None = None) -> Scansion:
+    """See ``SpanishVerse.scan``."""
+    chosen = choose(line, target)
+    if not chosen.parts:
+        return Scansion(line, 0, "", chosen.fits, (Syllable(line, None, False),) if line else ())
+    return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, _units(line, chosen), chosen.caesura, chosen.guessed)
+
+
+def count_line(line: str, target: int | None = None) -> Scansion:
+    """``scan_line`` without its units, for those who only count."""
+    chosen = choose(line, target)
+    return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, (), chosen.caesura, chosen.guessed)
+
+
+def _may_be_alexandrine(laid: Laid, found: dict[int, Reading]) -> bool:
+    """A pause and two line ends inside may add or take a few syllables to what the line has in one piece."""
+    return laid.last <= MOST_VOWELS and max(found) >= ALEXANDRINE - 1 and min(found) <= ALEXANDRINE + 2
+
+
+def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part, ...]] | None:
+    """The cheapest cut into 7 + 7 behind a stressed word, or None. Costs are over each half's cheapest reading."""
+    best: tuple[float, tuple[Part, ...]] | None = None
+    for n in range(1, len(whole.words)):
+        if not whole.tonic[n - 1] or not _may_be_cut(whole, n):
+            continue
+        cut = whole.words[n][1]
+        halves = []
+        cost = 0.0
+        for start, end in ((0, cut), (cut, len(folded))):
+            laid = lay(folded[start:end], line[start:end])
+            found = readings(laid)
+            if HEMISTICH not in found:
+                break
+            cost += found[HEMISTICH].cost - min(reading.cost for reading in found.values())
+            halves.append(Part(start, laid, found[HEMISTICH]))
+        if len(halves) == 2 and (best is None or cost < best[0]):
+            best = (cost, tuple(halves))
+    return best
+
+
+def _may_be_cut(whole: Laid, n: int) -> bool:
+    """Whether both sides of word ``n`` can have 7 syllables, by their vowels alone."""
+    middle, left = whole.first[n], whole.first[n - 1] + whole.words[n - 1][0].primary
+    for start, last in ((0, left), (middle, whole.last)):
+        most = last - start + 2
+        least = most - sum(juncture is not HARD for juncture in whole.junctures[start + 1 : last + 1])
+        if not least <= HEMISTICH <= most:
+            return False
+    return True
+
+
+def _units(line: str, chosen: Chosen) -> tuple[Syllable, ...]:
+    """Syllables on the spelling. After an aguda an empty one counts; after an esdrújula one does not."""
+    places, units = chosen.places, []
+    cuts = [part.start if places is None else places[part.start] for part in chosen.parts] + [len(line)]
+    for part, begin, end in zip(chosen.parts, cuts, cuts[1:], strict=False):
+        found = pieces(part.laid, part.reading)
+        starts = [part.start + start if places is None else places[part.start + start] for start, _, _ in found] + [end]
+        starts[0] = begin
+        marks = stress_pattern(part.laid, part.reading)
+        for k, (_, note, juncture) in enumerate(found):
+            counts = k < part.reading.syllables
+            source = deciding_row(juncture) if counts and juncture is not None else ""
+            note = note if counts else "esdrújula"
+            units.append(Syllable(line[starts[k] : starts[k + 1]], counts and marks[k] == "+", counts, note, source))
+        if len(found) < part.reading.syllables:
+            units.append(Syllable("", False, True, "aguda"))
+    return tuple(units)
+
+
+def deciding_row(juncture: Juncture) -> str:
+    """The table row that spoke loudest for the rarer reading; empty where only the wanted length asked for it."""
+    weights = [(weight, name) for name, weight in juncture.weighed if weight > 0]
+    return weight_rows()[max(weights)[1]] if weights else ""

@@ -1,0 +1,115 @@
+"""Spanish verse: endings and their kinds (``es_rhyme``), scansion (``es_scan``), names (``es_accent``), reasons (``es_why``)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+from rlpoet.phonology.es.letters import parse
+from rlpoet.phonology.es.sounds import VARIETIES, Spanish
+from rlpoet.prosody.es import accent_patterns as es_accent
+from rlpoet.prosody.es.rhyme import Tail, assonance, is_romance, last_word, loose_lines
+from rlpoet.prosody.es.scansion import count_line, scan_line
+from rlpoet.types import Ending, Scansion, SpokenWord
+
+CACHE = 65_536
+LINE_CACHE = 16_384
+POEM_CACHE = 64
+
+
+class SpanishVerse:
+    """The Spanish ear.
+
+    Args:
+        variety: which sounds are one, see ``Spanish``; metre is the same in all of them.
+
+    Raises:
+        UnknownName: no such variety.
+    """
+
+    code = "es"
+    rhyming = frozenset({"consonante"})
+    varieties = tuple(VARIETIES)
+
+    def __init__(self, variety: str = "seseo") -> None:
+        self.phonology = Spanish(variety)
+        self.variety = variety
+        self._of_word = functools.lru_cache(maxsize=CACHE)(self._word_endings)
+        self._of_line = functools.lru_cache(maxsize=LINE_CACHE)(self._line_endings)
+        self._bound = functools.lru_cache(maxsize=POEM_CACHE)(self._read_bound)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (SpanishVerse, (self.variety,))
+
+    def endings(self, line: str) -> tuple[Ending, ...]:
+        return self._of_line(line)
+
+    def _line_endings(self, line: str) -> tuple[Ending, ...]:
+        word = last_word(line)
+        return self._of_word(word) if word else ()
+
+    def _word_endings(self, word: str) -> tuple[Ending, ...]:
+        parsed = parse(word)
+        if not parsed.phones:
+            return ()
+        start = parsed.starts[parsed.nuclei[parsed.stress]]
+        found: dict[Tail, Ending] = {}
+        for way in self.phonology.ways(parsed):
+            at = way.nuclei[way.stress]
+            tail = way.phones[at:]
+            if tail not in found:
+                found[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
+        return tuple(found.values())
+
+    def kind(self, a: Ending, b: Ending) -> str | None:
+        """``identical``, ``consonante``, ``asonante`` or None."""
+        if a.word == b.word:
+            return "identical"
+        if a.phones == b.phones:
+            return "consonante"
+        if assonance(a.phones) == assonance(b.phones):
+            return "asonante"
+        return None
+
+    def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
+        """The kinds that count in this poem: assonance too where it is what binds the poem (``is_romance``)."""
+        return self._bound(tuple(lines))[0]
+
+    def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
+        """Lines that this poem, being a romance, leaves unrhymed."""
+        return self._bound(tuple(lines))[1]
+
+    def _read_bound(self, lines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[int]]:
+        tails = [ends[0].phones if ends else () for ends in map(self._of_line, lines)]
+        if not is_romance(tails):
+            return self.rhyming, frozenset()
+        return self.rhyming | {"asonante"}, loose_lines(tails)
+
+    def key(self, ending: Ending) -> str:
+        return "".join(ending.phones)
+
+    def scan(self, line: str, target: int | None = None) -> Scansion:
+        """The likeliest reading of a line, or with a target the best one of that many syllables.
+
+        Without a target the usual lengths (11, then 8 and 7) weigh a little in lines that allow several;
+        a line that falls into 7 + 7 is an alexandrine, with its caesura. With a target lengths weigh nothing:
+        ``fits`` says whether sinalefa, dialefa, diéresis and sinéresis can license exactly that many.
+        """
+        return scan_line(line, target)
+
+    def counted(self, line: str, target: int | None = None) -> Scansion:
+        """``scan`` without units, for those who only count."""
+        return count_line(line, target)
+
+    def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
+        from rlpoet.prosody.es.explanations import spoken_words
+
+        return spoken_words(line, self.phonology, target)
+
+    def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
+        from rlpoet.prosody.es.explanations import rhyme_reasons
+
+        return rhyme_reasons(a, b, self.kind(a, b), self.phonology)
+
+    def meter_name(self, scansion: Scansion) -> str:
+        return es_accent.meter_name(scansion)

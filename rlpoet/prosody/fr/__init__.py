@@ -1,0 +1,1 @@
+"""fr: say in one sentence what is in this room."""

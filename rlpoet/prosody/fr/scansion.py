@@ -1,0 +1,106 @@
+"""Scansion of French lines: the reading chosen, cut into syllables, with its césure and the words it guessed."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from rlpoet.prosody.fr.caesura import kept_after
+from rlpoet.prosody.fr.readings import SURE, Mark, Read, read_line
+from rlpoet.prosody.fr.syllables import is_learned
+from rlpoet.types import Scansion, Syllable
+
+DOUBT = 0.1
+GAP = re.compile(r"[^\W\d_]*['’]*[^\w'’]+(?:[^\w'’]|\d)*")
+CONSONANT = re.compile("(?:qu|gu|ge|cu|ch|ph|th|gn|[bcdfgptv][lr]|[^\\W\\d_])['’ʼ]?", re.IGNORECASE)
+
+
+def scan_line(line: str, target: int | None = None) -> Scansion:
+    """The likeliest reading; with a target, the likeliest reading of that length if it is not far-fetched.
+
+    >>> scan_line("La fille de Minos et de Pasiphaé").syllables
+    12
+    """
+    read = read_line(line, target)
+    return Scansion(line, read.reading.count, None, read.fits, units(read), kept_after(read), guessed_words(read.text, read.marks))
+
+
+def count_line(line: str, target: int | None = None) -> Scansion:
+    """``scan_line`` without its units, for those who only count."""
+    read = read_line(line, target)
+    return Scansion(line, read.reading.count, None, read.fits, (), kept_after(read), guessed_words(read.text, read.marks))
+
+
+def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
+    """Words not in the learned table whose vowels in contact might well be read either way."""
+    guessed = []
+    for mark in marks:
+        if DOUBT < mark.p < 1.0 - DOUBT and mark.keys[:1] and mark.keys[0].startswith("#") and not is_learned(mark.keys[:1]):
+            start, end = mark.start, mark.end
+            while start and line[start - 1].isalpha():
+                start -= 1
+            while end < len(line) and line[end].isalpha():
+                end += 1
+            guessed.append(line[start:end])
+    return tuple(dict.fromkeys(guessed))
+
+
+def units(read: Read) -> tuple[Syllable, ...]:
+    """The line cut into metrical syllables; their texts joined give it back.
+
+    A vowel that does not count stays with the counted one it touches; an elided e goes with the next word.
+    """
+    line, marks, chosen = read.text, read.marks, read.reading.chosen
+    if not marks:
+        return (Syllable(line if read.letters is None else "".join(read.letters), counts=False),) if line else ()
+    cuts = [0]
+    told: list[tuple[bool, str, str]] = []
+    end, elided_at, note, source, elided_by = 0, -1, "", "", ""
+    counted = opened = False
+    for i, mark in enumerate(marks):
+        start, stop, p, mute, last, _, _, _, row, contact = mark
+        counts = p >= SURE or bool(chosen >> i & 1)
+        if counts or (last and i and marks[i - 1].end != start):
+            if opened:
+                edge = elided_at if elided_at >= 0 else start
+                cuts.append(end + cut_between(line[end:edge]))
+                told.append((counted, note, source))
+            if elided_at >= 0:
+                note, source = "elided", elided_by
+            else:
+                note, source = "diérèse" if contact and counts else "", row
+            if last:
+                note = "caduc"
+            counted = counts
+            opened = True
+            end, elided_at = stop, -1
+        elif opened and start == end:
+            end = stop
+            if contact:
+                note, source = note or "synérèse", source or row
+        elif mute and opened:
+            elided_at, elided_by = start, row
+        elif not opened:  # a line that is one mute e (``le``)
+            opened, counted, note, source, end = True, False, "caduc" if last else "", row, stop
+    told.append((counted, note, source))
+    cuts.append(len(line))
+    whole = line if read.letters is None else None
+    found = []
+    for k, (counts, said, row) in enumerate(told):
+        text = whole[cuts[k] : cuts[k + 1]] if whole is not None else "".join((read.letters or [])[cuts[k] : cuts[k + 1]])
+        found.append(Syllable(text, None, counts, said, row))
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=16_384)
+def cut_between(between: str) -> int:
+    """Where to cut what stands between two vowels: after the blank of a word's end, else before the last consonant.
+
+    >>> cut_between("rt"), cut_between("bl"), cut_between("s, "), cut_between("rsqu'")
+    (1, 0, 3, 2)
+    """
+    gap = GAP.search(between)
+    if gap:
+        return gap.end()
+    tokens = list(CONSONANT.finditer(between))
+    return tokens[-1].start() if tokens else 0

@@ -1,0 +1,277 @@
+"""French words to metrical nuclei, from the spelling: what surely counts, what may, and how likely.
+
+Classical count as commonly taught: every vowel grapheme is a nucleus; two in contact may be read apart
+(diérèse, ``li-on``) or together (synérèse, ``pied``), a word-final mute e counts before a consonant, is
+elided before a vowel or mute h, and is dropped at the line's end. How often each contact is read apart is
+learned from annotated verse (``dierese.tsv``), per word and by ending. Left out: apocope and colloquial
+elision not written in the line (``p'tit`` is read as written).
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import re
+from dataclasses import dataclass
+
+from rlpoet.phonology import phonology
+from rlpoet.phonology.fr.sounds import French, fold, lexicon_path
+from rlpoet.phonology.fr.spelling import DATA, table_rows
+
+VOWEL_LETTERS = "aàâäeéèêëiîïoôöuùûüyÿœæ"
+GRAPHEMES = re.compile("eau|aoû|œu|œi(?=l)|[ae][iîuûy]|o[iîuûùy]|oe(?=u|il)u?|[" + VOWEL_LETTERS + "]")
+GROUP = re.compile(f"[{VOWEL_LETTERS}]+")
+SPECIAL_STARTS = frozenset("oui ouistiti ouate onze onzième uhlan yacht yole yatagan yucca".split())
+NOT_ASPIRATED = frozenset({"", "hélas", "humer", "humait", "héroïne", "héroïnes"})  # listed, but elided before in verse
+OLD_LETTERS = (
+    (re.compile("^v(?=[bcdfgjkmnpqst])"), "u"),
+    (re.compile(f"(?<=[{VOWEL_LETTERS}])u(?=[{VOWEL_LETTERS}r])"), "v"),
+    (re.compile("^i(?=[aeou])"), "j"),
+    (re.compile(f"(?<=[{VOWEL_LETTERS}n])i(?=[{VOWEL_LETTERS}])"), "j"),
+)
+INNER_E = re.compile(f"e[^{VOWEL_LETTERS}][{VOWEL_LETTERS}]")  # gaieté, avouera
+LONGEST_WORD = 40  # letters
+CLUSTER = re.compile("[bcdfgptv][lr]$")
+PRIOR_STRENGTH = 1.0
+START_GLIDE, START_HIATUS, START_INNER_E = 0.5, 0.97, 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Nucleus:
+    """A vowel grapheme of a word that may carry a syllable.
+
+    Attributes:
+        start, end: its letters in the word.
+        keys: table keys for how likely it counts, most special first; empty when it surely does.
+        start_p: the probability before anything is learned.
+        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its chance depends on the next word.
+    """
+
+    start: int
+    end: int
+    keys: tuple[str, ...] = ()
+    start_p: float = 1.0
+    mute: str = ""
+
+
+def mask_silent(word: str) -> str:
+    """The word with letters that never are vowels replaced by a dot: qu, gu before e i, ge before a o, glide y and il.
+
+    >>> mask_silent("quelqu"), mask_silent("voyage"), mask_silent("soleil"), mask_silent("mangea")
+    ('q.elq.', 'vo.age', 'sole.l', 'mang.a')
+    """
+    for pattern in SILENT:
+        word = pattern.sub(lambda found: found.group(1) + "." * (len(found.group()) - len(found.group(1))), word)
+    return word
+
+
+SILENT = tuple(
+    re.compile(source)
+    for source in (
+        "(q)[uû]",
+        "(g)u(?=[eéèêiîy])",
+        "(g)e(?=[aâàoô])",
+        "([cg])u(?=eil)",
+        f"([aeoœ]u?|[oœ]e|ou)i(?=ll[{VOWEL_LETTERS}]|ls?$)",
+        f"([aoueéi])y(?=[{VOWEL_LETTERS}])",
+    )
+)
+
+
+def modern_letters(word: str) -> str:
+    """Old u and i that stand for v and j, and v for u, where that makes a known word; the length stays.
+
+    >>> modern_letters("auoir"), modern_letters("vnique"), modern_letters("iour"), modern_letters("jouir")
+    ('avoir', 'unique', 'jour', 'jouir')
+    """
+    ear = french()
+    if word in ear.lexicon:
+        return word
+    for pattern, put in OLD_LETTERS:
+        changed = pattern.sub(put, word)
+        if changed in ear.lexicon or (put == "u" and changed != word):
+            return changed
+    return word
+
+
+def graphemes(word: str) -> list[tuple[int, int]]:
+    """Spans of the vowel graphemes of a lower-case word."""
+    return [(found.start(), found.end()) for found in GRAPHEMES.finditer(mask_silent(word))]
+
+
+def mute_ending(word: str) -> tuple[int, str]:
+    """Where a final mute e stands, and which kind; ``(-1, "")`` without one."""
+    if word.endswith("e"):
+        return len(word) - 1, "e"
+    if word.endswith("es"):
+        return len(word) - 2, "es"
+    if word.endswith("ent") and verbal_ent(word):
+        return len(word) - 3, "ent"
+    return -1, ""
+
+
+def accented(word: str) -> str:
+    """A word from capitals with the accent a final é lost there, where the lexicon has only that word: beaute is beauté.
+
+    >>> accented("beaute"), accented("ete"), accented("cites"), accented("belle")
+    ('beauté', 'été', 'cites', 'belle')
+    """
+    ear = french()
+    if word in ear.lexicon or not word.endswith(("e", "es")):
+        return word
+    stem, final = (word[:-2], "és") if word.endswith("es") else (word[:-1], "é")
+    found = stem + final if stem + final in ear.lexicon else ear.folded.get(fold(stem + final), word)
+    return found if len(found) == len(word) else word
+
+
+def verbal_ent(word: str) -> bool:
+    """Whether -ent is the silent verb ending, by the word's sounds."""
+    if word.endswith(("aient", "oient")):
+        return True
+    readings = phonology("fr").transcribe(word).pronunciations
+    return bool(readings) and readings[0].phones[-1:] not in {("ɑ̃",), ("ɛ̃",)}
+
+
+@functools.lru_cache(maxsize=100_000)
+def nuclei(word: str) -> tuple[Nucleus, ...]:
+    """Nuclei of a lower-case word without apostrophe or hyphen.
+
+    >>> [word_part.keys == () for word_part in nuclei("maison")]
+    [True, True]
+    """
+    word = modern_letters(word)
+    spans = graphemes(word)
+    mute_at, mute = mute_ending(word)
+    found: list[Nucleus] = []
+    previous_end = -1
+    for index, (start, end) in enumerate(spans):
+        touches = start == previous_end
+        previous_end = end
+        if start == mute_at and len(spans) > 1:
+            after = "V" if touches else "C"
+            before = word[spans[-2][0] : start] if touches else ""
+            found.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
+        elif touches:
+            keys = contact_keys(word, spans[index - 1][0], start, end)
+            found.append(Nucleus(start, end, keys, contact_prior(word, found[-1], start, end)))
+        elif word[start:end] in ("ay", "ey") and end < len(word):
+            found.append(Nucleus(start, start + 1))
+            found.append(Nucleus(start + 1, end, contact_keys(word, start, start + 1, end), 0.1))
+        else:
+            found.append(Nucleus(start, end))
+    return tuple(found)
+
+
+def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
+    """Table keys of the contact before letter ``at``, from the whole word to the bare vowels.
+
+    Flags before the colon: K a cluster like ``bl`` leads (ou-bli-er), V the stem is a verb's (confi-er),
+    M the ending is a verb's (aim-ions), E an e before one consonant
+    and a vowel follows (avou-era). A word too long to be one has no key of its own.
+
+    Args:
+        left: where the vowel before the contact begins.
+        right: where the vowel after it ends.
+
+    >>> contact_keys("oublier", 4, 5, 6)
+    ('#oubli-er#', 'bli-er#', 'KV:li=er', 'KV:i=er#', 'KV:i+e')
+    """
+    long = len(word) > LONGEST_WORD
+    verbs = frozenset[str]() if long else verb_stems()
+    flags = "K" if CLUSTER.search(word, max(left - 2, 0), left) else ""
+    flags += (
+        "V" if word[: min(at, LONGEST_WORD)] in verbs else "M" if word[at - 1] == "i" and word[: min(at, LONGEST_WORD) - 1] in verbs else ""
+    )
+    flags += "E" if INNER_E.match(word, at) else ""
+    vowels = word[left:at]
+    general = f"{flags}:{word[max(left - 1, 0) : left]}{vowels}={word[at : right + 1]}", f"{flags}:{vowels}+{word[at:right]}"
+    if long:
+        return general
+    rest = word[at:].removesuffix("s")
+    return (
+        f"#{word[:at]}-{word[at:]}#",
+        f"{word[max(left - 2, 0) : left]}{vowels}-{rest}#",
+        general[0],
+        f"{flags}:{vowels}={rest}#",
+        general[1],
+    )
+
+
+def french() -> French:
+    """The loaded French phonology, for its word list."""
+    ear = phonology("fr")
+    assert isinstance(ear, French)
+    return ear
+
+
+@functools.cache
+def verb_stems() -> frozenset[str]:
+    """Stems of verbs in -er: what stands before the imperfect -ait when the infinitive is known too."""
+    known = french().lexicon
+    return frozenset(word[:-3] for word in known if word.endswith("ait") and word[:-3] + "er" in known)
+
+
+def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
+    """A first guess for a contact: glides may join, other vowels stay apart, e inside after a vowel is mute."""
+    if INNER_E.match(word, start):
+        return START_INNER_E
+    return START_GLIDE if word[left.start : left.end] in ("i", "y", "u", "ou", "o", "î") else START_HIATUS
+
+
+@functools.cache
+def aspirated() -> frozenset[str]:
+    """Words whose h bars elision: the list that comes with the lexicon."""
+    with gzip.open(lexicon_path().with_name("h_aspire.txt.gz"), "rt", encoding="utf-8") as rows:
+        return frozenset(row.strip() for row in rows) - NOT_ASPIRATED
+
+
+def start_keys(word: str) -> tuple[str, ...]:
+    """How a word begins for the ear of the one before: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
+
+    >>> start_keys("amour"), start_keys("roi"), start_keys("homme")
+    (('V',), ('C',), ('>homme', '>h*'))
+    """
+    first = word[:1]
+    if first == "h":
+        return f">{word}", ">h!" if word in aspirated() else ">h*"
+    if word in SPECIAL_STARTS:
+        return f">{word}", ">oui*"
+    if first == "y" and len(word) > 1:
+        return f">{word}", ">y*"
+    if first == "v" and word[1:2] in "bcdfgjkmnpqst":
+        return ("V",)
+    return ("V",) if first and first in VOWEL_LETTERS else ("C",)
+
+
+START_P = {"V": 0.0, "C": 1.0, ">h!": 0.97, ">h*": 0.04, ">oui*": 0.5, ">y*": 0.1}
+
+
+@functools.cache
+def _learned_rows() -> tuple[dict[str, float], dict[str, str]]:
+    rows = list(table_rows("dierese.tsv", ["key", "p", "n"])) if (DATA / "dierese.tsv").exists() else []
+    return {cells[0]: float(cells[1]) for _, cells in rows}, {cells[0]: where for where, cells in rows}
+
+
+def learned() -> dict[str, float]:
+    """Probabilities of ``dierese.tsv`` by key."""
+    return _learned_rows()[0]
+
+
+def row_of(keys: tuple[str, ...]) -> str:
+    """The row of ``dierese.tsv`` that decides among keys, as ``file:line``; empty where the table has none of them."""
+    rows = _learned_rows()[1]
+    return next((rows[key] for key in keys if key in rows), "")
+
+
+def is_learned(keys: tuple[str, ...]) -> bool:
+    return any(key in learned() for key in keys)
+
+
+def chance(keys: tuple[str, ...], start_p: float) -> float:
+    """The learned chance of the most special key the table has."""
+    table = learned()
+    for key in keys:
+        p = table.get(key)
+        if p is not None:
+            return p
+    return start_p

@@ -1,0 +1,167 @@
+"""French verse: rhyme by ear with the classical conditions on gender, plural and support.
+
+Classical and romantic practice (16th to 19th century): masculine rhymes with masculine, feminine with
+feminine; plural endings (-s, -x, -z) keep company; a final /e/ wants its support consonant. A word has as
+many endings as it has sounds in verse (``fils``, ``Vénus``). Left out: the finer classes of silent consonants
+(sang : flanc), which cost more true rhymes than the false ones they stop.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Hashable, Sequence
+
+from rlpoet.errors import UnknownName
+from rlpoet.phonology import phonology
+from rlpoet.phonology.fr.sounds import French, clean
+from rlpoet.prosody.fr.caesura import PATTERNS, cesure
+from rlpoet.prosody.fr.licences import LICENCES, licensed_lines
+from rlpoet.prosody.fr.rhyme import (
+    FULL,
+    SUPPORTED,
+    family,
+    gender,
+    is_plural,
+    kind_of,
+    last_word,
+    merge,
+    open_vowel,
+    reasons,
+    support,
+    tail_start,
+)
+from rlpoet.prosody.fr.scansion import count_line, scan_line
+from rlpoet.prosody.fr.syllables import accented
+from rlpoet.prosody.fr.words import spoken_words
+from rlpoet.types import Ending, Scansion, SpokenWord
+
+NAMES = dict(
+    enumerate(
+        "monosyllabe dissyllabe trisyllabe tétrasyllabe pentasyllabe hexasyllabe heptasyllabe octosyllabe ennéasyllabe décasyllabe "
+        "hendécasyllabe alexandrin".split(),
+        start=1,
+    )
+)
+LONGEST_CACHE = 100_000
+
+
+class FrenchVerse:
+    """The ``Verse`` of French.
+
+    Kinds that rhyme, by shared sounds: ``pauvre`` (the vowel alone), ``suffisante`` (two), ``riche`` (three or
+    more), ``léonine`` (two syllables), ``homonyme`` (the whole word). Kinds that do not: ``identical``,
+    ``insuffisante`` (-é without its consonant, oi with a), ``irrégulière`` (singular with plural), ``androgyne``
+    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``. In the variety ``modern`` the ear alone
+    judges: gender, plural and support forbid nothing.
+
+    Raises:
+        UnknownName: no such variety.
+    """
+
+    code = "fr"
+    varieties = ("classical", "modern")
+    rhyming = FULL
+
+    def __init__(self, variety: str = "classical") -> None:
+        if variety not in self.varieties:
+            raise UnknownName("variety", variety, self.varieties)
+        ear = phonology("fr")
+        assert isinstance(ear, French)
+        self.phonology = ear
+        self.classical = variety == "classical"
+        self.endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._line_endings)  # type: ignore[method-assign]
+        self._licensed = functools.lru_cache(maxsize=256)(self._find_licensed)
+        self._families = functools.lru_cache(maxsize=LONGEST_CACHE)(self._find_families)
+        self._word_endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._find_endings)
+
+    def endings(self, line: str) -> tuple[Ending, ...]:
+        """One ending a pronunciation of the last word, likeliest first; empty without a word."""
+        return self._line_endings(line)
+
+    def _line_endings(self, line: str) -> tuple[Ending, ...]:
+        return self._word_endings(last_word(line))
+
+    def _find_endings(self, typed: str) -> tuple[Ending, ...]:
+        word = clean(typed)
+        if not word:
+            return ()
+        heard = self.phonology.transcribe(typed)
+        word = word.rsplit("'", 1)[-1]
+        if typed.isupper():
+            word = accented(word)
+        start = tail_start(word)
+        found = []
+        for said in heard.pronunciations:
+            if not said.nuclei:
+                continue
+            at = said.nuclei[said.stress]
+            for phones in open_vowel(word, said.phones[at:]):
+                found.append(Ending(word, phones, said.phones[:at], gender(word, said.phones), heard.known, start))
+        return tuple(dict.fromkeys(found))
+
+    def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
+        """The kinds that count as rhyme in a poem, for finding its scheme: ``rhyming``, and the licences it takes."""
+        return self.rhyming | LICENCES if self._licensed(tuple(lines)) else self.rhyming
+
+    def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
+        """The lines of such a poem that keep to the rules all the same."""
+        free = self._licensed(tuple(lines))
+        return frozenset(range(len(lines))) - free if free else frozenset()
+
+    def _find_licensed(self, lines: tuple[str, ...]) -> frozenset[int]:
+        if not self.classical:
+            return frozenset()
+        words = [last_word(line) for line in lines]
+        return licensed_lines([self._word_endings(word) for word in words], [self._families(word) for word in words], self.kind)
+
+    def _find_families(self, typed: str) -> tuple[Hashable, ...]:
+        return tuple(family(ending) for ending in self._word_endings(typed))
+
+    def kind(self, a: Ending, b: Ending) -> str | None:
+        return kind_of(a, b, classical=self.classical)
+
+    def key(self, ending: Ending) -> str:
+        """The tail in IPA; classical: after the consonant of a final é or the glide of oi, ien, oin; ``ə`` marks feminine, ``s`` plural."""
+        tail = merge(ending.phones)
+        if not self.classical:
+            return "".join(tail)
+        head = "".join(ending.onset[-1:]) if tail in SUPPORTED else support(ending)
+        return head + "".join(tail) + ("ə" if ending.gender == "f" else "") + ("+s" if is_plural(ending.word) else "")
+
+    def scan(self, line: str, target: int | None = None) -> Scansion:
+        """The likeliest count, or the reading that has ``target`` syllables if one is licensed."""
+        return scan_line(line, target)
+
+    def counted(self, line: str, target: int | None = None) -> Scansion:
+        """``scan`` without the syllables themselves, a fifth of its work."""
+        return count_line(line, target)
+
+    def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
+        """The words as the line wants them said: mute e, diérèse, liaison, h aspiré."""
+        return spoken_words(line, self.phonology, target)
+
+    def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
+        """What the kind of two endings rests on, and where their sounds come from."""
+        told = reasons(a, b, self.kind(a, b), classical=self.classical)
+        for word in dict.fromkeys((a.word, b.word)):
+            heard = self.phonology.transcribe(word)
+            told.append(f"{word!r} is in {heard.source}." if heard.known else f"{word!r} is a guess from its spelling ({heard.source}).")
+        return tuple(told)
+
+    def meter_name(self, scansion: Scansion) -> str:
+        """``alexandrin 6+6``, ``décasyllabe, césure manquée: ...``, ``octosyllabe``, ``13 syllabes``; empty for nothing to count.
+
+        >>> ear = FrenchVerse()
+        >>> ear.meter_name(ear.scan("La fille de Minos et de Pasiphaé"))
+        'alexandrin 6+6'
+        """
+        count = scansion.syllables
+        if not count:
+            return ""
+        name = NAMES.get(count, f"{count} syllabes")
+        if count not in PATTERNS:
+            return name
+        cut = cesure(scansion.line, count)
+        if cut is None or cut.kind == "length":
+            return name
+        return f"{name} {cut.name}" if cut.kept else f"{name}, césure manquée: {cut.why}"

@@ -1,0 +1,1 @@
+"""reporting: say in one sentence what is in this room."""

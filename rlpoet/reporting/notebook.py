@@ -1,0 +1,37 @@
+"""What a notebook shows of a poem, of poems side by side, of an explanation: the renderers of the page and of the terminal, in a cell."""
+
+from __future__ import annotations
+
+import html
+import io
+
+from rich.console import Console, RenderableType
+
+from rlpoet.evaluation.score import ScoredPoem
+from rlpoet.reporting.poems import CSS, SideBySide, poem_html
+
+SIDES = ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:0 2rem}"
+WIDTH = 100  # columns of an explanation
+
+
+def poem_cell(poem: ScoredPoem) -> str:
+    """One poem with its syllables, césures and the reasons of its rewards, line by line; it brings its own style."""
+    return f"<style>{CSS}</style>{poem_html(poem, reasons=True, scansion=True)}"
+
+
+def pairs_cell(both: SideBySide) -> str:
+    """Pairs of poems in two columns, in one where the cell is narrow."""
+    rows = []
+    for pair in zip(both.before, both.after, strict=True):
+        cells = (
+            f"<div><strong>{html.escape(title)}</strong>{poem_html(poem)}</div>" for title, poem in zip(both.titles, pair, strict=True)
+        )
+        rows.append(f'<div class="pair">{"".join(cells)}</div>')
+    return f"<style>{CSS}{SIDES}</style>{''.join(rows)}"
+
+
+def terminal_cell(shown: RenderableType) -> str:
+    """What a terminal of ``WIDTH`` columns shows, colours and all."""
+    console = Console(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False, highlight=False, soft_wrap=True)
+    console.print(shown)
+    return console.export_html(inline_styles=True, code_format='<pre style="line-height:1.3;white-space:pre-wrap">{code}</pre>')

@@ -1,0 +1,42 @@
+"""What the verbs that run many trainings have in common: languages, seeds, budget, and the settings every run shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from rlpoet.cli.verbs.train import TrainConfig
+
+
+@dataclass(frozen=True)
+class GridConfig:
+    """Many trainings, side by side.
+
+    Attributes:
+        output_dir: where everything goes; each run into ARM/LANG-sSEED. Started again, finished runs are kept, stopped ones go on.
+        langs: languages.
+        seeds: seeds; what is said about an arm is said over them.
+        minutes: training time of each run; that of --common by default.
+        max_steps: updates of each run; that of --common by default.
+        common: settings of every run, as rlpoet train knows them; one thread a run unless told otherwise.
+        by_lang: language -> settings of its runs, over the common ones.
+        jobs: runs side by side; 0 for as many as there are cores.
+        reach: share of pairs that rhyme up to which fresh samples are counted.
+        overwrite: begin runs again whose settings have changed; without it they are an error.
+        report_only: run nothing, report on what is there.
+        dry_run: run nothing, say what would be done.
+    """
+
+    output_dir: str = "runs/compare"
+    langs: tuple[str, ...] = ("fr",)
+    seeds: tuple[int, ...] = (0, 1, 2)
+    minutes: float | None = None
+    max_steps: int | None = None
+    common: TrainConfig = field(default_factory=TrainConfig)
+    by_lang: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    jobs: int = 0
+    reach: float = 0.8
+    overwrite: bool = False
+    report_only: bool = False
+    dry_run: bool = False

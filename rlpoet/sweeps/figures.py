@@ -1,0 +1,193 @@
+"""What one finished training of a grid is worth, read from its own files.
+
+Poems are counted again with the ear of today, so that all runs of a table are judged alike, whenever they were trained.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rlpoet.analysis.intervals import Share
+from rlpoet.evaluation.form import PoemFacts, poem_facts
+from rlpoet.reporting.charts import smooth
+from rlpoet.reporting.tracking import read_jsonl
+from rlpoet.sweeps.grid import Cell
+from rlpoet.sweeps.run import attempts
+from rlpoet.types import Prompt
+
+END = 0.1  # share of the steps that say where training arrived
+PAIRS, REWARD, KL, FRESH = "samples/rhyme_pairs", "reward/mean", "objective/kl", "time/fresh_samples"
+Curve = list[tuple[float, float]]  # (fresh samples, value)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A column of the tables.
+
+    Attributes:
+        label: for people.
+        kind: ``share`` (shown in per cent), ``relative`` (a change, in per cent), ``number`` or ``count``.
+        better: ``high``, ``low`` or nothing when it is no merit by itself.
+    """
+
+    label: str
+    kind: str
+    better: str = ""
+
+
+FIGURES = {
+    "rhyme_pairs": Figure("pairs that rhyme", "share", "high"),
+    "lines_in_meter": Figure("lines in meter", "share", "high"),
+    "perfect_stanzas": Figure("perfect stanzas", "share", "high"),
+    "prior_nll_change": Figure("prior nats per token, change", "relative", "low"),
+    "kl": Figure("KL to the prior, nats a poem", "number", "low"),
+    "distinct_end_words": Figure("distinct end words", "number", "high"),
+    "reward": Figure("reward", "number", "high"),
+    "samples_to_reach": Figure("fresh samples to {reach}", "count", "low"),
+    "fresh_samples": Figure("fresh samples", "count"),
+    "minutes": Figure("minutes", "number"),
+    "cpu_minutes": Figure("CPU minutes, measuring too", "number"),
+}
+SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A poem of the last examination and how many of its pairs and lines are right."""
+
+    prompt: Prompt
+    text: str
+    facts: PoemFacts
+
+    @property
+    def worth(self) -> float:
+        return self.facts.rhymed / max(self.facts.pairs, 1) + self.facts.in_meter / max(self.facts.lines, 1)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished cell.
+
+    Attributes:
+        figures: by the names of ``FIGURES``; what was not measured is absent.
+        before: the same of the prior, as far as it has them.
+        curves: metric -> its course over fresh samples.
+        poems: of the last examination.
+        notes: what a reader of its figures has to know.
+        prior: digest of the prior's weights, if the run noted it.
+        cores: processor time over time, from start to end of the process, if it was noted.
+    """
+
+    cell: Cell
+    figures: Mapping[str, float | Share]
+    before: Mapping[str, float | Share]
+    curves: Mapping[str, Curve]
+    poems: Sequence[Judged]
+    commit: str
+    command: str
+    notes: Sequence[str]
+    prior: str
+    cores: float | None = None
+
+
+def read_cell(cell: Cell, *, reach: float) -> Trained:
+    """All about a finished cell.
+
+    Args:
+        reach: share of pairs that rhyme up to which fresh samples are counted.
+    """
+    folder = cell.folder
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    first, last = (json.loads((folder / f"{side}.json").read_text(encoding="utf-8")) for side in ("before", "after"))
+    rows = read_jsonl(folder / "metrics.jsonl")
+    judged = {"before": _judged(first), "after": _judged(last)}
+    before, figures = (
+        {**_shares([poem.facts for poem in judged[side]]), "distinct_end_words": _distinct(judged[side])} for side in ("before", "after")
+    )
+    nats = [block["figures"].get("prior_nll_per_token") for block in (first, last)]
+    if None not in nats and nats[0] > 0:
+        figures["prior_nll_change"], before["prior_nll_change"] = nats[1] / nats[0] - 1, 0.0
+    curves = {name: curve for name in (PAIRS, REWARD, KL) if (curve := _curve(rows, name, result))}
+    for name, key in (("kl", KL), ("reward", REWARD)):
+        if key in curves:
+            figures[name] = _arrival(curves[key])
+    before["kl"] = 0.0
+    if (needed := samples_to_reach(curves.get(PAIRS, []), reach)) is not None:
+        figures["samples_to_reach"] = needed
+    figures["fresh_samples"] = result.get("fresh_samples", 0)
+    if "seconds" in result:
+        figures["minutes"] = result["seconds"] / 60
+    started, cores = attempts(cell), None
+    if started:
+        cpu, wall = (sum(one[key] for one in started) for key in ("cpu_seconds", "seconds"))
+        figures["cpu_minutes"], cores = cpu / 60, cpu / max(wall, 0.1)
+    return Trained(
+        cell, figures, before, curves, judged["after"], str(result.get("commit", "")), started[-1]["command"] if started else "",
+        _notes(result, figures, n_starts=len(started)), str(first.get("prior", "")), cores,
+    )  # fmt: skip
+
+
+def samples_to_reach(curve: Curve, level: float) -> float | None:
+    """Fresh samples until the running mean of a curve first stands at a level, straight between two steps; None if it never does.
+
+    >>> samples_to_reach([(100.0, 0.5), (200.0, 0.75), (300.0, 1.0)], 0.6875), samples_to_reach([(100.0, 0.5)], 0.8)
+    (150.0, None)
+    """
+    means = list(zip((x for x, _ in curve), smooth([y for _, y in curve]), strict=True))
+    for i, (x, y) in enumerate(means):
+        if y >= level:
+            if i == 0:
+                return x
+            x0, y0 = means[i - 1]
+            return x0 + (x - x0) * (level - y0) / (y - y0)
+    return None
+
+
+def _judged(block: Mapping[str, Any]) -> list[Judged]:
+    prompts = [Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in block["prompts"]]
+    return [Judged(prompt, text, poem_facts(prompt, text)) for prompt, text in zip(prompts, block["texts"], strict=True)]
+
+
+def _shares(facts: Sequence[PoemFacts]) -> dict[str, float | Share]:
+    counts = {
+        "rhyme_pairs": [(f.rhymed, f.pairs) for f in facts],
+        "lines_in_meter": [(f.in_meter, f.lines) for f in facts],
+        "perfect_stanzas": [(f.perfect, 1) for f in facts],
+    }
+    arrays = {name: np.array(rows, dtype=float).reshape(-1, 2) for name, rows in counts.items()}
+    return {name: Share(rows[:, 0], rows[:, 1]) for name, rows in arrays.items() if rows[:, 1].sum() > 0}
+
+
+def _distinct(poems: Sequence[Judged]) -> float:
+    words = [word for poem in poems for word in poem.facts.end_words]
+    return len(set(words)) / max(len(words), 1)
+
+
+def _curve(rows: Sequence[Mapping[str, Any]], name: str, result: Mapping[str, Any]) -> Curve:
+    each = result.get("fresh_samples", 0) / max(result.get("steps", 0), 1)  # where a trainer does not count them step by step
+    return [(float(row.get(FRESH, row["step"] * each)), float(row[name])) for row in rows if name in row]
+
+
+def _arrival(curve: Curve) -> float:
+    tail = [value for _, value in curve[-max(1, math.ceil(END * len(curve))) :]]
+    return sum(tail) / len(tail)
+
+
+def _notes(result: Mapping[str, Any], counted: Mapping[str, float | Share], *, n_starts: int) -> list[str]:
+    told = result.get("after", {})
+    notes = [f"alarms: {', '.join(result['alarms'])}"] if result.get("alarms") else []
+    if "best_of" in result:
+        notes.append(f"each poem the best of {result['best_of']:g}")
+    for name in SHARES:
+        value = counted.get(name)
+        if name in told and isinstance(value, Share) and abs(told[name] - value.value) > 1e-9:
+            notes.append(f"{name} was {told[name]:.4f} when measured, {value.value:.4f} as counted today")
+    if n_starts > 1:
+        notes.append(f"started {n_starts} times")
+    return notes

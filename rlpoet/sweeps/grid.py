@@ -1,0 +1,191 @@
+"""A grid of trainings: every arm in every language with every seed, each one ``rlpoet train`` in a folder of its own.
+
+A cell's folder says all about it: ``asked.yaml`` is what it is to be trained with, ``result.json`` that it is done, ``checkpoint.pt``
+that it can go on. So a grid that was stopped, or whose machine was, is taken up again by planning it anew.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from rlpoet.cli.verbs.train import COMMAND as TRAIN
+from rlpoet.cli.verbs.train import TrainConfig
+from rlpoet.config import parse
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.files import write_atomically
+from rlpoet.languages import code_of
+from rlpoet.reporting.tracking import plain
+from rlpoet.sweeps.config import GridConfig
+from rlpoet.training.budget import MOST_PROMPTS
+
+ASKED, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
+OWN = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
+UNIMPORTANT = ("output_dir", "resume", "logging_steps", "save_steps", "report_to")  # a change of these leaves a result what it is
+State = Literal["new", "done", "stopped", "changed"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the things compared: settings over the common ones; ``rewards.meter`` sets one entry of a table, ``rewards`` the whole."""
+
+    name: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training."""
+
+    arm: str
+    lang: str
+    seed: int
+    config: TrainConfig
+
+    @property
+    def folder(self) -> Path:
+        return Path(str(self.config.output_dir))
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}/{self.lang}-s{self.seed}"
+
+
+def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
+    """All cells, seed by seed, so that a grid stopped early holds whole comparisons.
+
+    Raises:
+        RlpoetError, UnknownName: an arm, a language or a setting that cannot be meant.
+    """
+    names = [arm.name for arm in arms]
+    for name in names:
+        if not re.fullmatch(r"\w[\w.+-]*", name):
+            raise RlpoetError(f"arm {name!r}: no name for a folder; expected letters, digits, '.', '+' and '-'.")
+        if names.count(name) > 1:
+            raise RlpoetError(f"arm {name!r}: given twice; expected different names.")
+    for what, many in (("--langs", config.langs), ("--seeds", config.seeds)):
+        if not many or len(set(many)) < len(many):
+            raise RlpoetError(f"{what}: {' '.join(map(str, many)) or 'none'}; expected one or more, each once.")
+    for lang in config.by_lang:
+        if lang not in config.langs:
+            raise UnknownName("--by_lang", lang, config.langs)
+    for name in OWN:
+        if getattr(config.common, name) != getattr(TrainConfig(), name):
+            raise RlpoetError(
+                f"--common.{name}: {getattr(config.common, name)!r}; expected it left out, the grid sets it (--langs, --seeds, ...)."
+            )
+    recipes = {(arm.name, lang): _recipe(config, arm, lang) for lang in config.langs for arm in arms}
+    return [_cell(config, arm, lang, seed, recipes[arm.name, lang]) for seed in config.seeds for lang in config.langs for arm in arms]
+
+
+def state_of(cell: Cell) -> State:
+    """What has become of a cell so far.
+
+    ``changed`` is a folder with another configuration, ``stopped`` one that can go on; a run that ended before its first checkpoint
+    is ``new``.
+
+    Raises:
+        RlpoetError: the folder is somebody else's.
+    """
+    folder = cell.folder
+    if not folder.exists() or not any(folder.iterdir()):
+        return "new"
+    if not (folder / ASKED).exists():
+        raise RlpoetError(f"{folder}: holds files but no {ASKED}; expected a run of this grid or nothing. Choose another --output_dir.")
+    if changes(cell):
+        return "changed"
+    result = folder / "result.json"
+    if result.exists() and not json.loads(result.read_text(encoding="utf-8")).get("interrupted"):
+        return "done"
+    whole = all((folder / name).exists() for name in ("config.yaml", "before.json", "checkpoint.pt"))
+    return "stopped" if whole else "new"
+
+
+def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
+    """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
+    then = yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {}
+    now, default = _settings(cell.config), _settings(TrainConfig())
+    pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
+    return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
+
+
+def write_asked(cell: Cell) -> Path:
+    """``asked.yaml`` of a cell: a file for ``rlpoet train --config``."""
+    cell.folder.mkdir(parents=True, exist_ok=True)
+    path = cell.folder / ASKED
+    write_atomically(path, yaml.safe_dump(_settings(cell.config), allow_unicode=True, sort_keys=False))
+    return path
+
+
+def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A configuration with some settings replaced.
+
+    >>> apply({"rewards.meter": 0, "beta": 3}, {"beta": 22, "rewards": {"rhyme": 2, "meter": 1}}, "arm x")
+    {'beta': 3, 'rewards': {'rhyme': 2, 'meter': 0}}
+
+    Raises:
+        UnknownName: no such setting.
+        RlpoetError: one that the grid sets itself.
+    """
+    out = dict(base)
+    for key, value in settings.items():
+        name, _, inner = key.partition(".")
+        if name not in base:
+            raise UnknownName(f"{where}: setting", name, base)
+        if name in OWN:
+            raise RlpoetError(f"{where}: sets {name!r}; expected it left out, the grid sets it (--langs, --seeds, ...).")
+        if inner:
+            if not isinstance(out[name], Mapping):
+                raise RlpoetError(f"{where}: {key!r}, but {name} is no table; expected {name!r}.")
+            out[name] = {**out[name], **_nested(inner.split("."), value, out[name])}
+        else:
+            out[name] = value
+    return out
+
+
+def _nested(keys: Sequence[str], value: Any, table: Mapping[str, Any]) -> dict[str, Any]:
+    first, *rest = keys
+    if not rest:
+        return {first: value}
+    below = table.get(first) or {}
+    return {first: {**below, **_nested(rest, value, below)}}
+
+
+def _cell(config: GridConfig, arm: Arm, lang: str, seed: int, recipe: TrainConfig) -> Cell:
+    folder = Path(config.output_dir) / arm.name / f"{code_of(lang)}-s{seed}"
+    return Cell(arm.name, code_of(lang), seed, dataclasses.replace(recipe, seed=seed, output_dir=str(folder)))
+
+
+def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
+    """What an arm is trained with in a language, whatever the seed."""
+    base = _settings(config.common)
+    base |= {key: value for key in ("minutes", "max_steps") if (value := getattr(config, key)) is not None}
+    base["threads"] = base["threads"] or 1  # runs stand side by side
+    base["processes"] = base["processes"] or 1
+    base["prompts_per_step"] = base["prompts_per_step"] or MOST_PROMPTS  # the same in all arms, however fast each is
+    settings = apply(config.by_lang.get(lang, {}), base, f"--by_lang.{lang}")
+    settings = apply(arm.settings, settings, f"arm {arm.name!r}")
+    return _checked({**settings, "lang": lang}, f"arm {arm.name!r}")
+
+
+def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
+    """The configuration as ``rlpoet train`` will read it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ASKED
+        path.write_text(yaml.safe_dump(plain(settings), allow_unicode=True), encoding="utf-8")
+        try:
+            return parse(TRAIN, ["--config", str(path)])
+        except RlpoetError as error:
+            raise RlpoetError(f"{where}: {error}") from None
+
+
+def _settings(config: TrainConfig) -> dict[str, Any]:
+    return plain(dataclasses.asdict(config))

@@ -1,0 +1,207 @@
+"""Running a grid: each cell a process of its own, some side by side; stopped in order, and never two of the same grid at once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+
+from rlpoet.errors import RlpoetError
+from rlpoet.reporting.tracking import read_jsonl
+from rlpoet.sweeps.grid import ASKED, ATTEMPTS, LOG, Cell, State, changes, state_of, write_asked
+
+LOCK = ".lock"
+POLL = 0.1  # seconds between looks at the processes
+BEGUN = "before.json"  # what a run writes before it trains
+N_TOLD = 6  # last lines of a failed run's log
+Outcome = Literal["done", "failed", "stopped"]
+
+
+@dataclass
+class Running:
+    """A cell at work."""
+
+    cell: Cell
+    process: subprocess.Popen[bytes]
+    words: Sequence[str]
+    since: float = field(default_factory=time.monotonic)
+
+
+def refuse_changes(cells: Sequence[Cell]) -> None:
+    """Stop before anything runs when a folder holds a run with other settings.
+
+    Raises:
+        RlpoetError: the first such cell, with what differs.
+    """
+    for cell in cells:
+        if state_of(cell) == "changed":
+            told = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changes(cell).items())
+            raise RlpoetError(
+                f"{cell.folder}: begun with other settings ({told}); expected the same. "
+                "Put them back, choose another --output_dir, or --overwrite."
+            )
+
+
+def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
+    """Bring every cell to its end; name of the cell -> how it ended. Cells not begun are absent.
+
+    SIGINT and SIGTERM let the trainings save and measure what they have; a second one ends them at once.
+
+    Args:
+        jobs: processes side by side.
+        out: told when a run begins and ends.
+    """
+    states = {cell.name: state_of(cell) for cell in cells}
+    ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
+    waiting = [cell for cell in cells if cell.name not in ended]
+    if ended:
+        out.print(f"{len(ended)} of {len(cells)} runs are done already.")
+    if not waiting:
+        return ended
+    running: list[Running] = []
+    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as asked:
+        told = 0
+        starting: list[Running] = []  # when they were asked to stop
+        try:
+            while running or (waiting and not asked):
+                while waiting and len(running) < jobs and not asked:
+                    cell = waiting.pop(0)
+                    running.append(_start(cell, states[cell.name], lock))
+                    out.print(f"{cell.name}: {'goes on' if states[cell.name] == 'stopped' else 'begins'} ({len(waiting)} more to come)")
+                if len(asked) > told:
+                    told = len(asked)
+                    _stop(running, signal.SIGINT if told == 1 else signal.SIGKILL)
+                    out.print(f"Stopping {len(running)} runs; they save and measure." if told == 1 else "Ended at once.")
+                    starting = [one for one in running if not (one.cell.folder / BEGUN).exists()]
+                # an interrupt in the middle of an import can be lost: whoever goes on all the same is asked again
+                deaf = [one for one in starting if one in running and (one.cell.folder / BEGUN).exists()]
+                _stop(deaf, signal.SIGINT)
+                starting = [one for one in starting if one not in deaf]
+                for one in [one for one in running if _over(one)]:
+                    running.remove(one)
+                    ended[one.cell.name] = _outcome(one, stopped=bool(asked))
+                    _tell(one, ended[one.cell.name], out)
+                time.sleep(POLL)
+        finally:
+            _stop(running, signal.SIGTERM)  # nothing is left behind, whatever happened here
+    return ended
+
+
+def n_cores() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def attempts(cell: Cell) -> list[dict[str, Any]]:
+    """What was started for a cell: ``command``, ``seconds`` and ``cpu_seconds`` from start to end, ``exit`` code."""
+    return read_jsonl(cell.folder / ATTEMPTS)
+
+
+def last_words(cell: Cell) -> list[str]:
+    """The end of a run's log."""
+    path = cell.folder / LOG
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    return [line for line in lines if line.strip()][-N_TOLD:]
+
+
+def _start(cell: Cell, state: State, lock: int) -> Running:
+    if state == "stopped":
+        words = ["train", "--resume", str(cell.folder)]
+    else:
+        if (cell.folder / ASKED).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
+            shutil.rmtree(cell.folder)
+        words = ["train", "--config", str(write_asked(cell))]
+    with (cell.folder / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rlpoet", *words],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C comes to us alone, and we pass it on
+            pass_fds=(lock,),  # a training that outlives us still holds the grid
+        )  # fmt: skip
+    return Running(cell, process, ["rlpoet", *words])
+
+
+def _over(one: Running) -> bool:
+    """Whether a process ended; if so, its cost is noted."""
+    pid, status, usage = os.wait4(one.process.pid, os.WNOHANG)
+    if pid == 0:
+        return False
+    code = one.process.returncode = os.waitstatus_to_exitcode(status)
+    row = {
+        "command": " ".join(one.words), "seconds": round(time.monotonic() - one.since, 1),
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1), "exit": code,
+    }  # fmt: skip
+    with (one.cell.folder / ATTEMPTS).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row) + "\n")
+    return True
+
+
+def _outcome(one: Running, *, stopped: bool) -> Outcome:
+    if state_of(one.cell) == "done":
+        return "done"
+    return "stopped" if stopped or one.process.returncode == 130 else "failed"
+
+
+def _tell(one: Running, outcome: Outcome, out: Console) -> None:
+    minutes = (time.monotonic() - one.since) / 60
+    text = f"{one.cell.name}: {outcome} after {minutes:.1f} min"
+    if outcome == "done":
+        result = json.loads((one.cell.folder / "result.json").read_text(encoding="utf-8"))
+        before, after = (result.get(side, {}).get("rhyme_pairs") for side in ("before", "after"))
+        text += f", pairs that rhyme {100 * before:.1f} -> {100 * after:.1f} %" if before is not None and after is not None else ""
+    out.print(text, markup=False)
+    if outcome == "failed":
+        out.print(
+            "\n".join(
+                [f"  exit code {one.process.returncode}; end of {one.cell.folder / LOG}:", *(f"  | {x}" for x in last_words(one.cell))]
+            ),
+            markup=False,
+        )
+
+
+def _stop(running: Sequence[Running], number: int) -> None:
+    for one in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(one.process.pid, number)
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[list[int]]:
+    """A list that grows with every SIGINT or SIGTERM; children start with the usual answers to both."""
+    got: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield got
+        return
+    kept = {number: signal.signal(number, lambda number, _: got.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield got
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """The grid's folder for ourselves, until we and every training we started have ended."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w", encoding="utf-8") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RlpoetError(
+                f"{folder}: another grid, or a training it left, is at work here; expected one at a time. Wait for it."
+            ) from None
+        yield stream.fileno()

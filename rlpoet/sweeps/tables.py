@@ -1,0 +1,173 @@
+"""The tables of a comparison: Markdown for a file, rich for a terminal; figures spelt once for these and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich import box
+from rich.table import Table
+
+from rlpoet.analysis.intervals import Interval, Share
+from rlpoet.sweeps.compare import Comparison, Row, spoken
+from rlpoet.sweeps.figures import FIGURES, Figure
+
+EXPLAINED = (
+    "Mean over seeds, and in brackets an interval of 95 %. Where poems have a part in a figure it is bootstrapped: "
+    "seeds are drawn with replacement, then the poems of each. KL, distinct end words, reward and samples belong to no single poem: "
+    "the seeds' range, and for differences Student's interval. "
+    "Differences are paired by seed and prompt; `not separated` means that the interval holds 0. "
+    "No correction is made for many comparisons."
+)
+SHORT = (
+    "rhyme_pairs",
+    "lines_in_meter",
+    "perfect_stanzas",
+    "prior_nll_change",
+    "kl",
+    "distinct_end_words",
+    "samples_to_reach",
+    "fresh_samples",
+)
+
+
+def columns(comparison: Comparison, lang: str) -> list[str]:
+    """Names of the figures any run of a language has."""
+    runs = [one.figures for arm in comparison.arms for one in comparison.of(arm, lang)]
+    return [name for name in FIGURES if any(name in figures for figures in runs)]
+
+
+def heading(name: str, reach: float) -> str:
+    """A figure's name for people."""
+    return FIGURES[name].label.format(reach=f"{100 * reach:.0f} % of pairs")
+
+
+def number(value: float, figure: Figure, *, signed: bool = False) -> str:
+    """A value without its unit.
+
+    >>> number(0.8496, FIGURES["rhyme_pairs"]), number(21312, FIGURES["fresh_samples"]), number(-0.04, FIGURES["kl"], signed=True)
+    ('85.0', '21312', '-0.040')
+    """
+    sign = "+" if signed or figure.kind == "relative" else ""
+    if figure.kind in ("share", "relative"):
+        return f"{100 * value:{sign}z.1f}"
+    if figure.kind == "count":
+        return f"{value:{sign}z.0f}"
+    return f"{value:{sign}z.3f}" if abs(value) < 10 else f"{value:{sign}.1f}"
+
+
+def spelt(value: Interval, figure: Figure, *, gap: bool = False) -> str:
+    """A figure with its interval or its seeds' range: ``85.0 % [83.1, 86.9]``, ``2.5 (seeds 1.6 to 3.6)``, ``+3.2 points [1.1, 5.4]``."""
+    unit = {"share": " points" if gap else " %", "relative": " points" if gap else " %"}.get(figure.kind, "")
+    mean = f"{number(value.mean, figure, signed=gap)}{unit}"
+    least, most = (number(x, figure) for x in (value.least, value.most))
+    if not figure.better or (value.low is None and (gap or least == most)):
+        return mean
+    if value.low is None or value.high is None:
+        return f"{mean} (seeds {least} to {most})"
+    low, high = (number(x, figure, signed=gap) for x in (value.low, value.high))
+    return mean if low == high else f"{mean} [{low}, {high}]"
+
+
+def told(comparison: Comparison, row: Row, name: str) -> str:
+    """The cell of a table; of samples to reach, how many seeds did where not all did."""
+    if name in row.figures:
+        return spelt(row.figures[name], FIGURES[name])
+    if name == "samples_to_reach" and row.arm in comparison.arms:
+        got = sum(name in one.figures for one in comparison.of(row.arm, row.lang))
+        return f"reached by {got} of {len(row.seeds)}"
+    return ""
+
+
+def verdict(value: Interval, figure: Figure) -> str:
+    """What a difference amounts to: ``better``, ``worse``, ``not separated``, or nothing without an interval or for a cost."""
+    if value.separated is None or not figure.better:
+        return ""
+    if not value.separated:
+        return "not separated"
+    return "better" if (value.mean > 0) == (figure.better == "high") else "worse"
+
+
+def leads(comparison: Comparison) -> list[str]:
+    """One sentence a language: who rhymes most, and whether that can be told from the baseline."""
+    sentences = []
+    figure = FIGURES["rhyme_pairs"]
+    for lang in comparison.langs:
+        rows = [row for row in comparison.rows if row.lang == lang and row.seeds and "rhyme_pairs" in row.figures]
+        arms = [row for row in rows if row.arm in comparison.arms]
+        if not arms:
+            continue
+        first, *others = sorted(arms, key=lambda row: -row.figures["rhyme_pairs"].mean)
+        text = f"{lang}: {first.arm} rhymes most, {spelt(first.figures['rhyme_pairs'], figure)}"
+        held = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
+        if held is not None and "rhyme_pairs" in held.differences:
+            gap = held.differences["rhyme_pairs"]
+            text += f"; {held.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
+            text += f", {verdict(gap, figure)}" if verdict(gap, figure) else ""
+        sentences.append(f"{text}.")
+    return sentences
+
+
+def markdown(comparison: Comparison) -> str:
+    """``table.md``: figures, differences and single seeds, language by language."""
+    parts = [f"`{comparison.command}`", *leads(comparison), EXPLAINED, *(f"**{warning}**" for warning in comparison.warnings)]
+    for lang in comparison.langs:
+        rows = [row for row in comparison.rows if row.lang == lang]
+        if not rows:
+            continue
+        names = columns(comparison, lang)
+        heads = [heading(name, comparison.config.reach) for name in names]
+        parts += [f"## {lang}", _table(["", *heads], [[row.arm, *(told(comparison, row, name) for name in names)] for row in rows])]
+        apart = [row for row in rows if row.differences]
+        if apart:
+            judged = [name for name in names if FIGURES[name].better]
+            heads = [heading(name, comparison.config.reach) for name in judged]
+            gaps = _table(["", *heads], [[row.arm, *(_gap(row, name) for name in judged)] for row in apart])
+            parts += [f"### Differences from {comparison.baseline}", gaps]
+    if comparison.trained:
+        parts += ["## Each run", runs_markdown(comparison)]
+    return "\n\n".join(parts) + "\n"
+
+
+def runs_markdown(comparison: Comparison) -> str:
+    """One row a finished run, so that the seeds can be seen."""
+    names = [name for name in SHORT if any(name in t.figures for t in comparison.trained)]
+    rows = []
+    for one in comparison.trained:
+        cells = []
+        for name in names:
+            value = one.figures.get(name)
+            cells.append("" if value is None else number(value.value if isinstance(value, Share) else value, FIGURES[name]))
+        rows.append([one.cell.name, *cells, one.commit, f"`{spoken(one.cell.config)}`"])
+    heads = [heading(name, comparison.config.reach) + (" %" if FIGURES[name].kind in ("share", "relative") else "") for name in names]
+    return _table(["run", *heads, "commit", "settings"], rows)
+
+
+def terminal_table(comparison: Comparison, lang: str) -> Table:
+    """A language's figures, those that fit a terminal."""
+    rows = [row for row in comparison.rows if row.lang == lang]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=lang if len(comparison.langs) > 1 else None, title_justify="left")
+    names = [name for name in columns(comparison, lang) if name in SHORT]
+    table.add_column("")
+    for name in names:
+        table.add_column(heading(name, comparison.config.reach), justify="right")
+    for row in rows:
+        cells = []
+        for name in names:
+            gap = row.differences.get(name)
+            lines = [told(comparison, row, name).partition(" (seeds")[0].replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
+            cells.append("\n".join(filter(None, lines)))
+        table.add_row(row.arm, *cells)
+    return table
+
+
+def _gap(row: Row, name: str) -> str:
+    if name not in row.differences:
+        return ""
+    gap = row.differences[name]
+    judged = verdict(gap, FIGURES[name])
+    return spelt(gap, FIGURES[name], gap=True) + (f" **{judged}**" if judged not in ("", "not separated") else f" {judged}".rstrip())
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    aligned = ["---", *(["---:"] * (len(heads) - 1))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, aligned, *rows))

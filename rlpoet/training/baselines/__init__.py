@@ -1,0 +1,1 @@
+"""baselines: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""distributed: say in one sentence what is in this room."""

@@ -1,0 +1,209 @@
+"""Processes that each work on a share of a step's prompts: draw, score, weigh, and give the gradient back.
+
+Two processes of one thread do 1.6 to 1.8 times the work of one, two threads of one process 1.3 to 1.6 times
+(``experiments/bench_processes.py``): a tiny model's products are too small to share out well, and what stands between them is not shared
+at all. The texts are drawn from the weights of the step, as by one process, and the gradient is that of all of them (but for what is
+scaled to a mean over a batch, ``rlpoet.training.gflownet.credit.favoured``, which is taken share by share). Weights and gradients go
+through pipes: some
+20 MB a step each way, about a hundredth of its time, and no shared memory to run out of.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import pickle
+import random
+import signal
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from rlpoet.errors import RlpoetError
+from rlpoet.rollout import Policy
+from rlpoet.training.distributed.shard import Share, joined
+from rlpoet.types import Prompt
+
+
+class Sharer(Protocol):
+    """A trainer that can work on a share of a step."""
+
+    policy: Policy
+    learned: list[nn.Parameter]
+    rng: random.Random
+    score: Any
+
+    def share(self, asked: Sequence[Prompt], beta: float) -> Share: ...
+
+
+@dataclass(frozen=True)
+class Job:
+    """A share of a step: for whom to write, at which beta, on which weights; how far the run is, which weights of rewards may follow."""
+
+    asked: list[Prompt]
+    beta: float
+    progress: float
+    seed: int
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Done:
+    """A share and its gradient, or what went wrong."""
+
+    share: Share | None = None
+    gradient: np.ndarray | None = None
+    error: str = ""
+    ours: bool = False  # whether the error is one that is told to the user as it is
+
+
+class Helpers:
+    """Processes beside this one. One that dies is told of and left out; the step in hand goes on with the others' shares.
+
+    Args:
+        build: makes the trainer of a helper, in its own process; picklable.
+        n: how many, beside this one.
+        threads: of each.
+        tell: told of a helper's death.
+    """
+
+    def __init__(self, build: Callable[[], Sharer], n: int, *, threads: int = 1, tell: Callable[[str], None] | None = None) -> None:
+        self.tell = tell or (lambda _: None)
+        context = multiprocessing.get_context("spawn")  # a fork would inherit locks that torch's threads hold
+        self.workers: list[tuple[Any, Connection]] = []
+        for number in range(n):
+            here, there = context.Pipe()
+            worker = context.Process(target=serve, args=(there, build, threads), daemon=True, name=f"rlpoet-helper-{number + 1}")
+            worker.start()
+            there.close()  # else its death would not be seen here
+            self.workers.append((worker, here))
+
+    def shared(
+        self,
+        share: Callable[[Sequence[Prompt], float], Share],
+        learned: Sequence[nn.Parameter],
+        asked: Sequence[Prompt],
+        beta: float,
+        progress: float,
+        *,
+        seed: int,
+        pad: int,
+    ) -> Share:
+        """Share out a step; this process works on the first share. The gradient of all is left in ``learned``.
+
+        Raises:
+            RlpoetError: a helper's trainer raised it, or anything else.
+        """
+        n = min(len(self.workers) + 1, len(asked))
+        weights = parameters_to_vector(learned).detach().cpu().numpy()
+        seeds = random.Random(seed)
+        busy = []
+        for place, (worker, pipe) in enumerate(self.workers[: n - 1], start=1):
+            job = Job(list(asked[place::n]), beta, progress, seeds.getrandbits(48), weights)
+            try:
+                pipe.send_bytes(pickle.dumps(job, pickle.HIGHEST_PROTOCOL))
+                busy.append((worker, pipe))
+            except OSError:
+                self._drop(worker, pipe)
+        shares, gradients = [share(asked[::n], beta)], [_gradient(learned)]
+        for worker, pipe in busy:
+            try:
+                done: Done = pickle.loads(pipe.recv_bytes())
+            except (EOFError, OSError):
+                self._drop(worker, pipe)
+                continue
+            if done.share is None or done.gradient is None:
+                raise RlpoetError(
+                    done.error if done.ours else f"a helper process failed; expected none to. Set --processes 1.\n{done.error}"
+                )
+            shares.append(done.share)
+            gradients.append(torch.from_numpy(done.gradient))
+        rows = [len(each.log_pf) for each in shares]
+        mean = torch.zeros_like(gradients[0])
+        for gradient, n_rows in zip(gradients, rows, strict=True):
+            mean.add_(gradient, alpha=n_rows / sum(rows))
+        for parameter, part in zip(learned, mean.split([p.numel() for p in learned]), strict=True):
+            parameter.grad = part.view_as(parameter).to(parameter.device)
+        return joined(shares, pad=pad)
+
+    def _drop(self, worker: Any, pipe: Connection) -> None:
+        pipe.close()
+        self.workers.remove((worker, pipe))
+        worker.join(timeout=1)
+        left = len(self.workers) + 1
+        self.tell(f"A helper process ended (exit code {worker.exitcode}; out of memory?). Going on with {left}.")
+
+    def close(self) -> None:
+        """End them, whatever they are at."""
+        for worker, pipe in self.workers:
+            pipe.close()
+            worker.terminate()
+        for worker, _ in self.workers:
+            worker.join()
+        self.workers.clear()
+
+    def __enter__(self) -> Helpers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def serve(pipe: Connection, build: Callable[[], Sharer], threads: int) -> None:
+    """A helper's life: build a trainer, do jobs until the pipe is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    torch.set_num_threads(threads)
+    trainer: Sharer | None = None
+    score: Any = None
+    failed = Done()
+    try:
+        trainer = build()
+        score = trainer.score
+    except Exception as error:
+        failed = _failed(error)
+    gc.freeze()  # as the main process does (``rlpoet.training.run``)
+    while True:
+        try:
+            job: Job = pickle.loads(pipe.recv_bytes())
+        except (EOFError, OSError):
+            return
+        done = failed
+        if trainer is not None:
+            try:
+                done = _done(trainer, score, job)
+            except Exception as error:
+                done = _failed(error)
+        try:
+            pipe.send_bytes(pickle.dumps(done, pickle.HIGHEST_PROTOCOL))
+        except OSError:
+            return
+
+
+def _done(trainer: Sharer, score: Any, job: Job) -> Done:
+    if hasattr(score, "at"):
+        trainer.score = score.at(job.progress)
+    with torch.no_grad():
+        vector_to_parameters(torch.from_numpy(job.weights.copy()), trainer.learned)
+    trainer.policy.generator.manual_seed(job.seed)
+    trainer.rng.seed(job.seed)
+    for parameter in trainer.learned:
+        parameter.grad = None
+    share = trainer.share(job.asked, job.beta)
+    return Done(share, _gradient(trainer.learned).numpy())
+
+
+def _gradient(learned: Sequence[nn.Parameter]) -> torch.Tensor:
+    """All gradients in one row; 0 where there is none."""
+    return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in learned]).cpu()
+
+
+def _failed(error: Exception) -> Done:
+    ours = isinstance(error, RlpoetError)
+    return Done(error=str(error) if ours else "".join(traceback.format_exception(error)), ours=ours)

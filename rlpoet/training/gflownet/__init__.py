@@ -1,0 +1,1 @@
+"""gflownet: say in one sentence what is in this room."""

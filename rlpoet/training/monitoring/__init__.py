@@ -1,0 +1,1 @@
+"""monitoring: say in one sentence what is in this room."""

@@ -1,0 +1,1 @@
+"""ppo: say in one sentence what is in this room."""

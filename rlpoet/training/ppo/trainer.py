@@ -1,0 +1,353 @@
+"""Proximal policy optimisation of a language model, one token an action, with a KL penalty to the frozen prior: one loop.
+
+Maximises ``E[r] - alpha KL(pi || p0)`` with ``alpha = 1 / beta``; the maximum is the same ``p0 exp(beta r) / Z`` that trajectory
+balance aims at. Deviations from Schulman et al. (2017): no discount and no entropy bonus by default, either would move the
+maximum; the critic is a small network of its own on the policy's last hidden states, detached, with an optimizer of its own.
+Detached, because the body is small and its states serve the next token: errors of a critic that starts from nothing would swamp
+them, and one coefficient would have to balance two losses. And since it needs no gradient of the body, it can learn from the states
+of the batch as they were when the batch was drawn, in as many passes as it likes, at next to no cost. It learns plain returns
+(lambda 1), first of all on the first batch, before the policy moves: from values of 0 the bootstrap of GAE takes tens of batches
+(Yuan et al. 2025, "What's behind PPO's collapse in long-CoT?", arXiv:2503.01491, find the same).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from rlpoet.errors import RlpoetError
+from rlpoet.protocols import Scored, Scorer
+from rlpoet.rollout import Policy, Rollout, Weighed
+from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
+from rlpoet.training.ppo.advantage import (
+    approx_kl,
+    clip_fraction,
+    clipped_policy_loss,
+    clipped_value_loss,
+    explained_variance,
+    gae,
+    masked_mean,
+    steered,
+    whitened,
+)
+from rlpoet.training.ppo.critic import Critic, entropies, listened
+from rlpoet.training.schedule import beta_factor, rate_factor
+from rlpoet.types import Prompt
+
+
+@dataclass(frozen=True)
+class PPOOptions:
+    """Settings of the loop.
+
+    Attributes:
+        prompts_per_step: prompts in a batch.
+        group_size: fresh texts a prompt.
+        beta: inverse temperature of the target at the end of the warm-up; the KL coefficient is ``1 / beta``.
+        beta_warmup: share of the run over which beta rises from a quarter of itself.
+        kl_target: sequence KL in nats that the coefficient is steered to, from ``1 / beta`` on; 0 keeps it fixed.
+        learning_rate: peak of the policy's; it falls to a tenth over the budget.
+        value_rate: peak of the critic's.
+        warmup: share of the run over which the rates rise.
+        epochs: passes of the policy over a batch; drawing texts costs less than weighing them, so nothing is gained by using one twice.
+        value_epochs: passes of the critic over a batch, which cost next to nothing.
+        minibatches: updates of the policy a pass.
+        value_minibatches: updates of the critic a pass.
+        cliprange: how far a token's probability ratio may move from 1.
+        cliprange_value: how far a value may move in one step, in units of reward; 0 for no limit.
+        lam: lambda of the advantages.
+        value_lam: lambda of the returns the critic learns; 1 is unbiased whatever the critic knows.
+        critic_first: passes of the critic over the first batch, before the policy moves.
+        entropy_bonus: units of reward a nat of entropy; moves the target, so 0.
+        whiten: give the advantages of a batch mean 0 and deviation 1.
+        clip: largest norm of a gradient.
+        freeze_embeddings: leave token embeddings and the head as they are.
+        credit: ``word`` pays what a line's last word earns where that word is over, which is early in a line written from its end,
+            and the line's other part where the line ends; ``line`` pays both at the line's end, ``poem`` everything at the poem's.
+    """
+
+    prompts_per_step: int = 24
+    group_size: int = 8
+    beta: float = 30.0
+    beta_warmup: float = 0.2
+    kl_target: float = 0.0
+    learning_rate: float = 3e-4
+    value_rate: float = 1e-3
+    warmup: float = 0.1
+    epochs: int = 1
+    value_epochs: int = 2
+    minibatches: int = 2
+    value_minibatches: int = 8
+    cliprange: float = 0.2
+    cliprange_value: float = 0.2
+    lam: float = 0.95
+    value_lam: float = 1.0
+    critic_first: int = 8
+    entropy_bonus: float = 0.0
+    whiten: bool = True
+    clip: float = 1.0
+    freeze_embeddings: bool = True
+    credit: str = "word"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Fresh texts and what was known of them before the update; all ``(B, S)`` but ``states`` and ``scores``.
+
+    Attributes:
+        states: the policy's last hidden state before each token drawn, evened for the critic, ``(N, H)``, rows of the mask in order.
+        old_log_p: of the policy that drew.
+        old_values: the critic's before the update.
+    """
+
+    rollout: Rollout
+    mask: Tensor
+    states: Tensor
+    old_log_p: Tensor
+    old_values: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+class PPOTrainer:
+    """State of a run: policy, prior, critic, optimizers, clocks. ``step()`` is the whole algorithm."""
+
+    def __init__(self, policy: Policy, score: Scorer, prompts: Sequence[Prompt], options: PPOOptions, *, seed: int) -> None:
+        for name in ("epochs", "value_epochs", "minibatches", "value_minibatches", "prompts_per_step", "group_size"):
+            if getattr(options, name) < 1:
+                raise RlpoetError(f"{name}: {getattr(options, name)}; expected 1 or more.")
+        if not options.beta > 0:
+            raise RlpoetError(f"beta: {options.beta}; expected more than 0, the KL coefficient is 1 / beta.")
+        self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
+        trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
+        self.optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)  # the critic's first weights belong to the run, and the caller's generator stays where it is
+            self.critic = Critic(policy.model.get_output_embeddings().in_features)
+        self.critic.to(torch.promote_types(torch.float32, trained[0].dtype))
+        self.value_optimizer = torch.optim.AdamW(self.critic.parameters(), lr=options.value_rate, betas=(0.9, 0.98), weight_decay=0.0)
+        self.rng = random.Random(seed)
+        self.alpha = 1 / options.beta
+        self.n_steps = self.n_fresh = 0
+        self.seconds = 0.0
+
+    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
+        """Sample, score, weigh, update for some epochs.
+
+        Args:
+            progress: share of the budget that is spent, in [0, 1]; drives the schedules.
+
+        Returns:
+            Metrics, the fresh texts, their scores.
+        """
+        started, options = time.perf_counter(), self.options
+        asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
+        fresh = self.policy.sample(asked, options.group_size)
+        sampled = time.perf_counter()
+        hold = getattr(self.policy, "held", None)
+        fresh = fresh if hold is None else hold(fresh)
+        scored = self.score(fresh.prompts, fresh.texts)
+        scores = [0.0 if total is None else total for total in scored.total]
+        if not options.kl_target:
+            self.alpha = 1 / (options.beta * beta_factor(progress, options.beta_warmup))
+        schedule = rate_factor(progress, options.warmup)
+        for param_group in self.optimizer.param_groups:
+            param_group["lr"] = options.learning_rate * schedule
+        for param_group in self.value_optimizer.param_groups:
+            param_group["lr"] = options.value_rate * (1.0 - 0.9 * min(progress, 1.0))
+
+        alpha = self.alpha
+        with torch.no_grad():
+            log_prior = self.prior.log_prob(fresh).cpu()  # (B, S)
+        log_ratio, entropy, batch = self._collect(fresh, scores, log_prior, alpha)
+        told = self._update(batch)
+        kl = log_ratio.sum(1)  # (B,): one-sample estimate of the sequence KL to the prior
+        if options.kl_target:
+            self.alpha = steered(self.alpha, kl.mean().item(), target=options.kl_target)
+        n = len(fresh)
+        self.n_steps += 1
+        self.n_fresh += n
+        taken = time.perf_counter() - started
+        self.seconds += taken
+        reward, mask = torch.tensor(scores, dtype=log_prior.dtype), batch.mask
+        advantages, returns = batch.advantages[mask], batch.returns[mask]
+        metrics = {
+            **told,
+            "ppo/objective": (reward - alpha * kl).mean().item(),
+            "ppo/kl_coefficient": alpha,
+            "ppo/entropy": entropy,
+            "ppo/explained_variance": explained_variance(batch.old_values, batch.returns, mask).item(),
+            "ppo/advantage_mean": advantages.mean().item(),
+            "ppo/advantage_std": advantages.std(correction=0).item(),
+            "ppo/return_mean": returns.mean().item(),
+            "ppo/return_std": returns.std(correction=0).item(),
+            "ppo/value_mean": batch.old_values[mask].mean().item(),
+            "reward/mean": reward.mean().item(),
+            "frac_reward_zero_std": (reward.view(len(asked), -1).std(1, correction=0) < 1e-6).float().mean().item(),
+            "objective/kl": kl.mean().item(),
+            "objective/prior_nll_per_token": (-log_prior.sum(1) / fresh.n_tokens).mean().item(),
+            "objective/entropy_per_token": (-batch.old_log_p.sum(1) / fresh.n_tokens).mean().item(),
+            "train/learning_rate": options.learning_rate * schedule,
+            "samples/ended": fresh.ended.float().mean().item(),
+            "samples/tokens": fresh.n_tokens.float().mean().item(),
+            "time/fresh_samples": float(self.n_fresh),
+            "time/samples_per_second": n / taken,
+            "time/share_sampling": (sampled - started) / taken,
+        }
+        return metrics | reward_means(scored.parts), fresh, scored
+
+    # -- before the update ------------------------------------------------------------------------
+
+    def _collect(self, fresh: Rollout, scores: Sequence[float], log_prior: Tensor, alpha: float) -> tuple[Tensor, float, Batch]:
+        """``log pi - log p0`` by token ``(B, S)``, mean entropy by token in nats, and the batch with its advantages."""
+        mask = fresh.chosen
+        with torch.no_grad():
+            told = self._weigh(fresh)
+            log_p, states, entropy = told.log_p, self.critic.evened(told.states), told.entropy.mean().item()
+            values = torch.zeros_like(log_p).masked_scatter(mask, self.critic(states).to(log_p.dtype))
+        log_ratio = log_p - log_prior
+        rewards = self._gains(fresh, scores).to(log_p.dtype) - alpha * log_ratio
+        _, returns = gae(rewards, values, mask, lam=self.options.value_lam)
+        batch = Batch(fresh, mask, states, log_p, values, torch.zeros_like(values), returns)
+        if self.n_steps == 0 and self.options.critic_first:
+            self._study(batch, self.options.critic_first, clip=0.0)
+            with torch.no_grad():
+                values = values.masked_scatter(mask, self.critic(states).to(log_p.dtype))
+            batch = replace(batch, old_values=values)
+        return log_ratio, entropy, replace(batch, advantages=gae(rewards, values, mask, lam=self.options.lam)[0])
+
+    def _weigh(self, rollout: Rollout) -> Weighed:
+        """Log-probabilities, states and entropies: the policy's own word on them, or what is heard at its model's head."""
+        weigh = getattr(self.policy, "weigh", None)
+        told: Weighed | None = None if weigh is None else weigh(rollout)
+        if told is None:
+            log_p, states, logits = listened(self.policy, rollout)
+            told = Weighed(log_p, states, entropies(logits, self.policy.pad, rollout))
+        return Weighed(told.log_p.cpu(), told.states.detach().cpu().to(self.critic.out.weight.dtype), told.entropy.cpu())
+
+    def _gains(self, fresh: Rollout, scores: Sequence[float]) -> Tensor:
+        """The reward by token ``(B, S)``: each line's part on the mark after it, the rest on the last token; a row sums to its score."""
+        width = fresh.ids.shape[1]
+        lasts = (fresh.chosen * torch.arange(width)).amax(1).tolist()  # 0 where nothing was drawn: a first token never is
+        ends_of = fresh.line_ends.tolist()
+        words_of = fresh.end_words.tolist() if self.options.credit == "word" else ends_of
+        rows: list[list[float]] = []
+        for prompt, text, last, ends, words, left in zip(fresh.prompts, fresh.texts, lasts, ends_of, words_of, scores, strict=True):
+            row = [0.0] * width
+            rows.append(row)
+            if not last:
+                continue
+            if self.options.credit != "poem":
+                own = list(zip(*self.score.by_part(prompt, text), strict=True))[len(prompt.opening) :]
+                for (by_word, by_rest), word, end in zip(own, words, ends, strict=False):
+                    if end >= 0:
+                        # the token after a word or a line decides where it ends
+                        row[min(word + 1, last)] += by_word
+                        row[min(end + 1, last)] += by_rest
+                        left -= by_word + by_rest
+            row[last] += left  # what the opening earned, what an unfinished line lost
+        return torch.tensor(rows)
+
+    # -- the update -------------------------------------------------------------------------------
+
+    def _update(self, batch: Batch) -> dict[str, float]:
+        """Some epochs of the policy, then of the critic; means over all minibatches of what is told of them."""
+        options, mask = self.options, batch.mask
+        weights = whitened(batch.advantages, mask) if options.whiten else batch.advantages
+        told = [
+            self._improve(batch, rows, weights)
+            for _ in range(options.epochs)
+            for rows in self._minibatches(len(batch.rollout), options.minibatches)
+        ]
+        learned = self._study(batch, options.value_epochs, clip=options.cliprange_value)
+        means = {f"ppo/{key}": sum(item[key] for item in items) / len(items) for items in (told, learned) for key in items[0]}
+        means["train/grad_norm"] = means.pop("ppo/grad_norm")
+        means["ppo/ratio_max"] = max(item["ratio_max"] for item in told)
+        means["ppo/approx_kl_last"] = sum(item["approx_kl"] for item in told[-options.minibatches :]) / len(told[-options.minibatches :])
+        return means
+
+    def _minibatches(self, n: int, parts: int) -> list[list[int]]:
+        """The rows of a batch in a new order, cut into as even parts as can be."""
+        order = list(range(n))
+        self.rng.shuffle(order)
+        return [order[i::parts] for i in range(min(parts, n))]
+
+    def _improve(self, batch: Batch, rows: Sequence[int], weights: Tensor) -> dict[str, float]:
+        """One update of the policy on some texts."""
+        options, part = self.options, batch.rollout.rows(rows)
+        at, width = torch.as_tensor(rows), part.ids.shape[1]
+        old, weight, mask = batch.old_log_p[at, :width], weights[at, :width], part.chosen
+        # in evaluation mode: dropout would make the ratio of an unchanged policy differ from 1
+        if options.entropy_bonus:
+            log_p, _, logits = listened(self.policy, part)
+        else:
+            log_p = self.policy.log_prob(part).cpu()
+        loss = surrogate = clipped_policy_loss(log_p, old, weight, mask, clip=options.cliprange)
+        if options.entropy_bonus:
+            loss = surrogate - options.entropy_bonus * entropies(logits, self.policy.pad, part).mean().cpu()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], options.clip)
+        self.optimizer.step()
+        log_p = log_p.detach()
+        ratio = (log_p - old).exp()
+        return {
+            "policy_loss": surrogate.item(),
+            "approx_kl": approx_kl(log_p, old, mask).item(),
+            "clipfrac": clip_fraction(log_p, old, mask, clip=options.cliprange).item(),
+            "ratio": masked_mean(ratio, mask).item(),
+            "ratio_max": ratio[mask].max().item(),
+            "grad_norm": norm.item(),
+        }
+
+    def _study(self, batch: Batch, epochs: int, *, clip: float) -> list[dict[str, float]]:
+        """Some passes of the critic over a batch, from the states as they were when the texts were drawn; what is told of each update."""
+        rows_of = batch.mask.nonzero()[:, 0]  # (N,): text of each state
+        old, returns = batch.old_values[batch.mask], batch.returns[batch.mask]
+        told = []
+        for rows in (rows for _ in range(epochs) for rows in self._minibatches(len(batch.rollout), self.options.value_minibatches)):
+            at = torch.isin(rows_of, torch.as_tensor(rows)).nonzero()[:, 0]
+            values = self.critic(batch.states[at]).to(old.dtype)
+            loss = clipped_value_loss(values, old[at], returns[at], torch.ones_like(values, dtype=torch.bool), clip=clip)
+            self.value_optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.options.clip)
+            self.value_optimizer.step()
+            moved = ((values.detach() - old[at]).abs() > clip).float().mean().item() if clip > 0 else 0.0
+            told.append({"value_loss": loss.item(), "value_clipfrac": moved, "value_grad_norm": norm.item()})
+        return told
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Everything a run needs to go on as if it had not stopped; the critic is here and not in the policy's folder."""
+        state = {
+            "model": self.policy.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "critic": self.critic.state_dict(),
+            "value_optimizer": self.value_optimizer.state_dict(),
+            "generator": self.policy.generator.get_state(),
+            "rng": list(self.rng.getstate()[1]),
+            "alpha": self.alpha, "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
+        }  # fmt: skip
+        write_checkpoint(path, state)
+
+    def load(self, path: Path) -> None:
+        """Take up a saved run.
+
+        Raises:
+            RlpoetError: the file is damaged or belongs to another model or trainer.
+        """
+        with checkpoint(path) as state:
+            self.policy.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.critic.load_state_dict(state["critic"])
+            self.value_optimizer.load_state_dict(state["value_optimizer"])
+            self.policy.generator.set_state(state["generator"])
+            self.rng.setstate((3, tuple(state["rng"]), None))
+            self.alpha, self.n_steps, self.n_fresh, self.seconds = (state[key] for key in ("alpha", "n_steps", "n_fresh", "seconds"))

@@ -1,0 +1,334 @@
+"""One training run from policy to report: measure, train, measure again, write everything down."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from rich.console import Console
+
+from rlpoet.cli.verbs.train import TrainConfig
+from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.diversity import batch_variety
+from rlpoet.evaluation.form import measure
+from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, keep, warm_up, weights_digest
+from rlpoet.languages import code_of
+from rlpoet.machine import AUTO, PRECISIONS, Pace, free_threads, pace_of
+from rlpoet.prosody.forms import form
+from rlpoet.prosody.meter import in_meter
+from rlpoet.protocols import Scorer
+from rlpoet.reporting.figures import poems_figure
+from rlpoet.reporting.poems import SideBySide, comparison_table, console, poem_markdown
+from rlpoet.reporting.progress import Pulse
+from rlpoet.reporting.run_report import heard, write_report
+from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.rollout import Policy, Rollout
+from rlpoet.text import split_poem
+from rlpoet.training.baselines.best_of_n import BestOfN
+from rlpoet.training.budget import Cost, Plan, plan
+from rlpoet.training.build import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_budget, with_rate
+from rlpoet.training.common import interpolate
+from rlpoet.training.monitoring.alarms import Watch
+from rlpoet.training.monitoring.preflight import foretell
+from rlpoet.training.prompts import mixed_prompts, with_openings
+from rlpoet.types import Prompt
+
+CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
+FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
+N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
+COLUMNS = {  # of the running table: heading -> metric
+    "reward": "reward/mean",
+    "rhyme": "rewards/rhyme/mean",
+    "meter": "rewards/meter/mean",
+    "KL nats": "objective/kl",
+    "prior nats/token": "objective/prior_nll_per_token",
+    "poems/s": "time/samples_per_second",
+}
+
+
+def train(config: TrainConfig) -> int:
+    """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported."""
+    if config.resume is not None:
+        config = resumed(config)
+    check(config)
+    config = with_rate(with_budget(config))
+    cores = config.threads or free_threads()
+    torch.set_num_threads(cores)
+    out = console(stderr=True)
+    score, policy = score_of(config), policy_of(config)
+    pace = pace_of(policy.model, threads=max(1, cores // max(1, config.processes)))
+    if config.precision == AUTO:
+        config = dataclasses.replace(config, precision=pace.precision)
+        out.print(pace.line(), highlight=False)
+    policy.precision = PRECISIONS[config.precision]
+    folder = run_folder(config)
+    rng = random.Random(config.seed)
+    authors = authors_of(config.authors, policy)
+    exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
+    prior = policy.reference()
+
+    resume_step, step_seconds = None, 0.0
+    if config.resume is not None:
+        resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
+    with helpers_of(config, cores, out) as helpers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+        if config.resume is None:
+            before = measured(config, policy, prior, exam, out, whose="the prior")
+            planned = plan_of(config, before, pace)
+            config, step_seconds = dataclasses.replace(config, prompts_per_step=planned.prompts), planned.step_seconds
+            for line in planned.lines(config.group_size):
+                out.print(line, highlight=False)
+            tracker.config(config)
+            keep(folder / BEFORE, before, prior=weights_digest(prior))
+            show(tracker, 0, "before", before.rollout, score)
+            first = before.rollout.texts
+            figures_before = before.figures
+        else:
+            kept = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
+            if kept.get("prior") not in (None, weights_digest(prior)):
+                raise RlpoetError(
+                    f"--resume {folder}: policy {config.policy or config.lang!r} has other weights than the prior this run began with; "
+                    "expected the same ones. Put them back, or start a new run."
+                )
+            figures_before, first = kept["figures"], tuple(kept["texts"])
+        lines = openings([p for p in exam for _ in range(PER_PROMPT)], first)
+        prompts = with_openings(
+            list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
+        )
+        trainer = trainer_of(config, policy, score, prompts, exam, helpers)
+        watch = Watch(beta=config.beta, learned_log_z=config.log_z == "learned" and not (config.explore or config.replay))
+        if config.resume is not None:
+            trainer.load(folder / CHECKPOINT)
+            watch.replay(read_jsonl(folder / "metrics.jsonl"))
+        else:
+            trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
+            scores = score(before.rollout.prompts, before.rollout.texts).total
+            for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+                out.print(line)
+        policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
+        torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
+        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
+        if helpers is not None:
+            helpers.close()
+        torch.set_num_threads(cores)
+        trainer.save(folder / CHECKPOINT)
+        if config.interpolate:
+            interpolate(policy.model, prior.model, config.interpolate)
+        policy.save(str(folder / POLICY))
+        best = trainer if isinstance(trainer, BestOfN) else None
+        shown = best.shown() if best is not None else None
+        after = measured(config, policy, prior, exam, out, whose="the trained policy", drawn=shown)
+        keep(folder / AFTER, after)
+        show(tracker, trainer.n_steps, "after", after.rollout, score)
+        tracker.result({
+            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
+            "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh, "steps": trainer.n_steps,
+            "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
+            **(best.facts() if best is not None else {}),
+        })  # fmt: skip
+        spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
+        tracker.hparams(config, {**after.figures, **spent})
+    report = write_report(folder)
+    tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
+    answer = console()
+    answer.print(comparison_table(figures_before, after.figures))
+    both = zip(exam, range(0, 12, 4), strict=False)
+    for prompt, row in both:
+        answer.print(
+            SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)])
+        )
+    answer.print(
+        f"report       {report}\nTensorBoard  {tensorboard} --logdir {folder.parent}\n"
+        f"policy       {folder / POLICY}\nresult       {folder / 'result.json'}",
+        soft_wrap=True,
+    )
+    return 130 if interrupted else 0
+
+
+def measured(
+    config: TrainConfig, policy: Policy, prior: Policy, exam: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
+) -> Measured:
+    """Examine a policy, and say how far that is."""
+    out.print(f"Measuring {config.eval_samples} poems of {whose} ...")
+    warm_up(policy, prior, exam)
+    asked = len(exam) * PER_PROMPT
+    finished = before = 0
+
+    def told(done: int, total: int) -> None:
+        nonlocal finished, before
+        if done < before:  # the next part
+            finished += part
+        before = done
+        pulse.tell(f"{finished + done} of {asked} poems drawn", share=(finished + done) / asked)
+
+    part = 32 * PER_PROMPT
+    with Pulse(out) as pulse, watched(policy, told):
+        return examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=drawn)
+
+
+@contextmanager
+def watched(policy: Any, told: Callable[[int, int], None]) -> Iterator[None]:
+    """Have a policy that can tell how many poems it has drawn tell it."""
+    able = hasattr(policy, "progress")
+    if able:
+        policy.progress = told
+    try:
+        yield
+    finally:
+        if able:
+            policy.progress = None
+
+
+def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
+    """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
+    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
+    cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
+    practice = config.algo == "tb" and config.drill > 0
+    return plan(
+        cost.of_step(config.algo, practice=practice), minutes=config.minutes or 0.0, max_steps=config.max_steps or 0,
+        group_size=config.group_size, prompts=config.prompts_per_step, least=config.processes,
+    )  # fmt: skip
+
+
+def loop(
+    config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console, *, watch: Watch, step_seconds: float
+) -> bool:
+    """Step until the budget is spent; True if Ctrl-C ended it.
+
+    Args:
+        step_seconds: what a step is expected to take, for the estimate before the first is done; 0 if nobody knows.
+    """
+    took, drawing = step_seconds, 0.3  # seconds of a step, and the share of them that goes into drawing
+    first = trainer.n_steps + 1
+
+    def progress(more: float = 0.0) -> float:
+        """Share of the budget spent, once the step in hand has gone so far."""
+        spent = [(trainer.n_steps + more) / config.max_steps] if config.max_steps else []
+        spent += [(trainer.seconds + more * took) / (60 * config.minutes)] if config.minutes else []
+        return max(spent)
+
+    def tell(words: str, more: float) -> None:
+        left = [(config.max_steps - trainer.n_steps - more) * took] if config.max_steps and took else []
+        left += [60 * config.minutes - trainer.seconds - more * took] if config.minutes else []
+        pulse.tell(f"step {trainer.n_steps + 1}: {words}", share=progress(more), left=min(left, default=None))
+
+    def drawn(done: int, total: int) -> None:
+        n = max(1, config.processes)
+        words = f"{min(done * n, total * n)} of {total * n} poems drawn" if done < total else "learning from them"
+        tell(words, drawing * done / total)
+
+    out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
+    gc.freeze()  # models and tables live as long as the run: a collector that walks through them takes a tenth of a step
+    policy = getattr(trainer, "policy", None)
+    with Pulse(out) as pulse, watched(policy, drawn):
+        try:
+            while (share := progress()) < 1.0:
+                tell("drawing poems", 0.0)
+                if hasattr(score, "at"):  # weights that follow the run's progress
+                    trainer.score = score.at(share)
+                before = trainer.seconds
+                metrics, fresh, _ = trainer.step(share)
+                took, drawing = trainer.seconds - before, metrics.get("time/share_sampling", drawing)
+                if hasattr(score, "weights"):
+                    metrics |= {f"rewards/{name}/weight": weight for name, weight in score.weights(share).items()}
+                metrics |= batch_variety(fresh.prompts, fresh.texts)
+                right = measure(fresh.prompts, fresh.texts)
+                metrics |= {f"samples/{name}": right[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")}
+                for alarm in watch(trainer.n_steps, metrics):
+                    tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
+                    out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
+                tracker.scalars(trainer.n_steps, metrics)
+                if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == first:
+                    shown = [metrics.get(key) for key in COLUMNS.values()]
+                    cells = [str(trainer.n_steps), *("" if x is None else f"{x:.3f}" if x < 10 else f"{x:.1f}" for x in shown)]
+                    out.print(
+                        "".join(f"{cell:>{len(name) + 2}}" for cell, name in zip(cells, ("step", *COLUMNS), strict=True)), highlight=False
+                    )
+                if trainer.n_steps % config.save_steps == 0:
+                    trainer.save(folder / CHECKPOINT)
+                    show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
+        except KeyboardInterrupt:
+            out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
+            return True
+        finally:
+            gc.unfreeze()
+    return False
+
+
+def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:
+    """First lines of the prior's own poems that are in meter: openings that need no corpus."""
+    found = []
+    for prompt, text in zip(prompts, texts, strict=False):
+        lines = split_poem(text)
+        if lines and in_meter(lines[0], prompt.lang, form(prompt.form, prompt.lang).meters[0]):
+            found.append(lines[0])
+    return list(dict.fromkeys(found))
+
+
+def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Scorer) -> None:
+    """Some poems into samples.jsonl and TensorBoard's text tab."""
+    some = rollout.rows(range(0, len(rollout), max(1, len(rollout) // N_SHOWN))[:N_SHOWN])
+    scored = score(some.prompts, some.texts)
+    scores = [{"total": scored.total[i], **{name: part[i] for name, part in scored.parts.items()}} for i in range(len(some))]
+    told = list(zip(some.prompts, some.texts, scores, strict=True))
+    rows = [{"phase": phase, "prompt": dataclasses.asdict(prompt), "text": text, "scores": own} for prompt, text, own in told]
+    shown = [heard(text, prompt.lang, form=prompt.form, scores=own) for prompt, text, own in told[:4]]
+    tracker.samples(step, rows, markdown="\n\n".join(map(poem_markdown, shown)))
+    if tracker.has_pictures:
+        tracker.figure(step, f"poems/{phase}", poems_figure(shown))
+
+
+# -- files of a run ---------------------------------------------------------------------------------
+
+
+def run_folder(config: TrainConfig) -> Path:
+    """The folder asked for, or the first free ``runs/LANG-ALGO-sSEED[-N]``."""
+    if config.resume is not None:
+        return Path(config.resume)
+    if config.output_dir is not None:
+        return Path(config.output_dir)
+    base = Path("runs") / f"{code_of(config.lang)}-{config.algo}-s{config.seed}"
+    number, folder = 2, base
+    while folder.exists():
+        folder, number = base.with_name(f"{base.name}-{number}"), number + 1
+    return folder
+
+
+def resumed(config: TrainConfig) -> TrainConfig:
+    """The configuration a stopped run was started with.
+
+    Raises:
+        RlpoetError: the folder holds no stopped run.
+    """
+    folder = Path(str(config.resume))
+    for name in ("config.yaml", CHECKPOINT, BEFORE):
+        if not (folder / name).exists():
+            raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
+    values: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    known = {field.name: field for field in dataclasses.fields(TrainConfig)}
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
+    budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) is not None}
+    return TrainConfig(**{**kept, **budget, "resume": str(folder)})
+
+
+def commit() -> str:
+    """Commit of the checkout this code runs from, ``-dirty`` if it was edited; the version where there is no checkout."""
+    from rlpoet import __version__
+
+    here = Path(__file__).resolve().parent
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"], cwd=here, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return done.stdout.strip() or __version__

@@ -22,11 +22,11 @@ from policies.formats.meter_errors import slips
 from policies.formats.rhyming_words import drilled
 from policies.llama.scorer import can_read, read_drawn
 from policies.loading.adapters import add_lora, parse_lora
-from policies.loading.files import SHIPPED, locate, newest, open_files, quiet
+from policies.loading.files import SHIPPED, locate, newest, quiet
+from policies.loading.open import open_files
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.rollout import Rollout, Weighed
-from rlpoet.training.gflownet.auxiliary import Drill
+from rlpoet.rollout import Drill, Rollout, Weighed
 from rlpoet.types import Prompt
 
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]

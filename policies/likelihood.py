@@ -8,7 +8,6 @@ policy has to say can be hidden in a mark, and two formats can be compared.
 from __future__ import annotations
 
 import math
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,9 @@ from typing import Any
 import torch
 
 from policies.formats.data import Annotated, Piece, annotate_all, bos_id, encode
-from policies.formats.verse import VerseFormat, canonical
+from policies.formats.verse import VerseFormat
 from rlpoet.corpus import Poem
+from rlpoet.corpus.poem import printed
 from rlpoet.prosody.annotate import WHOLE, Group
 
 LONGEST = 300  # characters: a longer line is no verse, and is weighed without being listened to
@@ -56,13 +56,6 @@ class Cost:
     def perplexity(self) -> float:
         """Per charged token."""
         return math.exp(sum(self.nats) / sum(self.tokens))
-
-
-def printed(poem: Poem, lang: str) -> Poem:
-    """The poem in the spelling a policy reads and writes (``canonical``), lines without a letter left out."""
-    stanzas = (tuple(line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))) for stanza in poem.stanzas)
-    author = " ".join(unicodedata.normalize("NFC", poem.author or "").split())
-    return Poem(tuple(stanza for stanza in stanzas if stanza), author or None, poem.title, poem.rhymed, poem.core, poem.columns)
 
 
 def listened(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
@@ -130,6 +123,25 @@ def weigh(
         nats[row.poem] += own
     tokens = [sum(len(piece.body) for piece in poem) for poem in pieces]
     return Cost(tuple(nats), tuple(tokens), tuple(len(poem.text) for poem in poems))
+
+
+def poem_costs(
+    policy: Any, poems: Sequence[Sequence[str]], *, tick: Callable[[int], None] = lambda n: None
+) -> list[tuple[float, int, int] | None]:
+    """Nats, charged tokens and characters of each poem, author unknown; None for one without a line of verse.
+
+    Args:
+        poems: the lines of each.
+        tick: called with the percent done, now and then.
+    """
+    found: list[tuple[float, int, int] | None] = [None] * len(poems)
+    one_spelling = [printed(Poem((tuple(lines),)), policy.lang) for lines in poems]
+    rows = [i for i, poem in enumerate(one_spelling) if poem.stanzas]
+    if rows:
+        cost = weigh(policy, [one_spelling[i] for i in rows], tick=tick)
+        for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
+            found[i] = nats, tokens, characters
+    return found
 
 
 @torch.no_grad()

@@ -13,7 +13,8 @@ import re
 import types
 import typing
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
@@ -21,6 +22,8 @@ from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.files import read_text
+
+Schema = TypeVar("Schema")
 
 
 def parse(command: Command, argv: Sequence[str]) -> Any:
@@ -51,6 +54,19 @@ def parse(command: Command, argv: Sequence[str]) -> Any:
     except ArgumentError as error:
         raise RlpoetError(_complaint(str(error), flags, values)) from None
     return command.config(**{name: getattr(namespace, name) for name in flags.fields})
+
+
+def read(schema: type[Schema], path: str | Path) -> Schema:
+    """The configuration in a YAML file.
+
+    Args:
+        schema: a frozen dataclass.
+
+    Raises:
+        RlpoetError: as ``parse``.
+    """
+    config: Schema = parse(Command(schema.__name__, "", schema, lambda config: 0), ["--config", str(path)])
+    return config
 
 
 class _Flags:

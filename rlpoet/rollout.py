@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
+from rlpoet import registry
 from rlpoet.types import Prompt
 
 
@@ -107,11 +109,28 @@ class Weighed:
     entropy: Tensor
 
 
+@dataclass(frozen=True)
+class Drill:
+    """Words alone, several a row, for trajectory balance to practise; rows of one list of sounds stand side by side.
+
+    Attributes:
+        rollout: the rows; ``chosen`` is True on the words and on the mark after each, which says that it is over.
+        word_of: word each token belongs to, ``(B, S)``; read where ``chosen``.
+        right: whether a word has its sound, and rhymes with the word that it answers if that has it too, ``(B, K)``.
+        whole: whether a word was finished, ``(B, K)``.
+    """
+
+    rollout: Rollout
+    word_of: Tensor
+    right: Tensor
+    whole: Tensor
+
+
 class Policy(Protocol):
     """What the trainers ask of a policy.
 
     A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
-    ``drill(sounds, n)``, a ``rlpoet.training.gflownet.auxiliary.Drill`` or None: then trajectory balance can practise words alone; and
+    ``drill(sounds, n)``, a ``Drill`` or None: then trajectory balance can practise words alone; and
     ``slips(rollout, lines)``,
     the tokens by which lines left their meter, or None: then it can hold against them what the line lost; ``held(rollout)``, a batch
     it drew with the ``bars`` under which it did: then PPO weighs tokens as they were drawn; and ``adapt(lora, seed=)``, after which a
@@ -140,3 +159,19 @@ class Policy(Protocol):
         ...
 
     def save(self, folder: str) -> None: ...
+
+
+def load_policy(source: str | Path, *, seed: int = 0, lang: str | None = None) -> Policy:
+    """A policy by any of its names.
+
+    Args:
+        source: a shipped prior (``fr``) or rhyming policy (``fr-tb``), the folder of one or of a run, a Hugging Face model in the cache.
+        seed: of what it samples.
+        lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+
+    Raises:
+        UnknownName: nothing of that name.
+        RlpoetError: the folder holds no policy, or a broken one.
+    """
+    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(source, seed=seed, lang=lang)
+    return policy

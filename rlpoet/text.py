@@ -1,8 +1,11 @@
-"""Text to lines. Line breaks are data: nothing here joins, wraps or mends a line."""
+"""Text to lines, and one spelling of a line. Line breaks are data: nothing here joins or wraps a line."""
 
 from __future__ import annotations
 
+import re
 import unicodedata
+
+STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 
 
 def stanzas(text: str) -> list[list[str]]:
@@ -30,3 +33,18 @@ def split_poem(text: str) -> list[str]:
     ['ombre', 'sombre']
     """
     return [line for block in stanzas(text) for line in block]
+
+
+def canonical(line: str, lang: str) -> str:
+    """One spelling of what varies between editions: NFC, straight quotes, single spaces, French spaces before ; : ! ?
+
+    >>> canonical("L’ombre  est là ;", "fr"), canonical("L’ombre est là;", "fr")
+    ("L'ombre est là ;", "L'ombre est là ;")
+    """
+    line = unicodedata.normalize("NFC", line).translate(STRAIGHT).replace("--", "—")
+    line = " ".join(line.split())
+    if lang == "fr":
+        line = re.sub(r"(\w)' (?=\w)", r"\1'", line)
+        line = re.sub(r"\s*([;:!?»]+)", r" \1", line)
+        line = re.sub(r"«\s*", "« ", line)
+    return line.strip()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError
 from rlpoet.training.build import check, settled, with_rate
+from rlpoet.training.config import TrainConfig
 
 
 def test_how_many_processes_pay():

@@ -22,20 +22,21 @@ from rlpoet.analysis.intervals import Share, difference, interval
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
-from rlpoet.cli.verbs.compare import CompareConfig
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.config import parse
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.form import poem_facts
 from rlpoet.reporting.poems import console
 from rlpoet.sweeps import run
 from rlpoet.sweeps.ablation import arms_of
-from rlpoet.sweeps.compare import compared, pareto_front, spelled
+from rlpoet.sweeps.compare import spelled
+from rlpoet.sweeps.config import CompareConfig
 from rlpoet.sweeps.figures import Judged, Trained, samples_to_reach
 from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_asked
 from rlpoet.sweeps.page import page
+from rlpoet.sweeps.results import compared, pareto_front
 from rlpoet.sweeps.run import refuse_changes, run_grid
 from rlpoet.sweeps.tables import markdown
+from rlpoet.training.config import TrainConfig
 from rlpoet.types import Prompt
 
 ARMS = (Arm("tb", {"algo": "tb"}), Arm("mild", {"beta": 5.0, "rewards.meter": 0.0}))

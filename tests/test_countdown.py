@@ -10,11 +10,12 @@ import pytest
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.first_words import fit_of_words
-from policies.formats.verse import VerseFormat, canonical, lengths_of
+from policies.formats.verse import VerseFormat, lengths_of
+from policies.pretraining.config import PretrainConfig
 from policies.pretraining.run import pretrain_run
-from rlpoet.cli.verbs.pretrain import PretrainConfig
 from rlpoet.prosody import verse
 from rlpoet.prosody.countdown import syllables_before
+from rlpoet.text import canonical
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 

@@ -18,8 +18,8 @@ from rewards.rhyme import Rhyme
 from rlpoet.errors import UnknownName
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
-from rlpoet.rollout import Rollout
-from rlpoet.training.gflownet.auxiliary import SOUNDS, Drill, drill_weights, sounds_met
+from rlpoet.rollout import Drill, Rollout
+from rlpoet.training.gflownet.auxiliary import SOUNDS, drill_weights, sounds_met
 from rlpoet.training.gflownet.options import check_options
 from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt

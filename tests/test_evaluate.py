@@ -18,14 +18,14 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from policies.formats.data import Piece, encode
 from policies.formats.plain import PlainFormat
-from policies.formats.verse import canonical
-from policies.likelihood import Excerpt, excerpts_of, listened, printed, row_nats, weigh
+from policies.likelihood import Excerpt, excerpts_of, listened, poem_costs, row_nats, weigh
 from policies.pretraining.model import bits_per_char
 from rewards.rhyme import Rhyme
 from rlpoet import registry
 from rlpoet.analysis.coherence import coherence
 from rlpoet.cli.main import main
 from rlpoet.corpus import Columns, Poem, write_poems
+from rlpoet.corpus.poem import printed
 from rlpoet.evaluation.form import PoemFacts, poem_facts
 from rlpoet.evaluation.human_baseline import figures, half_interval, human_stanzas, interval
 from rlpoet.evaluation.measures import all_figures, counted
@@ -34,6 +34,7 @@ from rlpoet.evaluation.repetition import VARIETY, self_bleu, variety
 from rlpoet.evaluation.second_judge import second_judge
 from rlpoet.prosody.digest import ear_digest
 from rlpoet.prosody.forms import form
+from rlpoet.text import canonical
 from rlpoet.types import Prompt
 
 AUTUMN = Poem((VERLAINE, BAUDELAIRE), "Paul Verlaine")
@@ -407,7 +408,7 @@ def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
 
 def test_the_prior_charges_written_poems_what_it_charges_held_out_ones(policy, texts):
     found, _ = specimens(texts / "plain.txt")
-    own = counted(found, {}, prior=policy)[0].cost
+    own = counted(found, {}, costs=poem_costs(policy, [poem.lines for poem in found]))[0].cost
     cost = weigh(policy, [printed(Poem((BAUDELAIRE,)), "fr")])
     assert own == (pytest.approx(cost.nats[0], rel=1e-5), cost.tokens[0], cost.characters[0])
 

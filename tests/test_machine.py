@@ -12,11 +12,11 @@ import torch
 from rich.console import Console
 
 from rlpoet import machine
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.progress import Pulse
 from rlpoet.training.budget import ENOUGH, LEAST_PROMPTS, MOST_PROMPTS, Cost, plan
 from rlpoet.training.build import with_budget
+from rlpoet.training.config import TrainConfig
 
 SHAPES = ((64, 128), (128, 64))
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import io
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
 
+import rlpoet
 from rlpoet.evaluation.score import ScoredPoem, score_text
-from rlpoet.prosody.explain import explain, explain_rhyme
+from rlpoet.prosody.explain import LineExplained, RhymeExplained, explain, explain_rhyme
 from rlpoet.reporting import poems as render
 from rlpoet.reporting.figures import poems_figure
+from rlpoet.reporting.notebook import cell
 from rlpoet.types import Scansion, Syllable
 
 POEM = ScoredPoem(
@@ -151,9 +156,19 @@ def test_syllables_in_html_are_those_of_the_line_with_their_marks_and_the_cesure
     (explain_rhyme("ombre", "sombre", "fr"), ["riche"]),
 ])  # fmt: skip
 def test_a_notebook_cell_brings_its_style_and_escapes_what_it_shows(shown, holds):
-    cell = shown._repr_html_()
-    assert "style" in cell and "<descend>" not in cell and "<b>tout" not in cell and "<script" not in cell
-    assert all(part in cell for part in holds)
+    drawn = cell(shown)
+    assert "style" in drawn and "<descend>" not in drawn and "<b>tout" not in drawn and "<script" not in drawn
+    assert all(part in drawn for part in holds)
+
+
+def test_ipython_is_given_a_renderer_of_each_type(monkeypatch):
+    known: dict[type, object] = {}
+    html = SimpleNamespace(for_type=known.__setitem__)
+    shell = SimpleNamespace(display_formatter=SimpleNamespace(formatters={"text/html": html}))
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    importlib.reload(rlpoet)
+    assert set(known) == {type(POEM), render.SideBySide, LineExplained, RhymeExplained}
+    assert known[type(POEM)](POEM) == cell(POEM)
 
 
 def test_a_picture_has_a_box_for_what_its_font_lacks():

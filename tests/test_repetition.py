@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rewards.repetition import Repetition
 from rewards.testing.contract import check_reward
 from rlpoet import registry
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import TableError
 from rlpoet.evaluation.score import score_text
+from rlpoet.training.config import TrainConfig
 from rlpoet.types import Prompt
 
 CURFEW = (  # Gray, "Elegy Written in a Country Churchyard"

@@ -13,9 +13,9 @@ from policies.causal_lm import CausalPolicy
 from policies.formats.data import Annotated, choose_format, unplanned
 from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import END, SCHOOL
+from policies.pretraining.config import PretrainConfig
 from policies.pretraining.rhyme_pairs import end_words, lessons, school_pieces
 from policies.pretraining.run import pretrain_run, teach_marks
-from rlpoet.cli.verbs.pretrain import PretrainConfig
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy

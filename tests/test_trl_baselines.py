@@ -16,13 +16,13 @@ from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.cli.main import main
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.best_of_n import BestOfN, best_of_n
 from rlpoet.training.baselines.build import BASELINES, check_baseline
 from rlpoet.training.baselines.rejection import RejectionOptions, RejectionTrainer, check_rejection, chosen_rows
 from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
 from rlpoet.types import Prompt
 

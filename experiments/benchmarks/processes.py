@@ -18,9 +18,9 @@ import time
 
 import torch
 
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.training.budget import MOST_PROMPTS
 from rlpoet.training.build import balance_options, policy_of, score_of, sharer
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.distributed.pool import Helpers
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.prompts import mixed_prompts

@@ -20,7 +20,7 @@ from experiments.release.average import mean_weights
 from experiments.studies.quatrains import figures
 from policies.causal_lm import CausalPolicy
 from policies.loading.files import SHIPPED
-from rlpoet.cli.verbs.train import TrainConfig
+from rlpoet.training.config import TrainConfig
 
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 ROWS = {

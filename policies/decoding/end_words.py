@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from policies.decoding.sampler import Decoding, sample_tokens
+from policies.writer import Writer
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
-if TYPE_CHECKING:
-    from policies.causal_lm import CausalPolicy
 
-
-def lines_ending(policy: CausalPolicy, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str]:
+def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str]:
     """For each prompt the next line, drawn at temperature 1 after its tail mark and ``words``; empty where no line came of it.
 
     Args:

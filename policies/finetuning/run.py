@@ -15,18 +15,19 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from policies.causal_lm import CausalPolicy
 from policies.decoding.sampler import Decoding
 from policies.finetuning.card import write_card
+from policies.finetuning.config import FinetuneConfig
 from policies.finetuning.parts import add_authors, batches, freeze, frozen_parts, n_batches, new_authors, optimizer, training_rows
 from policies.finetuning.samples import Samples
 from policies.formats.codec import load_format
 from policies.formats.data import Annotated, annotate_all, bos_id, encode
 from policies.formats.plain import PlainFormat
-from policies.likelihood import LONGEST, Excerpt, excerpts_of, listened, printed, row_nats
+from policies.likelihood import LONGEST, Excerpt, excerpts_of, listened, row_nats
 from policies.loading.adapters import add_lora, open_in_four_bits, parse_lora, save_adapter
 from policies.loading.files import find_model, open_tokenizer
 from policies.loss_chart import loss_figure
 from policies.training_loop import COSINE, Patience, Schedule, checkpoint_step, learn
-from rlpoet.cli.verbs.finetune import FinetuneConfig
 from rlpoet.corpus import Poem, read_poems, select, split_poems
+from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
 from rlpoet.files import write_atomically

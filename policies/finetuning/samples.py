@@ -12,8 +12,8 @@ from rich.console import Console
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.sampler import Decoding
+from policies.finetuning.config import FinetuneConfig
 from policies.formats.data import Annotated
-from rlpoet.cli.verbs.finetune import FinetuneConfig
 from rlpoet.errors import UnknownName
 from rlpoet.reporting.tracking import Tracker
 from rlpoet.types import Prompt

@@ -16,7 +16,8 @@ from transformers import PreTrainedTokenizerBase
 
 from policies.formats.grammar import Grammar
 from policies.formats.identical_rhyme import Spelled
-from policies.formats.verse import BREAK, END, VerseFormat
+from policies.formats.plain import PlainFormat, PlainScript
+from policies.formats.verse import BREAK, END, FILE, VerseFormat
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
@@ -217,8 +218,6 @@ def script_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Scrip
     """The script of a format with a tokenizer."""
     if isinstance(verse_format, VerseFormat):
         return VerseScript(verse_format, tokenizer)
-    from policies.formats.plain import PlainFormat, PlainScript
-
     if not isinstance(verse_format, PlainFormat):
         raise TypeError(f"format: {type(verse_format).__name__}; expected VerseFormat or PlainFormat")
     return PlainScript(verse_format, tokenizer)
@@ -230,9 +229,6 @@ def load_format(folder: str | Path, *, lang: str | None = None) -> Format:
     Args:
         lang: language a plain model is to write in, over what its folder says.
     """
-    from policies.formats import verse as verse_format
-    from policies.formats.plain import PlainFormat
-
-    if (Path(folder) / verse_format.FILE).exists():
+    if (Path(folder) / FILE).exists():
         return VerseFormat.load(folder)
     return PlainFormat.load(folder, lang=lang)

@@ -16,10 +16,11 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from policies.formats.codec import Format, script_of
-from policies.formats.verse import BOS, VerseFormat, canonical
+from policies.formats.verse import BOS, VerseFormat
 from rlpoet.corpus import Poem
 from rlpoet.prosody.annotate import Group, annotate
 from rlpoet.prosody.digest import ear_digest
+from rlpoet.text import canonical
 
 IGNORED = -100  # label torch's cross-entropy leaves out
 

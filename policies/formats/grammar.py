@@ -16,9 +16,10 @@ from transformers import PreTrainedTokenizerBase
 
 from policies.formats.identical_rhyme import Answers, Spelled
 from policies.formats.masks import bar
-from policies.formats.verse import BREAK, END, VerseFormat, canonical
+from policies.formats.verse import BREAK, END, VerseFormat
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
+from rlpoet.text import canonical
 from rlpoet.types import Prompt
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next

@@ -6,22 +6,19 @@ A line out of meter is mostly one slip of one syllable. Counts show where: ``omb
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from policies.formats.codec import VerseScript
-from policies.formats.verse import VerseFormat, canonical
+from policies.formats.verse import VerseFormat
+from policies.writer import Writer
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Rollout
-from rlpoet.text import split_poem
-
-if TYPE_CHECKING:
-    from policies.causal_lm import CausalPolicy
+from rlpoet.text import canonical, split_poem
 
 
-def slips(policy: CausalPolicy, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+def slips(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
     """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the ear hears there.
 
     Args:

@@ -23,11 +23,11 @@ from pathlib import Path
 from transformers import PreTrainedTokenizerBase
 
 from policies.formats.plain_grammar import Pieces, PlainGrammar
-from policies.formats.verse import BOS, END, canonical
+from policies.formats.verse import BOS, END
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import Group, relabel
 from rlpoet.prosody.forms import form
-from rlpoet.text import split_poem
+from rlpoet.text import canonical, split_poem
 from rlpoet.types import Prompt
 
 FILE = "plain_format.json"

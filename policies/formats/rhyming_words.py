@@ -8,7 +8,6 @@ of them in as many tokens, two a sound, the second in answer to the first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,19 +17,16 @@ from policies.formats.codec import VerseScript
 from policies.formats.identical_rhyme import bare
 from policies.formats.masks import bar
 from policies.formats.verse import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
+from policies.writer import Writer
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
-from rlpoet.rollout import Rollout
-from rlpoet.training.gflownet.auxiliary import Drill
+from rlpoet.rollout import Drill, Rollout
 from rlpoet.types import Prompt
-
-if TYPE_CHECKING:
-    from policies.causal_lm import CausalPolicy
 
 WORD_ROOM = 8  # tokens of a word, on average; a row that needs more is cut off
 
 
-def drilled(policy: CausalPolicy, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
+def drilled(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
     """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has not been to school.
 
     Args:
@@ -69,7 +65,7 @@ def drilled(policy: CausalPolicy, sounds: Sequence[Sequence[int]], n: int) -> Dr
     return _drill(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
 
 
-def _drill(policy: CausalPolicy, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> Drill:
+def _drill(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> Drill:
     """What was drawn, as a batch, and which words have the sounds asked for."""
     script, verse_format = policy.script, policy.format
     assert isinstance(verse_format, VerseFormat)  # seen to by the caller

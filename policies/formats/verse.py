@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
@@ -30,6 +29,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.countdown import syllables_before
 from rlpoet.prosody.forms import form
+from rlpoet.text import canonical
 from rlpoet.types import Prompt
 
 FILE = "verse_format.json"
@@ -40,23 +40,7 @@ LETTERS = "abcdefghijklmnop"
 GLIDED = ("wa", "wɛ̃", "jɛ̃")  # what tails begin with that rhyme with nothing but themselves (French oi, oin, ien)
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
 
-_STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 _ELISION = re.compile(r"[^\s'-]*'(?=\w)|\S+")
-
-
-def canonical(line: str, lang: str) -> str:
-    """One spelling of what varies between editions: NFC, straight quotes, single spaces, French spaces before ; : ! ?
-
-    >>> canonical("L’ombre  est là ;", "fr"), canonical("L’ombre est là;", "fr")
-    ("L'ombre est là ;", "L'ombre est là ;")
-    """
-    line = unicodedata.normalize("NFC", line).translate(_STRAIGHT).replace("--", "—")
-    line = " ".join(line.split())
-    if lang == "fr":
-        line = re.sub(r"(\w)' (?=\w)", r"\1'", line)
-        line = re.sub(r"\s*([;:!?»]+)", r" \1", line)
-        line = re.sub(r"«\s*", "« ", line)
-    return line.strip()
 
 
 def _split(line: str, lang: str) -> list[str]:

@@ -13,9 +13,9 @@ from pathlib import Path
 from policies.causal_lm import CausalPolicy
 from policies.decoding.first_words import first_lines
 from policies.decoding.stream import LineStream
+from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
 from policies.loading.files import rhyming
-from rlpoet.cli.verbs.generate import GenerateConfig
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text

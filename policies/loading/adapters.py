@@ -22,8 +22,8 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
-from policies.formats.codec import Format, load_format
-from policies.loading.files import ADAPTER, ModelFiles, find_model, grow, open_files, open_model, open_tokenizer, quiet
+from policies.formats.codec import Format
+from policies.loading.files import ADAPTER, ModelFiles, find_model, open_model
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.files import write_atomically
 
@@ -122,39 +122,6 @@ def save_adapter(adapter: Any, folder: Path, *, base: str | Path, tokenizer: Pre
     if Path(base).exists():
         told["relative"] = os.path.relpath(Path(base).resolve(), folder.resolve())  # the two folders may move together
     write_atomically(folder / BASE, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
-
-
-def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
-    """Base and adapter as one whole model in float32, with the adapter's tokenizer and format.
-
-    An adapter another program made names its base in ``adapter_config.json`` and has no fingerprint; it is taken at its word.
-
-    Raises:
-        RlpoetError: no such base, a base whose weights are others, or broken files.
-    """
-    told = _read(folder)
-    files = _base_of(folder, told)
-    if "fingerprint" in told and (found := fingerprint(files)) != told["fingerprint"]:
-        raise RlpoetError(
-            f"{folder}: adapter of base {told['base']!r} with fingerprint {told['fingerprint']}, but {files} has {found}; "
-            "expected the weights it was trained on. Put them back, or train the adapter again."
-        )
-    model, tokenizer, verse_format = open_files(files.folder / files.gguf if files.gguf else files.folder, lang=lang)
-    if (folder / "tokenizer.json").exists():
-        tokenizer = open_tokenizer(ModelFiles(folder))
-    if (folder / "verse_format.json").exists() or (folder / "plain_format.json").exists():
-        verse_format = load_format(folder, lang=lang)
-    if told.get("vocab_size", model.config.vocab_size) != model.config.vocab_size:
-        grow(model, told["vocab_size"], like=int(tokenizer.pad_token_id))
-    try:
-        with silent(), quiet():
-            import peft
-
-            whole = peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    except Exception as error:  # peft, safetensors and torch each raise their own
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RlpoetError(f"{folder}: broken adapter ({first[:160]}); expected adapter_model.safetensors that fits {files}.") from None
-    return whole, tokenizer, verse_format
 
 
 def fingerprint(files: ModelFiles) -> str:
@@ -265,7 +232,12 @@ def _meant(target: str, name: str) -> bool:
     return name == target or name.endswith("." + target)
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def read_base(folder: Path) -> dict[str, Any]:
+    """What an adapter says of its base; of one that another program made, the name of its base alone.
+
+    Raises:
+        RlpoetError: no adapter, or a broken file.
+    """
     for name, key in ((BASE, "base"), (ADAPTER, "base_model_name_or_path")):
         try:
             told: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
@@ -277,7 +249,15 @@ def _read(folder: Path) -> dict[str, Any]:
     raise RlpoetError(f"{folder}: no {BASE}; expected an adapter.")
 
 
-def _base_of(folder: Path, told: dict[str, Any]) -> ModelFiles:
+def base_of(folder: Path, told: dict[str, Any]) -> ModelFiles:
+    """The files of an adapter's base.
+
+    Args:
+        told: what ``read_base`` returned.
+
+    Raises:
+        RlpoetError: nothing of that name.
+    """
     names = [str(told["base"]), *([str(folder / told["relative"])] if "relative" in told else [])]
     for name in names:
         with contextlib.suppress(UnknownName):

@@ -15,7 +15,6 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as hf_logging
 
-from policies.formats.codec import Format, load_format
 from rlpoet.errors import RlpoetError, UnknownName
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
@@ -100,25 +99,6 @@ def newest(folder: Path) -> Path:
     if not found:
         raise RlpoetError(f"policy {LATEST}: none under {folder}/; expected a run there. Train one first: rlpoet train.")
     return max(found, key=lambda path: path.stat().st_mtime).parent
-
-
-def open_files(
-    source: str | Path, *, lang: str | None = None, allow_download: bool = False
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
-    """Model, tokenizer and format of a policy; an adapter is merged into its base.
-
-    Args:
-        lang: language a plain model is to write in.
-
-    Raises:
-        UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
-    """
-    files = find_model(source, allow_download=allow_download)
-    if files.adapter:
-        from policies.loading.adapters import open_adapter
-
-        return open_adapter(files.folder, lang=lang)
-    return open_model(files), open_tokenizer(files), load_format(files.folder, lang=lang)
 
 
 def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:

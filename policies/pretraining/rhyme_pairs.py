@@ -22,7 +22,8 @@ from transformers import PreTrainedTokenizerBase
 
 from policies.formats.codec import script_of
 from policies.formats.data import Annotated, Piece
-from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat, canonical
+from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat
+from rlpoet.text import canonical
 
 FAMILIES = 8  # of a lesson, two words each
 

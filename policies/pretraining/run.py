@@ -23,13 +23,13 @@ from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import NO_KEY, VerseFormat
 from policies.loss_chart import BITS, loss_figure
 from policies.pretraining.card import write_card
+from policies.pretraining.config import PretrainConfig
 from policies.pretraining.model import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
 from policies.pretraining.rhyme_pairs import school_pieces
 from policies.training_loop import Patience
-from rlpoet.cli.verbs.pretrain import PretrainConfig
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.evaluation.form import rhyme_rate
+from rlpoet.evaluation.form import measure
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
@@ -250,7 +250,8 @@ def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
     """Share of scheme pairs that rhyme in ``n`` sampled couplets and quatrains each, temperature 1."""
     forms = ("couplet", "quatrain-abab", "quatrain-abba")
-    return {name: rhyme_rate(policy.sample([Prompt(policy.format.lang, name)], n)) for name in forms}
+    drawn = {name: policy.sample([Prompt(policy.format.lang, name)], n) for name in forms}
+    return {name: measure(rollout.prompts, rollout.texts)["rhyme_pairs"] for name, rollout in drawn.items()}
 
 
 def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:

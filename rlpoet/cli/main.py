@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import sys
@@ -14,18 +15,11 @@ from rlpoet import __version__
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 
-CORE = {  # verb -> where its Command is; all others are plug-ins of the group rlpoet.commands
-    "corpus": "rlpoet.cli.verbs.corpus",
-    "env": "rlpoet.cli.verbs.env",
-    "explain": "rlpoet.cli.verbs.explain",
-    "preflight": "rlpoet.cli.verbs.preflight",
-    "rate": "rlpoet.cli.verbs.rate",
-    "report": "rlpoet.cli.verbs.report",
-    "rhymes": "rlpoet.cli.verbs.rhymes",
-    "scan": "rlpoet.cli.verbs.scan",
-    "score": "rlpoet.cli.verbs.score",
-    "theme": "rlpoet.cli.verbs.theme",
-}
+# the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
+CORE = (
+    "ablate", "compare", "corpus", "env", "evaluate", "explain", "finetune", "generate", "preflight", "pretrain",
+    "rate", "redteam", "report", "rhymes", "scan", "score", "style", "theme", "train",
+)  # fmt: skip
 GROUP = "rlpoet.commands"
 
 
@@ -71,10 +65,9 @@ def find_command(name: str) -> Command:
     Raises:
         UnknownName: neither one of ours nor a plug-in.
     """
-    import importlib
-
     if name in CORE:
-        return importlib.import_module(CORE[name]).COMMAND
+        command: Command = importlib.import_module(f"rlpoet.cli.verbs.{name}").COMMAND
+        return command
     from rlpoet.registry import load, names
 
     others = names(GROUP)

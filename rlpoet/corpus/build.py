@@ -1,22 +1,17 @@
-"""Sources to one clean corpus: read, choose, mend, drop what is no verse or was there already, split, write, show."""
+"""Sources to one clean corpus: read, choose, mend, drop what is no verse or was there already, split, write."""
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rlpoet.cli.verbs.corpus import CorpusConfig
 from rlpoet.corpus.clean import cleaned, is_prose
-from rlpoet.corpus.picture import corpus_tables, write_picture
+from rlpoet.corpus.config import CorpusConfig
 from rlpoet.corpus.poem import Poem, deduplicated, split_poems
 from rlpoet.corpus.read import Columns, poems_of, write_poems
-from rlpoet.corpus.statistics import statistics
 from rlpoet.corpus.where import select
 from rlpoet.errors import RlpoetError
-from rlpoet.reporting.poems import console
+from rlpoet.prosody import verse
 
 
 @dataclass(frozen=True)
@@ -32,36 +27,24 @@ class Built:
     twice: int
 
 
-def build(config: CorpusConfig) -> int:
-    """Do what ``rlpoet corpus`` was asked for."""
+def build(config: CorpusConfig) -> tuple[Built, dict[Path, int]]:
+    """Gather the poems a configuration asks for and write them where it says.
+
+    Returns:
+        The corpus, and each file that was written with its number of poems.
+
+    Raises:
+        RlpoetError, UnknownName: as ``collect``, or a field that cannot be meant.
+    """
     _check(config)
     built = collect(config)
-    parts: list[tuple[Path, list[Poem]]] = []
-    if config.out is not None:
-        train, held = split_poems(built.poems, validation=config.validation)
-        parts = [(Path(config.out), train)] + ([(held_path(config.out), held)] if config.validation else [])
-        for path, poems in parts:
-            write_poems(path, poems)
-    found = statistics(built.poems, lang=config.lang)
-    if config.picture is not None:
-        write_picture(config.picture, found, ", ".join(Path(source).name or source for source in config.sources[:3]))
-    gone = {"filtered": built.filtered, "without_a_line": built.empty, "too_short": built.short, "prose": built.prose, "twice": built.twice}
-    if config.json:
-        item: dict[str, Any] = {"sources": list(config.sources), "read": built.read, "left_out": gone, **found.as_json()}
-        item |= {"written": {str(path): len(poems) for path, poems in parts}} if parts else {}
-        item |= {"picture": config.picture} if config.picture else {}
-        sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
-        return 0
-    out = console()
-    told = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in gone.items() if n)
-    out.print(f"{built.read:,} poems read, {len(built.poems):,} kept" + (f"; left out: {told}" if told else ""))
-    for table in corpus_tables(found):
-        out.print(table)
-    for path, poems in parts:
-        out.print(f"{path}: {len(poems):,} poems")
-    if config.picture is not None:
-        out.print(f"picture: {config.picture}")
-    return 0
+    if config.out is None:
+        return built, {}
+    train, held = split_poems(built.poems, validation=config.validation)
+    parts = {Path(config.out): train} | ({held_path(config.out): held} if config.validation else {})
+    for path, poems in parts.items():
+        write_poems(path, poems)
+    return built, {path: len(poems) for path, poems in parts.items()}
 
 
 def collect(config: CorpusConfig) -> Built:
@@ -108,8 +91,6 @@ def held_path(out: str | Path) -> Path:
 
 
 def _check(config: CorpusConfig) -> None:
-    from rlpoet.prosody import verse
-
     if not config.sources:
         raise RlpoetError("SOURCES: none given; expected files, folders, hf:owner/name or gutenberg:NUMBER.")
     if config.lang is not None:

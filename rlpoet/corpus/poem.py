@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from rlpoet.text import canonical
 
 
 @dataclass(frozen=True)
@@ -76,3 +79,10 @@ def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[lis
         # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
         (held if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
     return train, held
+
+
+def printed(poem: Poem, lang: str) -> Poem:
+    """The poem in one spelling (``canonical``), lines without a letter left out: what a policy reads and writes."""
+    stanzas = (tuple(line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))) for stanza in poem.stanzas)
+    author = " ".join(unicodedata.normalize("NFC", poem.author or "").split())
+    return Poem(tuple(stanza for stanza in stanzas if stanza), author or None, poem.title, poem.rhymed, poem.core, poem.columns)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.where import cell, column_names, number_in
+from rlpoet.prosody.meter import length_of
+from rlpoet.prosody.rhyme import find_scheme
 
 K = TypeVar("K")
 HEARD = 400  # poems listened to, where the language is known
@@ -106,8 +108,6 @@ def share_rhymed(poem: Poem, lang: str) -> float:
     >>> share_rhymed(Poem((("Et je dis : sombre", "Je vois une ombre", "Rien"),)), "fr")
     0.6666666666666666
     """
-    from rlpoet.prosody.rhyme import find_scheme
-
     stanzas = poem.stanzas if any(len(stanza) > 1 for stanza in poem.stanzas) else (poem.lines,)
     letters = "".join(find_scheme(stanza, lang) for stanza in stanzas)
     return sum(letter != "x" for letter in letters) / len(letters)
@@ -125,8 +125,6 @@ def quantiles(counts: Mapping[int, int]) -> dict[str, float]:
 
 
 def _syllables(poems: Sequence[Poem], lang: str) -> Counter[int]:
-    from rlpoet.prosody.meter import length_of
-
     return Counter(length_of(line, lang) for poem in poems for line in poem.lines)
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rlpoet.prosody import verse
 from rlpoet.prosody.forms import answers, form
 from rlpoet.prosody.meter import in_meter
-from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
 
@@ -63,11 +62,6 @@ def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]
         "distinct_end_words": _share(len(set(words)), len(words)),
         "n": len(facts),
     }
-
-
-def rhyme_rate(rollout: Rollout) -> float:
-    """Share of scheme pairs that rhyme."""
-    return measure(rollout.prompts, rollout.texts)["rhyme_pairs"]
 
 
 def _share(part: int, whole: int) -> float:

@@ -6,13 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from policies.likelihood import Cost, listened, printed, weigh
 from rlpoet.analysis.authorship.model import heard, style_model
 from rlpoet.analysis.coherence import coherence
 from rlpoet.analysis.ngram_index import Copied, NgramIndex
-from rlpoet.corpus import Poem
 from rlpoet.evaluation.form import PoemFacts, poem_facts
 from rlpoet.evaluation.human_baseline import Figures, figures, interval
 from rlpoet.evaluation.poems import Specimen
@@ -59,13 +56,13 @@ def counted(
     rewards: Mapping[str, Reward],
     *,
     index: NgramIndex | None = None,
-    prior: Any = None,
+    costs: Sequence[tuple[float, int, int] | None] | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> list[Counted]:
     """Count every poem. Lines of a corpus's own poem have been copied only if another poem of the corpus has them too.
 
     Args:
-        prior: the policy whose perplexity they have; None leaves it out.
+        costs: nats, charged tokens and characters of each under a prior; None leaves its perplexity out.
         tick: called with the percentage done.
     """
     if not specimens:
@@ -76,7 +73,7 @@ def counted(
     lines = [list(own.lines) for own in specimens]
     known = [index is not None and own.source is not None and index.knows(own.source) for own in specimens]
     copied: Sequence[Copied | None] = index.copied_all(lines, own=known) if index else [None] * len(lines)
-    costs = prior_costs(prior, specimens, tick=lambda done: tick(40 + done // 2)) if prior is not None else [None] * len(lines)
+    costs = costs or [None] * len(lines)
     found = []
     for i, own in enumerate(specimens):
         told = {name: values[i] for name, values in scores.items()}
@@ -117,20 +114,6 @@ def style_of(own: Specimen) -> tuple[float, bool | None] | None:
     asked = own.prompt.author
     hit = int(likely[:-1].argmax()) == model.number(asked) if asked in model.poets else None
     return float(likely[-1]), hit
-
-
-def prior_costs(prior: Any, specimens: Sequence[Specimen], *, tick: Callable[[int], None]) -> list[tuple[float, int, int] | None]:
-    """What each poem costs a policy as held-out poems do (``evaluate_bits``), author unknown; None for one without a line of verse."""
-    poems = [printed(Poem((own.lines,)), prior.lang) for own in specimens]
-    rows = [i for i, poem in enumerate(poems) if poem.stanzas]
-    if not rows:
-        return [None] * len(poems)
-    chosen = [poems[i] for i in rows]
-    cost: Cost = weigh(prior, chosen, heard=listened(chosen, prior.lang), tick=tick)
-    found: list[tuple[float, int, int] | None] = [None] * len(poems)
-    for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
-        found[i] = nats, tokens, characters
-    return found
 
 
 def all_figures(found: Sequence[Counted], *, seed: int) -> Figures:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from policies.likelihood import printed
 from rlpoet.corpus import Columns, Poem, select
+from rlpoet.corpus.poem import printed
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.human_baseline import human_stanzas, kept

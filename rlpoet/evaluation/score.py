@@ -60,11 +60,27 @@ class ScoredPoem:
     start: int = 1
     credits: tuple[Mapping[str, float], ...] = ()
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from rlpoet.reporting.notebook import poem_cell
 
-        return poem_cell(self)
+def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
+    r"""Hold one poem against its form, with every registered reward; ``score_text`` takes a text of several poems.
+
+    Args:
+        form: name of the form; without it the likeliest one, if there is one.
+
+    Raises:
+        RlpoetError: no poem in the text, or several.
+        UnknownName: no such language or form.
+
+    >>> told = score("Ici gît dans la nuit sombre\nUn poète sans nul nombre", "fr", "couplet")
+    >>> told.scores["rhyme"], told.syllables
+    (1.0, (7, 7))
+    """
+    found = score_text(poem, lang, form)
+    if len(found) > 1:
+        raise RlpoetError(
+            f"poem: {len(found)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
+        )
+    return found[0]
 
 
 def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None) -> tuple[ScoredPoem, ...]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.languages.settings import read_settings
 
 GROUP = "rlpoet.languages"
 FILE = "language.toml"
@@ -139,8 +140,6 @@ def _is_folder(lang: str) -> bool:
 
 def _of_folder(path: Path) -> Language:
     """The language of a folder; its files are read when its verse or phonology is made."""
-    from rlpoet.languages.settings import read_settings
-
     settings = read_settings(path)
 
     def phonology() -> Any:

@@ -6,13 +6,13 @@ import functools
 import hashlib
 from pathlib import Path
 
+import rlpoet.phonology
+import rlpoet.prosody
+
 
 @functools.cache
 def ear_digest() -> str:
     """SHA-1 of code and tables of ``rlpoet.phonology`` and ``rlpoet.prosody``: no cache outlives what made it."""
-    import rlpoet.phonology
-    import rlpoet.prosody
-
     digest = hashlib.sha1()
     for package in (rlpoet.phonology, rlpoet.prosody):
         for path in sorted(Path(package.__path__[0]).rglob("*")):

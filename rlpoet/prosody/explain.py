@@ -45,13 +45,6 @@ class LineExplained:
     tail: tuple[int, int]
     guessed: tuple[str, ...]
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from rlpoet.reporting.explanations import LineView
-        from rlpoet.reporting.notebook import terminal_cell
-
-        return terminal_cell(LineView(self))
-
 
 @dataclass(frozen=True)
 class PairHeard:
@@ -91,13 +84,6 @@ class RhymeExplained:
     pairs: tuple[PairHeard, ...]
     decided: int | None
     why: tuple[str, ...]
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from rlpoet.reporting.explanations import RhymeView
-        from rlpoet.reporting.notebook import terminal_cell
-
-        return terminal_cell(RhymeView(self))
 
 
 def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained:

@@ -1,17 +1,42 @@
-"""What a notebook shows of a poem, of poems side by side, of an explanation: the renderers of the page and of the terminal, in a cell."""
+"""What a notebook shows of a poem, of poems side by side, of an explanation: the renderers of the page and of the terminal, in a cell.
+
+``import rlpoet`` in IPython calls ``register``; the data classes themselves know nothing of how they are shown.
+"""
 
 from __future__ import annotations
 
 import html
 import io
+from typing import Any
 
 from rich.console import Console, RenderableType
 
 from rlpoet.evaluation.score import ScoredPoem
+from rlpoet.prosody.explain import LineExplained, RhymeExplained
+from rlpoet.reporting.explanations import LineView, RhymeView
 from rlpoet.reporting.poems import CSS, SideBySide, poem_html
 
 SIDES = ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:0 2rem}"
 WIDTH = 100  # columns of an explanation
+
+
+def register(formatter: Any) -> None:
+    """Have IPython show these types as HTML.
+
+    Args:
+        formatter: IPython's HTML formatter, ``get_ipython().display_formatter.formatters["text/html"]``.
+    """
+    for kind in (ScoredPoem, SideBySide, LineExplained, RhymeExplained):
+        formatter.for_type(kind, cell)
+
+
+def cell(shown: ScoredPoem | SideBySide | LineExplained | RhymeExplained) -> str:
+    """The HTML of any of them."""
+    if isinstance(shown, ScoredPoem):
+        return poem_cell(shown)
+    if isinstance(shown, SideBySide):
+        return pairs_cell(shown)
+    return terminal_cell(LineView(shown) if isinstance(shown, LineExplained) else RhymeView(shown))
 
 
 def poem_cell(poem: ScoredPoem) -> str:

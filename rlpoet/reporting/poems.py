@@ -199,12 +199,6 @@ class SideBySide:
             grid.add_row(left, right)
         yield grid
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from rlpoet.reporting.notebook import pairs_cell
-
-        return pairs_cell(self)
-
 
 def comparison_rows(before: Mapping[str, float], after: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
     """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.sweeps.grid import Arm
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.credit import CREDITS
 from rlpoet.training.gflownet.options import EXPLORE, OBJECTIVES
 

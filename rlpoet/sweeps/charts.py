@@ -14,8 +14,8 @@ from matplotlib.figure import Figure as Canvas
 
 from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.poems import HUES
-from rlpoet.sweeps.compare import pareto_front
 from rlpoet.sweeps.figures import Curve
+from rlpoet.sweeps.results import pareto_front
 
 INK = "#010203"  # stands for the page's own colour
 DASHES, MARKS = ("-", "--", ":", "-."), ("o", "s", "^", "D", "v", "P", "X", "*")

@@ -6,68 +6,22 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rlpoet.analysis.intervals import Interval, Share, difference, interval
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.files import write_atomically
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
-from rlpoet.sweeps.figures import FIGURES, Trained, read_cell
-from rlpoet.sweeps.grid import Arm, Cell, plan, state_of
+from rlpoet.sweeps.figures import read_cell
+from rlpoet.sweeps.grid import Arm, plan, state_of
+from rlpoet.sweeps.page import page
+from rlpoet.sweeps.results import Comparison, as_json, compared, spoken
 from rlpoet.sweeps.run import n_cores, refuse_changes, run_grid
-
-FREE = 0.85  # processor time over time of a run that nobody disturbs, reading and writing files included
-PRIOR = "prior"  # the row of the policy before any training
-
-
-@dataclass(frozen=True)
-class Row:
-    """An arm in a language, over its finished seeds.
-
-    Attributes:
-        figures: by the names of ``FIGURES``.
-        differences: from the baseline, over the seeds both have; empty for the baseline itself.
-    """
-
-    arm: str
-    lang: str
-    seeds: tuple[int, ...]
-    figures: Mapping[str, Interval]
-    differences: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything the tables and the page are made of.
-
-    Attributes:
-        states: cell name -> what has become of it.
-        warnings: what a reader of the tables has to know.
-    """
-
-    config: GridConfig
-    command: str
-    baseline: str
-    arms: tuple[str, ...]
-    cells: Sequence[Cell]
-    trained: Sequence[Trained]
-    rows: Sequence[Row]
-    states: Mapping[str, str]
-    warnings: Sequence[str]
-
-    def of(self, arm: str, lang: str) -> list[Trained]:
-        """The finished cells of an arm in a language, by seed."""
-        return sorted((t for t in self.trained if (t.cell.arm, t.cell.lang) == (arm, lang)), key=lambda t: t.cell.seed)
-
-    @property
-    def langs(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(cell.lang for cell in self.cells))
+from rlpoet.sweeps.tables import markdown, terminal_table
+from rlpoet.training.build import check
 
 
 def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *, baseline: str | None = None) -> int:
@@ -90,8 +44,6 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         return 0
     outcomes: Mapping[str, str] = {}
     if not config.report_only:
-        from rlpoet.training.build import check
-
         for cell in cells:
             try:
                 check(cell.config)
@@ -106,8 +58,6 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
     comparison = compared(config, cells, states, trained, baseline=baseline or names[0], command=spelled(command, again))
     paths = write_comparison(comparison)
     if comparison.rows:
-        from rlpoet.sweeps.tables import terminal_table
-
         for lang in comparison.langs:
             console().print(terminal_table(comparison, lang))
     console().print("\n".join([*comparison.warnings, *(f"{path.suffix[1:]:<5} {path}" for path in paths)]), soft_wrap=True, markup=False)
@@ -116,33 +66,8 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
     return 130 if not config.report_only and any(state != "done" for state in states.values()) else 0
 
 
-def compared(
-    config: GridConfig, cells: Sequence[Cell], states: Mapping[str, str], trained: Sequence[Trained], *, baseline: str, command: str
-) -> Comparison:
-    """Hold the arms against each other.
-
-    Args:
-        trained: the finished cells.
-        command: what was typed, for the record.
-    """
-    arms = tuple(dict.fromkeys(cell.arm for cell in cells))
-    rows = []
-    for lang in dict.fromkeys(cell.lang for cell in cells):
-        base = {t.cell.seed: t for t in trained if (t.cell.arm, t.cell.lang) == (baseline, lang)}
-        if base:
-            rows.append(_row(PRIOR, lang, {seed: t.before for seed, t in base.items()}, {}))
-        for arm in arms:
-            own = {t.cell.seed: t.figures for t in trained if (t.cell.arm, t.cell.lang) == (arm, lang)}
-            if own:
-                rows.append(_row(arm, lang, own, {} if arm == baseline else {seed: t.figures for seed, t in base.items()}))
-    return Comparison(config, command, baseline, arms, cells, trained, rows, states, _warnings(cells, trained, states))
-
-
 def write_comparison(comparison: Comparison) -> list[Path]:
     """``table.md``, ``results.json`` and ``compare.html`` in the grid's folder."""
-    from rlpoet.sweeps.page import page
-    from rlpoet.sweeps.tables import markdown
-
     folder = Path(comparison.config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
     texts = {
@@ -153,58 +78,6 @@ def write_comparison(comparison: Comparison) -> list[Path]:
     for name, text in texts.items():
         write_atomically(folder / name, text)
     return [folder / name for name in texts]
-
-
-def pareto_front(points: Sequence[tuple[float, float]], *, low_x: bool = False) -> list[int]:
-    """Positions of the points that no other beats in both directions, by x. A higher y is better, and a higher x unless ``low_x``.
-
-    >>> pareto_front([(1.0, 1.0), (2.0, 2.0), (3.0, 1.5)], low_x=True), pareto_front([(1.0, 1.0), (2.0, 2.0), (3.0, 1.5)])
-    ([0, 1], [1, 2])
-    """
-    sign = -1.0 if low_x else 1.0
-    kept = [i for i, (x, y) in enumerate(points) if not any(sign * a >= sign * x and b >= y and (a, b) != (x, y) for a, b in points)]
-    return sorted(kept, key=lambda i: points[i])
-
-
-def as_json(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as plain data."""
-    by_name = {t.cell.name: t for t in comparison.trained}
-    cells = []
-    for cell in comparison.cells:
-        row: dict[str, Any] = {"arm": cell.arm, "lang": cell.lang, "seed": cell.seed, "state": comparison.states[cell.name]}
-        row |= {"folder": str(cell.folder), "settings": own_settings(cell.config)}
-        if cell.name in by_name:
-            one = by_name[cell.name]
-            row |= {"figures": _values(one.figures), "before": _values(one.before), "commit": one.commit, "command": one.command}
-            row |= {"prior": one.prior, "notes": list(one.notes)}
-        cells.append(row)
-    rows = [
-        {
-            "arm": row.arm, "lang": row.lang, "seeds": list(row.seeds),
-            "figures": {name: dataclasses.asdict(value) for name, value in row.figures.items()},
-            "differences": {name: {**dataclasses.asdict(value), "separated": value.separated} for name, value in row.differences.items()},
-        }
-        for row in comparison.rows
-    ]  # fmt: skip
-    head = {
-        "command": comparison.command,
-        "baseline": comparison.baseline,
-        "reach": comparison.config.reach,
-        "warnings": list(comparison.warnings),
-    }
-    return {**head, "rows": rows, "cells": cells}
-
-
-def own_settings(config: TrainConfig) -> dict[str, Any]:
-    """What a configuration says that the defaults do not."""
-    default = plain(dataclasses.asdict(TrainConfig()))
-    return {key: value for key, value in plain(dataclasses.asdict(config)).items() if value != default[key]}
-
-
-def spoken(config: TrainConfig) -> str:
-    """The same in one line, without what the cell's name says."""
-    told = {key: value for key, value in own_settings(config).items() if key not in ("lang", "seed", "output_dir")}
-    return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in told.items())
 
 
 def spelled(command: Command, config: Any) -> str:
@@ -230,46 +103,3 @@ def _words(config: Any, prefix: str) -> list[str]:
         else:
             words += [name, shlex.quote(str(value))]
     return words
-
-
-def _row(arm: str, lang: str, own: Mapping[int, Mapping[str, float | Share]], base: Mapping[int, Mapping[str, float | Share]]) -> Row:
-    figures: dict[str, Interval] = {}
-    differences: dict[str, Interval] = {}
-    for name in FIGURES:
-        mine = {seed: values[name] for seed, values in own.items() if name in values}
-        theirs = {seed: values[name] for seed, values in base.items() if name in values}
-        # a mean over the seeds that got somewhere would flatter an arm whose other seeds did not
-        if mine and len(mine) == len(own):
-            figures[name] = interval(list(mine.values()))
-            if len(theirs) == len(base) and (gap := difference(mine, theirs)) is not None:
-                differences[name] = gap
-    return Row(arm, lang, tuple(sorted(own)), figures, differences)
-
-
-def _values(figures: Mapping[str, float | Share]) -> dict[str, float]:
-    return {name: value.value if isinstance(value, Share) else value for name, value in figures.items()}
-
-
-def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping[str, str]) -> list[str]:
-    told = []
-    missing = {name: state for name, state in states.items() if state != "done"}
-    if missing:
-        told.append(f"{len(missing)} of {len(cells)} runs are not done: {', '.join(f'{name} {state}' for name, state in missing.items())}.")
-    commits = sorted({t.commit for t in trained})
-    if len(commits) > 1:
-        told.append(f"Runs of different commits: {', '.join(commits)}.")
-    if any(commit.endswith("-dirty") for commit in commits):
-        told.append("Runs of edited sources (-dirty): their commit does not say all.")
-    for lang in dict.fromkeys(t.cell.lang for t in trained):
-        if len({t.prior for t in trained if t.cell.lang == lang}) > 1:
-            told.append(f"{lang}: runs began with different priors.")
-    slow = [t for t in trained if t.cores is not None and t.cores < FREE * t.cell.config.threads and t.cell.config.minutes]
-    if slow:
-        share = min(t.cores or 0.0 for t in slow)
-        told.append(
-            f"{len(slow)} runs with a budget of minutes had less than {FREE:g} of their cores, one {share:.2f}: the machine was shared, "
-            "and they drew fewer poems than they might."
-        )
-    if len({cell.seed for cell in cells}) == 1:
-        told.append("One seed: intervals are over poems alone and say nothing about another training.")
-    return told

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from rlpoet.cli.verbs.train import TrainConfig
+from rlpoet.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
@@ -40,3 +40,39 @@ class GridConfig:
     overwrite: bool = False
     report_only: bool = False
     dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class CompareConfig(GridConfig):
+    """Train several arms on one task, over languages and seeds, and tell which are better and by how much.
+
+    Ctrl-C saves; the same command goes on.
+
+    Attributes:
+        algos: trainers, an arm each; none if --arms has what is to be compared.
+        arms: name -> settings of that arm over the common ones, {hot: {explore: [hot]}}. A key rewards.meter sets one weight, rewards all.
+        baseline: the arm the others are held against; the first by default.
+    """
+
+    algos: tuple[str, ...] = ()
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    baseline: str | None = None
+
+
+@dataclass(frozen=True)
+class AblateConfig(GridConfig):
+    """Leave out one thing at a time and measure what it was good for, over languages and seeds.
+
+    Ctrl-C saves; the same command goes on.
+
+    Attributes:
+        kind: rewards leaves one reward out of the mix; levers turns one setting of the trainer (--common.algo) off, or on where it is off;
+            beta sweeps the strength of the reward.
+        betas: those of the sweep; that of --common joins them.
+        pick: only these arms, by name; all by default (--dry_run lists them).
+    """
+
+    output_dir: str = "runs/ablate"
+    kind: Literal["rewards", "levers", "beta"] = "levers"
+    betas: tuple[float, ...] = (5.5, 11.0, 22.0, 44.0)
+    pick: tuple[str, ...] = ()

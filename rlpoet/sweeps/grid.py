@@ -17,15 +17,14 @@ from typing import Any, Literal
 
 import yaml
 
-from rlpoet.cli.verbs.train import COMMAND as TRAIN
-from rlpoet.cli.verbs.train import TrainConfig
-from rlpoet.config import parse
+from rlpoet.config import read
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.files import write_atomically
 from rlpoet.languages import code_of
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
 from rlpoet.training.budget import MOST_PROMPTS
+from rlpoet.training.config import TrainConfig
 
 ASKED, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
 OWN = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
@@ -182,7 +181,7 @@ def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
         path = Path(folder) / ASKED
         path.write_text(yaml.safe_dump(plain(settings), allow_unicode=True), encoding="utf-8")
         try:
-            return parse(TRAIN, ["--config", str(path)])
+            return read(TrainConfig, path)
         except RlpoetError as error:
             raise RlpoetError(f"{where}: {error}") from None
 

@@ -11,8 +11,8 @@ from rlpoet.analysis.intervals import Interval, Share
 from rlpoet.reporting.poems import CSS, poem_html
 from rlpoet.reporting.run_report import PAGE, heard
 from rlpoet.sweeps import charts
-from rlpoet.sweeps.compare import Comparison, Row, own_settings, spoken
 from rlpoet.sweeps.figures import FIGURES, KL, PAIRS, REWARD, Curve, Judged, Trained
+from rlpoet.sweeps.results import Comparison, Row, own_settings, spoken
 from rlpoet.sweeps.run import last_words
 from rlpoet.sweeps.tables import EXPLAINED, columns, heading, leads, number, spelt, told, verdict
 

@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 
 from rlpoet.analysis.intervals import Interval, Share
-from rlpoet.sweeps.compare import Comparison, Row, spoken
 from rlpoet.sweeps.figures import FIGURES, Figure
+from rlpoet.sweeps.results import Comparison, Row, spoken
 
 EXPLAINED = (
     "Mean over seeds, and in brackets an interval of 95 %. Where poems have a part in a figure it is bootstrapped: "

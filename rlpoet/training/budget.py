@@ -96,5 +96,3 @@ def plan(cost: float, *, minutes: float, max_steps: int, group_size: int, prompt
     fit += [max(1, round(60 * minutes / max(step, 1e-9)))] if minutes else []
     updates = min(fit)
     return Plan(prompts, updates, round(updates * step, 1), round(step, 3))
-
-

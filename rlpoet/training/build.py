@@ -12,17 +12,16 @@ from typing import Protocol
 import torch
 from rich.console import Console
 
-from rlpoet import registry
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.sampled import PER_PROMPT
 from rlpoet.languages import find
 from rlpoet.machine import AUTO, PRECISIONS, free_threads
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Policy, Rollout, load_policy
 from rlpoet.training.baselines.build import BASELINES, baseline_of, check_baseline
 from rlpoet.training.budget import MINUTES, MOST_PROMPTS, UPDATES
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.distributed.pool import Helpers
 from rlpoet.training.gflownet.credit import CREDITS
 from rlpoet.training.gflownet.exploration import Shelves, read_stanzas
@@ -67,7 +66,7 @@ def policy_of(config: TrainConfig) -> Policy:
     Raises:
         RlpoetError: it writes another language.
     """
-    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(config.policy or config.lang, seed=config.seed, lang=config.lang)
+    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
     policy.precision = PRECISIONS.get(config.precision, torch.float32)  # a run settles what "auto" is (``rlpoet.training.run``)

@@ -17,8 +17,8 @@ import torch
 import yaml
 from rich.console import Console
 
-from rlpoet.cli.verbs.train import TrainConfig
-from rlpoet.errors import RlpoetError
+from rlpoet import __version__
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.diversity import batch_variety
 from rlpoet.evaluation.form import measure
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, keep, warm_up, weights_digest
@@ -38,6 +38,7 @@ from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.budget import Cost, Plan, plan
 from rlpoet.training.build import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_budget, with_rate
 from rlpoet.training.common import interpolate
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import foretell
 from rlpoet.training.prompts import mixed_prompts, with_openings
@@ -56,7 +57,29 @@ COLUMNS = {  # of the running table: heading -> metric
 }
 
 
-def train(config: TrainConfig) -> int:
+def train(**settings: Any) -> Path:
+    """Train a policy to rhyme: measure it, train it, measure it again, and write the run's folder.
+
+    Args:
+        settings: fields of ``rlpoet.training.config.TrainConfig``, the flags of ``rlpoet train``.
+
+    Returns:
+        The run's folder, with ``result.json``, ``report.html`` and ``policy``, which ``load_policy`` opens.
+
+    Raises:
+        RlpoetError, UnknownName: a setting that cannot be meant.
+    """
+    known = [field.name for field in dataclasses.fields(TrainConfig)]
+    for name in settings:
+        if name not in known:
+            raise UnknownName("setting", name, known)
+    config = TrainConfig(**settings)
+    folder = run_folder(config)
+    run(config if config.resume is not None else dataclasses.replace(config, output_dir=str(folder)))
+    return folder
+
+
+def run(config: TrainConfig) -> int:
     """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported."""
     if config.resume is not None:
         config = resumed(config)
@@ -322,8 +345,6 @@ def resumed(config: TrainConfig) -> TrainConfig:
 
 def commit() -> str:
     """Commit of the checkout this code runs from, ``-dirty`` if it was edited; the version where there is no checkout."""
-    from rlpoet import __version__
-
     here = Path(__file__).resolve().parent
     try:
         done = subprocess.run(

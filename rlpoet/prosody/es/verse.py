@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rlpoet.phonology.es.letters import parse
 from rlpoet.phonology.es.sounds import VARIETIES, Spanish
 from rlpoet.prosody.es import accent_patterns as es_accent
+from rlpoet.prosody.es.explanations import rhyme_reasons, spoken_words
 from rlpoet.prosody.es.rhyme import Tail, assonance, is_romance, last_word, loose_lines
 from rlpoet.prosody.es.scansion import count_line, scan_line
 from rlpoet.types import Ending, Scansion, SpokenWord
@@ -102,13 +103,9 @@ class SpanishVerse:
         return count_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
-        from rlpoet.prosody.es.explanations import spoken_words
-
         return spoken_words(line, self.phonology, target)
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
-        from rlpoet.prosody.es.explanations import rhyme_reasons
-
         return rhyme_reasons(a, b, self.kind(a, b), self.phonology)
 
     def meter_name(self, scansion: Scansion) -> str:

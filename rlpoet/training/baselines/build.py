@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rlpoet.cli.verbs.train import TrainConfig
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.rollout import Policy
 from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.baselines.rejection import RejectionOptions, RejectionTrainer, check_rejection
 from rlpoet.training.budget import MOST_PROMPTS
+from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.trainer import Scorer
 from rlpoet.types import Prompt
 

@@ -9,33 +9,15 @@ prior draws teach as much as the policy's own, and keep those in use that traini
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import Drill, Rollout
 from rlpoet.training.gflownet.credit import favoured
 from rlpoet.training.gflownet.objectives import centred
 
 SOUNDS = 8  # of a row, two words each
-
-
-@dataclass(frozen=True)
-class Drill:
-    """Rows of words, those of one list of sounds side by side.
-
-    Attributes:
-        rollout: the rows; ``chosen`` is True on the words and on the mark after each, which says that it is over.
-        word_of: word each token belongs to, ``(B, S)``; read where ``chosen``.
-        right: whether a word has its sound, and rhymes with the word that it answers if that has it too, ``(B, K)``.
-        whole: whether a word was finished, ``(B, K)``.
-    """
-
-    rollout: Rollout
-    word_of: Tensor
-    right: Tensor
-    whole: Tensor
 
 
 def sounds_met(fresh: Rollout, n: int, rng: random.Random) -> list[list[int]]:

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.rollout import Drill, Policy, Rollout, join
 from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.training.distributed.pool import Helpers
 from rlpoet.training.distributed.shard import Share
-from rlpoet.training.gflownet.auxiliary import Drill, drill_weights, sounds_met
+from rlpoet.training.gflownet.auxiliary import drill_weights, sounds_met
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width

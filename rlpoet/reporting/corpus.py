@@ -1,7 +1,9 @@
-"""A corpus at a glance: tables for the terminal, one PNG for a page."""
+"""A corpus at a glance: tables for the terminal or one JSON object, and one PNG for a page."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,40 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from rlpoet.corpus.statistics import Statistics, quantiles
+from rlpoet.corpus.build import Built
+from rlpoet.corpus.config import CorpusConfig
+from rlpoet.corpus.statistics import Statistics, quantiles, statistics
+from rlpoet.reporting.poems import console
 
 COLOUR = "#2f7de1"  # of every chart of this project
 SHOWN = 12  # authors, sizes or values in a list
+
+
+def show_corpus(config: CorpusConfig, built: Built, written: Mapping[Path, int]) -> None:
+    """Draw the picture, and print what was read, left out, kept and written.
+
+    Args:
+        written: files, and the number of poems in each.
+    """
+    found = statistics(built.poems, lang=config.lang)
+    if config.picture is not None:
+        write_picture(config.picture, found, ", ".join(Path(source).name or source for source in config.sources[:3]))
+    gone = {"filtered": built.filtered, "without_a_line": built.empty, "too_short": built.short, "prose": built.prose, "twice": built.twice}
+    if config.json:
+        item: dict[str, Any] = {"sources": list(config.sources), "read": built.read, "left_out": gone, **found.as_json()}
+        item |= {"written": {str(path): n for path, n in written.items()}} if written else {}
+        item |= {"picture": config.picture} if config.picture else {}
+        sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+        return
+    out = console()
+    told = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in gone.items() if n)
+    out.print(f"{built.read:,} poems read, {len(built.poems):,} kept" + (f"; left out: {told}" if told else ""))
+    for table in corpus_tables(found):
+        out.print(table)
+    for path, n in written.items():
+        out.print(f"{path}: {n:,} poems")
+    if config.picture is not None:
+        out.print(f"picture: {config.picture}")
 
 
 def corpus_tables(found: Statistics) -> list[Table]:

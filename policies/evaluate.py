@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from policies.causal_lm import CausalPolicy
-from policies.likelihood import Cost, listened, printed, weigh
+from policies.likelihood import Cost, listened, poem_costs, weigh
 from policies.loading.files import SHIPPED
 from rlpoet import registry
 from rlpoet.analysis.ngram_index import NgramIndex
-from rlpoet.cli.verbs.evaluate import EvaluateConfig
 from rlpoet.corpus import Columns, Poem, read_poems, select
+from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.config import EvaluateConfig
 from rlpoet.evaluation.human_baseline import interval
 from rlpoet.evaluation.measures import Counted, by_form, counted
 from rlpoet.evaluation.poems import Specimen, human_specimens, read_specimens, sampled_specimens
@@ -218,7 +219,9 @@ def progress(out: Console) -> Progress:
 def _measured(
     bar: Progress, name: str, specimens: Sequence[Specimen], rewards: Mapping[str, Reward], index: NgramIndex | None, prior: Any
 ) -> list[Counted]:
-    return watched(bar, f"measuring {name}", 100, lambda tick: counted(specimens, rewards, index=index, prior=prior, tick=tick))
+    lines = [own.lines for own in specimens]
+    costs = None if prior is None else watched(bar, f"weighing {name}", 100, lambda tick: poem_costs(prior, lines, tick=tick))
+    return watched(bar, f"measuring {name}", 100, lambda tick: counted(specimens, rewards, index=index, costs=costs, tick=tick))
 
 
 def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:

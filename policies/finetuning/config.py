@@ -1,0 +1,91 @@
+"""The configuration of a fine-tuning run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class FinetuneConfig:
+    """Go on training a policy on poems of your choice: whole, in part, or by a LoRA adapter. --resume goes on after Ctrl-C.
+
+    Attributes:
+        policy: what to start from: fr, es or en, a folder, an adapter, a .gguf file, or a Hugging Face name in the local cache.
+        data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
+        output_dir: where the policy or the adapter goes, with samples.txt, loss.png, result.json and TensorBoard's log.
+        where: only poems that meet these conditions, such as age=Renaissance,type=Love or author=Ronsard|Labé,year<1600.
+        lang: language a plain model is to write in; a policy of ours has its own.
+        freeze: parts that stay as they are: attention, embeddings, all-but-head; several separated by commas.
+        lora: train an adapter only, such as r=64,alpha=16,dropout=0.1; "" trains the weights themselves.
+        lora_target: layers the adapter sits on: all-linear, attention, mlp, or names such as q_proj.
+        qlora: with --lora, hold the base in four bits (NF4, by bitsandbytes).
+        merge: with --lora, save whole weights, and the adapter in output_dir/adapter.
+        new_authors: marks for at most so many poets the policy has none for; needs embeddings that are trained, or --lora.
+        epochs: budget in passes over the poems; 0 means no limit, and three where no other budget is given.
+        max_steps: budget of updates; 0 means no limit.
+        minutes: budget of training time; 0 means no limit. The first budget that is spent ends the run.
+        batch_size: rows of a forward pass.
+        gradient_accumulation_steps: forward passes an update.
+        window: most tokens of a row.
+        learning_rate: peak rate; it falls along a cosine.
+        warmup_ratio: share of the updates over which the rate rises.
+        weight_decay: of matrices.
+        max_grad_norm: clip gradients at this norm; 0 for no clipping.
+        group_by_length: rows of like length share a batch.
+        precision: auto, fp32 or bf16, of the matrix products;
+            auto times both on this machine and takes fp32 unless bf16 is clearly faster.
+        validation: share of poems held out whole, for bits per character and early stopping.
+        patience: stop after so many evaluations without a better one; 0 never stops. The best weights are kept either way.
+        save_steps: updates between evaluations and checkpoints.
+        logging_steps: updates between rows of the log.
+        forms: forms of the samples.
+        authors: whose manner the samples are in; by default the commonest poet of the data it can be asked for.
+        n_samples: poems a form and author in samples.txt, before and after.
+        sampling: how to write them, such as temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
+        eval_samples: poems whose rhyme and meter are measured before and after; 0 for none.
+        dtype: of whole weights on disk, bf16 or fp32.
+        allow_download: fetch a Hugging Face model that is not in the cache.
+        report_to: tensorboard or none.
+        seed: of order, dropout and samples.
+        threads: processor threads, 0 for all cores.
+        resume: go on from the checkpoint in output_dir.
+    """
+
+    policy: str
+    data: tuple[str, ...]
+    output_dir: str
+    where: str = ""
+    lang: str | None = None
+    freeze: tuple[str, ...] = ()
+    lora: str = ""
+    lora_target: tuple[str, ...] = ("all-linear",)
+    qlora: bool = False
+    merge: bool = False
+    new_authors: int = 16
+    epochs: float = 0.0
+    max_steps: int = 0
+    minutes: float = 0.0
+    batch_size: int = 16
+    gradient_accumulation_steps: int = 1
+    window: int = 256
+    learning_rate: float = 2e-4
+    warmup_ratio: float = 0.05
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    group_by_length: bool = True
+    precision: str = "auto"
+    validation: float = 0.05
+    patience: int = 3
+    save_steps: int = 100
+    logging_steps: int = 10
+    forms: tuple[str, ...] = ("quatrain-abab",)
+    authors: tuple[str, ...] = ()
+    n_samples: int = 2
+    sampling: dict[str, float] = field(default_factory=lambda: {"temperature": 0.8})
+    eval_samples: int = 64
+    dtype: str = "bf16"
+    allow_download: bool = False
+    report_to: str = "tensorboard"
+    seed: int = 0
+    threads: int = 0
+    resume: bool = False

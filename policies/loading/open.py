@@ -1,0 +1,62 @@
+"""Opening a policy by any of its names: model, tokenizer and format; an adapter is merged into its base."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from policies.formats.codec import Format, load_format
+from policies.loading.adapters import base_of, fingerprint, read_base, silent
+from policies.loading.files import ModelFiles, find_model, grow, open_model, open_tokenizer, quiet
+from rlpoet.errors import RlpoetError
+
+
+def open_files(
+    source: str | Path, *, lang: str | None = None, allow_download: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
+    """Model, tokenizer and format of a policy; an adapter is merged into its base.
+
+    Args:
+        lang: language a plain model is to write in.
+
+    Raises:
+        UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
+    """
+    files = find_model(source, allow_download=allow_download)
+    if files.adapter:
+        return open_adapter(files.folder, lang=lang)
+    return open_model(files), open_tokenizer(files), load_format(files.folder, lang=lang)
+
+
+def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
+    """Base and adapter as one whole model in float32, with the adapter's tokenizer and format.
+
+    An adapter another program made names its base in ``adapter_config.json`` and has no fingerprint; it is taken at its word.
+
+    Raises:
+        RlpoetError: no such base, a base whose weights are others, or broken files.
+    """
+    told = read_base(folder)
+    files = base_of(folder, told)
+    if "fingerprint" in told and (found := fingerprint(files)) != told["fingerprint"]:
+        raise RlpoetError(
+            f"{folder}: adapter of base {told['base']!r} with fingerprint {told['fingerprint']}, but {files} has {found}; "
+            "expected the weights it was trained on. Put them back, or train the adapter again."
+        )
+    model, tokenizer, verse_format = open_files(files.folder / files.gguf if files.gguf else files.folder, lang=lang)
+    if (folder / "tokenizer.json").exists():
+        tokenizer = open_tokenizer(ModelFiles(folder))
+    if (folder / "verse_format.json").exists() or (folder / "plain_format.json").exists():
+        verse_format = load_format(folder, lang=lang)
+    if told.get("vocab_size", model.config.vocab_size) != model.config.vocab_size:
+        grow(model, told["vocab_size"], like=int(tokenizer.pad_token_id))
+    try:
+        with silent(), quiet():
+            import peft
+
+            whole = peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    except Exception as error:  # peft, safetensors and torch each raise their own
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise RlpoetError(f"{folder}: broken adapter ({first[:160]}); expected adapter_model.safetensors that fits {files}.") from None
+    return whole, tokenizer, verse_format

@@ -1,0 +1,37 @@
+"""What decoding needs of the policy it writes with: the parts of ``CausalPolicy`` that stand below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from policies.formats.codec import Format, Script
+from rlpoet.types import Prompt
+
+
+class Writer(Protocol):
+    """A causal LM with the tokenizer, the format and the codec of its poems.
+
+    Attributes:
+        model: a Hugging Face causal LM.
+        precision: dtype of the matrix products in sampling.
+        generator: of all draws.
+    """
+
+    model: Any
+    tokenizer: PreTrainedTokenizerBase
+    format: Format
+    script: Script
+    precision: torch.dtype
+    generator: torch.Generator
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens a poem of this prompt begins with."""
+        ...
+
+    def read(self, ids: Sequence[int]) -> str:
+        """The poem a token sequence spells, its opening included; header and marks dropped."""
+        ...

@@ -1,0 +1,169 @@
+"""The configuration of a training run: ``rlpoet train``, and every run of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.5}
+# a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
+DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"strained": 0.5}}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Train a policy to rhyme, and report what changed. Ctrl-C saves and reports; --resume goes on.
+
+    Attributes:
+        lang: fr, es, en, an installed language, or the folder of one.
+        policy: a shipped policy by its language, or the folder of one; the language's own by default.
+        output_dir: folder of the run; runs/LANG-ALGO-sSEED by default, a number added if it exists.
+        algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta;
+            grpo and rloo are trl's, with the same penalty; rft fine-tunes on its best poems; best-of-n trains nothing and spends the
+            budget on drawing the poems it is measured by.
+        forms: the forms to practise, drawn evenly.
+        authors: whose manner to practise; by default the policy's commonest, and none.
+        rewards: weight of each reward, or of MODULE:FUNCTION, a function of yours from texts to numbers in [0, 1].
+        reward_options: keyword arguments of rewards, by name.
+        compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
+        gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
+        curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs replay 0.
+        minutes: training time; 0 means no limit of time. By default ten minutes or 100 updates, whichever is over first.
+        max_steps: updates; 0 means no limit of steps.
+        prompts_per_step: prompts in a batch; by default 24, or as few as 8 where a budget of minutes would else end after fewer than
+            100 updates on this machine.
+        group_size: fresh poems a prompt.
+        beta: strength of the reward against the prior, log pi* = log p0 + beta r.
+        beta_warmup: share of the run over which beta rises to its value.
+        learning_rate: peak rate; 0 for the trainer's own, 3e-4 of ppo and 6e-4 of the others.
+        replay: poems from the buffer beside the fresh ones, as a share of group_size.
+        lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
+            merged.
+        freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
+        credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
+            line knows whole lines only; poem gives every token all of it, as in plain VarGrad.
+        bearing: with credit by word or line, how much a later part counts that this one does not rhyme with; 1 keeps the
+            gradient of plain VarGrad in the mean.
+        favour: of tb, with credit by word: how much more the last words count that the policy holds likely, as an exponent of their
+            probability; keeps words apart that rhyme badly from words that are rare, where no drill does. 0 counts all alike.
+        announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
+            1 in full, at the cost of variety, 0 leaves it to the prior.
+        end_words: of tb, with credit by word: how much the last words of lines, and the choice of their sounds, learn from poems; where a
+            drill teaches words, less keeps more of them in use.
+        pinpoint: of tb, with credit by word, where lines count their syllables down: hold a line out of meter against the words that
+            were miscounted alone.
+        drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
+            lines announce; 0 for none.
+        drill_by: prior or policy: who draws these words. The prior keeps words in use that training would drop.
+        may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
+            itself. Measurements, best-of-n and generate bar it.
+        epochs: passes of ppo's policy over a batch.
+        value_epochs: passes of ppo's critic over a batch.
+        minibatches: updates a pass, ppo.
+        cliprange: how far ppo lets the ratio of a token's probabilities move from 1.
+        cliprange_value: how far ppo lets a value move in one step, in units of reward; 0 for no limit.
+        lam: lambda of ppo's advantages; 1 trusts rewards alone, 0 the critic.
+        value_rate: peak rate of ppo's critic.
+        entropy_bonus: units of reward ppo pays for a nat of entropy; any but 0 moves its target.
+        kl_target: nats from the prior that ppo steers its KL coefficient to; 0 keeps it at 1 / beta.
+        whiten: give ppo's advantages mean 0 and deviation 1 in each batch.
+        objective: of tb: tb balances whole poems; subtb balances between line ends with learned flows; fl the same, each line's reward
+            paid at its end. The last two leave credit and bearing unused.
+        log_z: of tb: vargrad, the mean over a prompt's poems, or learned; with objective tb the latter needs --credit poem.
+        decay: of tb: lambda of subtb and fl; small balances from line to line, large the whole poem.
+        explore: of tb: poems beside the fresh ones: hot (a higher temperature), resample (weakest line drawn again, the best kept),
+            rhyme (a line that misses its rhyme written from a word that has it, chosen by the prior), human (from explore_file).
+        explore_share: poems of each kind, as a share of group_size.
+        explore_temperature: of the hot ones.
+        tries: lines drawn for a resampled one.
+        explore_file: text file of stanzas, blank lines between them, for --explore human.
+        sampler: of grpo and rloo: own draws under the grammar of the form, as the others do; trl draws without it.
+        scale_rewards: of grpo: none; group divides advantages by the deviation of their prompt's rewards, as published; batch by
+            that of all.
+        keep_share: of rft: largest share of a prompt's poems that is learned.
+        keep_above: of rft: least reward of a poem that is learned.
+        same_end: of rft: poems of a batch that may end a line with the same word.
+        refresh_steps: of rft: steps between renewals of the policy that draws; 1 is the one in training, 0 leaves it the prior.
+        interpolate: share of the prior's weights in the policy that is measured and saved, the mean of both (WiSE-FT): brings end words
+            back for fewer rhymes than a weaker reward would. The checkpoint keeps the weights as they were trained.
+        openings: share of prompts that give the opening line, taken from the prior's own poems.
+        eval_samples: fresh poems measured before and after.
+        eval_top_p: draw them from the likeliest tokens that make up p, as generate does at .95; 1 measures the policy itself.
+        precision: auto, bf16 or fp32; auto times both on this machine and takes fp32 unless bf16 is clearly faster. The final figures
+            are always computed in fp32.
+        seed: of sampling, prompts and evaluation.
+        threads: cores to use, 0 for all that nobody else keeps busy when the run begins.
+        processes: of tb: how many share a step and its cores, faster than as many threads of one. 0 for what pays, one if called from
+            Python. A seed gives the same run for the same number.
+        save_steps: updates between checkpoints.
+        logging_steps: updates between rows of the table.
+        report_to: tensorboard or none.
+        resume: folder of a stopped run to go on with; its own configuration holds.
+    """
+
+    lang: str = "fr"
+    policy: str | None = None
+    output_dir: str | None = None
+    algo: str = "tb"
+    forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
+    authors: tuple[str, ...] = ()
+    rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
+    reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    compose: str = "weighted-mean"
+    gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    curriculum: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    minutes: float | None = None
+    max_steps: int | None = None
+    prompts_per_step: int | None = None
+    group_size: int = 8
+    beta: float = 30.0
+    beta_warmup: float = 0.2
+    learning_rate: float = 0.0
+    replay: float = 0.0
+    lora: str = ""
+    freeze_embeddings: bool = True
+    credit: str = "word"
+    bearing: float = 0.2
+    favour: float = 0.0
+    announce: float = 0.7
+    end_words: float = 1.0
+    pinpoint: bool = True
+    drill: float = 2.0
+    drill_by: str = "prior"
+    may_repeat: bool = True
+    epochs: int = 1
+    value_epochs: int = 2
+    minibatches: int = 2
+    cliprange: float = 0.2
+    cliprange_value: float = 0.2
+    lam: float = 0.95
+    value_rate: float = 1e-3
+    entropy_bonus: float = 0.0
+    kl_target: float = 0.0
+    whiten: bool = True
+    objective: str = "tb"
+    log_z: str = "vargrad"
+    decay: float = 0.9
+    explore: tuple[str, ...] = ()
+    explore_share: float = 0.25
+    explore_temperature: float = 1.15
+    tries: int = 4
+    explore_file: str | None = None
+    sampler: str = "own"
+    scale_rewards: str = "none"
+    keep_share: float = 0.25
+    keep_above: float = 0.0
+    same_end: int = 3
+    refresh_steps: int = 1
+    interpolate: float = 0.0
+    openings: float = 0.25
+    eval_samples: int = 256
+    eval_top_p: float = 1.0
+    precision: str = "auto"
+    seed: int = 0
+    threads: int = 0
+    processes: int = 0
+    save_steps: int = 50
+    logging_steps: int = 10
+    report_to: str = "tensorboard"
+    resume: str | None = None

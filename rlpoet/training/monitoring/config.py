@@ -1,0 +1,48 @@
+"""What ``rlpoet preflight`` is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS
+
+
+@dataclass(frozen=True)
+class PreflightConfig:
+    """Say which prompts the rewards can teach a policy, before anything is trained.
+
+    Draws poems and looks at how those of one prompt differ in reward: where all earn the same, no trainer learns anything.
+    Exit code 1 if no form can be learned.
+
+    Attributes:
+        policy: a shipped policy by its language, or the folder of one or of a run.
+        lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+        forms: the forms to try.
+        authors: whose manner; by default the policy's commonest, and none.
+        rewards: weight of each reward.
+        reward_options: keyword arguments of rewards, by name.
+        compose: how rewards make one: weighted-mean, or product.
+        gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
+        beta: strength of the reward in the training to come.
+        prompts: prompts to try, drawn evenly over forms and authors.
+        group_size: poems a prompt.
+        seed: of sampling and prompts.
+        threads: processor threads, 0 for all cores.
+        json: one JSON object instead of tables, for machines.
+    """
+
+    policy: str = "fr"
+    lang: str | None = None
+    forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
+    authors: tuple[str, ...] = ()
+    rewards: Mapping[str, float] = field(default_factory=lambda: dict(DEFAULT_REWARDS))
+    reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
+    compose: str = "weighted-mean"
+    gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    beta: float = 30.0
+    prompts: int = 80
+    group_size: int = 8
+    seed: int = 0
+    threads: int = 0
+    json: bool = False

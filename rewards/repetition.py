@@ -10,8 +10,8 @@ from pathlib import Path
 from rewards.lines import explain_miscount, read
 from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import TableError
-from rlpoet.files import read_text
 from rlpoet.prosody.ending import end_of
+from rlpoet.text import read_text
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 USUAL = 5  # times any word may stand in a poem, however short: articles come that often in good quatrains

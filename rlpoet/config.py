@@ -21,7 +21,7 @@ from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, did_you_mean
-from rlpoet.files import read_text
+from rlpoet.text import read_text
 
 Schema = TypeVar("Schema")
 

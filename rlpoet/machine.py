@@ -23,7 +23,7 @@ import psutil
 import torch
 
 from rlpoet.errors import UnknownName
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 AUTO = "auto"

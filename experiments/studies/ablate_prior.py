@@ -26,7 +26,7 @@ from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import SIZES, Schedule, bits_per_char, build_model, pretrain
 from policies.pretraining.run import rhyming
 from rlpoet.corpus import read_poems, split_poems
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 BASE: dict[str, Any] = {"tokenizer": "bpe", "vocab": 2048, "size": "tiny", "groups": 1, "order": "backward", "plans": True}
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.pretraining.card import NAMES
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 LABELS = {
     "bits_per_char": "held-out bits per character",

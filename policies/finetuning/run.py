@@ -30,11 +30,11 @@ from rlpoet.corpus import Poem, read_poems, select, split_poems
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
-from rlpoet.files import write_atomically
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.prosody.forms import form
 from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
 
 CHECKPOINT, BEST, BEFORE = "checkpoint.pt", "best.pt", "before.json"

@@ -25,7 +25,7 @@ from transformers.pytorch_utils import Conv1D
 from policies.formats.codec import Format
 from policies.loading.files import ADAPTER, ModelFiles, find_model, open_model
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 BASE = "adapter_base.json"
 ALL, ATTENTION, MLP = "all-linear", "attention", "mlp"

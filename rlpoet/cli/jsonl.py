@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rlpoet.errors import RlpoetError
-from rlpoet.files import read_rows
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind
+from rlpoet.text import read_rows
 from rlpoet.types import Scansion
 
 Answers = Callable[[Iterable[str], str, str], Iterator[dict[str, Any]]]

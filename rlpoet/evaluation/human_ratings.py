@@ -19,7 +19,7 @@ import numpy as np
 
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
-from rlpoet.files import read_text, write_atomically
+from rlpoet.text import read_text, write_atomically
 
 SCALES = ("meter", "rhyme", "readability", "emotion")
 LOW, HIGH = 1, 5

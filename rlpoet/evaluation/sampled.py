@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from rlpoet.evaluation.form import measure
-from rlpoet.files import write_atomically
 from rlpoet.rollout import Policy, Rollout, join
+from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
 
 PER_PROMPT = 4  # poems of a prompt

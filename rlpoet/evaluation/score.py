@@ -11,7 +11,6 @@ from pathlib import Path
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError
-from rlpoet.files import read_text
 from rlpoet.languages import code_of
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.forms import answers, forms
@@ -19,7 +18,7 @@ from rlpoet.prosody.forms import form as find_form
 from rlpoet.prosody.meter import in_meter, scan_within
 from rlpoet.prosody.rhyme import find_scheme
 from rlpoet.protocols import Reward
-from rlpoet.text import stanzas
+from rlpoet.text import read_text, stanzas
 from rlpoet.types import Form, Prompt
 
 LIKELY = 0.7  # mean of rhyming pairs and lines in meter from which a form is a fair guess

@@ -14,12 +14,11 @@ import yaml
 
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
-from rlpoet.files import write_atomically
 from rlpoet.prosody.forms import form as find_form
 from rlpoet.reporting import charts
 from rlpoet.reporting.poems import CSS, METRICS, comparison_html, poem_html
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.text import split_poem
+from rlpoet.text import split_poem, write_atomically
 
 PAIRS = 8  # poems shown of each side
 # the curves shown before one asks for all, by the beginnings of their names

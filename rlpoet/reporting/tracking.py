@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 import yaml
 
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,7 +11,6 @@ from typing import Any
 
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.files import write_atomically
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
@@ -21,6 +20,7 @@ from rlpoet.sweeps.page import page
 from rlpoet.sweeps.results import Comparison, as_json, compared, spoken
 from rlpoet.sweeps.run import n_cores, refuse_changes, run_grid
 from rlpoet.sweeps.tables import markdown, terminal_table
+from rlpoet.text import write_atomically
 from rlpoet.training.build import check
 
 

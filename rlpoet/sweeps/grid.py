@@ -19,10 +19,10 @@ import yaml
 
 from rlpoet.config import read
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.files import write_atomically
 from rlpoet.languages import code_of
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
+from rlpoet.text import write_atomically
 from rlpoet.training.budget import MOST_PROMPTS
 from rlpoet.training.config import TrainConfig
 

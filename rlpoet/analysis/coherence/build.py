@@ -16,7 +16,7 @@ from rlpoet.analysis.coherence.shuffles import auc, auc_interval, same_author, s
 from rlpoet.analysis.coherence.words import WordLines, choose_entries
 from rlpoet.corpus.poem import Poem, split_poems
 from rlpoet.errors import RlpoetError
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 
 LENGTHS = (2, 3, 4, 5, 6, 8, 10, 14, 20)  # numbers of lines at which shuffled stanzas are measured
 SHUFFLES = 1000  # stanzas made at each length

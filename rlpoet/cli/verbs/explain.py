@@ -37,9 +37,8 @@ class ExplainConfig:
 
 
 def run(config: ExplainConfig) -> int:
-    from rlpoet.files import read_text
     from rlpoet.prosody.explain import LineExplained, RhymeExplained, explain, explain_rhyme
-    from rlpoet.text import split_poem
+    from rlpoet.text import read_text, split_poem
 
     texts = [read_text("-") if text == "-" else text for text in config.lines]
     lines = [line for text in texts for line in (split_poem(text) if "\n" in text else [text])]

@@ -62,9 +62,8 @@ def _score(config: StyleConfig, model: Any) -> int:
     from rich.table import Table
 
     from rlpoet.analysis.authorship.model import heard
-    from rlpoet.files import read_text
     from rlpoet.reporting.poems import console
-    from rlpoet.text import stanzas
+    from rlpoet.text import read_text, stanzas
 
     out = console()
     for number, lines in enumerate(stanzas(read_text(config.file)), start=1):
@@ -94,7 +93,7 @@ def _build(config: StyleConfig) -> int:
     from rlpoet.analysis.authorship.card import card
     from rlpoet.analysis.authorship.model import FILE
     from rlpoet.corpus.read import read_poems
-    from rlpoet.files import write_atomically
+    from rlpoet.text import write_atomically
 
     if not config.data or not config.output_dir:
         raise RlpoetError("style build: no --data or no --output_dir; expected both, as in --data poems.jsonl.gz --output_dir my_poets.")

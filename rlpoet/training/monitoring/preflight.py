@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlpoet.errors import RlpoetError
-from rlpoet.files import write_atomically
+from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
 
 NOISE = 1.0  # nats

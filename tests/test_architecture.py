@@ -6,15 +6,25 @@ import ast
 import importlib
 import re
 import subprocess
+import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 from setuptools import find_packages
 
+import rlpoet
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("rlpoet", "rewards", "policies")
 META = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+# the only modules below the command line that import a module of this project inside a function, and which
+LATE = {
+    ("rlpoet.training.baselines.build", "rlpoet.training.baselines.trl"),  # importing trl takes seconds, and few runs need it
+}
+READ = {("rlpoet/machine.py", "os.environ")}  # limits on vector units, which tell one machine from another
+MOST = 20  # entries of a folder, Python's own files aside
 POINTS = [(group, name, value) for group, names in META["project"]["entry-points"].items() for name, value in names.items()]
 
 
@@ -24,6 +34,77 @@ def ours() -> list[Path]:
     if done.returncode:
         pytest.skip("not a git checkout")
     return [ROOT / name for name in done.stdout.decode().split("\0") if name and (ROOT / name).is_file()]
+
+
+def modules() -> dict[str, Path]:
+    """Every module of this project by its dotted name, a package by its own."""
+    paths = [path for room in (*ROOMS, "experiments") for path in (ROOT / room).rglob("*.py")]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+
+
+def imports(known: dict[str, Path]) -> list[tuple[str, str, bool]]:
+    """``(importer, imported, whether inside a function)`` within this project, those of type checkers too."""
+    found = []
+    for name, path in known.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        inside = {id(node) for function in functions for node in ast.walk(function)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                targets = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path}: a relative import; expected the whole name"
+                targets = [own if (own := f"{node.module}.{alias.name}") in known else str(node.module) for alias in node.names]
+            else:
+                continue
+            found += [(name, target, id(node) in inside) for target in targets if target in known and target != name]
+    return found
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    edges: dict[str, set[str]] = {}
+    for importer, imported, _ in imports(modules()):
+        edges.setdefault(importer, set()).add(imported)
+    assert list(TopologicalSorter(edges).static_order())  # a CycleError names the circle
+
+
+def test_imports_inside_functions_are_the_listed_ones():
+    late = {(importer, imported) for importer, imported, inside in imports(modules()) if inside}
+    assert {pair for pair in late if not pair[0].startswith(("rlpoet.cli.", "experiments."))} == LATE
+
+
+def test_every_room_says_what_is_in_it():
+    rooms = [path for room in ROOMS for path in (ROOT / room).rglob("__init__.py")]
+    assert [path for path in rooms if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
+
+
+def test_no_folder_is_crowded():
+    entries: dict[Path, set[str]] = {}
+    for path in ours():
+        for folder, entry in zip(path.parents, path.relative_to(ROOT).parts[::-1], strict=False):
+            if not entry.startswith("__") and entry != "py.typed" and folder != ROOT:
+                entries.setdefault(folder, set()).add(entry)
+    assert {str(folder): len(own) for folder, own in entries.items() if len(own) > MOST} == {}
+
+
+def test_the_face_is_typed_as_it_is():
+    stub = ast.parse((ROOT / "rlpoet" / "__init__.pyi").read_text(encoding="utf-8"))
+    typed = {alias.name: node.module for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert typed == rlpoet.FACE and {*typed, "__version__"} == set(rlpoet.__all__)
+
+
+def test_the_face_is_quick_and_loads_no_torch_for_a_question_about_verse():
+    code = """
+import sys
+import rlpoet
+early = sorted(name for name in sys.modules if name.startswith(("rlpoet.", "torch", "numpy")))
+assert early == [], early
+assert rlpoet.rhymes("amour", "jour", lang="fr") and rlpoet.scan("amour", lang="fr").syllables == 2
+assert rlpoet.explain("amour", "fr").line == rlpoet.score("amour", "fr").lines[0]
+assert "torch" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_top_level_is_the_agreed_one():
@@ -88,11 +169,12 @@ def test_no_pickled_and_no_oversized_file_is_tracked():
 
 def test_nothing_below_the_command_line_prints_or_reads_the_environment():
     found = []
-    for path in (p for room in ROOMS for p in (ROOT / room).rglob("*.py") if p.name != "cli.py"):
+    for path in (p for room in ROOMS for p in (ROOT / room).rglob("*.py") if "cli" not in p.parts):
+        where = path.relative_to(ROOT).as_posix()
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Name) else ""
-            if name in ("print", "os.environ", "os.getenv", "logging.basicConfig"):
-                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}")
+            if (where, name) not in READ and name in ("print", "os.environ", "os.getenv", "logging.basicConfig"):
+                found.append(f"{where}:{node.lineno} {name}")
     assert found == []
 
 

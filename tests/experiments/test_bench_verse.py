@@ -120,7 +120,7 @@ def test_peers_that_are_missing_are_listed_with_how_to_get_them(monkeypatch):
 
 
 def test_every_peer_is_known_without_importing_it():
-    script = Path(bench.__file__).with_name("bench_verse_peers.py")
+    script = Path(bench.__file__).with_name("verse_peers.py")
     listed = json.loads(subprocess.run([sys.executable, str(script), "list"], check=True, capture_output=True, text=True).stdout)
     named = "frhyme plint rhymetagger epitran pyverse rantanplan libescansion pronouncing g2p_en prosodic espeak-ng"
     assert set(named.split()) == set(listed)
@@ -128,7 +128,7 @@ def test_every_peer_is_known_without_importing_it():
 
 
 def test_a_peer_answers_in_the_protocol_of_the_command():
-    script = Path(bench.__file__).with_name("bench_verse_peers.py")
+    script = Path(bench.__file__).with_name("verse_peers.py")
     row = {"lines": ["Tyger Tyger, burning bright,", "In the forests of the night;", "Symmetry"], "pairs": [[0, 1], [0, 2]]}
     done = bench.run([sys.executable, str(script), "pronouncing", "rhymes", "en"], [row], None)
     assert done.answers == [{"rhymes": [True, False]}]

@@ -16,8 +16,8 @@ from rlpoet.evaluation.score import score_text
 from rlpoet.training.rewards import composed
 from rlpoet.types import Prompt
 
-ROOT = Path(__file__).parent.parent
-EXAMPLE = ROOT / "experiments" / "example_reward"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "experiments" / "examples" / "reward"
 PIP = "install --quiet --no-deps --no-index --no-build-isolation --disable-pip-version-check --target".split()
 
 

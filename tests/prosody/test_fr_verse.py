@@ -21,7 +21,7 @@ from rlpoet.prosody.fr.rhyme import RICHNESS, family
 from rlpoet.prosody.fr.verse import FrenchVerse
 from rlpoet.prosody.rhyme import best_kind, rhyme_kind
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 EAR = FrenchVerse()
 MODERN = FrenchVerse("modern")
 lines = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.text(alphabet="aeéèiouyhlrtsnqgux'’- ,ſÉŒ", max_size=60)

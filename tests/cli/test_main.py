@@ -260,7 +260,7 @@ def test_score_shows_the_scheme_and_the_reasons_and_json_holds_the_same(tmp_path
 def test_a_question_about_verse_loads_no_torch():
     code = """
 import sys
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 assert main(["scan", "la", "--lang", "es"]) == main(["rhymes", "a", "b", "--lang", "es"]) == 0
 heavy = {"torch", "transformers", "trl", "pandas", "matplotlib", "tensorboard"} & set(sys.modules)
 sys.exit(f"loaded {heavy}" if heavy else 0)

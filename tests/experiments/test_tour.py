@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-TOUR = Path(__file__).parent.parent / "experiments" / "tour.ipynb"
+TOUR = Path(__file__).parents[2] / "experiments" / "tour.ipynb"
 SMALL = {
     "PRETRAIN_STEPS": 2, "TRAIN_MINUTES": 0.0, "TRAIN_STEPS": 1, "PROMPTS_PER_STEP": 2, "FINETUNE_STEPS": 2, "SAMPLES": 4, "THREADS": 1,
 }  # fmt: skip

@@ -174,7 +174,7 @@ def test_an_elided_word_keeps_its_consonant():
 
 def test_a_language_of_a_users_own_is_explained_too():
     """Dante, Inferno I, 1 and 3, by the folder of Italian."""
-    lang = str(Path(__file__).parents[1] / "experiments" / "languages" / "it")
+    lang = str(Path(__file__).parents[2] / "experiments" / "languages" / "it")
     told = explain("Nel mezzo del cammin di nostra vita", lang, target=11)
     drawn = printed(LineView(told))
     assert told.scansion.fits and "no·stra vi·ta" in drawn and "endecasillabo" in drawn
@@ -296,5 +296,5 @@ def test_an_unknown_language_is_an_error_in_python_too():
 def test_explaining_needs_no_torch():
     import subprocess
 
-    code = "import sys, rlpoet.render_explain, rlpoet.prosody.explain as e; e.explain('rosa', 'es'); print('torch' in sys.modules)"
+    code = "import sys, rlpoet.reporting.explanations, rlpoet.prosody.explain as e; e.explain('rosa', 'es'); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "False"

@@ -26,7 +26,7 @@ from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.types import Prompt
 
-CONFIG = Path(__file__).parent.parent / "experiments/configs/finetune_renaissance_love.yaml"
+CONFIG = Path(__file__).parents[2] / "experiments/configs/finetune_renaissance_love.yaml"
 SMALL = ["--threads", "1", "--window", "128", "--batch_size", "2", "--eval_samples", "2", "--logging_steps", "1", "--n_samples", "1"]
 SONNET_18 = ("Shall I compare thee to a summer's day?", "Thou art more lovely and more temperate:",
              "Rough winds do shake the darling buds of May,", "And summer's lease hath all too short a date;")  # fmt: skip

@@ -27,7 +27,7 @@ from rlpoet.prosody.forms import form, forms
 from rlpoet.prosody.rhyme import find_scheme, rhymes
 from rlpoet.types import Prompt
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = {code: str(ROOT / "experiments" / "languages" / code) for code in ("it", "pt")}
 REACH = 6  # lines between two that rhyme
 # Words whose stress no rule shows and no row has: Manzoni's unrhymed parole sdrucciole.

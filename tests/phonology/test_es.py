@@ -23,7 +23,7 @@ from rlpoet.prosody.es.verse import SpanishVerse
 from rlpoet.prosody.rhyme import find_scheme, rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 EAR = verse("es")
 SAYS = phonology("es")
 ODD = [

@@ -26,7 +26,7 @@ from rlpoet.prosody.en.syllables import cut, readings
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 EAR = verse("en")
 LONG = ["a" * 10_000, "th'" * 3_000, "-a" * 4_000, "x" * 9_999, "love, " * 2_000]
 ODD = ["", " ", "'", "-", "’’", "---", "123", "🙂", "café", "cafe\u0301", "ÉTÉ", "привет", "ñ", *LONG]

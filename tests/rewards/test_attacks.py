@@ -138,7 +138,7 @@ def test_attacks_can_be_made_of_any_lines(lines):
 def test_the_table_in_the_docs_is_what_the_attacks_earn():
     text = page.PAGE.read_text(encoding="utf-8")
     written = text.partition(page.BEGIN)[2].partition(page.END)[0].strip()
-    assert written == page.table().strip(), "run `python -m experiments.red_team`"
+    assert written == page.table().strip(), "run `python -m experiments.studies.red_team`"
 
 
 def test_every_installed_reward_has_a_section_with_all_its_parts():

@@ -16,8 +16,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from test_gflownet import PROMPTS, plain
-from test_runs import SMALL
-from tiny_policy import tiny_policy
+from tiny_policy import SMALL, tiny_policy
 from torch import Tensor, nn
 
 from rlpoet.cli.main import main
@@ -387,5 +386,5 @@ LOGGED = {
 
 
 def test_every_metric_of_ppo_is_defined_in_the_documentation():
-    text = Path(__file__).parent.parent.joinpath("docs/objectives.md").read_text("utf-8")
+    text = Path(__file__).parents[2].joinpath("docs/objectives.md").read_text("utf-8")
     assert [name for name in sorted(LOGGED) if f"`{name}`" not in text] == []

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
+from tiny_policy import BAUDELAIRE, SMALL, VERLAINE, tiny_policy
 
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
@@ -21,23 +21,7 @@ from rlpoet.cli.verbs.train import COMMAND as TRAIN
 from rlpoet.config import parse
 from rlpoet.training.gflownet.trainer import TBTrainer
 
-ROOT = Path(__file__).parent.parent
-SMALL = [
-    "--max_steps",
-    "3",
-    "--minutes",
-    "0",
-    "--eval_samples",
-    "8",
-    "--prompts_per_step",
-    "2",
-    "--group_size",
-    "2",
-    "--save_steps",
-    "1",
-    "--threads",
-    "1",
-]
+ROOT = Path(__file__).parents[2]
 FIGURES = {"rhyme_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words", "n"}
 
 

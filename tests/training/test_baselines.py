@@ -11,8 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_runs import SMALL
-from tiny_policy import tiny_policy
+from tiny_policy import SMALL, tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.cli.main import main
@@ -327,7 +326,7 @@ def test_settings_that_cannot_be_meant_are_refused(fields, message):
 
 
 def test_every_metric_of_the_baselines_is_defined_in_the_docs():
-    text = Path(__file__).parent.parent.joinpath("docs/objectives.md").read_text("utf-8")
+    text = Path(__file__).parents[2].joinpath("docs/objectives.md").read_text("utf-8")
     told: set[str] = set()
     told |= set(trl_trainer("grpo", tiny_policy()).step(0.0)[0]) | set(rft(tiny_policy()).step(0.0)[0])
     told |= set(BestOfN(tiny_policy(), Vowels(), PROMPTS, per_step=3).step(0.0)[0])

@@ -18,7 +18,7 @@ from rlpoet.prosody.fr.syllables import learned, modern_letters, nuclei, start_k
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "golden"
 VOWEL = french.VOWELS
 lines = st.text(alphabet=st.characters(codec="utf-8"), max_size=60) | st.text(alphabet="aeéèiouyhlrtsnqgux'’- ,ſÉŒ", max_size=60)
 

@@ -230,7 +230,7 @@ def test_the_reward_abstains_where_no_poet_is_known():
     assert Style().score(prompts, ["a\nb", "a\nb", "a"]) == [None, None, None]
     assert Style(author="hugo").score([Prompt("en", "couplet", "Lord Byron")], ["a\nb"]) == [None]
     assert Style(away=0.5).score([Prompt("fr", "couplet")], ["a\nb"])[0] is not None
-    folder = Path(__file__).parents[1] / "experiments" / "languages" / "it"
+    folder = Path(__file__).parents[2] / "experiments" / "languages" / "it"
     assert Style(away=0.5).score([Prompt(str(folder), "terza-rima")], ["a"]) == [None]
 
 

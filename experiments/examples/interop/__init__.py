@@ -1,1 +1,0 @@
-"""interop: say in one sentence what is in this room."""

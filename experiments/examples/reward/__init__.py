@@ -1,1 +1,0 @@
-"""reward: say in one sentence what is in this room."""

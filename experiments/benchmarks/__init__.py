@@ -1,1 +1,1 @@
-"""benchmarks: say in one sentence what is in this room."""
+"""Speed and accuracy: sampling, training steps, verse tools, and the default job on a small machine."""

@@ -1,7 +1,7 @@
 """What the default run brings on this machine, or on one like most laptops: before and after, updates, seconds.
 
-    python -m experiments.bench_main_job --langs fr es en                 # this machine as it is
-    python -m experiments.bench_main_job --langs fr es en --ordinary      # AVX2 without bfloat16, one core
+    python -m experiments.benchmarks.main_job --langs fr es en                 # this machine as it is
+    python -m experiments.benchmarks.main_job --langs fr es en --ordinary      # AVX2 without bfloat16, one core
 
 ``--ordinary`` takes from torch, its libraries and numba every vector unit beyond AVX2 and leaves one core: a stand-in for two cores of
 half its speed. ``gflops`` is the pace of float32 products there. The job is ``rlpoet train --lang LANG`` with nothing else set but the
@@ -67,7 +67,7 @@ def keep(row: dict[str, Any]) -> None:
     same = ("machine", "lang", "seed")
     rows = sorted([r for r in rows if any(r[key] != row[key] for key in same)] + [row], key=lambda r: [str(r[key]) for key in same])
     RESULTS.parent.mkdir(exist_ok=True)
-    table = {"command": "python -m experiments.bench_main_job [--ordinary]", "rows": rows}
+    table = {"command": "python -m experiments.benchmarks.main_job [--ordinary]", "rows": rows}
     RESULTS.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """Fresh poems a second of a step of trajectory balance, by how many processes and threads share it.
 
-    python -m experiments.bench_processes --lang fr --ways 1x1 1x2 2x1
+    python -m experiments.benchmarks.processes --lang fr --ways 1x1 1x2 2x1
 
 A way is PROCESSES x THREADS of each. Wall-clock seconds of ``rlpoet train``'s default step (24 prompts of 8 quatrains, drill and slips,
 bfloat16 or float32) after two that warm up: the best of ``--steps``, and the middle one. Run nothing else on the machine.

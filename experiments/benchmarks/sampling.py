@@ -1,6 +1,6 @@
 """Tokens per CPU-second of sampling: this project's decoder, `transformers.generate`, and the matrix products alone.
 
-    python -m experiments.bench_sampling --lang fr --batch 64 --length 64
+    python -m experiments.benchmarks.sampling --lang fr --batch 64 --length 64
 
 One run, one thread, one checkpoint, the same prompts; END is barred, so that each way draws as many tokens. Each way runs
 ``--repeats`` times in turns and the best counts: other work on the machine only ever adds time. `products` multiplies the

@@ -1,6 +1,6 @@
 """Fresh samples per CPU-second of training: this project's TB and PPO, trl's GRPO and RLOO, and the matrix products alone.
 
-    python -m experiments.bench_training --lang fr --precision bf16
+    python -m experiments.benchmarks.training --lang fr --precision bf16
 
 One thread, one shipped prior, the same quatrains, rewards and batch; each trainer in a process of its own, so that its peak memory is its
 own, one after the other. ``samples_per_cpu_s`` is the best step after the first and ``median`` the middle one: other work on the machine

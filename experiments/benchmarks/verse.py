@@ -1,6 +1,6 @@
 """Speed, start-up, memory and accuracy of ``rlpoet rhymes`` and ``rlpoet scan`` beside every peer that is installed, in one run.
 
-    python -m experiments.bench_verse --lang fr --data poems.jsonl.gz --gold gold --python peers/bin/python --out fr.md --out fr.json
+    python -m experiments.benchmarks.verse --lang fr --data poems.jsonl.gz --gold gold --python peers/bin/python --out fr.md --out fr.json
 
 Every tool answers the same JSON Lines on one core in a process that has seen none of them: each line once, nothing warm. Start-up is what
 one row takes, the median of several, and is taken off; lines per second are of wall time, lines per CPU-second also of the tool's own
@@ -10,7 +10,7 @@ child. A tool that would take longer than ``--seconds`` is asked the first lines
 Without ``--data`` the lines are made of words drawn from the lexicons, or of syllables in Spanish: no verse, the same work. Accuracy needs
 ``--gold``: a folder of ``rhyme_LANG_SPLIT.jsonl.gz`` and ``meter_LANG_SPLIT.jsonl.gz``. Pairs at most six lines apart in one stanza count;
 ``distinct`` drops the pairs named in ``rhyme_LANG_ambig.json``. A slow tool is judged on every k-th item, and rlpoet a second time on just
-those. Peers that are missing are listed with how to get them: see ``bench_verse_peers.py``, ``--python`` names further interpreters to
+those. Peers that are missing are listed with how to get them: see ``verse_peers.py``, ``--python`` names further interpreters to
 look for them in.
 """
 
@@ -358,7 +358,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     speeds = bench_speed(tools, stanzas, args.core, args.seconds)
     golds = bench_gold(tools, speeds, args.lang, args) if args.gold else []
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    said = f"python -m experiments.bench_verse {' '.join(sys.argv[1:] if argv is None else argv)}"
+    said = f"python -m experiments.benchmarks.verse {' '.join(sys.argv[1:] if argv is None else argv)}"
     parts = [
         f"`{args.lang}`, {n_lines(rows_of('rhymes', stanzas, False))} lines of {args.data or f'no verse (seed {args.seed})'}; "
         f"{machine}, load average {os.getloadavg()[0]:.1f} at the end. In brackets: rlpoet on the same items.",

@@ -1,4 +1,4 @@
-"""Other people's rhyme and scansion tools, each behind ``(verdicts, readings)``: see ``bench_verse_peers.py``, which runs them.
+"""Other people's rhyme and scansion tools, each behind ``(verdicts, readings)``: see ``verse_peers.py``, which runs them.
 
 An adapter adds as little as it can: the last word of a line, and where a tool has no notion of rhyme the tail from the last stressed vowel.
 An answer of None is a count or a stress pattern the tool does not give. Data that NLTK would download at run time are replaced, which

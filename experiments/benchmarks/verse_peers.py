@@ -1,7 +1,7 @@
 """Other people's rhyme and scansion tools behind the protocol of ``rlpoet rhymes`` and ``rlpoet scan``.
 
-    python bench_verse_peers.py list                                       # what there is, as JSON
-    python bench_verse_peers.py frhyme rhymes fr < rows.jsonl > answers.jsonl
+    python verse_peers.py list                                       # what there is, as JSON
+    python verse_peers.py frhyme rhymes fr < rows.jsonl > answers.jsonl
 
 Needs nothing but the standard library and the peer, so that a peer may live in a virtual environment of its own. None of them is a
 dependency, and those under the GPL (plint, espeak-ng, and RhymeTagger through espeak-ng) are only ever called. A tool that is
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
-import bench_verse_adapters as adapters  # beside this script, which is not run as a part of a package
+import verse_adapters as adapters  # beside this script, which is not run as a part of a package
 
 BLOCK = {"rhymes": 16, "scan": 128}  # rows handed to a tool at once: prosodic and espeak-ng are built for batches
 

@@ -1,1 +1,1 @@
-"""examples: say in one sentence what is in this room."""
+"""Worked examples of plug-ins and of use with other libraries."""

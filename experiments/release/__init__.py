@@ -1,1 +1,1 @@
-"""release: say in one sentence what is in this room."""
+"""How the shipped weights and tables were made: averaging, shipping and building tables."""

@@ -1,6 +1,6 @@
 """The mean of the weights of policies that went on from one another: what one of them learned at the cost of another's, without the cost.
 
-    python -m experiments.average --out FOLDER --poems HELD.jsonl.gz runs/a=0.4 runs/b=0.3 runs/c=0.3
+    python -m experiments.release.average --out FOLDER --poems HELD.jsonl.gz runs/a=0.4 runs/b=0.3 runs/c=0.3
 
 All have to share their pieces; a mark that only some know keeps the row of the first, whose tokenizer and format are taken. The card is the
 first's, with the mean and its figures in place of its own: bits per character of the poems given, pairs that rhyme.
@@ -91,7 +91,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def card_of(card: str, parts: str, bits: float, pairs: Mapping[str, float], n_poems: int) -> str:
     """The first policy's card, telling of the mean."""
-    how = f"The mean of the weights of policies that went on from one another (`experiments/average.py`): {parts}."
+    how = f"The mean of the weights of policies that went on from one another (`experiments/release/average.py`): {parts}."
     told = f"## Training\n\n{how}\nThe first of them:\n"
     card = card.replace("## Training\n", told, 1)
     card = re.sub(

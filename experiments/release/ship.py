@@ -1,6 +1,6 @@
 """Put the policy of a training run, or the mean of several, where the package ships it, in bfloat16, with a card of their figures.
 
-python -m experiments.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
+python -m experiments.release.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ trajectory balance to rhyme and keep its meter. `rlpoet generate` uses it; marks
 
 {mean}Commit {commits}; {results[0]["steps"]} steps, {results[0]["fresh_samples"]:,} fresh poems and
 some {max(result["seconds"] for result in results):.0f} s of training a run. No poem was read: the models learned from their own texts
-and the rewards. `python -m experiments.ship RUN ...` made this folder.
+and the rewards. `python -m experiments.release.ship RUN ...` made this folder.
 
 ## Figures
 
@@ -126,7 +126,7 @@ measured by the run:
 {runs}
 
 What ships: {figures["policy"]["n"]:.0f} poems of each side, the same forms, 20 authors and none, temperature 1, seed 7
-(`python -m experiments.quatrains`):
+(`python -m experiments.studies.quatrains`):
 
 | | prior | this policy |
 | --- | --- | --- |

@@ -1,1 +1,1 @@
-"""studies: say in one sentence what is in this room."""
+"""Questions answered once, each by a program that writes its table."""

@@ -1,6 +1,6 @@
 """What makes a tiny prior good: tokenizer, size, attention, word order and plan marks, one change at a time.
 
-    python -m experiments.ablate_prior --lang fr --data poems.jsonl.gz --characters 6e6 --output_dir runs/ablate-prior-fr
+    python -m experiments.studies.ablate_prior --lang fr --data poems.jsonl.gz --characters 6e6 --output_dir runs/ablate-prior-fr
 
 Every variant reads the same poems for the same number of printed characters with the same schedule, so that the figures compare
 what a character teaches; CPU-seconds say what it costs. Bits per character and the share of sampled pairs that rhyme are

@@ -1,6 +1,6 @@
 """Nats a token of human quatrains under a prior: what a policy's own may be compared with.
 
-    python -m experiments.human_nats --lang fr --data fr.jsonl.gz [--policy fr]
+    python -m experiments.studies.human_nats --lang fr --data fr.jsonl.gz [--policy fr]
 
 Stanzas of poems held out from pretraining (``--validation``'s share, by a hash of their first lines) that keep a form whole, written out
 as the prior would write them, the header given, every other token charged, marks too: as ``prior_nll_per_token`` of a run.

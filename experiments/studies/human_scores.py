@@ -1,6 +1,6 @@
 """What unseen human verse earns, and whether spoiling it ever pays.
 
-    python -m experiments.human_scores --corpora FOLDER [--stanzas 150] [--out FILE]
+    python -m experiments.studies.human_scores --corpora FOLDER [--stanzas 150] [--out FILE]
 
 FOLDER holds ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``; the poems are those that ``split_poems`` holds out of training.
 A stanza's form is not asked of the stanza: it is the form that at least two, and three quarters, of the *other* stanzas of its poem

@@ -1,6 +1,6 @@
 """How far the second judges (``rlpoet.evaluation.form.second_judge``) are to be trusted: precision and recall on annotated rhyme.
 
-    python -m experiments.judge_gold --gold FOLDER fr es en
+    python -m experiments.studies.judge_gold --gold FOLDER fr es en
 
 FOLDER holds ``rhyme_LANG_dev.jsonl.gz``: poems with ``lines``, ``scheme`` (a family a line or null), ``stanza`` and ``rtype``. Pairs of
 lines at most six apart inside one stanza; poems that assonate are left out; ``--poems`` of each source, by a hash of their text. A pair

@@ -1,13 +1,14 @@
 """What policies write before anything is chosen: right pairs, lines and quatrains, end words, and how many of those are no words.
 
-    python -m experiments.quatrains --lang fr --corpus fr.jsonl.gz fr runs/fr-tb-s0/policy
+    python -m experiments.studies.quatrains --lang fr --corpus fr.jsonl.gz fr runs/fr-tb-s0/policy
 
 600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, ``--top_p`` if asked for), one line of JSON each;
 other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article
 left out. No word answers itself, unless ``--may_repeat``. Good to a third of a point of pairs, where a run's own exam is good to one, with
 end words counted as there:
 
-    python -m experiments.quatrains --lang en --corpus en.jsonl.gz --forms couplet --unnamed 20 --each 128 --in_draws 512 --seed 0 POLICY
+    python -m experiments.studies.quatrains --lang en --corpus en.jsonl.gz --forms couplet \
+        --unnamed 20 --each 128 --in_draws 512 --seed 0 POLICY
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of attacks in docs/rewards.md: every registered reward against every attack.
 
-    python -m experiments.red_team
+    python -m experiments.studies.red_team
 
 prints the table and writes it between its marks in docs/rewards.md. Rewards that ask for nothing without their parameters get
 some here that suit each poem. ``rlpoet redteam`` tries rewards of your own.
@@ -25,7 +25,7 @@ from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
 PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"
-BEGIN, END = "<!-- red team: python -m experiments.red_team -->\n", "<!-- end of red team -->"
+BEGIN, END = "<!-- red team: python -m experiments.studies.red_team -->\n", "<!-- end of red team -->"
 Maker = Callable[[Prompt, str], Reward]
 
 

@@ -1,6 +1,6 @@
 """Ask a detector that is not this project's whether a run's poems rhyme.
 
-    python -m experiments.second_judge runs/fr-tb-s0
+    python -m experiments.studies.second_judge runs/fr-tb-s0
 
 reads ``before.json`` and ``after.json`` and counts the pairs of each scheme twice: by rlpoet, and by frhyme (French), pyverse (Spanish)
 or CMUdict through `pronouncing` (English). The first two are not dependencies: install them beside rlpoet to measure. A word never

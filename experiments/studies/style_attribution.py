@@ -1,6 +1,6 @@
 """Whose eight lines are these? The shipped models, which know sound alone, against character n-grams of scikit-learn.
 
-    python -m experiments.style_attribution fr=fr.jsonl.gz es=es.jsonl.gz en=en.jsonl.gz
+    python -m experiments.studies.style_attribution fr=fr.jsonl.gz es=es.jsonl.gz en=en.jsonl.gz
 
 The corpora are those the models' cards name, so the groups of lines are the ones that trained, calibrated and judged the models. The
 classifier of characters (tf-idf of two to five characters, case and punctuation kept, linear support vector machine, its C chosen on the

@@ -1,6 +1,6 @@
 """Does coherence tell real stanzas from stanzas shuffled across poems? On poems the shipped theme models were not built from.
 
-    python -m experiments.theme_auc --lang fr --data fr.jsonl.gz
+    python -m experiments.studies.theme_auc --lang fr --data fr.jsonl.gz
 
 holds out the poems the models' builder held out (a tenth, by a hash of their first lines), prints the table of the model card and, with
 ``--lines N``, figures for stanzas of another number of lines.

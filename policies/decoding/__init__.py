@@ -1,1 +1,1 @@
-"""decoding: say in one sentence what is in this room."""
+"""Drawing tokens: sampling, beam search, logits processors, lines with given first or last words, streaming."""

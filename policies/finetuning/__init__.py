@@ -1,1 +1,1 @@
-"""finetuning: say in one sentence what is in this room."""
+"""Going on from a policy, or from any Hugging Face causal LM, on poems of your choice."""

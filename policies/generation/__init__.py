@@ -1,1 +1,1 @@
-"""generation: say in one sentence what is in this room."""
+"""Poems on demand: what `rlpoet generate` is asked for, and how it writes, scores and shows them."""

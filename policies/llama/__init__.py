@@ -1,1 +1,1 @@
-"""llama: say in one sentence what is in this room."""
+"""The fast path for Llama models on a processor: decoding and scoring by hand, held to transformers' numbers by tests."""

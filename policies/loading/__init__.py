@@ -1,1 +1,1 @@
-"""loading: say in one sentence what is in this room."""
+"""Opening policies: names, folders, runs, LoRA adapters, GGUF files and the local Hugging Face cache."""

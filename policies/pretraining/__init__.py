@@ -1,1 +1,1 @@
-"""pretraining: say in one sentence what is in this room."""
+"""A tiny verse model from nothing: the model, its schedule, rhyme-pair data, and the run that trains it."""

@@ -1,1 +1,1 @@
-"""adapters: say in one sentence what is in this room."""
+"""Rewards across borders: plain functions as rewards, and rewards as functions of trl, verl, OpenRLHF and verifiers."""

@@ -9,8 +9,8 @@
 | verifiers 0.4 | ``async reward(task, trace)`` | ``task_reward`` | fields ``lang``, ``form``, ``author`` of the task's data |
 
 The last four want a number of every text: where a prompt does not ask for the reward they get 0.0, the same for all its texts, so that
-no text gains by it. verl and OpenRLHF load a function by its name from a Python file of the user's; ``experiments/interop`` has such files
-and the scripts that ran each library on them.
+no text gains by it. verl and OpenRLHF load a function by its name from a Python file of the user's; ``experiments/examples/interop``
+has such files and the scripts that ran each library on them.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""testing: say in one sentence what is in this room."""
+"""Tests of rewards, yours too: the contract they keep and the attacks they withstand."""

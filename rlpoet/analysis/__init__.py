@@ -1,1 +1,1 @@
-"""analysis: say in one sentence what is in this room."""
+"""Models over texts: authorship by sound, coherence by theme, an index of word runs, and bootstrap intervals."""

@@ -1,1 +1,1 @@
-"""cli: say in one sentence what is in this room."""
+"""The command line: `rlpoet VERB`, and JSON Lines for machines."""

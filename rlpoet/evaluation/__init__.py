@@ -1,1 +1,1 @@
-"""evaluation: say in one sentence what is in this room."""
+"""What poems are worth: form, variety, sense, rewards, people's poems beside them, and a second judge."""

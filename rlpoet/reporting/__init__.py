@@ -1,1 +1,1 @@
-"""reporting: say in one sentence what is in this room."""
+"""All that is shown or written: console, notebook, run pages, figures, tables, TensorBoard."""

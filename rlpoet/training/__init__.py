@@ -1,1 +1,1 @@
-"""training: say in one sentence what is in this room."""
+"""Reinforcement learning of a policy: configuration, parts, the run from policy to report, and its trainers."""

@@ -1,6 +1,6 @@
 """OpenRLHF's own executor on ``poet_reward.reward_func``: it loads the file, decodes what an engine wrote, asks for the reward.
 
-    VENV/bin/python experiments/interop/run_openrlhf.py
+    VENV/bin/python experiments/examples/interop/run_openrlhf.py
 
 The engine is a stand-in for vLLM that writes the texts of ``poems.CASES``, since vLLM, DeepSpeed and flash-attn want CUDA; everything
 between the engine and the reward's tensor is OpenRLHF's.

@@ -1,6 +1,6 @@
 """One step of trl's GRPOTrainer and one of its RLOOTrainer on ``as_function``, with a model of two layers made here.
 
-    .venv/bin/python experiments/interop/run_trl.py
+    .venv/bin/python experiments/examples/interop/run_trl.py
 
 The model writes noise, so the poems of ``poems.CASES`` are put in place of what it wrote, in trl's own token ids; what trl then logs as
 ``rewards/weighted_mean/mean`` has to be the mean of the scores worked out by hand.

@@ -1,6 +1,6 @@
 """verifiers' own scoring on the adapters: a ``Rubric`` in 0.1, a task with a plugged reward in 0.4.
 
-VENV/bin/python experiments/interop/run_verifiers.py
+VENV/bin/python experiments/examples/interop/run_verifiers.py
 """
 
 import asyncio

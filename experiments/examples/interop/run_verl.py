@@ -1,6 +1,6 @@
 """verl's own loader of reward functions and both its reward managers on ``poet_reward.compute_score``.
 
-    VENV/bin/python experiments/interop/run_verl.py
+    VENV/bin/python experiments/examples/interop/run_verl.py
 
 What runs is verl from ``reward.custom_reward_function`` to the reward tensor: no model, no GPU, no Ray cluster.
 """

@@ -1,1 +1,1 @@
-"""tables: say in one sentence what is in this room."""
+"""The programs that write the data tables of `rlpoet.phonology` and fit the weights of Spanish meter."""

@@ -1,7 +1,7 @@
 """Build ``contexts.tsv``: which phones an English letter stands for between its neighbours, learnt from CMUdict.
 
-    python -m experiments.tables.build_en_contexts > rlpoet/phonology/data/en/contexts.tsv
-    python -m experiments.tables.build_en_contexts --held 20 --fold 3 > contexts_without_fold_3.tsv
+    python -m experiments.release.tables.build_en_contexts > rlpoet/phonology/data/en/contexts.tsv
+    python -m experiments.release.tables.build_en_contexts --held 20 --fold 3 > contexts_without_fold_3.tsv
 
 Letters and phones of each word are aligned by Viterbi training (a letter says nothing, one phone or two). The aligned
 letters grow a tree that looks at one neighbour more a level, in the order ``ORDER``; a node is written only where it
@@ -158,7 +158,7 @@ def main() -> None:
     parser.add_argument("--strict", type=int, default=2, help="by how many sights a node must beat the one above it")
     parser.add_argument("--step", type=float, default=2.0, help="by how many nats its stress must differ")
     options = parser.parse_args()
-    print("% Learnt from CMUdict (experiments/tables/build_en_contexts.py): what a letter says between its neighbours.")
+    print("% Learnt from CMUdict (experiments/release/tables/build_en_contexts.py): what a letter says between its neighbours.")
     print("% context: the letter, then its neighbours in the order of en_contexts.ORDER, _ beyond the word. stressed, plain: what it")
     print("% says with the word's primary stress and without, - for silence, ? for never seen. odds: of that stress, in nats.")
     print("context\tstressed\tplain\todds")

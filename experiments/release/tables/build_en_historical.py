@@ -1,6 +1,6 @@
 """Build ``historical_tails.tsv`` and ``historical_vowels.tsv``: what poets rhymed though it sounds apart today.
 
-    python -m experiments.tables.build_en_historical ../shared/corpora/en.jsonl.gz rlpoet/phonology/data/en
+    python -m experiments.release.tables.build_en_historical ../shared/corpora/en.jsonl.gz rlpoet/phonology/data/en
 
 Needs little annotation: where nearly all stanzas of a poem rhyme line i with line j, the few whose words do not sound alike were
 meant to; where nearly none do, none was. Scheme and denial are judged without the tables made here. A pair of
@@ -152,12 +152,12 @@ def write(counts: dict[tuple[Tail, Tail], Counter[bool]], examples: dict[tuple[T
             shown[x[0], y[0]] += examples[x, y]
     header = "% rhymed: pairs of words where the scheme asks for it; together: also those where it does not; at most 6 lines apart.\n"
     kept = {pair for pair, by in vowels.items() if by[True] >= 5 and by[True] >= MOSTLY * by.total()}
-    text = "% Mined from verse by experiments/tables/build_en_historical.py: vowels poets rhyme before the same consonants, IPA.\n"
+    text = "% Mined from verse by experiments/release/tables/build_en_historical.py: vowels poets rhyme before the same consonants, IPA.\n"
     text += header + "a\tb\trhymed\ttogether\texample\n"
     for pair in sorted(kept, key=lambda p: (-vowels[p][True], p)):
         text += "\t".join([*pair, str(vowels[pair][True]), str(vowels[pair].total()), shown[pair].most_common(1)[0][0]]) + "\n"
     (folder / "historical_vowels.tsv").write_text(text, encoding="utf-8")
-    text = "% Mined from verse by experiments/tables/build_en_historical.py: other tails poets rhyme, IPA, phones apart,\n"
+    text = "% Mined from verse by experiments/release/tables/build_en_historical.py: other tails poets rhyme, IPA, phones apart,\n"
     text += "% and those they do not, though their vowels are in historical_vowels.tsv (rhymed less than MOSTLY of together).\n"
     text += header + "a\tb\trhymed\ttogether\texample\n"
     for (x, y), by in sorted(counts.items(), key=lambda item: (-item[1][True], item[0])):

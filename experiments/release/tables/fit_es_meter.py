@@ -5,8 +5,8 @@ A log-linear model over the readings of a line: each reading sums the weights of
 the chance of the readings that agree with the annotated stresses, less an L2 penalty. Readings with more than
 ``MOST_RARE`` unusual junctures are left out. Weights that a poem cannot tell (``BY_HAND``) are set, not fitted.
 
-    python -m experiments.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz                     # folds by author only
-    python -m experiments.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz --out rlpoet/phonology/data/es/meter_weights.tsv
+    python -m experiments.release.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz                     # folds by author only
+    python -m experiments.release.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz --out rlpoet/phonology/data/es/meter_weights.tsv
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROUNDED = 0.02
 FLOOR = -5.0
 BY_HAND = {"d:popular": FLOOR, "n:14": FLOOR, "n:other": FLOOR}
 HEADER = """% Log-odds for the rarer reading of a juncture, by feature (see prosody/es_cells.py and SOURCES.md).
-% Written by experiments/tables/fit_es_meter.py, not by hand:
+% Written by experiments/release/tables/fit_es_meter.py, not by hand:
 % d diéresis, h sinéresis, s dialefa, w a word, l/r left/right word, t two junctures together, n: the lengths of lines.
 feature\tweight
 """

@@ -4,8 +4,8 @@ A poem whose stanzas of one length mostly rhyme by one scheme (three in five, at
 scheme in its other stanzas too. Reported for one half of the poems (by hash of author and title): the share of wanted pairs the
 ear accepts, and the share of pairs it asserts that the scheme denies. Read the errors of half A only; half B is for judging.
 
-    python experiments/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz
-    python experiments/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz --errors errors.tsv
+    python experiments/release/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz
+    python experiments/release/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz --errors errors.tsv
 """
 
 from __future__ import annotations

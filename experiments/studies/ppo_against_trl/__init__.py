@@ -1,1 +1,1 @@
-"""ppo_against_trl: say in one sentence what is in this room."""
+"""PPO of this project beside trl's on one small task: same seeds, same rewards, both curves."""

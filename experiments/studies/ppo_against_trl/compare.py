@@ -1,6 +1,6 @@
 """Whether our PPO and trl's learn alike: curves of both, their spread over seeds, and the exact optimum.
 
-python -m experiments.ppo_against_trl.compare
+python -m experiments.studies.ppo_against_trl.compare
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Our PPOTrainer on the toy task, one curve a seed.
 
-python -m experiments.ppo_against_trl.run_ours --seeds 0 1 2 3 4
+python -m experiments.studies.ppo_against_trl.run_ours --seeds 0 1 2 3 4
 """
 
 from __future__ import annotations

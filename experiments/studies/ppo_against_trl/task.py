@@ -19,7 +19,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 UNUSED, START, LETTERS, LENGTH = 0, 1, 14, 6
 VOCAB = 2 + LETTERS
 HERE = Path(__file__).parent
-# what both trainers are told; names are those of rlpoet.ppo, and run_trl.py translates them
+# what both trainers are told; names are those of rlpoet.training.ppo.trainer, and run_trl.py translates them
 SETTINGS: dict[str, Any] = {
     "batch": 128, "steps": 60, "learning_rate": 5e-4, "epochs": 4, "minibatches": 4, "cliprange": 0.2, "cliprange_value": 0.2,
     "lam": 0.95, "gamma": 1.0, "alpha": 0.2, "adam_betas": [0.9, 0.98],

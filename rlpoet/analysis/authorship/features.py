@@ -64,7 +64,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
     Args:
         sizes: numbers of lines that stand together, one group after the other; all of them by default.
 
-    >>> from rlpoet.style.sound import hear
+    >>> from rlpoet.analysis.authorship.sound import hear
     >>> line = hear("l'ombre du sombre été", "fr")
     >>> phones = inventory([line])
     >>> found = [told(number, phones) for number in features([line], phones)[0].tolist()]

@@ -1,1 +1,1 @@
-"""verbs: say in one sentence what is in this room."""
+"""The verbs of `rlpoet`, one module each: name a configuration, call one function."""

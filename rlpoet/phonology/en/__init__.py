@@ -1,1 +1,1 @@
-"""en: say in one sentence what is in this room."""
+"""English words to phonemes and stress: CMUdict, derived forms, and spelling for the rest."""

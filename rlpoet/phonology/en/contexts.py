@@ -2,7 +2,7 @@
 
 ``contexts.tsv`` is a tree (IGTree): a letter, its right neighbour, its left one, and so on outwards; the deepest row
 that fits decides what the letter says, with the word's primary stress and without it. The stress goes where its odds
-are best, once a word. Learnt, not written: see ``experiments/tables/build_en_contexts.py``.
+are best, once a word. Learnt, not written: see ``experiments/release/tables/build_en_contexts.py``.
 """
 
 from __future__ import annotations

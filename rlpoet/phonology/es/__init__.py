@@ -1,1 +1,1 @@
-"""es: say in one sentence what is in this room."""
+"""Spanish words to phonemes, syllables and stress, by letters and rules."""

@@ -1,1 +1,1 @@
-"""fr: say in one sentence what is in this room."""
+"""French words to phonemes and syllables, by spelling rules and a dictionary of exceptions."""

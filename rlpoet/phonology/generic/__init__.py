@@ -1,1 +1,1 @@
-"""generic: say in one sentence what is in this room."""
+"""Phonemes of a language that is a folder of settings, by epitran and pyphen or a table of words."""

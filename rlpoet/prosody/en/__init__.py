@@ -1,1 +1,1 @@
-"""en: say in one sentence what is in this room."""
+"""English verse: stress patterns, feet, scansion and rhyme."""

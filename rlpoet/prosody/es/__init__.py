@@ -1,1 +1,1 @@
-"""es: say in one sentence what is in this room."""
+"""Spanish verse: synaloepha, accent patterns, scansion and rhyme."""

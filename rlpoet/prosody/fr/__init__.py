@@ -1,1 +1,1 @@
-"""fr: say in one sentence what is in this room."""
+"""French verse: mute e, diaeresis, caesura, scansion and rhyme."""

@@ -1,1 +1,1 @@
-"""generic: say in one sentence what is in this room."""
+"""Verse of a language that is a folder of settings: syllables, scansion and rhyme by its sounds."""

@@ -1,1 +1,1 @@
-"""baselines: say in one sentence what is in this room."""
+"""What a run is compared with: GRPO and RLOO of trl, rejection sampling, best of n."""

@@ -1,1 +1,1 @@
-"""distributed: say in one sentence what is in this room."""
+"""One training step on several processes of one machine."""

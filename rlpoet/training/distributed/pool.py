@@ -1,11 +1,10 @@
 """Processes that each work on a share of a step's prompts: draw, score, weigh, and give the gradient back.
 
 Two processes of one thread do 1.6 to 1.8 times the work of one, two threads of one process 1.3 to 1.6 times
-(``experiments/bench_processes.py``): a tiny model's products are too small to share out well, and what stands between them is not shared
-at all. The texts are drawn from the weights of the step, as by one process, and the gradient is that of all of them (but for what is
-scaled to a mean over a batch, ``rlpoet.training.gflownet.credit.favoured``, which is taken share by share). Weights and gradients go
-through pipes: some
-20 MB a step each way, about a hundredth of its time, and no shared memory to run out of.
+(``experiments/benchmarks/processes.py``): a tiny model's products are too small to share out well, and what stands between them is
+not shared at all. The texts are drawn from the weights of the step, as by one process, and the gradient is that of all of them (but
+for what is scaled to a mean over a batch, ``rlpoet.training.gflownet.credit.favoured``, which is taken share by share). Weights and
+gradients go through pipes: some 20 MB a step each way, about a hundredth of its time, and no shared memory to run out of.
 """
 
 from __future__ import annotations

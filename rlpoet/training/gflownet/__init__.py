@@ -1,1 +1,1 @@
-"""gflownet: say in one sentence what is in this room."""
+"""Trajectory balance and its kin: objectives, flows, credit, exploration, replay and the trainer."""

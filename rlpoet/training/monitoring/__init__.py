@@ -1,1 +1,1 @@
-"""monitoring: say in one sentence what is in this room."""
+"""Watching a run: which prompts can be learned at all, and alarms while it trains."""

@@ -1,1 +1,1 @@
-"""ppo: say in one sentence what is in this room."""
+"""Proximal policy optimisation with a KL penalty to the prior: advantages, critic and trainer."""

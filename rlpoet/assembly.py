@@ -100,7 +100,7 @@ def with_rate(config: TrainConfig) -> TrainConfig:
 
 
 def with_budget(config: TrainConfig) -> TrainConfig:
-    """With both budgets as numbers: where neither is given ten minutes or a hundred updates, else 0, no limit, for the one left out."""
+    """With both budgets as numbers: where neither is given eleven minutes or a hundred updates, else 0, no limit, for the one left out."""
     if config.minutes is None and config.max_steps is None:
         return dataclasses.replace(config, minutes=MINUTES, max_steps=UPDATES)
     return dataclasses.replace(config, minutes=config.minutes or 0.0, max_steps=config.max_steps or 0)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rlpoet.pulse import duration
 
-MINUTES, UPDATES = 10.0, 100  # of a run that is given no budget: whichever is over first
+MINUTES, UPDATES = 11.0, 100  # of a run that is given no budget: whichever is over first
 MOST_PROMPTS, LEAST_PROMPTS = 24, 8  # of a step, where it is left to the machine
 ENOUGH = 30  # updates before a gain can be told from chance
 READINGS = {"tb": 4.0, "ppo": 6.0, "grpo": 5.0, "rloo": 5.0, "rft": 2.0, "best-of-n": 0.0}  # of a poem in a step, in readings by the prior

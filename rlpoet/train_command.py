@@ -30,7 +30,7 @@ class TrainConfig:
         compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs replay 0.
-        minutes: training time; 0 means no limit of time. By default ten minutes or 100 updates, whichever is over first.
+        minutes: training time; 0 means no limit of time. By default eleven minutes or 100 updates, whichever is over first.
         max_steps: updates; 0 means no limit of steps.
         prompts_per_step: prompts in a batch; by default 24, or as few as 8 where a budget of minutes would else end after fewer than
             100 updates on this machine.

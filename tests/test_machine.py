@@ -136,7 +136,7 @@ def test_a_step_costs_its_drawing_and_its_readings():
 
 
 def test_the_default_budget_is_whichever_is_over_first():
-    assert (with_budget(TrainConfig()).minutes, with_budget(TrainConfig()).max_steps) == (10.0, 100)
+    assert (with_budget(TrainConfig()).minutes, with_budget(TrainConfig()).max_steps) == (11.0, 100)
     alone = with_budget(TrainConfig(minutes=3.0)), with_budget(TrainConfig(max_steps=7))
     assert [(config.minutes, config.max_steps) for config in alone] == [(3.0, 0), (0.0, 7)]
 

@@ -19,6 +19,7 @@ from rlpoet.comparison.ablate_command import COMMAND as ABLATE
 from rlpoet.comparison.compare_command import COMMAND as COMPARE
 from rlpoet.config import parse
 from rlpoet.gflownet import TBTrainer
+from rlpoet.pulse import Pulse
 from rlpoet.train_command import COMMAND as TRAIN
 
 ROOT = Path(__file__).parent.parent
@@ -84,6 +85,35 @@ def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1"]) == 0
     assert main(["train", "--policy", str(saved), *SMALL]) == 0
     assert Path("runs/fr-tb-s0-2/result.json").exists()  # a second run does not touch the first
+
+
+def test_a_run_says_at_once_what_it_will_do_and_that_it_moves(saved, quiet, monkeypatch, capsys):
+    told = []
+    tell = Pulse.tell
+    monkeypatch.setattr(Pulse, "tell", lambda self, words=None, **numbers: (told.append((words, numbers)), tell(self, words, **numbers))[1])
+    assert main(["train", "--policy", str(saved), *SMALL, "--logging_steps", "100"]) == 0
+    shown = capsys.readouterr().err
+    assert "3 updates of 2 prompts x 2 poems" in shown and "too little for a gain" in shown and "--minutes" in shown
+    assert "GFLOP/s" in shown
+    table = shown[shown.index("  step  reward") :].splitlines()
+    assert table[1].split()[0] == "1"  # a row after the first step, whatever --logging_steps says
+    drawn = [words for words, _ in told if words and "poems drawn" in words]
+    assert any(words.startswith("step 1: ") for words in drawn) and any(words.endswith("of 8 poems drawn") for words in drawn)
+    shares = [numbers["share"] for words, numbers in told if words and words.startswith("step ")]
+    assert shares == sorted(shares) and shares[0] == 0.0 and 0 < shares[1] < 1
+    kept = yaml.safe_load(Path("runs/fr-tb-s0/config.yaml").read_text(encoding="utf-8"))
+    assert kept["precision"] in ("fp32", "bf16") and (kept["minutes"], kept["max_steps"], kept["prompts_per_step"]) == (0.0, 3, 2)
+
+
+@pytest.mark.parametrize("algo", ["tb", "ppo", "rft", "grpo"])
+def test_rate_and_beta_follow_the_progress_of_the_run(saved, quiet, algo):
+    flags = ["--algo", algo, "--learning_rate", "1e-4", "--beta", "10", "--beta_warmup", "0.9"]
+    assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--report_to", "none", *flags]) == 0
+    rows = [json.loads(row) for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [row["train/learning_rate"] for row in rows]
+    assert rates == pytest.approx([1e-4 * factor for factor in (0.1, 0.7, 0.4)])  # a tenth, and after a tenth of the run a fall to a tenth
+    if algo == "tb":
+        assert [row["gfn/beta"] for row in rows] == pytest.approx([2.5, 2.5 + 7.5 * (1 / 3) / 0.9, 2.5 + 7.5 * (2 / 3) / 0.9])
 
 
 def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):

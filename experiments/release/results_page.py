@@ -110,7 +110,7 @@ def main_job(file: Mapping[str, Any]) -> dict[str, Any]:
         return shown + [f"{float(row[when]['distinct_end_words']):.3f}" for when in ("before", "after")]
 
     gains = [100 * (float(row["after"]["rhyme_pairs"]) - float(row["before"]["rhyme_pairs"])) for row in rows]
-    gained = f"{min(gains):.1f} to {max(gains):.1f}" if len(gains) > 1 else f"{gains[0]:.1f}"
+    gained = " to ".join(dict.fromkeys(f"{gain:.1f}" for gain in (min(gains), max(gains))))
     return {
         "title": "What the default run brings, on which machine",
         "question": "What does `rlpoet train --lang LANG` bring with nothing else set?",

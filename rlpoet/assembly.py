@@ -30,6 +30,7 @@ from rlpoet.reward_config import composed
 from rlpoet.rollout import Policy, Rollout
 from rlpoet.schedule import check_warmup
 from rlpoet.train_command import TrainConfig
+from rlpoet.trainer import freeze_lower_layers
 from rlpoet.trainers import BASELINES, baseline_of, check_baseline
 from rlpoet.types import Prompt
 
@@ -76,6 +77,8 @@ def policy_of(config: TrainConfig) -> Policy:
         if adapt is None:
             raise RlpoetError(f"--lora {config.lora}: {type(policy).__name__} takes no adapter; expected a policy that has adapt(lora).")
         adapt(config.lora, seed=config.seed)
+    elif config.freeze_layers:
+        freeze_lower_layers(policy.model, config.freeze_layers)
     return policy
 
 
@@ -100,7 +103,7 @@ def with_rate(config: TrainConfig) -> TrainConfig:
 
 
 def with_budget(config: TrainConfig) -> TrainConfig:
-    """With both budgets as numbers: where neither is given eleven minutes or a hundred updates, else 0, no limit, for the one left out."""
+    """With both budgets as numbers: the defaults where neither is given, else 0, no limit, for the one left out."""
     if config.minutes is None and config.max_steps is None:
         return dataclasses.replace(config, minutes=MINUTES, max_steps=UPDATES)
     return dataclasses.replace(config, minutes=config.minutes or 0.0, max_steps=config.max_steps or 0)
@@ -199,6 +202,8 @@ def check(config: TrainConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if not 0 <= config.lam <= 1:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
+    if not 0 <= config.freeze_layers < 1:
+        raise RlpoetError(f"--freeze_layers: {config.freeze_layers}; expected a share of the layers in [0, 1).")
     if not 0 <= config.interpolate < 1:
         raise RlpoetError(f"--interpolate: {config.interpolate}; expected a share of the prior in [0, 1).")
     if config.lora and config.interpolate:

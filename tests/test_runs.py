@@ -97,8 +97,9 @@ def test_a_run_says_at_once_what_it_will_do_and_that_it_moves(saved, quiet, monk
     assert "GFLOP/s" in shown
     table = shown[shown.index("  step  reward") :].splitlines()
     assert table[1].split()[0] == "1"  # a row after the first step, whatever --logging_steps says
-    drawn = [words for words, _ in told if words and "poems drawn" in words]
-    assert any(words.startswith("step 1: ") for words in drawn) and any(words.endswith("of 8 poems drawn") for words in drawn)
+    within = [words for words, _ in told if words and words.startswith("step 1: ")]
+    assert len(within) > 1 and any("poems drawn" in words or "learning" in words for words in within)
+    assert any(words and words.endswith("of 8 poems drawn") for words, _ in told)  # while the prior is measured
     shares = [numbers["share"] for words, numbers in told if words and words.startswith("step ")]
     assert shares == sorted(shares) and shares[0] == 0.0 and 0 < shares[1] < 1
     kept = yaml.safe_load(Path("runs/fr-tb-s0/config.yaml").read_text(encoding="utf-8"))
@@ -155,6 +156,34 @@ def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, m
     for halted, whole in zip(rewards("halted"), rewards("whole"), strict=True):
         assert halted == pytest.approx(whole, rel=1e-3)
     assert not multiprocessing.active_children()
+
+
+def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
+    def pushed(self: TBTrainer) -> float:
+        with torch.no_grad():
+            for weight in self.learned:
+                weight += 0.1
+        return 0.0
+
+    monkeypatch.setattr(TBTrainer, "_update", pushed)
+    prior = load_file(Path(saved, "model.safetensors"))
+    layers = sorted({name.split(".")[2] for name in prior if name.startswith("model.layers.")})
+    assert len(layers) > 1
+    for share in (0.5, 0.0):
+        flags = ["--freeze_layers", str(share), "--output_dir", f"run{share}"]
+        assert main(["train", "--policy", str(saved), *SMALL, *flags]) == 0
+        after = load_file(Path(f"run{share}", "policy", "model.safetensors"))
+        moved = {name.split(".")[2] for name in prior if name.startswith("model.layers.") and not torch.equal(after[name], prior[name])}
+        assert moved == set(layers[int(share * len(layers)) :])
+
+
+def test_a_run_of_before_goes_on_with_all_its_layers(saved, quiet):
+    assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--freeze_layers", "0"]) == 0
+    path = Path("run", "config.yaml")
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del values["freeze_layers"]
+    path.write_text(yaml.safe_dump({**values, "beta_warmup": 20}), encoding="utf-8")  # it was a number of steps
+    assert main(["train", "--resume", "run", "--max_steps", "4"]) == 0
 
 
 def test_a_run_does_not_go_on_from_another_prior(quiet, capsys):

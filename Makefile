@@ -7,7 +7,7 @@ VENV      ?= .venv
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: run test bench lint install clean
+.PHONY: run test bench lint results install clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed ## train the shipped policy of RL_LANG (fr, es, en); more flags in ARGS="--seed 1"
@@ -23,6 +23,9 @@ lint: $(VENV)/.installed-dev ## style, types, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+results: $(VENV)/.installed-dev ## experiments/RESULTS.md from experiments/results/*.json
+	$(BIN)/python -m experiments.release.results_page
 
 install: $(VENV)/.installed
 

@@ -131,17 +131,19 @@ def sample_tokens(
             if watch is not None:
                 watch(row, token)
         live = [i for i, token in enumerate(drawn) if token != end]
-        if progress is not None and len(live) < len(rows):
-            progress(len(prompts) - len(live), len(prompts))
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):
+            if progress is not None:
+                progress(len(prompts) - len(live), len(prompts))
             keep = torch.tensor(live, device=device)
             decoder.keep(keep)
             if grammar is not None:
                 grammar.keep(live)
             rows, tokens = [rows[i] for i in live], tokens[keep]
         logits = decoder.step(tokens)
+    if progress is not None:
+        progress(len(prompts), len(prompts))
     return out
 
 

@@ -115,6 +115,9 @@ class Plan:
             self.weights += [mixed, whole_weight(attention.o_proj), up, whole_weight(mlp.down_proj)]
         self.weights += [body.norm.weight, model.lm_head.weight]  # apart: the head is often frozen where the norm is not
         self.learns = torch.is_grad_enabled() and any(weight.requires_grad for weight in self.weights)
+        learning = [layer for layer in range(len(body.layers)) if any(w.requires_grad for w in self.weights[1 + 4 * layer : 5 + 4 * layer])]
+        # the lowest layer through which a gradient has to go: below it nothing learns
+        self.lowest = 0 if self.weights[0].requires_grad else min(learning, default=len(body.layers))
         self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products
         self.eps = torch.tensor([config.rms_norm_eps], dtype=self.exact)
         angles = torch.arange(ids.shape[1], dtype=self.exact)[:, None] * body.rotary_emb.inv_freq.to(self.exact)
@@ -155,7 +158,7 @@ class Reading(torch.autograd.Function):
             kept: list[tuple[Tensor, ...]] = []
             for layer in range(len(cast) // 4):
                 added, needed = _layer(x, added, plan, cast[4 * layer : 4 * layer + 4], len(rows), width)
-                kept += [needed] if plan.learns else []
+                kept.append(needed if plan.learns and layer >= plan.lowest else ())
             target = plan.ids[rows, 1 : width + 1][at]
             places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
             held = torch.zeros(0, dtype=torch.long) if plan.bar_of is None else plan.bar_of[rows, 1 : width + 1][at]
@@ -182,7 +185,7 @@ class Reading(torch.autograd.Function):
             back = torch.zeros(len(at), head.shape[1], dtype=plan.exact)  # (N, E): the gradient by the stream of states
             back[at] = _head_back(given[places].to(plan.exact), plan, ctx.norm, head, target, end, grads)
             narrow = back.to(plan.dtype, copy=True)
-            for layer in reversed(range(len(cast) // 4)):
+            for layer in reversed(range(plan.lowest, len(cast) // 4)):
                 _layer_back(back, narrow, plan, cast[4 * layer : 4 * layer + 4], kept[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
             if grads[0] is not None:
                 grads[0].index_add_(0, plan.ids[rows, :width].reshape(-1), back)

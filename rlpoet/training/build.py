@@ -21,6 +21,7 @@ from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, load_policy
 from rlpoet.training.baselines.build import BASELINES, baseline_of, check_baseline
 from rlpoet.training.budget import MINUTES, MOST_PROMPTS, UPDATES
+from rlpoet.training.common import freeze_lower_layers
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.distributed.pool import Helpers
 from rlpoet.training.gflownet.credit import CREDITS
@@ -75,6 +76,8 @@ def policy_of(config: TrainConfig) -> Policy:
         if adapt is None:
             raise RlpoetError(f"--lora {config.lora}: {type(policy).__name__} takes no adapter; expected a policy that has adapt(lora).")
         adapt(config.lora, seed=config.seed)
+    elif config.freeze_layers:
+        freeze_lower_layers(policy.model, config.freeze_layers)
     return policy
 
 
@@ -99,7 +102,7 @@ def with_rate(config: TrainConfig) -> TrainConfig:
 
 
 def with_budget(config: TrainConfig) -> TrainConfig:
-    """With both budgets as numbers: where neither is given ten minutes or a hundred updates, else 0, no limit, for the one left out."""
+    """With both budgets as numbers: the defaults where neither is given, else 0, no limit, for the one left out."""
     if config.minutes is None and config.max_steps is None:
         return dataclasses.replace(config, minutes=MINUTES, max_steps=UPDATES)
     return dataclasses.replace(config, minutes=config.minutes or 0.0, max_steps=config.max_steps or 0)
@@ -198,6 +201,8 @@ def check(config: TrainConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     if not 0 <= config.lam <= 1:
         raise RlpoetError(f"--lam: {config.lam}; expected a number in [0, 1].")
+    if not 0 <= config.freeze_layers < 1:
+        raise RlpoetError(f"--freeze_layers: {config.freeze_layers}; expected a share of the layers in [0, 1).")
     if not 0 <= config.interpolate < 1:
         raise RlpoetError(f"--interpolate: {config.interpolate}; expected a share of the prior in [0, 1).")
     if config.lora and config.interpolate:

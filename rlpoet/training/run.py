@@ -338,6 +338,9 @@ def resumed(config: TrainConfig) -> TrainConfig:
             raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
     values: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     known = {field.name: field for field in dataclasses.fields(TrainConfig)}
+    values = {"freeze_layers": 0.0, **values}  # runs of before that option trained all layers
+    if values.get("beta_warmup", 0.0) > 1:  # and their warm-up was counted in steps
+        values["beta_warmup"] = TrainConfig.beta_warmup
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
     budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) is not None}
     return TrainConfig(**{**kept, **budget, "resume": str(folder)})

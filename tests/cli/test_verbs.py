@@ -19,6 +19,7 @@ from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
 from rlpoet.cli.verbs.train import COMMAND as TRAIN
 from rlpoet.config import parse
+from rlpoet.reporting.progress import Pulse
 from rlpoet.training.gflownet.trainer import TBTrainer
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,36 @@ def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert Path("runs/fr-tb-s0-2/result.json").exists()  # a second run does not touch the first
 
 
+def test_a_run_says_at_once_what_it_will_do_and_that_it_moves(saved, quiet, monkeypatch, capsys):
+    told = []
+    tell = Pulse.tell
+    monkeypatch.setattr(Pulse, "tell", lambda self, words=None, **numbers: (told.append((words, numbers)), tell(self, words, **numbers))[1])
+    assert main(["train", "--policy", str(saved), *SMALL, "--logging_steps", "100"]) == 0
+    shown = capsys.readouterr().err
+    assert "3 updates of 2 prompts x 2 poems" in shown and "too little for a gain" in shown and "--minutes" in shown
+    assert "GFLOP/s" in shown
+    table = shown[shown.index("  step  reward") :].splitlines()
+    assert table[1].split()[0] == "1"  # a row after the first step, whatever --logging_steps says
+    within = [words for words, _ in told if words and words.startswith("step 1: ")]
+    assert len(within) > 1 and any("poems drawn" in words or "learning" in words for words in within)
+    assert any(words and words.endswith("of 8 poems drawn") for words, _ in told)  # while the prior is measured
+    shares = [numbers["share"] for words, numbers in told if words and words.startswith("step ")]
+    assert shares == sorted(shares) and shares[0] == 0.0 and 0 < shares[1] < 1
+    kept = yaml.safe_load(Path("runs/fr-tb-s0/config.yaml").read_text(encoding="utf-8"))
+    assert kept["precision"] in ("fp32", "bf16") and (kept["minutes"], kept["max_steps"], kept["prompts_per_step"]) == (0.0, 3, 2)
+
+
+@pytest.mark.parametrize("algo", ["tb", "ppo", "rft", "grpo"])
+def test_rate_and_beta_follow_the_progress_of_the_run(saved, quiet, algo):
+    flags = ["--algo", algo, "--learning_rate", "1e-4", "--beta", "10", "--beta_warmup", "0.9"]
+    assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--report_to", "none", *flags]) == 0
+    rows = [json.loads(row) for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    rates = [row["train/learning_rate"] for row in rows]
+    assert rates == pytest.approx([1e-4 * factor for factor in (0.1, 0.7, 0.4)])  # a tenth, and after a tenth of the run a fall to a tenth
+    if algo == "tb":
+        assert [row["gfn/beta"] for row in rows] == pytest.approx([2.5, 2.5 + 7.5 * (1 / 3) / 0.9, 2.5 + 7.5 * (2 / 3) / 0.9])
+
+
 def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
     step = TBTrainer.step
 
@@ -109,6 +140,34 @@ def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, m
     for halted, whole in zip(rewards("halted"), rewards("whole"), strict=True):
         assert halted == pytest.approx(whole, rel=1e-3)
     assert not multiprocessing.active_children()
+
+
+def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
+    def pushed(self: TBTrainer) -> float:
+        with torch.no_grad():
+            for weight in self.learned:
+                weight += 0.1
+        return 0.0
+
+    monkeypatch.setattr(TBTrainer, "_update", pushed)
+    prior = load_file(Path(saved, "model.safetensors"))
+    layers = sorted({name.split(".")[2] for name in prior if name.startswith("model.layers.")})
+    assert len(layers) > 1
+    for share in (0.5, 0.0):
+        flags = ["--freeze_layers", str(share), "--output_dir", f"run{share}"]
+        assert main(["train", "--policy", str(saved), *SMALL, *flags]) == 0
+        after = load_file(Path(f"run{share}", "policy", "model.safetensors"))
+        moved = {name.split(".")[2] for name in prior if name.startswith("model.layers.") and not torch.equal(after[name], prior[name])}
+        assert moved == set(layers[int(share * len(layers)) :])
+
+
+def test_a_run_of_before_goes_on_with_all_its_layers(saved, quiet):
+    assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--freeze_layers", "0"]) == 0
+    path = Path("run", "config.yaml")
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    del values["freeze_layers"]
+    path.write_text(yaml.safe_dump({**values, "beta_warmup": 20}), encoding="utf-8")  # it was a number of steps
+    assert main(["train", "--resume", "run", "--max_steps", "4"]) == 0
 
 
 def test_a_run_does_not_go_on_from_another_prior(quiet, capsys):

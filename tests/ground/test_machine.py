@@ -130,13 +130,13 @@ def test_a_run_too_short_for_a_gain_says_how_long_it_would_take():
 
 def test_a_step_costs_its_drawing_and_its_readings():
     assert Cost(1.0, 0.0).of_step("tb", practice=False) == 1.0
-    assert Cost(0.0, 1.0).of_step("tb", practice=False) == 4.0  # the prior once, the policy once and twice on the way back
-    assert Cost(0.0, 1.0).of_step("tb", practice=True) == 7.0
-    assert Cost(3.0, 1.0, speedup=2.0).of_step("ppo", practice=False) == 4.5
+    assert Cost(0.0, 1.0).of_step("tb", practice=False) == 3.0  # the prior once, the policy forward and back, half of it frozen
+    assert Cost(0.0, 1.0).of_step("tb", practice=True) == 5.5
+    assert Cost(3.0, 1.0, speedup=2.0).of_step("ppo", practice=False) == 4.0
 
 
 def test_the_default_budget_is_whichever_is_over_first():
-    assert (with_budget(TrainConfig()).minutes, with_budget(TrainConfig()).max_steps) == (10.0, 100)
+    assert (with_budget(TrainConfig()).minutes, with_budget(TrainConfig()).max_steps) == (11.5, 100)
     alone = with_budget(TrainConfig(minutes=3.0)), with_budget(TrainConfig(max_steps=7))
     assert [(config.minutes, config.max_steps) for config in alone] == [(3.0, 0), (0.0, 7)]
 

@@ -109,6 +109,24 @@ def test_frozen_parameters_get_no_gradient_and_change_no_other(policy: CausalPol
     assert all(torch.equal(whole[name], grad) for name, grad in part.items())
 
 
+@pytest.mark.parametrize("n_frozen", [1, 2])
+def test_no_gradient_goes_below_the_lowest_layer_that_learns(policy: CausalPolicy, rollout: Rollout, n_frozen: int) -> None:
+    wanted = gradients(policy, policy.log_prob(rollout))
+    embed, layers = policy.model.get_input_embeddings(), policy.model.model.layers
+    frozen = [embed.weight, *(p for layer in layers[:n_frozen] for p in layer.parameters())]
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    try:
+        found = gradients(policy, policy.log_prob(rollout))
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+    assert not any(name.startswith("model.layers.0.") for name in found)
+    for name, grad in found.items():
+        if not name.startswith(("model.embed", "lm_head")):  # the tied head is frozen with the embeddings
+            assert torch.allclose(grad, wanted[name], atol=1e-6), name
+
+
 def test_rows_keep_their_places_whatever_stands_beside_them(policy: CausalPolicy, rollout: Rollout) -> None:
     with torch.no_grad():
         together = policy.log_prob(rollout)

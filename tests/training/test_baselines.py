@@ -326,7 +326,7 @@ def test_settings_that_cannot_be_meant_are_refused(fields, message):
 
 
 def test_every_metric_of_the_baselines_is_defined_in_the_docs():
-    text = Path(__file__).parents[2].joinpath("docs/objectives.md").read_text("utf-8")
+    text = Path(__file__).parents[2].joinpath("docs/metrics.md").read_text("utf-8")
     told: set[str] = set()
     told |= set(trl_trainer("grpo", tiny_policy()).step(0.0)[0]) | set(rft(tiny_policy()).step(0.0)[0])
     told |= set(BestOfN(tiny_policy(), Vowels(), PROMPTS, per_step=3).step(0.0)[0])

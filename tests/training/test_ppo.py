@@ -386,5 +386,5 @@ LOGGED = {
 
 
 def test_every_metric_of_ppo_is_defined_in_the_documentation():
-    text = Path(__file__).parents[2].joinpath("docs/objectives.md").read_text("utf-8")
+    text = Path(__file__).parents[2].joinpath("docs/metrics.md").read_text("utf-8")
     assert [name for name in sorted(LOGGED) if f"`{name}`" not in text] == []

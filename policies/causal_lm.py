@@ -6,11 +6,10 @@ import copy
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from policies.adapters import add_lora, parse_lora
 from policies.barring import held
@@ -28,6 +27,9 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Rollout, Weighed
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
 

@@ -8,10 +8,10 @@ the model itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from policies.answers import Answers, Spelled
 from policies.barring import bar
@@ -19,6 +19,9 @@ from policies.verse_format import BREAK, END, VerseFormat, canonical
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
 Held = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all the same, pieces that would repeat a word

@@ -13,17 +13,19 @@ E width, F inner width, V pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from transformers import PreTrainedModel
 
 from policies import kernels, reader_kernels
 from policies.kernels import array_of as array
 from policies.llama_decoder import can_step, whole_weight
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 AT_ONCE = 1024  # places read together
 HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once

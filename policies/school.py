@@ -17,12 +17,14 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from policies.script import script_of
 from policies.verse_data import Annotated, Piece
 from policies.verse_format import END, LETTERS, NO_KEY, SCHOOL, VerseFormat, canonical
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FAMILIES = 8  # of a lesson, two words each
 

@@ -10,16 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from policies.script import Format, script_of
 from policies.verse_format import BOS, VerseFormat, canonical
 from rlpoet.corpus import Poem
 from rlpoet.ear import ear_digest
 from rlpoet.prosody.annotate import Group, annotate
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100  # label torch's cross-entropy leaves out
 

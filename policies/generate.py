@@ -30,7 +30,7 @@ def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     check(config)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
-    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed)
+    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed, inference_only=True)
     lang = config.lang or policy.lang
     author = config.author
     if author is not None and not policy.script.any_author:

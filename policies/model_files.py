@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from policies.bare_llama import open_bare
 from policies.script import Format, load_format
+from policies.verse_format import VerseFormat
 from rlpoet.errors import RlpoetError, UnknownName
 
 if TYPE_CHECKING:
@@ -104,12 +106,13 @@ def newest(folder: Path) -> Path:
 
 
 def open_files(
-    source: str | Path, *, lang: str | None = None, allow_download: bool = False
+    source: str | Path, *, lang: str | None = None, allow_download: bool = False, inference_only: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
     """Model, tokenizer and format of a policy; an adapter is merged into its base.
 
     Args:
         lang: language a plain model is to write in.
+        inference_only: leave transformers out where the model can do without (``policies.bare_llama``).
 
     Raises:
         UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
@@ -119,7 +122,10 @@ def open_files(
         from policies.adapters import open_adapter
 
         return open_adapter(files.folder, lang=lang)
-    return open_model(files), open_tokenizer(files), load_format(files.folder, lang=lang)
+    verse_format = load_format(files.folder, lang=lang)
+    if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
+        return (*bare, verse_format)
+    return open_model(files), open_tokenizer(files), verse_format
 
 
 def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rlpoet.commands import Command
+from rlpoet.imports import first_import
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class EvaluateConfig:
 
 
 def run(config: EvaluateConfig) -> int:
-    from policies.evaluate import evaluate
+    with first_import("torch"):
+        from policies.evaluate import evaluate
 
     return evaluate(config)
 

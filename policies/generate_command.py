@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.commands import Command
+from rlpoet.imports import first_import
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class GenerateConfig:
 
 
 def run(config: GenerateConfig) -> int:
-    from policies.generate import generate
+    with first_import("torch"):
+        from policies.generate import generate
 
     return generate(config)
 

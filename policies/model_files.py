@@ -17,6 +17,7 @@ from policies.bare_llama import open_bare
 from policies.script import Format, load_format
 from policies.verse_format import VerseFormat
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.imports import first_import
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -134,7 +135,8 @@ def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
     Raises:
         RlpoetError: broken or unfit files.
     """
-    from transformers import AutoModelForCausalLM
+    with first_import("transformers.modeling_utils"):
+        from transformers import AutoModelForCausalLM, PreTrainedModel  # noqa: F401  # the second brings in what takes long
 
     return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
 

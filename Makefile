@@ -3,9 +3,31 @@ PYTHON    ?= python3
 RL_LANG   ?= fr
 ARGS      ?=
 PIP_FLAGS ?=
+TORCH     ?= auto
 VENV      ?= .venv
 BIN       := $(VENV)/bin
 PIP       := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
+
+# On x86-64 Linux the torch of PyPI brings gigabytes of CUDA. TORCH=auto takes the build without it where no NVIDIA GPU is seen, TORCH=cpu
+# always, TORCH=default never. On other systems the torch of PyPI has no CUDA. An index that cannot be reached costs seconds: `timeout` ends
+# the question, since pip would wait for each address of the host in turn.
+TORCH_CPU := --index-url https://download.pytorch.org/whl/cpu
+define TORCH_WITHOUT_CUDA
+case "$(TORCH)" in \
+auto) if [ -e /dev/nvidiactl ] || [ -e /dev/nvidia0 ] || nvidia-smi >/dev/null 2>&1; then exit 0; fi ;; \
+cpu) ;; \
+default) exit 0 ;; \
+*) echo "TORCH=$(TORCH): expected auto, cpu or default" >&2; exit 2 ;; \
+esac; \
+if [ "$$(uname -sm)" != "Linux x86_64" ]; then exit 0; fi; \
+pinned=$$(sed -n 's/^torch==//p' constraints.txt); \
+found=$$($(BIN)/python -c 'import importlib.metadata as m; print(m.version("torch").partition("+")[0])' 2>/dev/null); \
+if [ "$$found" = "$$pinned" ]; then exit 0; fi; \
+echo "torch $$pinned: the build without CUDA (TORCH=default takes the other one)"; \
+timeout 20 $(BIN)/python -m pip index versions torch $(TORCH_CPU) --retries 0 --timeout 15 >/dev/null 2>&1 \
+&& $(PIP) --no-deps --retries 0 --timeout 15 $(TORCH_CPU) torch 2>/dev/null \
+|| echo "torch $$pinned: that build cannot be had from download.pytorch.org; going on with the ordinary package index"
+endef
 
 .PHONY: run test bench lint results install clean
 .DEFAULT_GOAL := run
@@ -38,9 +60,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
+	@$(TORCH_WITHOUT_CUDA)
 	$(PIP) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
+	@$(TORCH_WITHOUT_CUDA)
 	$(PIP) -e '.[dev]'
 	@touch $@ $(VENV)/.installed

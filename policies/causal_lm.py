@@ -6,11 +6,10 @@ import copy
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from policies.decoding.beams import beam_tokens
 from policies.decoding.end_words import lines_ending
@@ -20,6 +19,7 @@ from policies.formats.codec import Format, script_of
 from policies.formats.masks import held
 from policies.formats.meter_errors import slips
 from policies.formats.rhyming_words import drilled
+from policies.llama.bare import BareLlama
 from policies.llama.scorer import can_read, read_drawn
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
@@ -28,6 +28,9 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import Drill, Rollout, Weighed
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
 
@@ -72,18 +75,30 @@ class CausalPolicy:
     # -- files ------------------------------------------------------------------------------------
 
     @classmethod
-    def load(cls, source: str | Path, *, seed: int = 0, device: str = "cpu", lang: str | None = None, allow_download: bool = False) -> Self:
+    def load(
+        cls,
+        source: str | Path,
+        *,
+        seed: int = 0,
+        device: str = "cpu",
+        lang: str | None = None,
+        allow_download: bool = False,
+        inference_only: bool = False,
+    ) -> Self:
         """Open a shipped policy by its language, a folder, an adapter, a GGUF file, or a model of the local Hugging Face cache.
 
         Args:
             lang: language a plain model is to write in; a policy with marks of its own keeps its own.
             allow_download: fetch a hub model that the cache does not hold; nothing is ever fetched without it.
+            inference_only: open in a second instead of several, for a policy that will only be sampled and weighed. Where it can,
+                ``model`` then holds weights alone (``policies.llama.bare``): no forward pass, nothing to save or to adapt.
 
         Raises:
             UnknownName: nothing of that name.
             RlpoetError: the folder holds no policy, or a broken one, or an adapter of another base.
         """
-        model, tokenizer, verse_format = open_files(source, lang=lang, allow_download=allow_download)
+        light = inference_only and device == "cpu"  # elsewhere a model is read by its own forward pass
+        model, tokenizer, verse_format = open_files(source, lang=lang, allow_download=allow_download, inference_only=light)
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
     def adapt(self, lora: str, *, seed: int = 0) -> None:
@@ -93,16 +108,22 @@ class CausalPolicy:
             lora: ``r=16,alpha=32,dropout=0.0``, each of them optional.
 
         Raises:
-            RlpoetError: a value out of range.
+            RlpoetError: a value out of range, or a policy opened with ``inference_only``.
             UnknownName: an option that is none.
         """
         options = parse_lora(lora)
+        self._refuse_bare("adapt")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._adapter = add_lora(self.model, options)  # in place: the model stays the one it was, with other layers
 
     def save(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
-        """Hugging Face layout: safetensors, tokenizer.json, and the format beside them."""
+        """Hugging Face layout: safetensors, tokenizer.json, and the format beside them.
+
+        Raises:
+            RlpoetError: a policy opened with ``inference_only``.
+        """
+        self._refuse_bare("save")
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
@@ -111,6 +132,10 @@ class CausalPolicy:
             model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         self.format.save(path)
+
+    def _refuse_bare(self, wish: str) -> None:
+        if isinstance(self.model, BareLlama):
+            raise RlpoetError(f"{wish}: the policy was opened with inference_only=True; expected a whole model. Load it without.")
 
     def reference(self) -> Self:
         """A frozen copy, with a generator of its own."""

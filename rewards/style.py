@@ -103,10 +103,13 @@ class Style:
 
     def _target(self, prompt: Prompt) -> tuple[StyleModel, dict[int, float]] | None:
         """The voices of the prompt's language and the shares asked of them, none where the average alone is to be left."""
+        wish = self.author or self.blend or prompt.author or ""
+        if not wish and self.away <= 0:
+            return None  # before a model is read for nothing
         model = style_model(prompt.lang, self.model)
         if model is None:
             return None
-        shares = _shares(self.author or self.blend or prompt.author or "", model)
+        shares = _shares(wish, model)
         return (model, shares) if shares or self.away > 0 else None
 
     def _reached(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound], asked: Form) -> float:

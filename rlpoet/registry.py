@@ -6,6 +6,7 @@ Groups: ``rlpoet.rewards`` (classes of rewards), ``rlpoet.policies`` (classes of
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -26,11 +27,28 @@ def load(group: str, name: str) -> Any:
         UnknownName: nobody registered the name.
         RlpoetError: two packages registered it, its module is shadowed by a file of the user's, or it does not import.
     """
-    entries = {entry.value: entry for entry in entry_points(group=group, name=name)}
-    if not entries:
+    found = tuple(entry_points(group=group, name=name))
+    if not found:
         if not names(group):
             raise RlpoetError(f"{group}: nothing is registered; expected {name!r} from an installed rlpoet. Run `pip install -e .`.")
         raise UnknownName(group, name, names(group))
+    return _loaded(group, name, found)
+
+
+def load_all(group: str) -> dict[str, Any]:
+    """Every object of a group by its name, in the order of ``names``. What is installed is read once, not once per name.
+
+    Raises:
+        RlpoetError: see ``load``.
+    """
+    found = entry_points(group=group)
+    return {
+        name: _loaded(group, name, [entry for entry in found if entry.name == name]) for name in sorted({entry.name for entry in found})
+    }
+
+
+def _loaded(group: str, name: str, found: Iterable[EntryPoint]) -> Any:
+    entries = {entry.value: entry for entry in found}
     if len(entries) > 1:
         raise RlpoetError(f"{group}: {name!r} means {' and '.join(sorted(entries))}; expected one. Uninstall one of the packages.")
     (entry,) = entries.values()

@@ -7,10 +7,10 @@ could not end its lines.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList, NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
 from policies.decoding.sampler import Decoding
 
@@ -48,12 +48,7 @@ class Shaping:
     """
 
     def __init__(self, decoding: Decoding, *, marks: Sequence[int], start: int, theme: Theme | None = None) -> None:
-        found: list[LogitsProcessor] = []
-        if decoding.repetition_penalty != 1.0:
-            found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
-        if decoding.no_repeat_ngram:
-            found.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
-        self.processors = LogitsProcessorList(found)
+        self.processors = repetition_controls(decoding)
         self.marks, self.start, self.theme = torch.tensor(list(marks)), start, theme
 
     @property
@@ -65,11 +60,26 @@ class Shaping:
         kept = logits[:, marks].clone()
         for i, row in enumerate(rows if self.processors else []):  # rows differ in length once prompts do
             ids = torch.tensor([row], device=logits.device)
-            logits[i : i + 1] = self.processors(ids, logits[i : i + 1])
+            for control in self.processors:
+                logits[i : i + 1] = control(ids, logits[i : i + 1])
         if self.theme is not None:
             logits = self.theme(rows, logits, [self.start] * len(rows))
         logits[:, marks] = kept
         return logits
+
+
+def repetition_controls(decoding: Decoding) -> list[Any]:
+    """The logits processors of transformers that a decoding asks for, in the order in which they are applied."""
+    if decoding.repetition_penalty == 1.0 and not decoding.no_repeat_ngram:
+        return []  # without the import: it takes longer than writing a poem
+    from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
+
+    found: list[Any] = []
+    if decoding.repetition_penalty != 1.0:
+        found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+    if decoding.no_repeat_ngram:
+        found.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
+    return found
 
 
 def _holds(row: tuple[int, ...], word: tuple[int, ...]) -> bool:

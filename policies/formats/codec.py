@@ -10,9 +10,7 @@ import functools
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from policies.formats.grammar import Grammar
 from policies.formats.identical_rhyme import Spelled
@@ -22,6 +20,9 @@ from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @runtime_checkable

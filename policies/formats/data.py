@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from policies.formats.codec import Format, script_of
 from policies.formats.verse import BOS, VerseFormat
@@ -21,6 +21,9 @@ from rlpoet.corpus import Poem
 from rlpoet.prosody.annotate import Group, annotate
 from rlpoet.prosody.digest import ear_digest
 from rlpoet.text import canonical
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 IGNORED = -100  # label torch's cross-entropy leaves out
 

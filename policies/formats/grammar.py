@@ -9,10 +9,10 @@ the model itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from policies.formats.identical_rhyme import Answers, Spelled
 from policies.formats.masks import bar
@@ -21,6 +21,9 @@ from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
 from rlpoet.text import canonical
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
 Held = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all the same, pieces that would repeat a word

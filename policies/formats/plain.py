@@ -19,8 +19,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from policies.formats.plain_grammar import Pieces, PlainGrammar
 from policies.formats.verse import BOS, END
@@ -29,6 +28,9 @@ from rlpoet.prosody.annotate import Group, relabel
 from rlpoet.prosody.forms import form
 from rlpoet.text import canonical, split_poem
 from rlpoet.types import Prompt
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FILE = "plain_format.json"
 HEADERS = {  # poem, of whom, lengths, scheme

@@ -33,7 +33,7 @@ def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     check(config)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
-    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed)
+    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed, inference_only=True)
     precision = config.precision if config.precision != AUTO or config.n * config.best_of >= MANY else "fp32"
     policy.precision, pace = precision_of(precision, policy.model)
     precision = precision if pace is None else pace.precision

@@ -9,15 +9,17 @@ aligned at their right end: a rotary model sees only distances, so that all rows
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedModel
 
 from policies.llama import sampling_kernels as kernels
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 DEAD_WEIGHT = 0.125  # share of finished rows that is carried along before the caches are copied
 

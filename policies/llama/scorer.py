@@ -13,18 +13,20 @@ E width, F inner width, V pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
-from transformers import PreTrainedModel
 
 from policies.llama import sampling_kernels as kernels
 from policies.llama import scoring_kernels as reader_kernels
 from policies.llama.decoder import can_step, whole_weight
 from policies.llama.sampling_kernels import array_of as array
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 AT_ONCE = 1024  # places read together
 HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once

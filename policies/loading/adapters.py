@@ -15,17 +15,18 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-from transformers.pytorch_utils import Conv1D
 
 from policies.formats.codec import Format
 from policies.loading.files import ADAPTER, ModelFiles, find_model, open_model
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.text import write_atomically
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BASE = "adapter_base.json"
 ALL, ATTENTION, MLP = "all-linear", "attention", "mlp"
@@ -81,6 +82,8 @@ def add_lora(model: PreTrainedModel, options: LoraOptions, *, targets: Sequence[
     Raises:
         UnknownName: a target no layer bears.
     """
+    from transformers.pytorch_utils import Conv1D
+
     layers = {name for name, module in model.named_modules() if _is_linear(module) and module is not model.get_output_embeddings()}
     found: set[str] = set()
     for target in (part.strip() for word in targets for part in word.split(",")):
@@ -218,6 +221,8 @@ def silent() -> Iterator[None]:
 
 
 def _is_linear(module: nn.Module) -> bool:
+    from transformers.pytorch_utils import Conv1D
+
     return isinstance(module, nn.Linear | Conv1D)
 
 

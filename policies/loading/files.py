@@ -9,13 +9,15 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as hf_logging
 
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.imports import first_import
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 LATEST, RUNS = "latest", Path("runs")
@@ -107,6 +109,9 @@ def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
     Raises:
         RlpoetError: broken or unfit files.
     """
+    with first_import("transformers.modeling_utils"):
+        from transformers import AutoModelForCausalLM, PreTrainedModel  # noqa: F401  # the second brings in what takes long
+
     return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
 
 
@@ -116,6 +121,8 @@ def open_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     Raises:
         RlpoetError: broken or missing files.
     """
+    from transformers import AutoTokenizer
+
     return _opened(files, AutoTokenizer, {})
 
 
@@ -131,6 +138,8 @@ def grow(model: PreTrainedModel, n_rows: int, *, like: int) -> None:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """No progress bars for the loading of a few megabytes; as it was afterwards."""
+    from transformers.utils import logging as hf_logging
+
     was_on = hf_logging.is_progress_bar_enabled()
     hf_logging.disable_progress_bar()
     try:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from policies.formats.codec import Format, load_format
+from policies.formats.verse import VerseFormat
+from policies.llama.bare import open_bare
 from policies.loading.adapters import base_of, fingerprint, read_base, silent
 from policies.loading.files import ModelFiles, find_model, grow, open_model, open_tokenizer, quiet
 from rlpoet.errors import RlpoetError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def open_files(
-    source: str | Path, *, lang: str | None = None, allow_download: bool = False
+    source: str | Path, *, lang: str | None = None, allow_download: bool = False, inference_only: bool = False
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
     """Model, tokenizer and format of a policy; an adapter is merged into its base.
 
     Args:
         lang: language a plain model is to write in.
+        inference_only: leave transformers out where the model can do without (``policies.llama.bare``).
 
     Raises:
         UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
@@ -26,7 +31,10 @@ def open_files(
     files = find_model(source, allow_download=allow_download)
     if files.adapter:
         return open_adapter(files.folder, lang=lang)
-    return open_model(files), open_tokenizer(files), load_format(files.folder, lang=lang)
+    verse_format = load_format(files.folder, lang=lang)
+    if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
+        return (*bare, verse_format)
+    return open_model(files), open_tokenizer(files), verse_format
 
 
 def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:

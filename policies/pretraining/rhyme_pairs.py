@@ -17,13 +17,15 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import accumulate
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from policies.formats.codec import script_of
 from policies.formats.data import Annotated, Piece
 from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat
 from rlpoet.text import canonical
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 FAMILIES = 8  # of a lesson, two words each
 

@@ -7,8 +7,6 @@ lengths are even, prose fills its lines. A short line alone above verse is a tit
 from __future__ import annotations
 
 import re
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 
 from rlpoet.corpus.clean import MARGIN, mended
@@ -41,6 +39,9 @@ def fetch(number: str) -> str:
     Raises:
         RlpoetError: no number, no such ebook as plain text, or no network.
     """
+    import urllib.error  # here: scoring a poem imports this module too, and no network
+    import urllib.request
+
     if not number.isdigit():
         raise RlpoetError(f"{PREFIX}{number}: no ebook number; expected one such as {PREFIX}1065, as in the ebook's address.")
     problem = ""

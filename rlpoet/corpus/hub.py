@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 from rlpoet.corpus.tables import Row
 from rlpoet.errors import RlpoetError, UnknownName
@@ -26,6 +25,8 @@ def hub_rows(name: str, *, split: str | None = None, cache_dir: str | Path | Non
         UnknownName: no such split.
         RlpoetError: no such data set, one that needs a login, or no network and no copy.
     """
+    from unittest import mock
+
     import datasets
 
     path, _, config = (name, "", "") if Path(name).exists() else name.partition(":")

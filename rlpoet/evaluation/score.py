@@ -112,7 +112,7 @@ def score_text(
     blocks = _numbered(text)
     if not blocks:
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
-    terms = rewards if rewards is not None else [registry.load("rlpoet.rewards", name)() for name in registry.names("rlpoet.rewards")]
+    terms = rewards if rewards is not None else [reward() for reward in registry.load_all("rlpoet.rewards").values()]
     if form is not None:
         asked = find_form(form, lang)
         return tuple(_score(start, lines, lang, asked, terms) for start, lines in _grouped(blocks, asked))

@@ -268,6 +268,20 @@ sys.exit(f"loaded {heavy}" if heavy else 0)
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_help_of_any_verb_loads_no_torch():
+    code = """
+import sys
+from rlpoet.cli import CORE, GROUP, main
+from rlpoet.registry import names
+for verb in (*CORE, *names(GROUP)):
+    assert main([verb, "--help"]) == 0
+assert main(["--help"]) == 0
+heavy = {"torch", "transformers", "trl", "pandas", "matplotlib", "tensorboard", "numba", "numpy"} & set(sys.modules)
+sys.exit(f"loaded {heavy}" if heavy else 0)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
 def test_a_reader_that_goes_away_is_met_quietly(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"line": "la"}\n' * 20000, encoding="utf-8")
     words = [sys.executable, "-m", "rlpoet", "scan", "--lang", "es", "--jsonl", str(tmp_path / "in.jsonl")]

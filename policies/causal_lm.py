@@ -20,7 +20,7 @@ from policies.formats.masks import held
 from policies.formats.meter_errors import slips
 from policies.formats.rhyming_words import drilled
 from policies.llama.bare import BareLlama
-from policies.llama.scorer import can_read, read_drawn
+from policies.llama.scorer import Trunk, can_read, read_drawn
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
@@ -52,6 +52,7 @@ class CausalPolicy:
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, verse_format: Format, *, seed: int = 0) -> None:
         self.model, self.tokenizer = model, tokenizer
         self.precision, self.may_repeat = torch.float32, False
+        self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
         self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
@@ -142,6 +143,7 @@ class CausalPolicy:
         model = copy.deepcopy(self.model).eval().requires_grad_(False)
         twin = type(self)(model, self.tokenizer, self.format)
         twin.precision = self.precision
+        twin._trunk, twin._leads = self._trunk, True
         return twin
 
     # -- writing ----------------------------------------------------------------------------------
@@ -312,7 +314,10 @@ class CausalPolicy:
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
         bars = None if rollout.bars is None or rollout.bar_of is None else (rollout.bars, rollout.bar_of)
-        return read_drawn(self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, bars=bars)
+        return read_drawn(
+            self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, bars=bars, trunk=self._trunk,
+            keeps=self._leads,
+        )  # fmt: skip
 
     def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
         """Logits of the next token ``(N, V)`` at the places marked, both ``(B, S)``."""

@@ -13,6 +13,7 @@ E width, F inner width, V pieces.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -57,6 +58,45 @@ def _is_plain_lora(module: Any) -> bool:
     return plain and not len(module.lora_embedding_A) and not any(getattr(module, "use_dora", {}).values())
 
 
+@dataclass
+class Trunk:
+    """States of one batch above the lowest layers, left by the model that read it first for another that has the same layers there.
+
+    A policy whose lower layers are frozen shares them with its prior, which reads each batch first: half of the policy's way up is done.
+
+    Attributes:
+        n_layers: how many layers two models share; 0 until the one that learns has been read.
+        ids, drawn: the batch, ``(B, S)``, by identity.
+        dtype: precision of the products.
+        weights: of the embeddings and these layers, as the states were made with.
+        states: of each reading, the stream and what its last layer has still to add; taken out as they are used.
+    """
+
+    n_layers: int = 0
+    ids: Tensor | None = None
+    drawn: Tensor | None = None
+    dtype: torch.dtype | None = None
+    weights: Sequence[Tensor] = ()
+    states: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    def keep(self, plan: Plan) -> None:
+        """Make room for what this model reads now."""
+        self.ids, self.drawn, self.dtype = plan.ids, plan.drawn, plan.dtype
+        self.weights, self.states = plan.weights[: 1 + 4 * self.n_layers], []
+
+    def fits(self, plan: Plan) -> bool:
+        """Whether what is kept is what this model would make of its batch."""
+        own = plan.weights[: 1 + 4 * self.n_layers]
+        return (
+            0 < self.n_layers <= plan.lowest
+            and self.ids is plan.ids
+            and self.drawn is plan.drawn
+            and self.dtype == plan.dtype
+            and bool(self.states)
+            and all(torch.equal(mine, theirs) for mine, theirs in zip(own, self.weights, strict=True))
+        )
+
+
 def read_drawn(
     model: PreTrainedModel,
     ids: Tensor,
@@ -66,6 +106,8 @@ def read_drawn(
     dtype: torch.dtype | None = None,
     entropy: bool = False,
     bars: tuple[Tensor, Tensor] | None = None,
+    trunk: Trunk | None = None,
+    keeps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probabilities of the tokens drawn, row by row, ``(n,)``, nats; gradients flow to the model's parameters.
 
@@ -76,6 +118,7 @@ def read_drawn(
         pad: piece without probability; below 0 for none.
         dtype: precision of the matrix products; None keeps the model's own.
         entropy: whether to tell entropies.
+        trunk: states of the lower layers that another model left of this batch, or, with ``keeps``, room to leave some.
         bars: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
 
     Returns:
@@ -83,6 +126,7 @@ def read_drawn(
         nats; none of them unless asked for.
     """
     plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy, bars)
+    plan.trunk, plan.keeps = trunk, keeps
     told: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
     return told
 
@@ -120,6 +164,8 @@ class Plan:
         learning = [layer for layer in range(len(body.layers)) if any(w.requires_grad for w in self.weights[1 + 4 * layer : 5 + 4 * layer])]
         # the lowest layer through which a gradient has to go: below it nothing learns
         self.lowest = 0 if self.weights[0].requires_grad else min(learning, default=len(body.layers))
+        self.trunk: Trunk | None = None
+        self.keeps = False
         self.exact = torch.promote_types(torch.float32, model.dtype)  # of all but the products
         self.eps = torch.tensor([config.rms_norm_eps], dtype=self.exact)
         angles = torch.arange(ids.shape[1], dtype=self.exact)[:, None] * body.rotary_emb.inv_freq.to(self.exact)
@@ -152,13 +198,27 @@ class Reading(torch.autograd.Function):
         entropies = torch.empty(n if plan.entropy else 0, dtype=plan.exact)
         ctx.plan, ctx.cast, ctx.kept, ctx.places, ctx.shapes = plan, [*cast, head], [], [], [w.shape for w in weights]
         ctx.norm = norm
+        trunk, takes = plan.trunk, False
+        if trunk is not None and plan.keeps:
+            trunk.keep(plan)
+        elif trunk is not None:
+            takes = trunk.fits(plan)
+            n_shared = trunk.n_layers
+            trunk.n_layers = plan.lowest if plan.learns else trunk.n_layers
         for rows, width in plan.readings():
             ids = plan.ids[rows, :width]
             at = plan.drawn[rows, 1 : width + 1]
-            x = F.embedding(ids, embed).to(plan.exact).view(-1, embed.shape[1])  # (N, E)
-            added = torch.zeros(x.shape, dtype=plan.dtype)
-            kept: list[tuple[Tensor, ...]] = []
-            for layer in range(len(cast) // 4):
+            if trunk is not None and takes:
+                x, added = trunk.states.pop(0)
+                first_layer = n_shared
+            else:
+                x = F.embedding(ids, embed).to(plan.exact).view(-1, embed.shape[1])  # (N, E)
+                added = torch.zeros(x.shape, dtype=plan.dtype)
+                first_layer = 0
+            kept: list[tuple[Tensor, ...]] = [()] * first_layer
+            for layer in range(first_layer, len(cast) // 4):
+                if trunk is not None and plan.keeps and layer == trunk.n_layers > 0:
+                    trunk.states.append((x.clone(), added))  # the stream goes on in place
                 added, needed = _layer(x, added, plan, cast[4 * layer : 4 * layer + 4], len(rows), width)
                 kept.append(needed if plan.learns and layer >= plan.lowest else ())
             target = plan.ids[rows, 1 : width + 1][at]

@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from policies.causal_lm import CausalPolicy
+from policies.llama import scorer
 from policies.llama.scorer import can_read
 from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
@@ -125,6 +126,50 @@ def test_no_gradient_goes_below_the_lowest_layer_that_learns(policy: CausalPolic
     for name, grad in found.items():
         if not name.startswith(("model.embed", "lm_head")):  # the tied head is frozen with the embeddings
             assert torch.allclose(grad, wanted[name], atol=1e-6), name
+
+
+def test_what_the_prior_has_read_of_shared_layers_is_not_read_again(rollout: Rollout, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tiny_policy()
+    prior = policy.reference()
+    wanted = gradients(policy, policy.log_prob(rollout))
+    policy.model.get_input_embeddings().weight.requires_grad_(False)
+    for parameter in policy.model.model.layers[0].parameters():
+        parameter.requires_grad_(False)
+    with torch.no_grad():  # the layers above differ from the prior's
+        policy.model.model.layers[1].mlp.down_proj.weight.mul_(1.5)
+    apart = policy.log_prob(rollout)  # alone; from now on the prior leaves what is shared
+    n_read, layer = [], scorer._layer
+    monkeypatch.setattr(scorer, "_layer", lambda *args: (n_read.append(1), layer(*args))[1])
+    with torch.no_grad():
+        prior.log_prob(rollout)
+    n_prior = len(n_read)
+    together = policy.log_prob(rollout)
+    n_layers = len(policy.model.model.layers)
+    assert len(n_read) - n_prior == n_prior * (n_layers - 1) // n_layers
+    assert torch.equal(apart, together)
+    found = gradients(policy, together)
+    assert torch.allclose(torch.cat([g.flatten() for g in gradients(policy, policy.log_prob(rollout)).values()]),
+                          torch.cat([g.flatten() for g in found.values()]), atol=1e-6)  # fmt: skip
+    assert found.keys() < wanted.keys()
+
+
+def test_states_of_other_weights_or_another_batch_are_not_taken(rollout: Rollout) -> None:
+    policy = tiny_policy()
+    prior = policy.reference()
+    for parameter in (policy.model.get_input_embeddings().weight, *policy.model.model.layers[0].parameters()):
+        parameter.requires_grad_(False)
+    policy.log_prob(rollout)
+    with torch.no_grad():
+        prior.log_prob(rollout)
+        policy.model.model.layers[0].mlp.down_proj.weight.mul_(2.0)
+    other = tiny_policy()
+    with torch.no_grad():
+        other.model.model.layers[0].mlp.down_proj.weight.mul_(2.0)
+    assert torch.allclose(policy.log_prob(rollout), other.log_prob(rollout), atol=1e-6)
+    with torch.no_grad():
+        prior.log_prob(rollout)
+    fewer = rollout.rows([2, 3])
+    assert torch.allclose(policy.log_prob(fewer), other.log_prob(fewer), atol=1e-6)
 
 
 def test_rows_keep_their_places_whatever_stands_beside_them(policy: CausalPolicy, rollout: Rollout) -> None:

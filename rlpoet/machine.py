@@ -58,7 +58,7 @@ class Pace:
         """In one line, for a user.
 
         >>> Pace("fp32", 1, {"fp32": 105.2, "bf16": 14.9}).line()
-        'precision fp32: 105 GFLOP/s on 1 thread, where bf16 has 15 (measured)'
+        'precision fp32: 105 GFLOP/s on 1 thread, where bf16 has 15 (measured earlier)'
         """
         other = "bf16" if self.precision == "fp32" else "fp32"
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"

@@ -26,7 +26,7 @@ def test_a_policy_that_has_grown_says_what_it_said(layers: int) -> None:
 def test_what_has_grown_learns() -> None:
     larger = grown(tiny_policy().model, 2)
     ids = torch.randint(10, 300, (3, 20), generator=torch.Generator().manual_seed(0))
-    nats_of(larger, ids, ids).backward()
+    nats_of(larger, ids, ids, dtype=torch.float32).backward()
     silent = [layer for layer in larger.model.layers if not layer.mlp.down_proj.weight.any()]
     assert len(silent) == 2
     for layer in silent:
@@ -44,7 +44,7 @@ def test_what_is_read_by_hand_is_the_cross_entropy_of_the_labels() -> None:
     ids = torch.randint(10, 300, (3, 20), generator=torch.Generator().manual_seed(0))
     labels = ids.clone()
     labels[1, 7:] = IGNORED
-    told = nats_of(model, ids, labels)
+    told = nats_of(model, ids, labels, dtype=torch.float32)
     told.backward()
     gradient = model.model.layers[0].mlp.up_proj.weight.grad.clone()
     model.zero_grad()

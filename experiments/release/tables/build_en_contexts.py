@@ -1,6 +1,6 @@
 """Build ``contexts.tsv``: which phones an English letter stands for between its neighbours, learnt from CMUdict.
 
-    python -m experiments.release.tables.build_en_contexts > rlpoet/phonology/data/en/contexts.tsv
+    python -m experiments.release.tables.build_en_contexts > rlpoet/phonology/en/data/contexts.tsv
     python -m experiments.release.tables.build_en_contexts --held 20 --fold 3 > contexts_without_fold_3.tsv
 
 Letters and phones of each word are aligned by Viterbi training (a letter says nothing, one phone or two). The aligned

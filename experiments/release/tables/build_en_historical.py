@@ -1,6 +1,6 @@
 """Build ``historical_tails.tsv`` and ``historical_vowels.tsv``: what poets rhymed though it sounds apart today.
 
-    python -m experiments.release.tables.build_en_historical ../shared/corpora/en.jsonl.gz rlpoet/phonology/data/en
+    python -m experiments.release.tables.build_en_historical ../shared/corpora/en.jsonl.gz rlpoet/phonology/en/data
 
 Needs little annotation: where nearly all stanzas of a poem rhyme line i with line j, the few whose words do not sound alike were
 meant to; where nearly none do, none was. Scheme and denial are judged without the tables made here. A pair of

@@ -1,6 +1,6 @@
 """Build ``vocabulary.tsv``: the lexicon's words that are common in verse, of which unknown words may be compounded.
 
-    python -m experiments.release.tables.build_en_vocabulary ../shared/corpora/en.jsonl.gz > rlpoet/phonology/data/en/vocabulary.tsv
+    python -m experiments.release.tables.build_en_vocabulary ../shared/corpora/en.jsonl.gz > rlpoet/phonology/en/data/vocabulary.tsv
 
 CMUdict is full of surnames (elor, bagl), which would make bachelor a compound. A word counts once a poem.
 """

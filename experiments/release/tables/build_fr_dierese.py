@@ -4,7 +4,7 @@ Expectation maximisation: the chance of each doubtful nucleus given the line's l
 its more general keys as a prior (strength PRIOR_STRENGTH). Only keys that say something their more general
 key does not are written.
 
-    python experiments/release/tables/build_fr_dierese.py ../shared/gold/meter_fr_dev.jsonl.gz rlpoet/phonology/data/fr/dierese.tsv
+    python experiments/release/tables/build_fr_dierese.py ../shared/gold/meter_fr_dev.jsonl.gz rlpoet/phonology/fr/data/dierese.tsv
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ the chance of the readings that agree with the annotated stresses, less an L2 pe
 ``MOST_RARE`` unusual junctures are left out. Weights that a poem cannot tell (``BY_HAND``) are set, not fitted.
 
     python -m experiments.release.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz                     # folds by author only
-    python -m experiments.release.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz --out rlpoet/phonology/data/es/meter_weights.tsv
+    python -m experiments.release.tables.fit_es_meter ../shared/gold/meter_es_dev.jsonl.gz --out rlpoet/phonology/es/data/meter_weights.tsv
 """
 
 from __future__ import annotations

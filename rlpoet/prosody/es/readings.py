@@ -1,7 +1,7 @@
 """Spanish metre: the readings of a line, their costs, and the one to prefer.
 
 Sinalefa is the default, also across a comma and a mute h; dialefa, diéresis and sinéresis cost
-something, learnt from annotated verse (``phonology/data/es/meter_weights.tsv``: logarithms of odds).
+something, learnt from annotated verse (``phonology/es/data/meter_weights.tsv``: logarithms of odds).
 The count ends one syllable after the last stress (aguda +1, esdrújula -1). Variety: Golden Age to 1900.
 Left out: the poem around the line.
 """

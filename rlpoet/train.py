@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import random
 import subprocess
 import sys
@@ -21,8 +20,8 @@ from rlpoet.alarms import Watch
 from rlpoet.assembly import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_rate
 from rlpoet.best_of_n import BestOfN
 from rlpoet.errors import RlpoetError
-from rlpoet.evaluation import measure
-from rlpoet.exam import PER_PROMPT, examine, keep, weights_digest
+from rlpoet.evaluation import figures_of, measure
+from rlpoet.exam import PER_PROMPT, examine, intervals, keep, read, weights_digest
 from rlpoet.languages import code_of
 from rlpoet.preflight import foretell
 from rlpoet.prompts import mixed_prompts, with_openings
@@ -75,20 +74,19 @@ def train(config: TrainConfig) -> int:
         if config.resume is None:
             tracker.config(config)
             out.print(f"Measuring {config.eval_samples} poems of the prior ...")
-            before = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p)
+            before, drawn = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
-            show(tracker, 0, "before", before.rollout, score)
-            first = before.rollout.texts
-            figures_before = before.figures
+            show(tracker, 0, "before", drawn, score)
         else:
-            kept = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
-            if kept.get("prior") not in (None, weights_digest(prior)):
+            before = read(folder / BEFORE)
+            if before.prior not in (None, weights_digest(prior)):
                 raise RlpoetError(
                     f"--resume {folder}: policy {config.policy or config.lang!r} has other weights than the prior this run began with; "
                     "expected the same ones. Put them back, or start a new run."
                 )
-            figures_before, first = kept["figures"], tuple(kept["texts"])
-        lines = openings([p for p in exam for _ in range(PER_PROMPT)], first)
+            # counted again, so that one ear judges both sides
+            before = dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)})
+        lines = openings([p for p in exam for _ in range(PER_PROMPT)], before.texts)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
@@ -99,8 +97,8 @@ def train(config: TrainConfig) -> int:
             watch.replay(read_jsonl(folder / "metrics.jsonl"))
         else:
             trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
-            scores = score(before.rollout.prompts, before.rollout.texts).total
-            for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+            scores = score(before.prompts, before.texts).total
+            for line in foretell(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
         torch.set_num_threads(max(1, cores // max(1, config.processes)))
@@ -115,13 +113,14 @@ def train(config: TrainConfig) -> int:
         out.print(f"Measuring {config.eval_samples} poems of the trained policy ...")
         best = trainer if isinstance(trainer, BestOfN) else None
         shown = best.shown() if best is not None else None
-        after = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=shown)
+        after, drawn = examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=shown)
         keep(folder / AFTER, after)
-        show(tracker, trainer.n_steps, "after", after.rollout, score)
+        show(tracker, trainer.n_steps, "after", drawn, score)
+        found = intervals(before, after)
         tracker.result({
-            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
-            "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh, "steps": trainer.n_steps,
-            "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
+            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
+            "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh,
+            "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
             **(best.facts() if best is not None else {}),
         })  # fmt: skip
         spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
@@ -129,12 +128,11 @@ def train(config: TrainConfig) -> int:
     report = write_report(folder)
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
-    answer.print(comparison_table(figures_before, after.figures))
+    answer.print(comparison_table(before.figures, after.figures, found))
     both = zip(exam, range(0, 12, 4), strict=False)
     for prompt, row in both:
-        answer.print(
-            SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)])
-        )
+        first, last = ([heard(side.texts[row], prompt.lang, form=prompt.form)] for side in (before, after))
+        answer.print(SideBySide(first, last))
     answer.print(
         f"report       {report}\nTensorBoard  {tensorboard} --logdir {folder.parent}\n"
         f"policy       {folder / POLICY}\nresult       {folder / 'result.json'}",

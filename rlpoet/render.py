@@ -13,7 +13,6 @@ import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from rich import box
 from rich.cells import cell_len
@@ -210,7 +209,7 @@ class SideBySide:
 
 
 def comparison_rows(
-    before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals = MappingProxyType({})
+    before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None
 ) -> list[tuple[str, str, str, str]]:
     """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash.
 
@@ -221,13 +220,13 @@ def comparison_rows(
     rows = []
     for key in keys:
         label, kind = METRICS.get(key, (key, "number"))
-        a, b, bounds = before.get(key), after.get(key), intervals.get(key, {})
+        a, b, bounds = before.get(key), after.get(key), (intervals or {}).get(key, {})
         change = _change(a, b, kind, bounds.get("change")) if a is not None and b is not None and key != "n" else ""
         rows.append((label, _figure(a, kind, bounds.get("before")), _figure(b, kind, bounds.get("after")), change))
     return rows
 
 
-def comparison_table(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals = MappingProxyType({})) -> Table:
+def comparison_table(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> Table:
     """Before and after, for a terminal of 80 columns."""
     note = NOTE if intervals else None
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, caption=note, caption_justify="left")
@@ -239,7 +238,7 @@ def comparison_table(before: Mapping[str, float], after: Mapping[str, float], in
     return table
 
 
-def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals = MappingProxyType({})) -> str:
+def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> str:
     """The same table in HTML."""
     rows = (
         f'<tr><th scope="row">{html.escape(label)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

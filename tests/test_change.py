@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import math
 import re
 from html import unescape
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +15,8 @@ import torch
 from rich.console import Console
 from tiny_policy import tiny_policy
 
-from rlpoet import intervals, render
 from rlpoet import exam as examination
+from rlpoet import intervals, render
 from rlpoet.evaluation import PoemFacts, figures_of
 from rlpoet.exam import Measured, examine, keep, read
 from rlpoet.intervals import Redrawn, Share, bootstrapped, relative_change, share_bounds, share_change, subsampled
@@ -242,6 +242,12 @@ def test_few_poems_crash_nothing(n):
         printed(one.figures, one.figures, found)
 
 
+def test_nothing_drawn_has_no_interval():
+    assert examination.intervals(measured([]), measured([])) == {}
+    mute = dataclasses.replace(measured([PoemFacts(2, 0, 4, 0, ())] * 12), nats=np.zeros(12), tokens=np.zeros(12))
+    assert list(examination.intervals(mute, mute)) == NAMES[:3]
+
+
 def test_each_poem_keeps_its_nats_and_tokens(tmp_path):
     policy = tiny_policy()
     prior, prompts = policy.reference(), [Prompt("fr", "couplet", author) for author in (None, "Paul Verlaine")]
@@ -254,7 +260,9 @@ def test_each_poem_keeps_its_nats_and_tokens(tmp_path):
     assert found.figures["prior_nll_per_token"] == found.nats.sum() / found.tokens.sum()
     keep(tmp_path / "before.json", found, prior="abc")
     again = read(tmp_path / "before.json")
-    assert (again.figures, again.prompts, again.texts, again.facts, again.prior) == (*vars(found).values(),)[:4] + ("abc",)
+    assert (again.figures, again.prompts, again.texts, again.facts, again.prior) == (
+        found.figures, found.prompts, found.texts, found.facts, "abc",
+    )  # fmt: skip
     assert again.nats.tolist() == found.nats.tolist() and again.tokens.tolist() == found.tokens.tolist()
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from rlpoet.analysis.intervals import Share
 from rlpoet.prosody import verse
 from rlpoet.prosody.forms import answers, form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
+
+SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
 
 
 @dataclass(frozen=True)
@@ -53,15 +58,31 @@ def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]
 
     ``distinct_end_words`` is the number of different last words over the number of lines: compare it only between sets of one size.
     """
-    facts = [poem_facts(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
-    words = [word for fact in facts for word in fact.end_words]
-    return {
-        "rhyme_pairs": _share(sum(f.rhymed for f in facts), sum(f.pairs for f in facts)),
-        "lines_in_meter": _share(sum(f.in_meter for f in facts), sum(f.lines for f in facts)),
-        "perfect_stanzas": _share(sum(f.perfect for f in facts), len(facts)),
-        "distinct_end_words": _share(len(set(words)), len(words)),
-        "n": len(facts),
+    return figures_of([poem_facts(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
+
+
+def figures_of(facts: Sequence[PoemFacts]) -> dict[str, float]:
+    """The same of poems that are counted already."""
+    found = shares(facts)
+    asked = {name: found[name].value if name in found else 0.0 for name in SHARES}
+    return {**asked, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
+
+
+def shares(facts: Sequence[PoemFacts]) -> dict[str, Share]:
+    """The figures of ``SHARES``, poem by poem; without those that no poem is asked for, such as pairs where nothing has to rhyme."""
+    counts = {
+        "rhyme_pairs": [(f.rhymed, f.pairs) for f in facts],
+        "lines_in_meter": [(f.in_meter, f.lines) for f in facts],
+        "perfect_stanzas": [(f.perfect, 1) for f in facts],
     }
+    arrays = {name: np.array(rows, dtype=float).reshape(-1, 2) for name, rows in counts.items()}
+    return {name: Share(rows[:, 0], rows[:, 1]) for name, rows in arrays.items() if rows[:, 1].sum() > 0}
+
+
+def distinct_end_words(facts: Sequence[PoemFacts]) -> float:
+    """Different last words over lines."""
+    words = [word for fact in facts for word in fact.end_words]
+    return len(set(words)) / max(len(words), 1)
 
 
 def _share(part: int, whole: int) -> float:

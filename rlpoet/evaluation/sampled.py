@@ -1,4 +1,4 @@
-"""What a policy writes before and after training: fresh poems, their figures, and both kept for another judge."""
+"""What a policy writes before and after training: fresh poems, their figures with intervals, and both kept for another judge."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from rlpoet.evaluation.form import measure
+from rlpoet.analysis.intervals import LEAST, Array, Bounds, Redrawn, Share, bootstrapped, relative_change, share_change, subsampled
+from rlpoet.evaluation.form import PoemFacts, figures_of, poem_facts, shares
 from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
@@ -22,17 +25,30 @@ PER_PROMPT = 4  # poems of a prompt
 
 @dataclass(frozen=True)
 class Measured:
-    """Figures of a set of fresh poems, and the poems; how long it took to draw them and to read them with the prior, seconds a poem."""
+    """A set of fresh poems and their figures. Poems of one prompt stand together, ``PER_PROMPT`` of them.
+
+    Attributes:
+        figures: by the names of ``rlpoet.evaluation.measure``, and ``prior_nll_per_token``.
+        facts: of each poem, as it is counted today.
+        nats, tokens: of each poem under the prior, shape ``(P,)``; None in a file that does not have them.
+        prior: digest of the prior's weights, where the file says it.
+        draw_seconds, read_seconds: what it took to draw a poem, and to read it with the prior; 0 if nobody knows.
+    """
 
     figures: dict[str, float]
-    rollout: Rollout
+    prompts: tuple[Prompt, ...]
+    texts: tuple[str, ...]
+    facts: tuple[PoemFacts, ...]
+    nats: Array | None = None
+    tokens: Array | None = None
+    prior: str | None = None
     draw_seconds: float = 0.0
     read_seconds: float = 0.0
 
 
 def examine(
     policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
-) -> Measured:
+) -> tuple[Measured, Rollout]:
     """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
 
     Args:
@@ -40,7 +56,8 @@ def examine(
         seed: of the run.
         top_p: draw from the likeliest tokens that make up p.
 
-    ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
+    Returns:
+        What they are worth, and the poems. ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
     kept = policy.generator.get_state(), policy.precision, prior.precision, policy.may_repeat
     policy.generator.manual_seed(seed + 1_000_003)
@@ -49,18 +66,19 @@ def examine(
     started = time.perf_counter()
     parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     drawn_at = time.perf_counter()
-    nats = tokens = 0.0
     with torch.no_grad():
-        for part in parts:
-            nats -= prior.log_prob(part).sum().item()
-            tokens += part.n_tokens.sum().item()
+        log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
     read_at = time.perf_counter()
     policy.generator.set_state(kept[0])
     policy.precision, prior.precision, policy.may_repeat = kept[1:]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
-    figures = {**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}
-    return Measured(figures, rollout, (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn)
+    nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()
+    facts = tuple(poem_facts(prompt, text) for prompt, text in zip(rollout.prompts, rollout.texts, strict=True))
+    figures = {**figures_of(facts), "prior_nll_per_token": float(nats.sum() / max(tokens.sum(), 1.0))}
+    draw, read_once = (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn
+    found = Measured(figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once)
+    return found, rollout
 
 
 def warm_up(policy: Policy, prior: Policy, exam: Sequence[Prompt]) -> None:
@@ -69,6 +87,22 @@ def warm_up(policy: Policy, prior: Policy, exam: Sequence[Prompt]) -> None:
     with torch.no_grad():
         prior.log_prob(policy.sample(exam[:1], 1))
     policy.generator.set_state(state)
+
+
+def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]:
+    """Intervals of 95 % by figure: ``before``, ``after`` and ``change``, each ``(low, high)``. What cannot be told is absent.
+
+    The change of a share is a difference; that of ``prior_nll_per_token`` and ``distinct_end_words`` is relative, after / before - 1.
+    """
+    if before.prompts != after.prompts:
+        return {}  # not the same prompts: nothing is paired
+    group = np.arange(len(after.prompts)) // PER_PROMPT
+    first, last = shares(before.facts), shares(after.facts)
+    found = {name: share_change(share, last[name], group) for name, share in first.items()}
+    found["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
+    found["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
+    told = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in found.items()}
+    return {name: sides for name, sides in told.items() if sides}
 
 
 def weights_digest(policy: Policy) -> str:
@@ -80,7 +114,43 @@ def weights_digest(policy: Policy) -> str:
 
 
 def keep(path: Path, measured: Measured, *, prior: str | None = None) -> None:
-    """All poems of an examination with their figures, for another judge, and the digest of the prior that a run begins with."""
-    prompts = [dataclasses.asdict(prompt) for prompt in measured.rollout.prompts]
-    item = {"figures": measured.figures, "prompts": prompts, "texts": measured.rollout.texts, **({"prior": prior} if prior else {})}
+    """All poems of an examination with their figures, for another judge, and the digest of the prior that a run begins with.
+
+    ``nats`` and ``tokens`` are poem by poem, as the texts are.
+    """
+    item = {
+        "figures": measured.figures, "prompts": [dataclasses.asdict(prompt) for prompt in measured.prompts], "texts": measured.texts,
+        **{name: row.tolist() for name in ("nats", "tokens") if (row := getattr(measured, name)) is not None},
+        **({"prior": prior} if prior else {}),
+    }  # fmt: skip
     write_atomically(path, json.dumps(item, ensure_ascii=False))
+
+
+def read(path: Path) -> Measured:
+    """What ``keep`` wrote, its poems counted again. The figures are those of the day they were measured."""
+    item = json.loads(path.read_text(encoding="utf-8"))
+    prompts = tuple(Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in item["prompts"])
+    facts = tuple(poem_facts(prompt, text) for prompt, text in zip(prompts, item["texts"], strict=True))
+    nats, tokens = (np.array(item[name], dtype=float) if name in item else None for name in ("nats", "tokens"))
+    return Measured(item["figures"], prompts, tuple(item["texts"]), facts, nats, tokens, item.get("prior"))
+
+
+def _nats(measured: Measured, group: NDArray[np.int64]) -> Redrawn | None:
+    if measured.nats is None or measured.tokens is None or not measured.tokens.sum():
+        return None
+    return bootstrapped(Share(measured.nats, measured.tokens).grouped(group))
+
+
+def _distinct(facts: Sequence[PoemFacts], group: NDArray[np.int64]) -> Redrawn | None:
+    n = len(set(group.tolist()))
+    if n < LEAST:
+        return None
+    words = [word for fact in facts for word in fact.end_words]
+    _, number = np.unique(np.array(words, dtype=str), return_inverse=True)
+    prompt = np.repeat(group, [len(fact.end_words) for fact in facts])
+
+    def share(kept: NDArray[np.bool_]) -> float:
+        own = number[kept[prompt]]
+        return np.count_nonzero(np.bincount(own)) / max(len(own), 1)
+
+    return subsampled(share, n)

@@ -54,10 +54,12 @@ METRICS = {  # key of result.json -> (label, format)
     "rhyme_pairs": ("pairs that rhyme", "share"),
     "lines_in_meter": ("lines in meter", "share"),
     "perfect_stanzas": ("perfect stanzas", "share"),
-    "prior_nll_per_token": ("prior nats per token", "number"),
-    "distinct_end_words": ("distinct line-ending words", "number"),
+    "prior_nll_per_token": ("prior nats/token", "number"),
+    "distinct_end_words": ("distinct end words", "number"),
     "n": ("fresh samples", "number"),
 }
+Intervals = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> before, after or change -> low, high: result.json's "intervals"
+NOTE = "95 % intervals. Shares change in points, other figures in per cent."
 
 PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
 
@@ -200,40 +202,45 @@ class SideBySide:
         yield grid
 
 
-def comparison_rows(before: Mapping[str, float], after: Mapping[str, float]) -> list[tuple[str, str, str, str]]:
-    """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash."""
+def comparison_rows(
+    before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None
+) -> list[tuple[str, str, str, str]]:
+    """``(label, before, after, change)`` of a result's two blocks, known metrics first; what was not measured is a dash.
+
+    A figure stands with the farther end of its interval, a change with both ends. A change whose interval holds 0 was not seen.
+    """
     keys = [*(key for key in METRICS if key in before or key in after)]
     keys += [key for key in dict.fromkeys([*before, *after]) if key not in METRICS]
     rows = []
     for key in keys:
         label, kind = METRICS.get(key, (key, "number"))
-        a, b = before.get(key), after.get(key)
-        change = ""
-        if a is not None and b is not None and key != "n":
-            change = f"{100 * (b - a):+.1f} points" if kind == "share" else (f"{100 * (b / a - 1):+.1f} %" if a else "")
-        rows.append((label, _figure(a, kind), _figure(b, kind), change))
+        a, b, bounds = before.get(key), after.get(key), (intervals or {}).get(key, {})
+        change = _change(a, b, kind, bounds.get("change")) if a is not None and b is not None and key != "n" else ""
+        rows.append((label, _figure(a, kind, bounds.get("before")), _figure(b, kind, bounds.get("after")), change))
     return rows
 
 
-def comparison_table(before: Mapping[str, float], after: Mapping[str, float]) -> Table:
-    """Before and after, for a terminal."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def comparison_table(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> Table:
+    """Before and after, for a terminal of 80 columns."""
+    note = NOTE if intervals else None
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, caption=note, caption_justify="left")
     table.add_column("")
     for head in ("before", "after", "change"):
-        table.add_column(head, justify="right")
-    for row in comparison_rows(before, after):
+        table.add_column(head, justify="right" if head != "change" else "left")
+    for row in comparison_rows(before, after, intervals):
         table.add_row(*row)
     return table
 
 
-def comparison_html(before: Mapping[str, float], after: Mapping[str, float]) -> str:
+def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> str:
     """The same table in HTML."""
     rows = (
         f'<tr><th scope="row">{html.escape(label)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-        for label, *cells in comparison_rows(before, after)
+        for label, *cells in comparison_rows(before, after, intervals)
     )
     head = "<thead><tr><th></th><th>before</th><th>after</th><th>change</th></tr></thead>"
-    return f'<table class="figures">{head}<tbody>{"".join(rows)}</tbody></table>'
+    note = f"<p>{html.escape(NOTE)}</p>" if intervals else ""
+    return f'<table class="figures">{head}<tbody>{"".join(rows)}</tbody></table>{note}'
 
 
 def visible(text: str) -> str:
@@ -381,12 +388,31 @@ def _breaks(poem: ScoredPoem) -> set[int]:
     return {sum(map(len, blocks[:i])) for i in range(1, len(blocks))}
 
 
-def _figure(value: float | None, kind: str) -> str:
+def _figure(value: float | None, kind: str, bounds: Sequence[float] | None = None) -> str:
     if value is None:
         return "-"
+    reach = None if bounds is None else max(value - bounds[0], bounds[1] - value)
     if kind == "share":
-        return f"{100 * value:.1f} %"
-    return str(value) if isinstance(value, int) else f"{value:.3f}"
+        return f"{100 * value:.1f} %" + ("" if reach is None else f" ± {100 * reach:.{1 if reach < 0.0995 else 0}f}")
+    return str(value) if isinstance(value, int) else f"{value:.3f}" + ("" if reach is None else f" ± {reach:.3f}")
+
+
+def _change(before: float, after: float, kind: str, bounds: Sequence[float] | None = None) -> str:
+    """What became of a figure: in points for a share, in per cent for others, whose change is relative."""
+    if kind != "share" and not before:
+        return ""
+    gap, unit = (after - before, "points") if kind == "share" else (after / before - 1, "%")
+    told = f"{_hundredths(gap, signed=True)} {unit}"
+    if bounds is None:
+        return told
+    low, high = (_hundredths(bound) for bound in bounds)
+    return f"{'no change seen' if bounds[0] <= 0 <= bounds[1] else told} ({low} to {high})"
+
+
+def _hundredths(value: float, *, signed: bool = False) -> str:
+    """In per cent, without its sign: of three figures, so that the widest change stays within 30 columns."""
+    shown = 100 * value
+    return f"{shown:{'+' if signed else ''}z.{1 if abs(shown) < 99.95 else 0}f}"
 
 
 def _escape(text: str, special: Iterable[str] = "\\`*_[]<>|#") -> str:

@@ -138,7 +138,7 @@ def _figures(result: Mapping[str, Any]) -> str:
     if not before and not after:
         return ""
     known = [{key: value for key, value in block.items() if key in METRICS or isinstance(value, int | float)} for block in (before, after)]
-    return f'<h2>Before and after</h2>\n<div class="scroll">{comparison_html(known[0], known[1])}</div>'
+    return f'<h2>Before and after</h2>\n<div class="scroll">{comparison_html(known[0], known[1], result.get("intervals", {}))}</div>'
 
 
 def _rewards(metrics: Sequence[Mapping[str, Any]], config: Mapping[str, Any]) -> str:

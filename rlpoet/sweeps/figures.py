@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rlpoet.analysis.intervals import Share
-from rlpoet.evaluation.form import PoemFacts, poem_facts
+from rlpoet.evaluation.form import SHARES, PoemFacts, distinct_end_words, shares
+from rlpoet.evaluation.sampled import Measured, read
 from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import Cell
@@ -54,7 +53,6 @@ FIGURES = {
     "minutes": Figure("minutes", "number"),
     "cpu_minutes": Figure("CPU minutes, measuring too", "number"),
 }
-SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
 
 
 @dataclass(frozen=True)
@@ -104,14 +102,11 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
     """
     folder = cell.folder
     result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    first, last = (json.loads((folder / f"{side}.json").read_text(encoding="utf-8")) for side in ("before", "after"))
+    first, last = (read(folder / f"{side}.json") for side in ("before", "after"))
     rows = read_jsonl(folder / "metrics.jsonl")
-    judged = {"before": _judged(first), "after": _judged(last)}
-    before, figures = (
-        {**_shares([poem.facts for poem in judged[side]]), "distinct_end_words": _distinct(judged[side])} for side in ("before", "after")
-    )
-    nats = [block["figures"].get("prior_nll_per_token") for block in (first, last)]
-    if None not in nats and nats[0] > 0:
+    before, figures = _counted(first), _counted(last)
+    nats = [side.figures.get("prior_nll_per_token") for side in (first, last)]
+    if nats[0] is not None and nats[1] is not None and nats[0] > 0:
         figures["prior_nll_change"], before["prior_nll_change"] = nats[1] / nats[0] - 1, 0.0
     curves = {name: curve for name in (PAIRS, REWARD, KL) if (curve := _curve(rows, name, result))}
     for name, key in (("kl", KL), ("reward", REWARD)):
@@ -123,13 +118,14 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
     figures["fresh_samples"] = result.get("fresh_samples", 0)
     if "seconds" in result:
         figures["minutes"] = result["seconds"] / 60
+    poems = [Judged(*one) for one in zip(last.prompts, last.texts, last.facts, strict=True)]
     started, cores = attempts(cell), None
     if started:
         cpu, wall = (sum(one[key] for one in started) for key in ("cpu_seconds", "seconds"))
         figures["cpu_minutes"], cores = cpu / 60, cpu / max(wall, 0.1)
     return Trained(
-        cell, figures, before, curves, judged["after"], str(result.get("commit", "")), started[-1]["command"] if started else "",
-        _notes(result, figures, n_starts=len(started)), str(first.get("prior", "")), cores,
+        cell, figures, before, curves, poems, str(result.get("commit", "")), started[-1]["command"] if started else "",
+        _notes(result, figures, n_starts=len(started)), first.prior or "", cores,
     )  # fmt: skip
 
 
@@ -149,24 +145,8 @@ def samples_to_reach(curve: Curve, level: float) -> float | None:
     return None
 
 
-def _judged(block: Mapping[str, Any]) -> list[Judged]:
-    prompts = [Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in block["prompts"]]
-    return [Judged(prompt, text, poem_facts(prompt, text)) for prompt, text in zip(prompts, block["texts"], strict=True)]
-
-
-def _shares(facts: Sequence[PoemFacts]) -> dict[str, float | Share]:
-    counts = {
-        "rhyme_pairs": [(f.rhymed, f.pairs) for f in facts],
-        "lines_in_meter": [(f.in_meter, f.lines) for f in facts],
-        "perfect_stanzas": [(f.perfect, 1) for f in facts],
-    }
-    arrays = {name: np.array(rows, dtype=float).reshape(-1, 2) for name, rows in counts.items()}
-    return {name: Share(rows[:, 0], rows[:, 1]) for name, rows in arrays.items() if rows[:, 1].sum() > 0}
-
-
-def _distinct(poems: Sequence[Judged]) -> float:
-    words = [word for poem in poems for word in poem.facts.end_words]
-    return len(set(words)) / max(len(words), 1)
+def _counted(measured: Measured) -> dict[str, float | Share]:
+    return {**shares(measured.facts), "distinct_end_words": distinct_end_words(measured.facts)}
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, result: Mapping[str, Any]) -> Curve:

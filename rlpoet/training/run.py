@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import json
 import random
 import subprocess
 import sys
@@ -20,8 +19,8 @@ from rich.console import Console
 from rlpoet import __version__
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.diversity import batch_variety
-from rlpoet.evaluation.form import measure
-from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, keep, warm_up, weights_digest
+from rlpoet.evaluation.form import figures_of, measure
+from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, intervals, keep, read, warm_up, weights_digest
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, Pace, free_threads, pace_of
 from rlpoet.prosody.forms import form
@@ -105,25 +104,24 @@ def run(config: TrainConfig) -> int:
         resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
     with helpers_of(config, cores, out) as helpers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
-            before = measured(config, policy, prior, exam, out, whose="the prior")
+            before, drawn = measured(config, policy, prior, exam, out, whose="the prior")
             planned = plan_of(config, before, pace)
             config, step_seconds = dataclasses.replace(config, prompts_per_step=planned.prompts), planned.step_seconds
             for line in planned.lines(config.group_size):
                 out.print(line, highlight=False)
             tracker.config(config)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
-            show(tracker, 0, "before", before.rollout, score)
-            first = before.rollout.texts
-            figures_before = before.figures
+            show(tracker, 0, "before", drawn, score)
         else:
-            kept = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
-            if kept.get("prior") not in (None, weights_digest(prior)):
+            before = read(folder / BEFORE)
+            if before.prior not in (None, weights_digest(prior)):
                 raise RlpoetError(
                     f"--resume {folder}: policy {config.policy or config.lang!r} has other weights than the prior this run began with; "
                     "expected the same ones. Put them back, or start a new run."
                 )
-            figures_before, first = kept["figures"], tuple(kept["texts"])
-        lines = openings([p for p in exam for _ in range(PER_PROMPT)], first)
+            # counted again, so that one ear judges both sides
+            before = dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)})
+        lines = openings([p for p in exam for _ in range(PER_PROMPT)], before.texts)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
@@ -134,8 +132,8 @@ def run(config: TrainConfig) -> int:
             watch.replay(read_jsonl(folder / "metrics.jsonl"))
         else:
             trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
-            scores = score(before.rollout.prompts, before.rollout.texts).total
-            for line in foretell(folder, before.rollout.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+            scores = score(before.prompts, before.texts).total
+            for line in foretell(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
@@ -149,13 +147,14 @@ def run(config: TrainConfig) -> int:
         policy.save(str(folder / POLICY))
         best = trainer if isinstance(trainer, BestOfN) else None
         shown = best.shown() if best is not None else None
-        after = measured(config, policy, prior, exam, out, whose="the trained policy", drawn=shown)
+        after, drawn = measured(config, policy, prior, exam, out, whose="the trained policy", drawn=shown)
         keep(folder / AFTER, after)
-        show(tracker, trainer.n_steps, "after", after.rollout, score)
+        show(tracker, trainer.n_steps, "after", drawn, score)
+        found = intervals(before, after)
         tracker.result({
-            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": figures_before, "after": after.figures,
-            "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh, "steps": trainer.n_steps,
-            "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
+            "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
+            "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh,
+            "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
             **(best.facts() if best is not None else {}),
         })  # fmt: skip
         spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
@@ -163,12 +162,11 @@ def run(config: TrainConfig) -> int:
     report = write_report(folder)
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
-    answer.print(comparison_table(figures_before, after.figures))
+    answer.print(comparison_table(before.figures, after.figures, found))
     both = zip(exam, range(0, 12, 4), strict=False)
     for prompt, row in both:
-        answer.print(
-            SideBySide([heard(first[row], prompt.lang, form=prompt.form)], [heard(after.rollout.texts[row], prompt.lang, form=prompt.form)])
-        )
+        first, last = ([heard(side.texts[row], prompt.lang, form=prompt.form)] for side in (before, after))
+        answer.print(SideBySide(first, last))
     answer.print(
         f"report       {report}\nTensorBoard  {tensorboard} --logdir {folder.parent}\n"
         f"policy       {folder / POLICY}\nresult       {folder / 'result.json'}",
@@ -179,7 +177,7 @@ def run(config: TrainConfig) -> int:
 
 def measured(
     config: TrainConfig, policy: Policy, prior: Policy, exam: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
-) -> Measured:
+) -> tuple[Measured, Rollout]:
     """Examine a policy, and say how far that is."""
     out.print(f"Measuring {config.eval_samples} poems of {whose} ...")
     warm_up(policy, prior, exam)

@@ -19,7 +19,10 @@ from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
 from rlpoet.cli.verbs.train import COMMAND as TRAIN
 from rlpoet.config import parse
+from rlpoet.evaluation.sampled import intervals, read
+from rlpoet.reporting.poems import NOTE
 from rlpoet.reporting.progress import Pulse
+from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.gflownet.trainer import TBTrainer
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +67,9 @@ def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert set(result["before"]) == set(result["after"]) == FIGURES
     assert result["before"]["n"] == 8 and result["fresh_samples"] == 12 and result["seed"] == 0 and result["commit"]
+    assert result["intervals"] == {}  # of two prompts
     shown = capsys.readouterr().out
-    assert "report.html" in shown and "pairs that rhyme" in shown
+    assert "report.html" in shown and "pairs that rhyme" in shown and "no change seen" not in shown
     assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1"]) == 0
     assert main(["train", "--policy", str(saved), *SMALL]) == 0
     assert Path("runs/fr-tb-s0-2/result.json").exists()  # a second run does not touch the first
@@ -117,6 +121,54 @@ def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
     result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
     assert result["steps"] == 3 and result["interrupted"] is False
     assert [json.loads(row)["step"] for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("algo", ["tb", "best-of-n"])
+def test_a_run_says_how_sure_its_table_is_also_after_a_stop(algo, saved, quiet, monkeypatch, capsys):
+    trainer = {"tb": TBTrainer, "best-of-n": BestOfN}[algo]
+    step = trainer.step
+
+    def stopped(self, progress):
+        if self.n_steps == 1:
+            raise KeyboardInterrupt
+        return step(self, progress)
+
+    def told():
+        result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
+        assert set(result["before"]) == set(result["after"]) == FIGURES  # as plain as ever
+        return result["intervals"]
+
+    monkeypatch.setattr(trainer, "step", stopped)
+    assert main(["train", "--policy", str(saved), "--algo", algo, "--output_dir", "run", *SMALL, "--eval_samples", "14"]) == 130
+    assert set(told()["prior_nll_per_token"]) == set(told()["rhyme_pairs"]) == {"before", "after", "change"}
+    shown = capsys.readouterr().out
+    assert "no change seen (" in shown and NOTE in shown and "no change seen (" in Path("run/report.html").read_text(encoding="utf-8")
+    old = json.loads(Path("run/before.json").read_text(encoding="utf-8"))
+    del old["nats"], old["tokens"]  # a run begun before they were kept goes on all the same
+    Path("run/before.json").write_text(json.dumps(old), encoding="utf-8")
+    monkeypatch.setattr(trainer, "step", step)
+    assert main(["train", "--resume", "run"]) == 0
+    assert set(told()["prior_nll_per_token"]) == {"after"} and set(told()["rhyme_pairs"]) == {"before", "after", "change"}
+    again = intervals(read(Path("run/before.json")), read(Path("run/after.json")))  # drawn alike every time, from the files alone
+    assert told() == {name: {side: list(bounds) for side, bounds in sides.items()} for name, sides in again.items()}
+
+
+def test_one_poem_is_measured_without_intervals(saved, quiet, capsys):
+    assert main(["train", "--policy", str(saved), "--output_dir", "run", *SMALL, "--eval_samples", "1"]) == 0
+    result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
+    assert result["intervals"] == {} and result["after"]["n"] == 1
+
+
+def test_a_run_goes_on_with_poems_judged_by_one_ear(saved, quiet):
+    flags = ["train", "--policy", str(saved), "--output_dir", "run", *SMALL]
+    assert main([*flags, "--max_steps", "1"]) == 0
+    kept = json.loads(Path("run/before.json").read_text(encoding="utf-8"))
+    measured = dict(kept["figures"])
+    kept["figures"] |= {"lines_in_meter": 0.875, "prior_nll_per_token": 7.0}  # of another day
+    Path("run/before.json").write_text(json.dumps(kept), encoding="utf-8")
+    assert main(["train", "--resume", "run", "--max_steps", "2"]) == 0
+    before = json.loads(Path("run/result.json").read_text(encoding="utf-8"))["before"]
+    assert before == measured | {"prior_nll_per_token": 7.0}  # what cannot be counted again stands
 
 
 def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, monkeypatch):

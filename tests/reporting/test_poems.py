@@ -107,7 +107,7 @@ def test_comparison_tells_points_for_shares_and_percent_for_numbers():
     before, after = {"rhyme_pairs": 0.04, "prior_nll_per_token": 2.0, "n": 256}, {"rhyme_pairs": 0.8, "prior_nll_per_token": 2.2}
     assert render.comparison_rows(before, after) == [
         ("pairs that rhyme", "4.0 %", "80.0 %", "+76.0 points"),
-        ("prior nats per token", "2.000", "2.200", "+10.0 %"),
+        ("prior nats/token", "2.000", "2.200", "+10.0 %"),
         ("fresh samples", "256", "-", ""),
     ]
 

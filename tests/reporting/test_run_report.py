@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.charts import line_chart
+from rlpoet.reporting.poems import comparison_rows
 from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker
 
@@ -58,6 +60,22 @@ def test_the_page_has_figures_poems_curves_and_settings(run):
     assert page.count('<div class="poem">') == 3 and "in the manner of Hugo &amp; fils" in page
     assert page.count("<svg") == 8 and "2 more curves" in page and "gfn/loss (log scale)" in page
     assert "&quot;rhyme&quot;: 1.0" in page
+
+
+def test_the_page_says_how_sure_its_figures_are(run):
+    path = run / "result.json"
+    result = json.loads(path.read_text(encoding="utf-8"))
+    result["before"]["lines_in_meter"], result["after"]["lines_in_meter"] = 0.9, 0.905
+    result["intervals"] = {
+        "rhyme_pairs": {"before": [0.02, 0.07], "after": [0.77, 0.85], "change": [0.72, 0.82]},
+        "lines_in_meter": {"before": [0.87, 0.92], "after": [0.88, 0.93], "change": [-0.008, 0.019]},
+    }
+    path.write_text(json.dumps(result), encoding="utf-8")
+    page = write_report(run).read_text(encoding="utf-8")
+    rows = comparison_rows(result["before"], result["after"], result["intervals"])
+    assert rows[0][3] == "+77.2 points (72.0 to 82.0)" and rows[1][3] == "no change seen (-0.8 to 1.9)"
+    for _, *cells in rows:
+        assert "".join(f"<td>{cell}</td>" for cell in cells) in page
 
 
 def test_every_reward_has_a_row_with_its_weight_and_its_first_and_last_steps(run):

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 import torch
-from policies.authors import fuse
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import SHIPPED, CausalPolicy
+from policies.generation.fused_authors import fuse
 from policies.llama.bare import BareLlama, open_bare
 from rlpoet.errors import RlpoetError
 from rlpoet.types import Prompt
@@ -94,7 +94,7 @@ def test_broken_weights_are_told_of_as_ever(folder):
 def test_writing_a_poem_imports_no_library_it_does_not_need():
     code = f"""
 import sys
-from rlpoet.cli import main
+from rlpoet.cli.main import main
 assert main(["generate", "--lang", "fr", "--form", "couplet", "--seed", "1"]) == 0
 print([name for name in {UNNEEDED!r} if name in sys.modules])
 """

@@ -29,7 +29,7 @@ timeout 20 $(BIN)/python -m pip index versions torch $(TORCH_CPU) --retries 0 --
 || echo "torch $$pinned: that build cannot be had from download.pytorch.org; going on with the ordinary package index"
 endef
 
-.PHONY: run test bench lint results install clean
+.PHONY: run test bench lint results docs install clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed ## train the shipped policy of RL_LANG (fr, es, en); more flags in ARGS="--seed 1"
@@ -49,6 +49,11 @@ lint: $(VENV)/.installed-dev ## style, types, and who may import whom
 results: $(VENV)/.installed-dev ## experiments/RESULTS.md from experiments/results/*.json
 	$(BIN)/python -m experiments.release.results_page
 
+docs: $(VENV)/.installed-docs ## the generated pages, then the site in build/site; a broken link fails
+	$(BIN)/python -m experiments.release.cli_page
+	$(BIN)/python -m experiments.release.forms_page
+	$(BIN)/python -m mkdocs build --strict
+
 install: $(VENV)/.installed
 
 clean: ## what can be made again; runs/ stays
@@ -67,4 +72,9 @@ $(VENV)/.installed: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
 	@$(TORCH_WITHOUT_CUDA)
 	$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml setup.py constraints.txt | $(VENV)/bin/python
+	@$(TORCH_WITHOUT_CUDA)
+	$(PIP) -e '.[docs]'
 	@touch $@ $(VENV)/.installed

@@ -3,7 +3,7 @@
 Every rule compares the mean of the last ``WINDOW`` steps with the mean of the first ``START``, which the prior nearly wrote. It
 speaks when a limit is passed *and* the difference is ``SURE`` standard errors of the two means, so that small batches do not cry
 wolf. Each alarm is told once a run. The limits were set on recorded runs, healthy ones and runs known to be broken;
-docs/objectives.md lists them.
+docs/training.md lists them.
 """
 
 from __future__ import annotations

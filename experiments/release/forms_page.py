@@ -1,0 +1,69 @@
+"""Write ``docs/forms.md`` from ``rlpoet/prosody/data/forms.tsv``.
+
+    python -m experiments.release.forms_page            # or: make docs
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from pathlib import Path
+
+from rlpoet.languages import FORMS, find
+from rlpoet.prosody.forms import load
+from rlpoet.types import Form
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "forms.md"
+HEAD = """# Forms
+
+This page is written by `make docs` from `rlpoet/prosody/data/forms.tsv`: change that table, never this page.
+
+A form says how many lines a poem has, which of them rhyme, and how long they are. Wherever a form is named, any of its names will do:
+`rlpoet generate --lang es --form redondilla`.
+
+- **Scheme**: one letter per line. Lines with the same letter rhyme; `x` is a line without rhyme; a space is an empty line.
+- **Syllables**: metrical syllables as each tradition counts them. French leaves out the final mute e. Spanish adds one after a final
+  stress and takes one from a line that ends in an esdrújula. English lines may have one syllable more, the feminine ending.
+- **Rhyme**: *consonant* asks for full rhymes. *Assonant* also accepts the same stressed vowels. *Historical* also accepts pairs that poets
+  of that century rhymed, such as *love* and *prove*.
+
+[Extending](extending.md#a-form) says how to add one.
+"""
+
+
+def lengths(form: Form) -> str:
+    """Syllables of the lines of a form: once if all lines are alike, else line by line.
+
+    >>> from rlpoet.prosody.forms import form
+    >>> lengths(form("couplet", "en")), lengths(form("lira", "es"))
+    ('10 or 11', '7, 11, 7, 7, 11')
+    """
+    said = [" or ".join(map(str, choices)) for choices in form.meters]
+    return said[0] if len(set(said)) == 1 else ", ".join(said)
+
+
+def row(form: Form, names: list[str]) -> str:
+    """One form as a row of its table."""
+    others = ", ".join(f"`{name}`" for name in names if name != form.name)
+    return f"| `{form.name}` | {others} | `{form.scheme}` | {lengths(form)} | {form.rhyme} | {form.description} |"
+
+
+def page() -> str:
+    """The page as Markdown."""
+    parts = [HEAD]
+    for lang, named in load(FORMS).items():
+        parts += [f"## {find(lang).language.name}", ""]
+        parts += ["| form | other names | scheme | syllables | rhyme | description |", "| --- | --- | --- | --- | --- | --- |"]
+        parts += [row(form, [name for name, _ in group]) for form, group in itertools.groupby(named.items(), key=lambda pair: pair[1])]
+        parts += [""]
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"{PAGE}: {len(PAGE.read_text(encoding='utf-8').splitlines())} lines")
+
+
+if __name__ == "__main__":
+    main()

@@ -271,7 +271,7 @@ sys.exit(f"loaded {heavy}" if heavy else 0)
 def test_help_of_any_verb_loads_no_torch():
     code = """
 import sys
-from rlpoet.cli import CORE, GROUP, main
+from rlpoet.cli.main import CORE, GROUP, main
 from rlpoet.registry import names
 for verb in (*CORE, *names(GROUP)):
     assert main([verb, "--help"]) == 0

@@ -17,7 +17,7 @@ import yaml
 
 from rlpoet.errors import RlpoetError
 
-Key = tuple[str, ...]  # the parts of ``reward_options.meter.strained``
+Key = tuple[str, ...]  # the parts of ``reward_options.meter.licence_credit``
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Renames:
     """Names that keys of a configuration class had in an earlier release, those of the classes nested in it included.
 
     A class lists them in two class variables. ``EARLIER`` maps an old key to the new one, ``EARLIER_VALUES`` maps a new key to its old
-    values. A key is a path such as ``reward_options.meter.strained``; ``*`` stands for one part of it, such as an arm's name. A rename
+    values. A key is a path such as ``reward_options.meter.licence_credit``; ``*`` stands for one part of it, such as an arm's
+    name. A rename
     changes names only: a key stays where it is in its table.
 
     Attributes:

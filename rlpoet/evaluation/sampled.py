@@ -42,10 +42,10 @@ def examine(
 
     ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
-    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.may_repeat
+    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
     policy.generator.manual_seed(seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
-    policy.may_repeat = False
+    policy.allow_identical_rhyme = False
     started = time.perf_counter()
     parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     drawn_at = time.perf_counter()
@@ -56,7 +56,7 @@ def examine(
             tokens += part.n_tokens.sum().item()
     read_at = time.perf_counter()
     policy.generator.set_state(kept[0])
-    policy.precision, prior.precision, policy.may_repeat = kept[1:]
+    policy.precision, prior.precision, policy.allow_identical_rhyme = kept[1:]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
     figures = {**measure(rollout.prompts, rollout.texts), "prior_nll_per_token": nats / max(tokens, 1.0)}

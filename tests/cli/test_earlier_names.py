@@ -9,9 +9,15 @@ from typing import Any
 
 import pytest
 
+from policies.pretraining.config import PretrainConfig
 from rlpoet import config
+from rlpoet.cli.main import main
+from rlpoet.cli.verbs.redteam import RedteamConfig
 from rlpoet.command import Command, under
 from rlpoet.errors import RlpoetError
+from rlpoet.sweeps.config import AblateConfig, CompareConfig
+from rlpoet.training.config import TrainConfig
+from rlpoet.training.monitoring.config import PreflightConfig
 
 OLD = {"speed": "pace", "go": "walk", "many": "several", "tables.feet.worn": "tables.feet.tired"}
 
@@ -119,3 +125,64 @@ def test_today_s_names_need_no_word_and_help_shows_no_other(capsys):
     with pytest.raises(SystemExit):
         parse(Toy, "--help")
     assert "--pace" in (shown := capsys.readouterr().out) and "speed" not in shown
+
+
+# -- the renames of this release ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("argv", "expected", "line"),
+    [
+        (["--drill", "5"], {"aux_rhyme_weight": 5.0}, "--drill is --aux_rhyme_weight now"),
+        (["--drill_by", "policy"], {"aux_sampler": "policy"}, "--drill_by is --aux_sampler now"),
+        (["--drill_by", "prior"], {"aux_sampler": "reference"}, "--drill_by prior is --aux_sampler reference now"),
+        (["--favour", "0.5"], {"token_prob_exponent": 0.5}, "--favour is --token_prob_exponent now"),
+        (["--announce", "1"], {"plan_token_weight": 1.0}, "--announce is --plan_token_weight now"),
+        (["--end_words", "0"], {"rhyme_word_weight": 0.0}, "--end_words is --rhyme_word_weight now"),
+        (["--bearing", "1"], {"cross_segment_credit": 1.0}, "--bearing is --cross_segment_credit now"),
+        (["--no_pinpoint"], {"localize_meter_errors": False}, "--pinpoint is --localize_meter_errors now"),
+        (["--no_may_repeat"], {"allow_identical_rhyme": False}, "--may_repeat is --allow_identical_rhyme now"),
+        (["--reward_options.meter.strained", "1"], {"reward_options": {"meter": {"licence_credit": 1.0}}},
+         "--reward_options.meter.strained is --reward_options.meter.licence_credit now"),
+    ],
+)  # fmt: skip
+def test_every_renamed_option_of_train(argv, expected, line):
+    assert parse(TrainConfig, *argv) == (TrainConfig(**expected), [line])
+
+
+def test_every_renamed_option_is_one_that_exists():
+    for schema in (TrainConfig, PretrainConfig):
+        for old, new in schema.EARLIER.items():
+            assert "." in old or (new in schema.__dataclass_fields__ and old not in schema.__dataclass_fields__)
+
+
+def test_options_of_sweeps_are_read_wherever_they_stand():
+    got, told = parse(
+        CompareConfig, "--common.drill", "1", "--arms", "{a: {announce: 0.5, drill_by: prior, reward_options.meter.uncut: 0}}",
+        "--by_lang.fr.pinpoint", "false", "--common.reward_options.meter.strained", "1",
+    )  # fmt: skip
+    assert got.common == TrainConfig(aux_rhyme_weight=1.0, reward_options={"meter": {"licence_credit": 1.0}})
+    settings = {"plan_token_weight": 0.5, "aux_sampler": "reference", "reward_options.meter.missing_caesura_credit": 0}
+    assert got.arms == {"a": settings} and got.by_lang == {"fr": {"localize_meter_errors": False}} and len(told) == 1
+    got, told = parse(AblateConfig, "--kind", "levers", "--pick", "no-drill", "with-replay")
+    assert (got.kind, got.pick) == ("factors", ("no-aux-rhyme", "with-replay"))
+    assert told == ["--kind levers is --kind factors now; --pick no-drill with-replay is --pick no-aux-rhyme with-replay now"]
+
+
+@pytest.mark.parametrize("schema", [PreflightConfig, RedteamConfig])
+def test_other_verbs_read_options_of_rewards_too(schema):
+    got, told = parse(schema, "--reward_options.meter.uncut", "0")
+    assert got.reward_options["meter"]["missing_caesura_credit"] == 0 and len(told) == 1
+
+
+def test_pretraining_reads_the_earlier_name_of_its_rhyme_pairs():
+    got, told = parse(PretrainConfig, "--lang", "fr", "--data", "x.txt", "--output_dir", "out", "--school", "0.2")
+    assert got.rhyme_pairs_share == 0.2 and told == ["--school is --rhyme_pairs_share now"]
+
+
+def test_one_line_on_standard_error(capsys):
+    assert main(["train", "--drill", "1", "--no_pinpoint", "--lang", "xx"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "rlpoet train: --drill is --aux_rhyme_weight now; --pinpoint is --localize_meter_errors now" and len(lines) == 2
+    assert main(["train", "--drill", "1", "--aux_rhyme_weight", "2"]) == 2
+    assert "--drill: given beside --aux_rhyme_weight" in capsys.readouterr().err

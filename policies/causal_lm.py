@@ -17,7 +17,7 @@ from policies.decoding.logits_processors import Shaping, Theme
 from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, script_of
 from policies.formats.masks import held
-from policies.formats.meter_errors import slips
+from policies.formats.meter_errors import meter_error_spans
 from policies.formats.rhyming_words import drilled
 from policies.llama.bare import BareLlama
 from policies.llama.scorer import Trunk, can_read, read_drawn
@@ -42,7 +42,8 @@ class CausalPolicy:
         model: on whatever device; sampling follows it.
         precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
-        may_repeat: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy that learns
+        allow_identical_rhyme: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy
+            that learns
             from its texts should see what it would do by itself (``rlpoet.training.run``).
         progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
     """
@@ -51,7 +52,7 @@ class CausalPolicy:
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, verse_format: Format, *, seed: int = 0) -> None:
         self.model, self.tokenizer = model, tokenizer
-        self.precision, self.may_repeat = torch.float32, False
+        self.precision, self.allow_identical_rhyme = torch.float32, False
         self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
         self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
@@ -156,7 +157,7 @@ class CausalPolicy:
         temperature: float = 1.0,
         max_new_tokens: int = 0,
         constrained: bool = True,
-        may_repeat: bool | None = None,
+        allow_identical_rhyme: bool | None = None,
         theme: Sequence[str] = (),
         theme_strength: float = 4.0,
         watch: Callable[[int, int], None] | None = None,
@@ -167,7 +168,7 @@ class CausalPolicy:
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
             constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.formats.grammar``.
-            may_repeat: let a word answer itself; if not, it is barred, where lines are written from their end
+            allow_identical_rhyme: let a word answer itself; if not, it is barred, where lines are written from their end
             (``policies.formats.identical_rhyme``).
                 None: as the policy's attribute of that name says, which is False unless set.
             theme: words called into the poems (``policies.decoding.logits_processors.Theme``), by ``theme_strength`` nats a piece.
@@ -187,10 +188,10 @@ class CausalPolicy:
             raise RlpoetError(f"beams: {options.beams} for {n} poems; expected at least as many beams as poems.")
         self.model.eval()
 
-        repeats = self.may_repeat if may_repeat is None else may_repeat
+        repeats = self.allow_identical_rhyme if allow_identical_rhyme is None else allow_identical_rhyme
 
         def grammar(rows: Sequence[Prompt]) -> Grammar | None:
-            return self.script.grammar(rows, self.model.config.vocab_size, may_repeat=repeats) if constrained else None
+            return self.script.grammar(rows, self.model.config.vocab_size, allow_identical_rhyme=repeats) if constrained else None
 
         def shape(start: int) -> Shaping | None:
             shaping = Shaping(options, marks=self.script.marks, start=start, theme=self._theme(theme, theme_strength))
@@ -236,13 +237,15 @@ class CausalPolicy:
         (``policies.formats.rhyming_words``)."""
         return drilled(self, sounds, n)
 
-    def slips(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+    def meter_error_spans(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
         """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.formats.meter_errors``)."""
-        return slips(self, rollout, lines)
+        return meter_error_spans(self, rollout, lines)
 
     def held(self, rollout: Rollout) -> Rollout:
         """Poems it drew, with what their form barred at each place; ``log_prob`` then tells how likely they were to be drawn."""
-        return held(rollout, self.script.grammar(rollout.prompts, self.model.config.vocab_size, may_repeat=self.may_repeat))
+        return held(
+            rollout, self.script.grammar(rollout.prompts, self.model.config.vocab_size, allow_identical_rhyme=self.allow_identical_rhyme)
+        )
 
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""

@@ -19,23 +19,24 @@ class Meter:
     None where the form leaves all lengths free.
 
     Args:
-        strained: credit, in [0, 1], of a line that fits only by a licence, its likeliest reading having another length.
+        licence_credit: credit, in [0, 1], of a line that fits only by a licence, its likeliest reading having another length.
             1 is what handbooks allow a poet. Less keeps a policy from living on licences: most Spanish lines can be
             read one syllable longer by leaving out a sinalefa.
-        uncut: credit, in [0, 1], of a line without the caesura its tradition gives this length (``keeps_caesura``: French lines of
+        missing_caesura_credit: credit, in [0, 1], of a line without the caesura its tradition gives this length
+            (``keeps_caesura``: French lines of
             ten and twelve, Spanish ones of fourteen), times what it has earned so far. 1 asks for none.
 
     Raises:
-        ValueError: ``strained`` or ``uncut`` is outside [0, 1].
+        ValueError: ``licence_credit`` or ``missing_caesura_credit`` is outside [0, 1].
     """
 
     name = "meter"
 
-    def __init__(self, *, strained: float = 1.0, uncut: float = 1.0) -> None:
-        for name, value in (("strained", strained), ("uncut", uncut)):
+    def __init__(self, *, licence_credit: float = 1.0, missing_caesura_credit: float = 1.0) -> None:
+        for name, value in (("licence_credit", licence_credit), ("missing_caesura_credit", missing_caesura_credit)):
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; expected a credit in [0, 1]")
-        self.strained, self.uncut = strained, uncut
+        self.licence_credit, self.missing_caesura_credit = licence_credit, missing_caesura_credit
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -57,7 +58,9 @@ class Meter:
         rows = []
         for line, lengths, own in zip(lines, asked.meters, self._credit(asked, lines), strict=False):
             rows.append(
-                LineScore(line, own, _reason(line, asked.lang, lengths) + ("; no caesura" if self._is_uncut(line, asked, lengths) else ""))
+                LineScore(
+                    line, own, _reason(line, asked.lang, lengths) + ("; no caesura" if self._lacks_caesura(line, asked, lengths) else "")
+                )
             )
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
@@ -77,13 +80,13 @@ class Meter:
             elif not in_meter(line, asked.lang, lengths):
                 credit.append(0.0)
             else:
-                own = 1.0 if self.strained == 1.0 or length_of(line, asked.lang) in lengths else self.strained
-                credit.append(own * self.uncut if self._is_uncut(line, asked, lengths) else own)
+                own = 1.0 if self.licence_credit == 1.0 or length_of(line, asked.lang) in lengths else self.licence_credit
+                credit.append(own * self.missing_caesura_credit if self._lacks_caesura(line, asked, lengths) else own)
         return credit
 
-    def _is_uncut(self, line: str, asked: Form, lengths: tuple[int, ...]) -> bool:
+    def _lacks_caesura(self, line: str, asked: Form, lengths: tuple[int, ...]) -> bool:
         """Whether a line lacks a caesura that is asked for."""
-        return self.uncut < 1.0 and keeps_caesura(line, asked.lang, lengths) is False
+        return self.missing_caesura_credit < 1.0 and keeps_caesura(line, asked.lang, lengths) is False
 
 
 def _reason(line: str, lang: str, lengths: tuple[int, ...]) -> str:

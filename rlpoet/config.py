@@ -12,43 +12,52 @@ import json
 import re
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
-from rlpoet.command import Command
+from rlpoet.command import Command, current, renames_of
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.text import read_text
 
 Schema = TypeVar("Schema")
 
 
-def parse(command: Command, argv: Sequence[str]) -> Any:
-    """The config a verb runs with.
+def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] | None = None) -> Any:
+    """The config a verb runs with. Names of an earlier release are read too (``rlpoet.command.Renames``).
 
     Args:
         command: whose schema.
         argv: what follows the verb. ``--config FILE`` may stand anywhere; flags win over files, later files over earlier ones.
+        tell: called once, with one line, if flags or files use earlier names.
 
     Raises:
-        RlpoetError: an unknown flag or key, a value of the wrong type, or a required one missing.
+        RlpoetError: an unknown flag or key, a value of the wrong type, a required one missing, or one given by its earlier name too.
         SystemExit: ``--help`` was asked for and shown.
     """
     flags = _Flags(command)
     given, configs = flags.read(argv)
+    notes: list[str] = []
+    given = current(command.config, given, where="--", note=notes.append)
     values: dict[str, Any] = {}
+    sources: list[str] = []  # each a path, or what stands in the file, by today's names
     for path in configs:
-        values |= _read_yaml(path, flags.fields)
+        n_notes = len(notes)
+        content = _read_yaml(path, command.config, flags.fields, notes.append)
+        values |= content
+        sources.append(path if len(notes) == n_notes else yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    if notes and tell is not None:
+        tell("; ".join(dict.fromkeys(notes)))
     given = _by_path(_gathered(given, values, flags.fields), values, command.config)
     values |= given
     parser = _parser(command, with_help="help" in given)
     if "help" in given:
         parser.print_help()
         raise SystemExit(0)
-    words = [f"--config={path}" for path in configs] + [word for key, value in given.items() for word in _spell(key, value)]
+    words = [f"--config={source}" for source in sources] + [word for key, value in given.items() for word in _spell(key, value)]
     try:
         namespace = parser.instantiate(parser.parse_args(words))
     except ArgumentError as error:
@@ -77,6 +86,9 @@ class _Flags:
         self.fields: dict[str, Any] = typing.get_type_hints(command.config)
         self.many = {name for name, hint in self.fields.items() if typing.get_origin(hint) in (tuple, list)}
         self.switches = {name for name, hint in self.fields.items() if hint is bool}
+        self.renames = renames_of(command.config)
+        for names in (self.many, self.switches):
+            names |= {old[0] for old, new in self.renames.keys.items() if len(old) == 1 and new[0] in names}
 
     def read(self, argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
         """``(field -> word, list of words or bool)`` and the config files, in order."""
@@ -129,9 +141,13 @@ class _Flags:
 
     def hint(self, name: str) -> Any:
         """The type of a field, ``beta`` or ``common.beta``; of a table for what is in it."""
-        root, _, rest = name.partition(".")
+        root, _, rest = self.today(name).partition(".")
         found = self.fields.get(root, str)
         return typing.get_type_hints(found).get(rest.partition(".")[0], str) if rest and dataclasses.is_dataclass(found) else found
+
+    def today(self, name: str) -> str:
+        """A flag by its name of today."""
+        return ".".join(self.renames.key(tuple(name.split("."))))
 
     def _split(self, word: str) -> tuple[str, str | None]:
         if not word.startswith("--"):
@@ -141,10 +157,11 @@ class _Flags:
             return name, word[2:].removeprefix("=") or None
         name, equals, value = word[2:].partition("=")
         known = [*self.fields, "config", "help"]
-        if name.partition(".")[0] not in known and name.removeprefix("no_") not in self.switches:
+        today = self.today(name)
+        if today.partition(".")[0] not in known and name.removeprefix("no_") not in self.switches:
             spelt = [f"--{k}" for k in known]
             raise RlpoetError(f"unknown flag '--{name}'{did_you_mean('--' + name, spelt)}; expected one of {', '.join(sorted(spelt))}.")
-        root, _, inner = name.partition(".")
+        root, _, inner = today.partition(".")
         if dataclasses.is_dataclass(self.fields.get(root)):
             parts = [f"--{root}.{key}" for key in typing.get_type_hints(self.fields[root])]
             if f"--{root}.{inner.partition('.')[0]}" not in parts:
@@ -203,7 +220,7 @@ def _spell(key: str, value: Any) -> list[str]:
     return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}"]
 
 
-def _read_yaml(path: str, known: Iterable[str]) -> dict[str, Any]:
+def _read_yaml(path: str, schema: type[Any], known: Iterable[str], note: Callable[[str], None]) -> dict[str, Any]:
     text = read_text(path)
     try:
         content = yaml.safe_load(text)
@@ -213,6 +230,7 @@ def _read_yaml(path: str, known: Iterable[str]) -> dict[str, Any]:
         raise RlpoetError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}); expected `key: value` lines.") from None
     if not isinstance(content, dict):
         raise RlpoetError(f"{path}: {type(content).__name__}; expected `key: value` lines.")
+    content = current(schema, content, where=f"{path}: ", note=note)
     known = sorted(known)
     for key in content:
         if key not in known:

@@ -131,7 +131,7 @@ class Policy(Protocol):
 
     A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
     ``drill(sounds, n)``, a ``Drill`` or None: then trajectory balance can practise words alone; and
-    ``slips(rollout, lines)``,
+    ``meter_error_spans(rollout, lines)``,
     the tokens by which lines left their meter, or None: then it can hold against them what the line lost; ``held(rollout)``, a batch
     it drew with the ``bars`` under which it did: then PPO weighs tokens as they were drawn; and ``adapt(lora, seed=)``, after which a
     low-rank adapter alone learns: then it can be trained with ``--lora``.
@@ -143,7 +143,7 @@ class Policy(Protocol):
     pad: int
     generator: torch.Generator
     precision: torch.dtype
-    may_repeat: bool  # whether a word may answer itself in what it draws
+    allow_identical_rhyme: bool  # whether a word may answer itself in what it draws
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout: ...
     def log_prob(self, rollout: Rollout) -> Tensor:

@@ -2,7 +2,8 @@
 
     python -m experiments.benchmarks.processes --lang fr --ways 1x1 1x2 2x1
 
-A way is PROCESSES x THREADS of each. Wall-clock seconds of ``rlpoet train``'s default step (24 prompts of 8 quatrains, drill and slips,
+A way is PROCESSES x THREADS of each. Wall-clock seconds of ``rlpoet train``'s default step (24 prompts of 8 quatrains, auxiliary
+task and localized errors,
 bfloat16 or float32) after two that warm up: the best of ``--steps``, and the middle one. Run nothing else on the machine.
 """
 

@@ -53,10 +53,10 @@ def trainer_of(way: str, policy: CausalPolicy, n_prompts: int, group: int) -> An
     authors = [None, *policy.authors[:8]]
     prompts = list(dict.fromkeys(mixed_prompts(policy.lang, ("quatrain-abab", "quatrain-abba"), authors, 4096, rng=random.Random(0))))
     prompts = [prompts[i % len(prompts)] for i in range(max(n_prompts, len(prompts)))]
-    score = WeightedMean([(Rhyme(), 2.0), (Meter(strained=0.5), 1.0)])
+    score = WeightedMean([(Rhyme(), 2.0), (Meter(licence_credit=0.5), 1.0)])
     if way in ("tb", "tb-drill"):
         drill = 2.0 if way == "tb-drill" else 0.0
-        return TBTrainer(policy, score, prompts, TBOptions(prompts_per_step=n_prompts, group_size=group, drill=drill), seed=0)
+        return TBTrainer(policy, score, prompts, TBOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=drill), seed=0)
     if way == "ppo":
         return PPOTrainer(policy, score, prompts, PPOOptions(prompts_per_step=n_prompts, group_size=group), seed=0)
     from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer

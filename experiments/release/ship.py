@@ -37,12 +37,12 @@ RECIPE = (
     "beta",
     "learning_rate",
     "prompts_per_step",
-    "drill",
-    "drill_by",
-    "pinpoint",
-    "announce",
-    "end_words",
-    "favour",
+    "aux_rhyme_weight",
+    "aux_sampler",
+    "localize_meter_errors",
+    "plan_token_weight",
+    "rhyme_word_weight",
+    "token_prob_exponent",
 )  # named, lest a default changes
 
 

@@ -41,8 +41,8 @@ REWARDS: dict[str, Callable[[], Reward]] = {
     "rhyme": Rhyme,
     "rhyme, historical": lambda: Rhyme(historical=True),
     "meter": Meter,
-    "meter, no licence": lambda: Meter(strained=0.0),
-    "meter, caesura": lambda: Meter(uncut=0.0),
+    "meter, no licence": lambda: Meter(licence_credit=0.0),
+    "meter, caesura": lambda: Meter(missing_caesura_credit=0.0),
     "alternation": Alternation,
     "repetition": Repetition,
 }

@@ -4,7 +4,8 @@
 
 600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, ``--top_p`` if asked for), one line of JSON each;
 other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article
-left out. No word answers itself, unless ``--may_repeat``. Good to a third of a point of pairs, where a run's own exam is good to one, with
+left out. No word rhymes with itself, unless ``--allow_identical_rhyme``. Good to a third of a point of pairs, where a run's own
+exam is good to one, with
 end words counted as there:
 
     python -m experiments.studies.quatrains --lang en --corpus en.jsonl.gz --forms couplet \
@@ -38,7 +39,7 @@ def figures(
     unnamed: int = 5,
     in_draws: int = 0,
     each: int = 12,
-    may_repeat: bool = False,
+    allow_identical_rhyme: bool = False,
     top_p: float = 1.0,
     known: Collection[str] = (),
 ) -> dict[str, float]:
@@ -53,7 +54,10 @@ def figures(
     """
     by = (None,) * unnamed + policy.authors[:20] if authors else (None,)
     drawn = policy.sample(
-        [Prompt(policy.lang, name, author=author) for name in forms for author in by], each, may_repeat=may_repeat, top_p=top_p
+        [Prompt(policy.lang, name, author=author) for name in forms for author in by],
+        each,
+        allow_identical_rhyme=allow_identical_rhyme,
+        top_p=top_p,
     )
     told = measure(drawn.prompts, drawn.texts)
     ends = [poem_facts(prompt, text).end_words for prompt, text in zip(drawn.prompts, drawn.texts, strict=True)]
@@ -78,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--each", type=int, default=12, help="poems of each prompt (25 a form, or one)")
     parser.add_argument("--in_draws", type=int, default=0, help="count distinct end words in so many poems at a time; 0: in all")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--may_repeat", action="store_true", help="let a word answer itself")
+    parser.add_argument("--allow_identical_rhyme", action="store_true", help="let a word rhyme with itself")
     parser.add_argument("--top_p", type=float, default=1.0, help="only the likeliest tokens that make up p")
     args = parser.parse_args(argv)
     known = {word for poem in read_poems([args.corpus]) for line in poem.lines for word in re.findall(r"\w+", line.lower())}
@@ -90,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
             "unnamed": args.unnamed,
             "in_draws": args.in_draws,
             "each": args.each,
-            "may_repeat": args.may_repeat,
+            "allow_identical_rhyme": args.allow_identical_rhyme,
             "known": known,
             "top_p": args.top_p,
         }

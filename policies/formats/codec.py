@@ -104,11 +104,11 @@ class Script(Protocol):
         """Tokens of words inside a line, marks left out."""
         ...
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> Any:
         """Rules that hold sampling to the lines of each prompt's form (``policies.decoding.sampler.Grammar``).
 
         Args:
-            may_repeat: let a word answer itself, where lines are written from their end.
+            allow_identical_rhyme: let a word answer itself, where lines are written from their end.
         """
         ...
 
@@ -210,8 +210,8 @@ class VerseScript:
     def _spelled(self) -> Spelled:
         return Spelled(self.tokenizer, self._marks)
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> Any:
-        knows = self.format.order == "backward" and not may_repeat
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> Any:
+        knows = self.format.order == "backward" and not allow_identical_rhyme
         return Grammar(self.format, self.tokenizer, prompts, n_pieces, spelled=self._spelled if knows else None)
 
 

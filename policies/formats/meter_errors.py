@@ -18,12 +18,12 @@ from rlpoet.rollout import Rollout
 from rlpoet.text import canonical, split_poem
 
 
-def slips(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
     """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the ear hears there.
 
     Args:
         lines: row and line, as in ``rollout.line_ends``. One that can be read in its length, or whose tokens do not spell it as it
-            stands, has no slips.
+            stands, has no such spans.
 
     Returns:
         None from a policy whose lines do not count down from their end.

@@ -228,7 +228,7 @@ class PlainScript:
     def marks(self) -> Sequence[int]:
         return [i for i, breaks in enumerate(self.pieces.breaks) if breaks]
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, may_repeat: bool = False) -> PlainGrammar:
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> PlainGrammar:
         gaps = [self.format.breaks(relabel(form(p.form, p.lang).scheme))[len(p.opening) :] for p in prompts]
         return PlainGrammar(self.pieces, gaps, end=self.end, n_pieces=n_pieces, longest=self.line_room - 2)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.command.Renames``)
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -25,7 +27,7 @@ class PretrainConfig:
         order: backward (each line from its last word) or forward.
         plans: tell each line its rhyme before its words.
         countdown: syllables after which a line says how many are left; 0 for never, -1 for what --start knows (from nothing: never).
-        school: share of what is read that are rows of the rhyming dictionary of these poems' end words.
+        rhyme_pairs_share: share of rhyme-pair data in what is read: rows of words that rhyme, from the ends of these poems' lines.
         core: only poems marked core, where the corpus marks any.
         core_times: how often an epoch reads the core poems when it reads others too (--no_core).
         min_rhymed: leave out poems whose share of rhymed lines is known and lower.
@@ -48,6 +50,8 @@ class PretrainConfig:
         resume: go on from the checkpoint in output_dir; --no_resume starts again.
     """
 
+    EARLIER = EARLIER
+
     lang: str
     data: tuple[str, ...]
     output_dir: str
@@ -63,7 +67,7 @@ class PretrainConfig:
     order: str = "backward"
     plans: bool = True
     countdown: int = -1
-    school: float = 0.0
+    rhyme_pairs_share: float = 0.0
     core: bool = True
     core_times: int = 1
     min_rhymed: float = 0.5

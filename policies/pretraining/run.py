@@ -45,14 +45,14 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
     if config.order not in ("backward", "forward"):
         raise RlpoetError(f"--order: {config.order!r}; expected backward or forward.")
-    if not 0 <= config.school < 1:
-        raise RlpoetError(f"--school: {config.school}; expected a share from 0 to below 1.")
+    if not 0 <= config.rhyme_pairs_share < 1:
+        raise RlpoetError(f"--rhyme_pairs_share: {config.rhyme_pairs_share}; expected a share from 0 to below 1.")
     if config.precision not in (AUTO, *PRECISIONS):
         raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
     if config.grow and not config.start:
         raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
-    if config.school and not config.plans:
-        raise RlpoetError("--school: lessons name the sound of a rhyme; expected plans. Leave out --no_plans.")
+    if config.rhyme_pairs_share and not config.plans:
+        raise RlpoetError("--rhyme_pairs_share: rhyme pairs stand after a plan token; expected plans. Leave out --no_plans.")
     phonology(config.lang)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     folder = Path(config.output_dir)
@@ -86,7 +86,12 @@ def pretrain_run(config: PretrainConfig) -> int:
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
     else:
         verse_format = choose_format(
-            train, config.lang, order=config.order, plans=config.plans, countdown=max(config.countdown, 0), school=config.school > 0
+            train,
+            config.lang,
+            order=config.order,
+            plans=config.plans,
+            countdown=max(config.countdown, 0),
+            school=config.rhyme_pairs_share > 0,
         )
         tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
         tokenizer.save_pretrained(folder)
@@ -96,8 +101,8 @@ def pretrain_run(config: PretrainConfig) -> int:
     unique = sorted(set(order))
     encoded = dict(zip(unique, encode([train[i] for i in unique], verse_format, tokenizer), strict=True))
     pieces = [encoded[i] for i in order]
-    if config.school:
-        pieces += school_pieces(train, verse_format, tokenizer, share=config.school, seed=config.seed, n_tokens=_count(pieces))
+    if config.rhyme_pairs_share:
+        pieces += school_pieces(train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces))
     held_pieces = encode(held, verse_format, tokenizer)
     some_held, n = [], 0
     for poem in held_pieces:
@@ -219,7 +224,7 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
     asked = dataclasses.replace(
         verse_format,
         countdown=countdown,
-        school=verse_format.school or config.school > 0,
+        school=verse_format.school or config.rhyme_pairs_share > 0,
         keys=(*verse_format.keys, *unplanned(train, verse_format)),
     )
     if asked != verse_format:

@@ -80,7 +80,7 @@ def _run(command: Command, words: Sequence[str]) -> int:
     from rlpoet.config import parse
 
     try:
-        config = parse(command, words)
+        config = parse(command, words, tell=lambda line: print(f"rlpoet {command.name}: {line}", file=sys.stderr))
     except SystemExit as exit_:  # --help
         return int(exit_.code or 0)
     return command.run(config)

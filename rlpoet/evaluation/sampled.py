@@ -59,10 +59,10 @@ def examine(
     Returns:
         What they are worth, and the poems. ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
-    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.may_repeat
+    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
     policy.generator.manual_seed(seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
-    policy.may_repeat = False
+    policy.allow_identical_rhyme = False
     started = time.perf_counter()
     parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
     drawn_at = time.perf_counter()
@@ -70,7 +70,7 @@ def examine(
         log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
     read_at = time.perf_counter()
     policy.generator.set_state(kept[0])
-    policy.precision, prior.precision, policy.may_repeat = kept[1:]
+    policy.precision, prior.precision, policy.allow_identical_rhyme = kept[1:]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
     nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()

@@ -12,12 +12,12 @@ from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.credit import CREDITS
 from rlpoet.training.gflownet.options import EXPLORE, OBJECTIVES
 
-OF_CREDIT = {"narrow-bearing", "favour", "prior-sounds", "end-words"}  # levers of credit by parts
+OF_CREDIT = {"narrow-credit", "token-prob-exponent", "plan-tokens", "rhyme-words"}  # factors of credit by parts
 BASE = "full"  # name of the recipe with nothing taken out
 
 
 @dataclass(frozen=True)
-class Lever:
+class Factor:
     """A setting with two positions. A recipe in the off position gets an arm with it on, named ``with-NAME``; any other ``no-NAME``."""
 
     name: str
@@ -31,32 +31,32 @@ class Lever:
 
 
 ALL = (
-    Lever("openings", {"openings": 0.25}, {"openings": 0.0}),
-    Lever("frozen-embeddings", {"freeze_embeddings": True}, {"freeze_embeddings": False}),
-    Lever("beta-warmup", {"beta_warmup": 0.2}, {"beta_warmup": 0.0}),
-    Lever("interpolation", {"interpolate": 0.25}, {"interpolate": 0.0}),
+    Factor("openings", {"openings": 0.25}, {"openings": 0.0}),
+    Factor("frozen-embeddings", {"freeze_embeddings": True}, {"freeze_embeddings": False}),
+    Factor("beta-warmup", {"beta_warmup": 0.2}, {"beta_warmup": 0.0}),
+    Factor("interpolation", {"interpolate": 0.25}, {"interpolate": 0.0}),
 )
-LEVERS: dict[str, tuple[Lever, ...]] = {
+FACTORS: dict[str, tuple[Factor, ...]] = {
     "tb": (
         *ALL,
-        Lever("narrow-bearing", {"bearing": 0.2}, {"bearing": 1.0}),
-        Lever("favour", {"favour": 0.5}, {"favour": 0.0}),
-        Lever("prior-sounds", {"announce": 0.7}, {"announce": 1.0}),
-        Lever("end-words", {"end_words": 1.0}, {"end_words": 0.0}),
-        Lever("drill", {"drill": 2.0}, {"drill": 0.0}),
-        Lever("drill-by-prior", {"drill_by": "prior"}, {"drill_by": "policy"}),
-        Lever("pinpoint", {"pinpoint": True}, {"pinpoint": False}),
-        Lever("repeats", {"may_repeat": True}, {"may_repeat": False}),
-        Lever("replay", {"replay": 0.5}, {"replay": 0.0}),
-        Lever("learned-log-z", {"log_z": "learned", "credit": "poem"}, {"log_z": "vargrad"}),
+        Factor("narrow-credit", {"cross_segment_credit": 0.2}, {"cross_segment_credit": 1.0}),
+        Factor("token-prob-exponent", {"token_prob_exponent": 0.5}, {"token_prob_exponent": 0.0}),
+        Factor("plan-tokens", {"plan_token_weight": 0.7}, {"plan_token_weight": 1.0}),
+        Factor("rhyme-words", {"rhyme_word_weight": 1.0}, {"rhyme_word_weight": 0.0}),
+        Factor("aux-rhyme", {"aux_rhyme_weight": 2.0}, {"aux_rhyme_weight": 0.0}),
+        Factor("aux-by-reference", {"aux_sampler": "reference"}, {"aux_sampler": "policy"}),
+        Factor("meter-errors", {"localize_meter_errors": True}, {"localize_meter_errors": False}),
+        Factor("identical-rhyme", {"allow_identical_rhyme": True}, {"allow_identical_rhyme": False}),
+        Factor("replay", {"replay": 0.5}, {"replay": 0.0}),
+        Factor("learned-log-z", {"log_z": "learned", "credit": "poem"}, {"log_z": "vargrad"}),
     ),
     "ppo": (
         *ALL,
-        Lever("whitening", {"whiten": True}, {"whiten": False}),
-        Lever("value-clipping", {"cliprange_value": 0.2}, {"cliprange_value": 0.0}),
-        Lever("lambda", {"lam": 0.95}, {"lam": 1.0}),
-        Lever("second-epoch", {"epochs": 2}, {"epochs": 1}),
-        Lever("kl-target", {"kl_target": 10.0}, {"kl_target": 0.0}),
+        Factor("whitening", {"whiten": True}, {"whiten": False}),
+        Factor("value-clipping", {"cliprange_value": 0.2}, {"cliprange_value": 0.0}),
+        Factor("lambda", {"lam": 0.95}, {"lam": 1.0}),
+        Factor("second-epoch", {"epochs": 2}, {"epochs": 1}),
+        Factor("kl-target", {"kl_target": 10.0}, {"kl_target": 0.0}),
     ),
 }
 
@@ -65,7 +65,7 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
     """The full recipe, and one arm for each thing taken out; the recipe comes first, but in a sweep, which goes up.
 
     Args:
-        kind: ``rewards``, ``levers`` or ``beta``.
+        kind: ``rewards``, ``factors`` or ``beta``.
         recipe: the settings everything is taken out of.
         betas: of a sweep; the recipe's own is the full arm and not repeated.
         pick: names to keep beside the full arm.
@@ -85,11 +85,11 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
     elif kind == "beta":
         arms = [Arm(f"beta-{beta:g}", {"beta": beta}) for beta in betas if beta != recipe.beta]
     else:
-        if recipe.algo not in LEVERS:
-            raise UnknownName("--kind levers: --common.algo", recipe.algo, LEVERS)
-        shares_itself = recipe.algo == "tb" and recipe.objective != "tb"  # flows have no use for credit and bearing
+        if recipe.algo not in FACTORS:
+            raise UnknownName("--kind factors: --common.algo", recipe.algo, FACTORS)
+        shares_itself = recipe.algo == "tb" and recipe.objective != "tb"  # flows share out credit by themselves
         arms = [] if shares_itself else _others("credit", CREDITS, recipe)
-        arms += [lever.arm(recipe) for lever in LEVERS[recipe.algo] if not (shares_itself and lever.name in OF_CREDIT)]
+        arms += [factor.arm(recipe) for factor in FACTORS[recipe.algo] if not (shares_itself and factor.name in OF_CREDIT)]
         if recipe.algo == "tb":
             arms += _others("objective", OBJECTIVES, recipe)
             arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.explore_file]

@@ -6,7 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlpoet.training.config import TrainConfig
+from rlpoet.command import under
+from rlpoet.training.config import EARLIER, EARLIER_VALUES, TrainConfig
+
+# names of an earlier release (``rlpoet.command.Renames``)
+BY_LANG = (under("by_lang.*", EARLIER), under("by_lang.*", EARLIER_VALUES))
+ARMS = (under("arms.*", EARLIER), under("arms.*", EARLIER_VALUES))
+COMPARE_EARLIER, COMPARE_EARLIER_VALUES = BY_LANG[0] | ARMS[0], BY_LANG[1] | ARMS[1]
+OLD_FACTORS = {
+    "narrow-bearing": "narrow-credit",
+    "favour": "token-prob-exponent",
+    "prior-sounds": "plan-tokens",
+    "end-words": "rhyme-words",
+    "drill": "aux-rhyme",
+    "drill-by-prior": "aux-by-reference",
+    "pinpoint": "meter-errors",
+    "repeats": "identical-rhyme",
+}
+ABLATE_EARLIER, ABLATE_EARLIER_VALUES = (
+    BY_LANG[0],
+    {
+        **BY_LANG[1],
+        "kind": {"levers": "factors"},
+        "pick": {f"{way}-{old}": f"{way}-{new}" for way in ("no", "with") for old, new in OLD_FACTORS.items()},
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +78,9 @@ class CompareConfig(GridConfig):
         baseline: the arm the others are held against; the first by default.
     """
 
+    EARLIER = COMPARE_EARLIER
+    EARLIER_VALUES = COMPARE_EARLIER_VALUES
+
     algos: tuple[str, ...] = ()
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     baseline: str | None = None
@@ -66,13 +93,16 @@ class AblateConfig(GridConfig):
     Ctrl-C saves; the same command goes on.
 
     Attributes:
-        kind: rewards leaves one reward out of the mix; levers turns one setting of the trainer (--common.algo) off, or on where it is off;
+        kind: rewards leaves one reward out of the mix; factors turns one setting of the trainer (--common.algo) off, or on where it is off;
             beta sweeps the strength of the reward.
         betas: those of the sweep; that of --common joins them.
         pick: only these arms, by name; all by default (--dry_run lists them).
     """
 
+    EARLIER = ABLATE_EARLIER
+    EARLIER_VALUES = ABLATE_EARLIER_VALUES
+
     output_dir: str = "runs/ablate"
-    kind: Literal["rewards", "levers", "beta"] = "levers"
+    kind: Literal["rewards", "factors", "beta"] = "factors"
     betas: tuple[float, ...] = (5.5, 11.0, 22.0, 44.0)
     pick: tuple[str, ...] = ()

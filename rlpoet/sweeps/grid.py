@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import yaml
 
+from rlpoet.command import current
 from rlpoet.config import read
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
@@ -110,7 +111,7 @@ def state_of(cell: Cell) -> State:
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
     """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
-    then = yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {}
+    then = current(TrainConfig, yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {})
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}

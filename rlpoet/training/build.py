@@ -92,7 +92,7 @@ def helpers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContext
 def sharer(config: TrainConfig) -> TBTrainer:
     """A helper's trainer: the run's own, but that it is told for whom to write."""
     policy = policy_of(config)
-    policy.may_repeat = config.may_repeat
+    policy.allow_identical_rhyme = config.allow_identical_rhyme
     return TBTrainer(policy, score_of(config), (), balance_options(config), seed=config.seed, human=stanzas_of(config))
 
 
@@ -155,9 +155,10 @@ def balance_options(config: TrainConfig) -> TBOptions:
         prompts_per_step=config.prompts_per_step or MOST_PROMPTS, group_size=config.group_size, beta=config.beta,
         beta_warmup=config.beta_warmup,
         learning_rate=config.learning_rate, replay=config.replay,
-        freeze_embeddings=config.freeze_embeddings, credit=config.credit, bearing=config.bearing,
-        favour=config.favour, announce=config.announce, end_words=config.end_words, pinpoint=config.pinpoint,
-        drill=config.drill, drill_by=config.drill_by,
+        freeze_embeddings=config.freeze_embeddings, credit=config.credit, cross_segment_credit=config.cross_segment_credit,
+        token_prob_exponent=config.token_prob_exponent, plan_token_weight=config.plan_token_weight,
+        rhyme_word_weight=config.rhyme_word_weight, localize_meter_errors=config.localize_meter_errors,
+        aux_rhyme_weight=config.aux_rhyme_weight, aux_sampler=config.aux_sampler,
         objective=config.objective, log_z=config.log_z, decay=config.decay, explore=config.explore,
         explore_share=config.explore_share, explore_temperature=config.explore_temperature, tries=config.tries,
     )  # fmt: skip

@@ -7,7 +7,24 @@ from dataclasses import dataclass, field
 
 DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.5}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
-DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"strained": 0.5}}
+DEFAULT_OPTIONS: dict[str, dict[str, bool | int | float | str]] = {"meter": {"licence_credit": 0.5}}
+# names of an earlier release (``rlpoet.command.Renames``)
+EARLIER_REWARD_OPTIONS = {
+    "reward_options.meter.strained": "reward_options.meter.licence_credit",
+    "reward_options.meter.uncut": "reward_options.meter.missing_caesura_credit",
+}
+EARLIER = {
+    "drill": "aux_rhyme_weight",
+    "drill_by": "aux_sampler",
+    "favour": "token_prob_exponent",
+    "announce": "plan_token_weight",
+    "end_words": "rhyme_word_weight",
+    "bearing": "cross_segment_credit",
+    "pinpoint": "localize_meter_errors",
+    "may_repeat": "allow_identical_rhyme",
+    **EARLIER_REWARD_OPTIONS,
+}
+EARLIER_VALUES = {"aux_sampler": {"prior": "reference"}}
 
 
 @dataclass(frozen=True)
@@ -44,21 +61,22 @@ class TrainConfig:
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
         credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
             line knows whole lines only; poem gives every token all of it, as in plain VarGrad.
-        bearing: with credit by word or line, how much a later part counts that this one does not rhyme with; 1 keeps the
-            gradient of plain VarGrad in the mean.
-        favour: of tb, with credit by word: how much more the last words count that the policy holds likely, as an exponent of their
-            probability; keeps words apart that rhyme badly from words that are rare, where no drill does. 0 counts all alike.
-        announce: of tb, with credit by word: how much a line's choice of its rhyme's sound is rewarded, where the policy announces it;
-            1 in full, at the cost of variety, 0 leaves it to the prior.
-        end_words: of tb, with credit by word: how much the last words of lines, and the choice of their sounds, learn from poems; where a
-            drill teaches words, less keeps more of them in use.
-        pinpoint: of tb, with credit by word, where lines count their syllables down: hold a line out of meter against the words that
-            were miscounted alone.
-        drill: of tb, where the policy went to school: weight of words practised alone beside the poems, after the sounds that their
-            lines announce; 0 for none.
-        drill_by: prior or policy: who draws these words. The prior keeps words in use that training would drop.
-        may_repeat: let a word answer itself in the poems that are learned from: the policy then learns from what it would do by
-            itself. Measurements, best-of-n and generate bar it.
+        cross_segment_credit: with credit by word or line, how much of the reward of a later segment is credited to an earlier one that it
+            does not rhyme with. 1 keeps the gradient of plain VarGrad in the mean.
+        token_prob_exponent: of tb, with credit by word. Last words count in proportion to this power of their probability. More than 0
+            keeps rare words in use where there is no auxiliary task. 0 counts all alike.
+        plan_token_weight: of tb, with credit by word. How much of the reward goes to the plan token, which names the sound of a line's
+            rhyme before its words. 1 is all of it, and costs variety; 0 leaves the choice of sounds to the reference.
+        rhyme_word_weight: of tb, with credit by word. How much the last words of lines, and their plan tokens, learn from poems. Less
+            keeps more words in use where the auxiliary task teaches them.
+        localize_meter_errors: of tb, with credit by word. A line out of meter counts against the miscounted words only, where lines carry
+            counts of the syllables left.
+        aux_rhyme_weight: of tb: weight of the auxiliary rhyming-word task beside the poems, 0 for none. The policy writes single words
+            after the plan tokens of its poems. A policy pretrained without rhyme-pair data cannot do it, and learns from poems alone.
+        aux_sampler: reference or policy: which model draws the words of the auxiliary task. The reference keeps words in use that
+            training would drop.
+        allow_identical_rhyme: let a word rhyme with itself in the poems that are learned from, so that the policy learns from its own
+            distribution. Measurements, best-of-n and generate mask identical rhymes.
         epochs: passes of ppo's policy over a batch.
         value_epochs: passes of ppo's critic over a batch.
         minibatches: updates a pass, ppo.
@@ -70,7 +88,7 @@ class TrainConfig:
         kl_target: nats from the prior that ppo steers its KL coefficient to; 0 keeps it at 1 / beta.
         whiten: give ppo's advantages mean 0 and deviation 1 in each batch.
         objective: of tb: tb balances whole poems; subtb balances between line ends with learned flows; fl the same, each line's reward
-            paid at its end. The last two leave credit and bearing unused.
+            paid at its end. With the last two, credit and cross_segment_credit do not count.
         log_z: of tb: vargrad, the mean over a prompt's poems, or learned; with objective tb the latter needs --credit poem.
         decay: of tb: lambda of subtb and fl; small balances from line to line, large the whole poem.
         explore: of tb: poems beside the fresh ones: hot (a higher temperature), resample (weakest line drawn again, the best kept),
@@ -103,6 +121,9 @@ class TrainConfig:
         resume: folder of a stopped run to go on with; its own configuration holds.
     """
 
+    EARLIER = EARLIER
+    EARLIER_VALUES = EARLIER_VALUES
+
     lang: str = "fr"
     policy: str | None = None
     output_dir: str | None = None
@@ -126,14 +147,14 @@ class TrainConfig:
     freeze_layers: float = 0.5
     freeze_embeddings: bool = True
     credit: str = "word"
-    bearing: float = 0.2
-    favour: float = 0.0
-    announce: float = 0.7
-    end_words: float = 1.0
-    pinpoint: bool = True
-    drill: float = 2.0
-    drill_by: str = "prior"
-    may_repeat: bool = True
+    cross_segment_credit: float = 0.2
+    token_prob_exponent: float = 0.0
+    plan_token_weight: float = 0.7
+    rhyme_word_weight: float = 1.0
+    localize_meter_errors: bool = True
+    aux_rhyme_weight: float = 2.0
+    aux_sampler: str = "reference"
+    allow_identical_rhyme: bool = True
     epochs: int = 1
     value_epochs: int = 2
     minibatches: int = 2

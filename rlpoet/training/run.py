@@ -7,6 +7,7 @@ import gc
 import random
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from rlpoet import __version__
+from rlpoet.command import current
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.diversity import batch_variety
 from rlpoet.evaluation.form import figures_of, measure
@@ -68,6 +70,10 @@ def train(**settings: Any) -> Path:
     Raises:
         RlpoetError, UnknownName: a setting that cannot be meant.
     """
+    notes: list[str] = []
+    settings = current(TrainConfig, settings, note=notes.append)
+    if notes:
+        warnings.warn("; ".join(notes), FutureWarning, stacklevel=2)
     known = [field.name for field in dataclasses.fields(TrainConfig)]
     for name in settings:
         if name not in known:
@@ -135,7 +141,7 @@ def run(config: TrainConfig) -> int:
             scores = score(before.prompts, before.texts).total
             for line in foretell(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
-        policy.may_repeat = config.may_repeat and config.algo != "best-of-n"
+        policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
         if helpers is not None:
@@ -213,7 +219,7 @@ def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
     """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
     fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
     cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
-    practice = config.algo == "tb" and config.drill > 0
+    practice = config.algo == "tb" and config.aux_rhyme_weight > 0
     return plan(
         cost.of_step(config.algo, practice=practice), minutes=config.minutes or 0.0, max_steps=config.max_steps or 0,
         group_size=config.group_size, prompts=config.prompts_per_step, least=config.processes,
@@ -334,7 +340,11 @@ def resumed(config: TrainConfig) -> TrainConfig:
     for name in ("config.yaml", CHECKPOINT, BEFORE):
         if not (folder / name).exists():
             raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
-    values: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    notes: list[str] = []
+    content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    values = current(TrainConfig, content, where=f"{folder / 'config.yaml'}: ", note=notes.append)
+    if notes:
+        console(stderr=True).print("; ".join(notes), highlight=False, soft_wrap=True)
     known = {field.name: field for field in dataclasses.fields(TrainConfig)}
     values = {"freeze_layers": 0.0, **values}  # runs of before that option trained all layers
     if values.get("beta_warmup", 0.0) > 1:  # and their warm-up was counted in steps

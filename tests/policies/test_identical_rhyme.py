@@ -87,4 +87,4 @@ def test_no_sampled_pair_repeats_its_word_unless_it_may(source: str) -> None:
 
     assert repeated() == 0
     if source == "en":
-        assert repeated(may_repeat=True) > 5
+        assert repeated(allow_identical_rhyme=True) > 5

@@ -10,7 +10,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
-from rlpoet.training.gflownet.credit import pinpointed
+from rlpoet.training.gflownet.credit import localized
 from rlpoet.types import Prompt
 from tests.tiny_policy import tiny_policy
 
@@ -29,7 +29,7 @@ def spelt(policy: CausalPolicy, rollout: Rollout, wrong: torch.Tensor, line: int
 def test_a_line_in_its_length_has_no_slip():
     policy = tiny_policy(countdown=2)
     rollout = policy.write([QUATRAIN], ["\n".join([TWELVE, *OTHERS])])
-    assert not policy.slips(rollout, [(0, n) for n in range(4)]).any()
+    assert not policy.meter_error_spans(rollout, [(0, n) for n in range(4)]).any()
 
 
 def test_the_slip_of_a_line_is_where_its_counts_and_its_words_part():
@@ -38,7 +38,7 @@ def test_the_slip_of_a_line_is_where_its_counts_and_its_words_part():
     begin, end = int(rollout.sounds[0, 0]) + 1, int(rollout.line_ends[0, 0]) + 1
     tokens = policy.tokenizer.convert_ids_to_tokens(rollout.ids[0, begin:end].tolist())
     first = next(i for i, token in enumerate(tokens) if token.startswith("<|"))
-    wrong = policy.slips(rollout, [(0, 0)])
+    wrong = policy.meter_error_spans(rollout, [(0, 0)])
     assert wrong[0, begin : begin + first + 1].all() and wrong.sum() == first + 1
     # counts of twelve up to the last of them move the slip to what follows it
     one_more = {
@@ -46,7 +46,7 @@ def test_the_slip_of_a_line_is_where_its_counts_and_its_words_part():
     }
     for at in range(begin, end):
         rollout.ids[0, at] = one_more.get(int(rollout.ids[0, at]), int(rollout.ids[0, at]))
-    wrong = policy.slips(rollout, [(0, 0)])
+    wrong = policy.meter_error_spans(rollout, [(0, 0)])
     last = begin + max(i for i, token in enumerate(tokens) if token.startswith("<|"))
     assert wrong[0, last + 1 : end].all() and wrong.sum() == end - last - 1
 
@@ -60,15 +60,15 @@ def test_nearly_every_line_of_a_wrong_length_shows_a_slip_and_no_other_does(lang
     for row, text in enumerate(rollout.texts):
         for n, line in enumerate(split_poem(text)):
             (good if in_meter(line, lang, meters[n]) else bad).append((row, n))
-    wrong = policy.slips(rollout, bad)
+    wrong = policy.meter_error_spans(rollout, bad)
     shown = sum(bool(wrong[row, rollout.sounds[row, n] : rollout.line_ends[row, n] + 1].any()) for row, n in bad)
     assert len(bad) > 5 and shown >= 0.7 * len(bad)
-    assert not policy.slips(rollout, good).any()
+    assert not policy.meter_error_spans(rollout, good).any()
 
 
 def test_policies_that_do_not_count_show_nothing():
     policy = tiny_policy()
-    assert policy.slips(policy.write([QUATRAIN], ["\n".join([ELEVEN, *OTHERS])]), [(0, 0)]) is None
+    assert policy.meter_error_spans(policy.write([QUATRAIN], ["\n".join([ELEVEN, *OTHERS])]), [(0, 0)]) is None
 
 
 def test_tokens_outside_a_slip_are_credited_with_the_line_that_might_have_been():
@@ -79,15 +79,15 @@ def test_tokens_outside_a_slip_are_credited_with_the_line_that_might_have_been()
     wrong = torch.tensor([[False] * 4, [False, False, False, True]])
     asked: list[tuple[int, int]] = []
 
-    def slips(lines):
+    def meter_error_spans(lines):
         asked.extend(lines)
         return wrong
 
     group = torch.full((2,), 3)  # numbers before it are nobody's
-    given = pinpointed(rollout, torch.tensor([[0.1], [0.0]]), part_of, group, slips)
+    given = localized(rollout, torch.tensor([[0.1], [0.0]]), part_of, group, meter_error_spans)
     assert asked == [(1, 0)]
     mean = 2 * 0.1 / 6  # two of six tokens of rests are spared a tenth
     assert given.tolist() == [pytest.approx([0.0, -mean, -mean, -mean]), pytest.approx([0.0, 0.1 - mean, 0.1 - mean, -mean])]
     assert given.sum().item() == pytest.approx(0.0, abs=1e-7)
-    assert not pinpointed(rollout, torch.tensor([[0.1], [0.1]]), part_of, group, slips).any()
-    assert not pinpointed(rollout, torch.tensor([[0.1], [0.0]]), part_of, group, lambda lines: None).any()
+    assert not localized(rollout, torch.tensor([[0.1], [0.1]]), part_of, group, meter_error_spans).any()
+    assert not localized(rollout, torch.tensor([[0.1], [0.0]]), part_of, group, lambda lines: None).any()

@@ -62,7 +62,7 @@ def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_p
     poems = tmp_path / "poems.txt"
     poems.write_text("\n\n\n".join(["\n".join(BAUDELAIRE), "\n".join(VERLAINE)] * 3), encoding="utf-8")
     config = PretrainConfig(
-        lang="fr", data=(str(poems),), output_dir=str(tmp_path / "taught"), start=str(tmp_path / "plain"), school=0.3, max_steps=2,
+        lang="fr", data=(str(poems),), output_dir=str(tmp_path / "taught"), start=str(tmp_path / "plain"), rhyme_pairs_share=0.3, max_steps=2,
         batch_tokens=64, window=64, eval_samples=1, threads=1, compile=False, validation=0.0, save_steps=5,
     )  # fmt: skip
     assert pretrain_run(config) == 0
@@ -71,10 +71,10 @@ def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_p
     assert int(taught.tokenizer.convert_tokens_to_ids(SCHOOL)) in taught.script.marks
 
 
-@pytest.mark.parametrize("wrong", [{"school": 1.0}, {"school": -0.1}, {"school": 0.2, "plans": False}])
+@pytest.mark.parametrize("wrong", [{"rhyme_pairs_share": 1.0}, {"rhyme_pairs_share": -0.1}, {"rhyme_pairs_share": 0.2, "plans": False}])
 def test_what_cannot_be_taught_is_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
     config = PretrainConfig(lang="fr", data=("poems.txt",), output_dir=str(tmp_path), max_steps=1, **wrong)  # type: ignore[arg-type]
-    with pytest.raises(RlpoetError, match="--school"):
+    with pytest.raises(RlpoetError, match="--rhyme_pairs_share"):
         pretrain_run(config)
 
 

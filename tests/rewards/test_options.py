@@ -125,16 +125,16 @@ def test_what_is_asked_beside_the_form_never_raises_a_score(richness, homophones
 def test_a_line_without_its_caesura_earns_what_is_left_to_it():
     lines = [OLD_FRENCH, BEAUTE.split("\n")[0]]
     assert score(Meter(), COUPLET, *lines) == 1.0
-    assert score(Meter(uncut=0.0), COUPLET, *lines) == 0.5
-    assert score(Meter(uncut=0.5), COUPLET, *lines) == 0.75
-    assert "no caesura" in Meter(uncut=0.5).explain(COUPLET, "\n".join(lines)).lines[0].reason
+    assert score(Meter(missing_caesura_credit=0.0), COUPLET, *lines) == 0.5
+    assert score(Meter(missing_caesura_credit=0.5), COUPLET, *lines) == 0.75
+    assert "no caesura" in Meter(missing_caesura_credit=0.5).explain(COUPLET, "\n".join(lines)).lines[0].reason
 
 
 def test_lines_whose_tradition_has_no_caesura_need_none():
     octosyllables = ["Hombres necios que acusáis", "a la mujer sin razón"]
-    assert score(Meter(uncut=0.0), Prompt("es", "pareado-8"), *octosyllables) == 1.0
-    with pytest.raises(ValueError, match="uncut is -1"):
-        Meter(uncut=-1)
+    assert score(Meter(missing_caesura_credit=0.0), Prompt("es", "pareado-8"), *octosyllables) == 1.0
+    with pytest.raises(ValueError, match="missing_caesura_credit is -1"):
+        Meter(missing_caesura_credit=-1)
 
 
 # --- small rewards ----------------------------------------------------------------------------------
@@ -179,7 +179,7 @@ def test_set_words_have_to_end_rhymed_lines():
 
 @pytest.mark.parametrize(
     "reward",
-    [Rhyme(richness=2, homophones=False, assonance=True), Meter(uncut=0.3), Alternation(), Acrostic(word="jeee"),
+    [Rhyme(richness=2, homophones=False, assonance=True), Meter(missing_caesura_credit=0.3), Alternation(), Acrostic(word="jeee"),
      RhymeWords(words="pierre tour"), Product([(Rhyme(), 2.0), (Meter(), 0.5), (Repetition(), 1.0)]),
      Curriculum([(Rhyme(), 1.0), (Meter(), 1.0)], {"meter": [[0, 0], [1, 1]]}),
      FunctionReward(brevity, most=500), Product([(Gate(Rhyme(), Meter()), 1.0), (Rhyme(partial=0.2), 1.0)])],

@@ -213,10 +213,10 @@ def test_a_line_that_fits_only_by_a_licence_may_be_worth_less():
     licence = Prompt("es", "pareado-8")
     text = "aquella casa oscura\nla noche de mi amor"  # seven each, eight by leaving a sinalefa out
     assert Meter().score([licence], [text]) == [1.0]
-    assert Meter(strained=0.5).score([licence], [text]) == [0.5]
+    assert Meter(licence_credit=0.5).score([licence], [text]) == [0.5]
     assert "by a licence, 7 in its likeliest reading" in Meter().explain(licence, text).lines[0].reason
-    with pytest.raises(ValueError, match="strained is 2"):
-        Meter(strained=2)
+    with pytest.raises(ValueError, match="licence_credit is 2"):
+        Meter(licence_credit=2)
 
 
 # --- laws ------------------------------------------------------------------------------------

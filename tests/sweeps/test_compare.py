@@ -326,23 +326,23 @@ def test_an_ablation_takes_out_one_thing_at_a_time():
     assert [arm.name for arm in arms_of("beta", TrainConfig(beta=11.0), betas=(22.0, 5.5, 11.0))] == ["beta-5.5", "beta-11", "beta-22"]
     arms = {
         arm.name: arm.settings
-        for arm in arms_of("levers", TrainConfig(objective="tb", credit="line", replay=0.5, explore=("hot",), openings=0.0))
+        for arm in arms_of("factors", TrainConfig(objective="tb", credit="line", replay=0.5, explore=("hot",), openings=0.0))
     }
     assert arms["no-replay"] == {"replay": 0.0} and arms["no-hot"] == {"explore": ()} and arms["with-openings"] == {"openings": 0.25}
     assert {"credit-poem", "objective-fl", "with-resample"} < set(arms) and "credit-line" not in arms and "with-human" not in arms
-    assert "credit-poem" not in {arm.name for arm in arms_of("levers", TrainConfig(objective="fl"))}
-    assert [arm.name for arm in arms_of("levers", TrainConfig(algo="ppo"), pick=["no-lambda"])] == ["full", "no-lambda"]
+    assert "credit-poem" not in {arm.name for arm in arms_of("factors", TrainConfig(objective="fl"))}
+    assert [arm.name for arm in arms_of("factors", TrainConfig(algo="ppo"), pick=["no-lambda"])] == ["full", "no-lambda"]
     with pytest.raises(RlpoetError, match="two or more"):
         arms_of("rewards", TrainConfig(rewards={"rhyme": 1.0}))
     with pytest.raises(RlpoetError, match="did you mean 'no-whitening'"):
-        arms_of("levers", TrainConfig(algo="ppo"), pick=["no-whitenin"])
+        arms_of("factors", TrainConfig(algo="ppo"), pick=["no-whitenin"])
 
 
 def test_every_arm_of_every_ablation_is_a_run_that_train_takes(tmp_path):
     from rlpoet.training.build import check
 
     for recipe in (TrainConfig(objective="tb"), TrainConfig(objective="fl"), TrainConfig(algo="ppo", objective="tb")):
-        for cell in plan(grid(tmp_path, langs=("fr",), seeds=(0,), common=recipe), arms_of("levers", recipe)):
+        for cell in plan(grid(tmp_path, langs=("fr",), seeds=(0,), common=recipe), arms_of("factors", recipe)):
             check(cell.config)
 
 

@@ -19,7 +19,7 @@ from rlpoet.errors import UnknownName
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import Drill, Rollout
-from rlpoet.training.gflownet.auxiliary import SOUNDS, drill_weights, sounds_met
+from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.options import check_options
 from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt
@@ -111,7 +111,7 @@ def drill_of(right: list[list[bool]], word_of: list[list[int]], chosen: list[lis
 def test_weights_are_the_residuals_of_words_among_those_of_one_state():
     drill = drill_of([[True, False], [False, False]], [[0, 0, 1]] * 2, [[True, True, True]] * 2)
     ratio = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.0, -0.1]])
-    weights = drill_weights(drill, ratio, ratio, beta=2.0, group=torch.zeros(2, dtype=torch.long), favour=0.0)
+    weights = auxiliary_weights(drill, ratio, ratio, beta=2.0, group=torch.zeros(2, dtype=torch.long), token_prob_exponent=0.0)
     assert weights[0].tolist() == pytest.approx([(0.3 - 2.0) / 2, (0.3 - 2.0) / 2, 0.2])
     assert torch.allclose(weights.sum(0), torch.zeros(3), atol=1e-6)
 
@@ -120,7 +120,7 @@ def test_weights_vanish_where_the_policy_is_its_target():
     right = [[True], [False], [True], [False]]
     drill = drill_of(right, [[0, 0]] * 4, [[True, True]] * 4)
     ratio = torch.tensor([[1.5, 1.0], [0.0, -0.5], [3.0, -0.5], [-1.0, 0.5]])  # 3 nats more where right
-    weights = drill_weights(drill, ratio, ratio, beta=3.0, group=torch.zeros(4, dtype=torch.long), favour=0.5)
+    weights = auxiliary_weights(drill, ratio, ratio, beta=3.0, group=torch.zeros(4, dtype=torch.long), token_prob_exponent=0.5)
     assert torch.allclose(weights, torch.zeros(4, 2), atol=1e-6)
 
 
@@ -139,7 +139,7 @@ def test_a_step_parts_right_words_from_wrong_ones_of_one_state():
 
     before, log_pi = gap(), policy.log_prob(drill.rollout)
     own = log_pi.detach()
-    weights = drill_weights(drill, own, torch.zeros_like(own), beta=7.5, group=group, favour=0.0)
+    weights = auxiliary_weights(drill, own, torch.zeros_like(own), beta=7.5, group=group, token_prob_exponent=0.0)
     (weights * log_pi).sum(1).mean().backward()
     torch.optim.SGD(policy.model.parameters(), lr=1e-3).step()
     assert gap() > before
@@ -153,9 +153,9 @@ class Asked:
         policy.drill = lambda rows, n: (calls.append((name, n)), draw(rows, n))[1]  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize(("drill_by", "expected"), [("policy", [("policy", 4)]), ("prior", [("policy", 1), ("prior", 4)])])
-def test_who_draws_the_words_that_are_learned_from(drill_by, expected):
-    options = TBOptions(prompts_per_step=2, group_size=4, drill=1.0, drill_by=drill_by)
+@pytest.mark.parametrize(("aux_sampler", "expected"), [("policy", [("policy", 4)]), ("reference", [("policy", 1), ("prior", 4)])])
+def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
+    options = TBOptions(prompts_per_step=2, group_size=4, aux_rhyme_weight=1.0, aux_sampler=aux_sampler)
     trainer = TBTrainer(
         schooled(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
     )
@@ -163,15 +163,15 @@ def test_who_draws_the_words_that_are_learned_from(drill_by, expected):
     Asked(trainer.policy, calls, "policy")
     Asked(trainer.prior, calls, "prior")
     figures = trainer.step(0.0)[0]
-    assert calls == expected and figures["drill/words"] <= 2 * SOUNDS * expected[0][1]
+    assert calls == expected and figures["aux/words"] <= 2 * SOUNDS * expected[0][1]
 
 
 def test_who_draws_the_words_is_the_prior_or_the_policy():
-    with pytest.raises(UnknownName, match="drill_by"):
-        check_options(TBOptions(drill_by="nobody"))
+    with pytest.raises(UnknownName, match="aux_sampler"):
+        check_options(TBOptions(aux_sampler="nobody"))
 
 
 def test_a_policy_that_knows_no_lessons_trains_without():
-    options = TBOptions(prompts_per_step=1, group_size=2, drill=1.0)
+    options = TBOptions(prompts_per_step=1, group_size=2, aux_rhyme_weight=1.0)
     trainer = TBTrainer(tiny_policy(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet")], options, seed=0)
-    assert "drill/right" not in trainer.step(0.0)[0]
+    assert "aux/rhyme_accuracy" not in trainer.step(0.0)[0]

@@ -12,7 +12,7 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout, join
-from rlpoet.training.gflownet.credit import favoured, parts_of, token_weights
+from rlpoet.training.gflownet.credit import parts_of, scaled_by_probability, token_weights
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
@@ -57,7 +57,7 @@ def test_parts_of_a_reward_sum_to_it_and_rhyme_is_the_last_words() -> None:
 def test_a_lame_line_costs_its_own_rest_and_a_missed_rhyme_the_words_that_miss_it() -> None:
     rollout, _ = written(BAUDELAIRE, LAME)
     weights = token_weights(
-        rollout, torch.zeros(rollout.ids.shape), REWARD, beta=6.0, group=torch.zeros(2, dtype=torch.long), bearing=0.0
+        rollout, torch.zeros(rollout.ids.shape), REWARD, beta=6.0, group=torch.zeros(2, dtype=torch.long), cross_segment_credit=0.0
     )  # a positive weight is a residual above the mean: less than the mean was earned
     part_of, _ = parts_of(rollout, words=True)
 
@@ -73,11 +73,11 @@ def test_a_lame_line_costs_its_own_rest_and_a_missed_rhyme_the_words_that_miss_i
 
 def test_likely_words_count_more_within_bounds_and_one_word_like_another_counts_as_it_is() -> None:
     log_p = torch.tensor([-0.1, -1.0, -4.0, -20.0])
-    factors = favoured(log_p, 0.5)
+    factors = scaled_by_probability(log_p, 0.5)
     assert factors.tolist() == sorted(factors.tolist(), reverse=True)
     assert factors.min() == pytest.approx(0.2) and factors.max() <= 5.0
-    assert favoured(torch.full((3,), -7.0), 0.5).tolist() == pytest.approx([1.0] * 3)
-    assert favoured(log_p, 0.0).tolist() == pytest.approx([1.0] * 4)
+    assert scaled_by_probability(torch.full((3,), -7.0), 0.5).tolist() == pytest.approx([1.0] * 3)
+    assert scaled_by_probability(log_p, 0.0).tolist() == pytest.approx([1.0] * 4)
 
 
 def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -> None:
@@ -85,9 +85,19 @@ def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -
     log_pi = -torch.rand(rollout.ids.shape, generator=torch.Generator().manual_seed(0))
     group = torch.zeros(2, dtype=torch.long)
 
-    def weights(words: bool, favour: float) -> torch.Tensor:
+    def weights(words: bool, token_prob_exponent: float) -> torch.Tensor:
         nothing = torch.zeros(rollout.ids.shape)
-        return token_weights(rollout, nothing, REWARD, beta=6.0, group=group, bearing=0.2, words=words, log_pi=log_pi, favour=favour)
+        return token_weights(
+            rollout,
+            nothing,
+            REWARD,
+            beta=6.0,
+            group=group,
+            cross_segment_credit=0.2,
+            words=words,
+            log_pi=log_pi,
+            token_prob_exponent=token_prob_exponent,
+        )
 
     part_of, _ = parts_of(rollout, words=True)
     plain, favouring = weights(True, 0.0), weights(True, 1.0)
@@ -112,25 +122,27 @@ def weighed(lever: str, share: float) -> tuple[Rollout, Tensor, Tensor, Tensor]:
     rollout, _ = written(BAUDELAIRE, LAME)
     ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
     group = torch.zeros(2, dtype=torch.long)
-    full, found = (token_weights(rollout, ratio, REWARD, beta=6.0, group=group, bearing=0.2, **{lever: own}) for own in (1.0, share))
+    full, found = (
+        token_weights(rollout, ratio, REWARD, beta=6.0, group=group, cross_segment_credit=0.2, **{lever: own}) for own in (1.0, share)
+    )
     return rollout, ratio, full, found
 
 
 @pytest.mark.parametrize("share", [0.0, 0.4])
 def test_last_words_learn_from_poems_as_far_as_they_are_let(share: float) -> None:
-    rollout, _, full, found = weighed("end_words", share)
+    rollout, _, full, found = weighed("rhyme_word_weight", share)
     part_of, parted = parts_of(rollout, words=True)
     of_word = (part_of % 2 == 0) & parted.gather(1, part_of // 2)
     assert of_word.any() and (full[of_word] != 0).any()
     assert torch.allclose(found, torch.where(of_word, share * full, full), atol=1e-6)
 
 
-@pytest.mark.parametrize("announce", [0.0, 0.4, 1.0])
-def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(announce: float) -> None:
-    rollout, ratio, full, found = weighed("announce", announce)
+@pytest.mark.parametrize("plan_token_weight", [0.0, 0.4, 1.0])
+def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(plan_token_weight: float) -> None:
+    rollout, ratio, full, found = weighed("plan_token_weight", plan_token_weight)
     assert rollout.sounds is not None
     own = ratio.gather(1, rollout.sounds)
-    wanted = announce * full.gather(1, rollout.sounds) + (1 - announce) * (own - own.mean(0))
+    wanted = plan_token_weight * full.gather(1, rollout.sounds) + (1 - plan_token_weight) * (own - own.mean(0))
     assert torch.allclose(found.gather(1, rollout.sounds), wanted, atol=1e-6)
     elsewhere = torch.ones_like(full, dtype=torch.bool).scatter(1, rollout.sounds, False)
     assert torch.equal(found[elsewhere], full[elsewhere])
@@ -142,6 +154,12 @@ def test_a_batch_in_which_no_line_was_finished_has_weights_all_the_same() -> Non
         rollout, line_ends=rollout.line_ends[:, :0], end_words=rollout.end_words[:, :0], sounds=torch.empty(1, 0, dtype=torch.long)
     )
     weights = token_weights(
-        cut, torch.zeros(cut.ids.shape), REWARD, beta=6.0, group=torch.zeros(1, dtype=torch.long), bearing=0.2, announce=0.5
+        cut,
+        torch.zeros(cut.ids.shape),
+        REWARD,
+        beta=6.0,
+        group=torch.zeros(1, dtype=torch.long),
+        cross_segment_credit=0.2,
+        plan_token_weight=0.5,
     )
     assert weights.shape == cut.ids.shape

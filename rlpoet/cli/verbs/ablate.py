@@ -1,4 +1,4 @@
-"""``rlpoet ablate``: what a reward, a lever or the strength of the reward contributes."""
+"""``rlpoet ablate``: what a reward, a factor or the strength of the reward contributes."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ def run(config: AblateConfig) -> int:
     return run_comparison(COMMAND, config, arms, baseline=baseline_of(config.kind, config.common))
 
 
-COMMAND = Command("ablate", "leave one reward or one lever out, or sweep beta, and measure it", AblateConfig, run)
+COMMAND = Command("ablate", "leave one reward or one factor out, or sweep beta, and measure it", AblateConfig, run)

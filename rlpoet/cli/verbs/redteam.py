@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.command import Command
 from rlpoet.errors import RlpoetError
+from rlpoet.training.config import EARLIER_REWARD_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,8 @@ class RedteamConfig:
         rewards: names of registered rewards, or MODULE:FUNCTION; all that are registered by default.
         reward_options: keyword arguments of rewards, by name.
     """
+
+    EARLIER = EARLIER_REWARD_OPTIONS
 
     rewards: tuple[str, ...] = ()
     reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 Two processes of one thread do 1.6 to 1.8 times the work of one, two threads of one process 1.3 to 1.6 times
 (``experiments/benchmarks/processes.py``): a tiny model's products are too small to share out well, and what stands between them is
 not shared at all. The texts are drawn from the weights of the step, as by one process, and the gradient is that of all of them (but
-for what is scaled to a mean over a batch, ``rlpoet.training.gflownet.credit.favoured``, which is taken share by share). Weights and
+for what is scaled to a mean over a batch, ``rlpoet.training.gflownet.credit.scaled_by_probability``, which is taken share by
+share). Weights and
 gradients go through pipes: some 20 MB a step each way, about a hundredth of its time, and no shared memory to run out of.
 """
 

@@ -71,7 +71,7 @@ class Share:
         if self.explored:
             figures["explore/reward"] = sum(self.explored) / len(self.explored)
         if self.drilled is not None:
-            figures |= {"drill/right": self.drilled[0] / max(1.0, self.drilled[1]), "drill/words": self.drilled[1]}
+            figures |= {"aux/rhyme_accuracy": self.drilled[0] / max(1.0, self.drilled[1]), "aux/words": self.drilled[1]}
         return figures
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from rlpoet.rollout import Drill, Rollout
-from rlpoet.training.gflownet.credit import favoured
+from rlpoet.training.gflownet.credit import scaled_by_probability
 from rlpoet.training.gflownet.objectives import centred
 
 SOUNDS = 8  # of a row, two words each
@@ -30,7 +30,7 @@ def sounds_met(fresh: Rollout, n: int, rng: random.Random) -> list[list[int]]:
     return [rng.choices(met, k=SOUNDS) for _ in range(n)] if met else []
 
 
-def drill_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: float, group: Tensor, favour: float) -> Tensor:
+def auxiliary_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: float, group: Tensor, token_prob_exponent: float) -> Tensor:
     """Weight of each token, ``(B, S)``: the balance residual of its word, ``log pi - log p0 - beta * right``, centred in its group.
 
     A word is a text of its own here: its target is ``p0 exp(beta right)`` given what stands before it. Its log Z is taken to be that of
@@ -41,12 +41,13 @@ def drill_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: floa
         log_pi: ``log pi`` of each token, detached, ``(B, S)``, nats; ``log_ratio`` the same less ``log p0``.
         beta: nats a right word is worth.
         group: list of sounds of each row, ``(B,)``.
-        favour: exponent of a word's probability by which it counts (``rlpoet.training.gflownet.credit.favoured``).
+        token_prob_exponent: exponent of a word's probability by which it counts
+            (``rlpoet.training.gflownet.credit.scaled_by_probability``).
     """
     chosen = drill.rollout.chosen
     own = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, log_ratio * chosen) - beta * drill.right.float()
     weights = centred(own, group)
-    if favour:
+    if token_prob_exponent:
         log_p = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, log_pi * chosen)
-        weights = weights * favoured(log_p, favour)
+        weights = weights * scaled_by_probability(log_p, token_prob_exponent)
     return (weights * drill.whole).gather(1, drill.word_of) * chosen

@@ -21,7 +21,7 @@ from rlpoet.training.gflownet.objectives import centred, residual_to_go
 from rlpoet.types import Prompt
 
 CREDITS = ("word", "line", "poem")
-Slips = Callable[[Sequence[tuple[int, int]]], Tensor | None]
+MeterErrorSpans = Callable[[Sequence[tuple[int, int]]], Tensor | None]
 
 
 class Parted(Protocol):
@@ -56,13 +56,13 @@ def token_weights(
     *,
     beta: float,
     group: Tensor,
-    bearing: float,
+    cross_segment_credit: float,
     words: bool = True,
     log_pi: Tensor | None = None,
-    favour: float = 0.0,
-    announce: float = 1.0,
-    end_words: float = 1.0,
-    slips: Slips | None = None,
+    token_prob_exponent: float = 0.0,
+    plan_token_weight: float = 1.0,
+    rhyme_word_weight: float = 1.0,
+    meter_error_spans: MeterErrorSpans | None = None,
 ) -> Tensor:
     """Weight of each token, ``(B, S)``: its part's residual to go, centred among the same parts of one prompt.
 
@@ -70,23 +70,23 @@ def token_weights(
         log_ratio: ``log pi - log p0`` of each token, detached, ``(B, S)``.
         beta: inverse temperature.
         group: prompt of each text, ``(B,)``.
-        bearing: how much a part counts of what later parts add that it does not rhyme with, in [0, 1]. A word that opens a rhyme
-            counts fully what the word that answers it adds. 1 keeps the mean of the gradient of plain VarGrad, if ``words`` is False
-            or the reward's rhymes hang on nothing but last words.
-        log_pi: ``log pi`` of each token, detached, ``(B, S)``; with ``favour`` only.
-        favour: how much more the last words count that the policy holds likely (``favoured``).
-        announce: how much of its part's residual a mark counts that announces a line's rhyme; the rest of its weight is its own
-            log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
-        end_words: how much of its part's residual a line's last word counts, and the mark before it, where that is a part of its own.
-            Less of it leaves more of the choice of words to whoever teaches them (``rlpoet.training.gflownet.auxiliary``).
-        words: whether a line's last word is a part of its own; False: credit by line.
-        slips: tells where lines went wrong (``pinpointed``); None: the whole rest of a line answers for its meter.
+        cross_segment_credit: how much a segment counts of what later segments add that it does not rhyme with, in [0, 1]. A word that
+            opens a rhyme counts fully what its mate adds. 1 keeps the mean of the gradient of plain VarGrad, if ``words`` is False or
+            the reward's rhymes depend on nothing but last words.
+        log_pi: ``log pi`` of each token, detached, ``(B, S)``; with ``token_prob_exponent`` only.
+        token_prob_exponent: exponent of the probability by which last words count (``scaled_by_probability``).
+        plan_token_weight: how much of its segment's residual a plan token counts, which names the sound of a line's rhyme. The rest of
+            its weight is its own log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
+        rhyme_word_weight: how much of its segment's residual a line's last word counts, and its plan token, where that is a segment of
+            its own. Less of it leaves more of the choice of words to the auxiliary task (``rlpoet.training.gflownet.auxiliary``).
+        words: whether a line's last word is a segment of its own; False: credit by line.
+        meter_error_spans: finds where lines went wrong (``localized``); None: the whole rest of a line answers for its meter.
     """
     part_of, parted = parts_of(rollout, words=words)
     n_lines = parted.shape[1]
     gained = [[0.0] * (2 * n_lines) for _ in rollout.prompts]  # lists, since a tensor's single numbers are slow to write
     with_rest = parted.tolist()
-    bears = torch.full((len(rollout), 2 * n_lines, 2 * n_lines), bearing)
+    bears = torch.full((len(rollout), 2 * n_lines, 2 * n_lines), cross_segment_credit)
     bears.diagonal(dim1=1, dim2=2).fill_(1.0)
     borne: list[tuple[int, int, int]] = []
     for row, (prompt, text) in enumerate(zip(rollout.prompts, rollout.texts, strict=True)):
@@ -102,34 +102,35 @@ def token_weights(
     if borne:
         bears[tuple(torch.tensor(borne).T)] = 1.0
     weights = centred(residual_to_go(log_ratio, gains, part_of, beta, bears), group)
-    if favour and log_pi is not None and parted.any():
+    if token_prob_exponent and log_pi is not None and parted.any():
         log_p = torch.zeros_like(weights).scatter_add(1, part_of, log_pi)[:, ::2]  # (B, L), of each line's last word
-        weights[:, ::2][parted] *= favoured(log_p[parted], favour)
+        weights[:, ::2][parted] *= scaled_by_probability(log_p[parted], token_prob_exponent)
     if parted.any():
-        weights[:, ::2][parted] *= end_words
+        weights[:, ::2][parted] *= rhyme_word_weight
     of_token = weights.gather(1, part_of)  # (B, S)
-    if slips is not None and parted.any():
-        of_token -= beta * pinpointed(rollout, gains[:, 1::2], part_of, group, slips)
-    if announce < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
+    if meter_error_spans is not None and parted.any():
+        of_token -= beta * localized(rollout, gains[:, 1::2], part_of, group, meter_error_spans)
+    if plan_token_weight < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
         begun = rollout.sounds >= 0  # (B, L)
         rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
         own = torch.zeros(rollout.sounds.shape)
         own[begun] = log_ratio[rows, places]
-        of_token[rows, places] = announce * of_token[rows, places] + (1.0 - announce) * centred(own, group)[begun]
+        of_token[rows, places] = plan_token_weight * of_token[rows, places] + (1.0 - plan_token_weight) * centred(own, group)[begun]
     return of_token
 
 
-def pinpointed(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, slips: Slips) -> Tensor:
-    """What tokens of a line's rest are credited with beyond their line's gain, for a slip that is not theirs, ``(B, S)``.
+def localized(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, meter_error_spans: MeterErrorSpans) -> Tensor:
+    """What tokens of a line's rest are credited with beyond their line's gain, for an error that is not theirs, ``(B, S)``.
 
     One word of a syllable too many puts a line out of meter, and all of its twenty tokens would be taught that they were wrong. Those
-    outside the slip are given what the line would have earned without it, the mean of the same prompt's lines that have none, less the
-    mean of what is given to the same lines. Like ``bearing`` it trusts that one word's slip depends little on the others.
+    outside the error are given what the line would have earned without it, the mean of the same prompt's lines that have none, less the
+    mean of what is given to the same lines. Like ``cross_segment_credit`` it trusts that the error of one word depends little on
+    the others.
 
     Args:
         gains: of each line's rest, ``(B, L)``.
         part_of: as ``parts_of`` gives it.
-        slips: from rows and lines to the tokens that went wrong, ``(B, S)`` bool, or None where that cannot be told.
+        meter_error_spans: from rows and lines to the tokens that went wrong, ``(B, S)`` bool, or None where that cannot be told.
     """
     n_groups, n_lines = int(group.max()) + 1, gains.shape[1]
     best = torch.zeros(n_groups, n_lines)
@@ -139,14 +140,14 @@ def pinpointed(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, 
     short = (gains < best - 1e-6) & (rollout.line_ends[:, :n_lines] >= 0)
     blank = torch.zeros(part_of.shape)
     lines = [(row, n) for row, n in short.nonzero().tolist()]
-    wrong = slips(lines) if lines else None
+    wrong = meter_error_spans(lines) if lines else None
     if wrong is None or not wrong.any():
         return blank
     place = part_of // 2
     within = rollout.chosen & (part_of % 2 == 1)  # tokens of lines' rests
-    slipped = torch.zeros(gains.shape).scatter_add(1, place, wrong.float()) > 0  # (B, L)
-    whole = _group_mean(gains, ~slipped, group)
-    spared = ((whole - gains).clamp_min(0.0) * slipped).gather(1, place) * (within & ~wrong)
+    with_error = torch.zeros(gains.shape).scatter_add(1, place, wrong.float()) > 0  # (B, L)
+    whole = _group_mean(gains, ~with_error, group)
+    spared = ((whole - gains).clamp_min(0.0) * with_error).gather(1, place) * (within & ~wrong)
     total, size = (torch.zeros(gains.shape).scatter_add(1, place, x) for x in (spared, within.float()))
     n = torch.zeros(n_groups, n_lines).index_add(0, group, size).clamp_min(1.0)
     mean = (torch.zeros(n_groups, n_lines).index_add(0, group, total) / n)[group]
@@ -160,7 +161,7 @@ def _group_mean(values: Tensor, counts: Tensor, group: Tensor) -> Tensor:
     return (total / torch.zeros(shape).index_add(0, group, counts.float()).clamp_min(1.0))[group]
 
 
-def favoured(log_p: Tensor, exponent: float) -> Tensor:
+def scaled_by_probability(log_p: Tensor, exponent: float) -> Tensor:
     """Factors ``p ** exponent`` over their mean, held within a fifth and five times.
 
     Rare last words fail more often, and their gradients are the largest: what one of them teaches is unlearned for all that are like

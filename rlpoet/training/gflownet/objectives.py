@@ -91,13 +91,13 @@ def vargrad(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
     return trajectory_balance(log_pf, log_reward, group_log_z(log_pf, log_reward, group))
 
 
-def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: float, bearing: Tensor | None = None) -> Tensor:
+def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: float, cross_segment_credit: Tensor | None = None) -> Tensor:
     """The part of a balance residual that a line can still change, ``(B, L)``, nats.
 
-    ``sum over lines k >= l of bearing[l, k] * ((log pi - log p0)(line k) - beta * gains[k])``. In the gradient of TB on the
+    ``sum over lines k >= l of cross_segment_credit[l, k] * ((log pi - log p0)(line k) - beta * gains[k])``. In the gradient of TB on the
     policy's own texts the terms of earlier lines have mean zero, because ``grad log pi`` of a token has mean zero given all
-    before it; leaving them out keeps the gradient's mean (``bearing`` None: all ones) and takes away much of its variance
-    where rewards come line by line. A smaller bearing of line l on a later line k trusts that k depends little on l: less
+    before it; leaving them out keeps the gradient's mean (``cross_segment_credit`` None: all ones) and takes away much of its variance
+    where rewards come line by line. Less credit of line l for a later line k trusts that k depends little on l: less
     variance, for a bias, the trade of lambda in GAE and SubTB.
 
     Args:
@@ -105,7 +105,7 @@ def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: floa
         gains: what each line adds to the reward, ``(B, L)``; sums to the reward, and depends on no later line.
         line_of: line each token decides, ``(B, T)``, in [0, L).
         beta: inverse temperature.
-        bearing: ``(B, L, L)``, in [0, 1]; only its upper triangle is read.
+        cross_segment_credit: ``(B, L, L)``, in [0, 1]; only its upper triangle is read.
 
     References:
         Schulman et al. 2016, "High-dimensional continuous control using GAE", arXiv:1506.02438; Madan et al. 2023, "Learning
@@ -115,9 +115,9 @@ def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: floa
         shapes = ", ".join(str(tuple(x.shape)) for x in (log_ratio, gains, line_of))
         raise ValueError(f"expected log_ratio (B, T), gains (B, L), line_of (B, T); got {shapes}")
     per_line = torch.zeros(gains.shape, dtype=log_ratio.dtype, device=log_ratio.device).scatter_add(1, line_of, log_ratio) - beta * gains
-    if bearing is None:
-        bearing = torch.ones((*gains.shape, gains.shape[1]), dtype=per_line.dtype, device=per_line.device)
-    return (bearing.triu() @ per_line[:, :, None]).squeeze(2)
+    if cross_segment_credit is None:
+        cross_segment_credit = torch.ones((*gains.shape, gains.shape[1]), dtype=per_line.dtype, device=per_line.device)
+    return (cross_segment_credit.triu() @ per_line[:, :, None]).squeeze(2)
 
 
 def centred(values: Tensor, group: Tensor) -> Tensor:

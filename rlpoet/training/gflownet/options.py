@@ -10,7 +10,7 @@ from rlpoet.training.schedule import check_warmup
 
 OBJECTIVES = ("tb", "subtb", "fl")
 LOG_Z = ("vargrad", "learned")
-DRILL_BY = ("prior", "policy")
+AUX_SAMPLERS = ("reference", "policy")
 EXPLORE = ("hot", "resample", "rhyme", "human")
 
 
@@ -32,15 +32,19 @@ class TBOptions:
             can still change; ``line`` knows whole lines only; ``poem`` weighs it by all of it (``rlpoet.training.gflownet.credit``).
             Replayed texts
             always count whole.
-        bearing: how much a later part counts that this one does not rhyme with; 1 keeps TB's gradient in the mean.
-        favour: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0 counts all alike.
-        announce: with credit by word, how much of that residual the mark counts that announces a line's rhyme, in [0, 1].
-        end_words: with credit by word, how much of it a line's last word counts, and the mark before it, in [0, 1].
-        pinpoint: with credit by word, hold a line out of meter against the words that were miscounted, where lines count down.
-        drill: weight of words practised alone beside the poems (``rlpoet.training.gflownet.auxiliary``); 0 for none.
-        drill_by: who draws them, ``prior`` or ``policy``. The prior keeps words in sight, and so in balance, that training has made rare.
+        cross_segment_credit: how much of a later segment's reward is credited to an earlier one that it does not rhyme with; 1 keeps the
+            gradient of TB in the mean.
+        token_prob_exponent: with credit by word, exponent of a last word's probability by which its part of the residual counts; 0
+            counts all alike.
+        plan_token_weight: with credit by word, how much of that residual counts for the plan token, which names the sound of a line's
+            rhyme, in [0, 1].
+        rhyme_word_weight: with credit by word, how much of it counts for a line's last word and its plan token, in [0, 1].
+        localize_meter_errors: with credit by word, hold a line out of meter against the miscounted words only, where lines carry counts.
+        aux_rhyme_weight: weight of the auxiliary rhyming-word task (``rlpoet.training.gflownet.auxiliary``); 0 for none.
+        aux_sampler: which model draws its words, ``reference`` or ``policy``. The reference keeps words in use that training has made
+            rare.
         objective: ``tb``; ``subtb``, balance between any two line ends with learned flows; ``fl``, the same with each line's reward
-            paid at its end. The last two share out credit by themselves: ``credit`` and ``bearing`` do not count.
+            paid at its end. The last two share out credit by themselves: ``credit`` and ``cross_segment_credit`` do not count.
         log_z: ``vargrad``, the mean over a prompt's texts, or ``learned`` from the prior's state after the prompt; with ``tb`` the
             latter asks for ``poem`` credit.
         decay: lambda of SubTB.
@@ -60,13 +64,13 @@ class TBOptions:
     clip: float = 1.0
     freeze_embeddings: bool = True
     credit: str = "word"
-    bearing: float = 0.2
-    favour: float = 0.0
-    announce: float = 0.7
-    end_words: float = 1.0
-    pinpoint: bool = True
-    drill: float = 2.0
-    drill_by: str = "prior"
+    cross_segment_credit: float = 0.2
+    token_prob_exponent: float = 0.0
+    plan_token_weight: float = 0.7
+    rhyme_word_weight: float = 1.0
+    localize_meter_errors: bool = True
+    aux_rhyme_weight: float = 2.0
+    aux_sampler: str = "reference"
     objective: str = "tb"
     log_z: str = "vargrad"
     decay: float = 0.9
@@ -96,16 +100,16 @@ def check_options(options: TBOptions, human: Shelves | None = None) -> None:
         raise RlpoetError(
             f"--log_z learned: credit is {options.credit!r}; expected 'poem', credit by parts has no use for log Z. Set --credit poem."
         )
-    if not options.favour >= 0:
-        raise RlpoetError(f"--favour: {options.favour}; expected an exponent of 0 or more.")
-    if not 0 <= options.announce <= 1:
-        raise RlpoetError(f"--announce: {options.announce}; expected a share in [0, 1].")
-    if not 0 <= options.end_words <= 1:
-        raise RlpoetError(f"--end_words: {options.end_words}; expected a share in [0, 1].")
-    if options.drill_by not in DRILL_BY:
-        raise UnknownName("drill_by", options.drill_by, DRILL_BY)
-    if not options.drill >= 0:
-        raise RlpoetError(f"--drill: {options.drill}; expected a weight of 0 or more.")
+    if not options.token_prob_exponent >= 0:
+        raise RlpoetError(f"--token_prob_exponent: {options.token_prob_exponent}; expected an exponent of 0 or more.")
+    if not 0 <= options.plan_token_weight <= 1:
+        raise RlpoetError(f"--plan_token_weight: {options.plan_token_weight}; expected a share in [0, 1].")
+    if not 0 <= options.rhyme_word_weight <= 1:
+        raise RlpoetError(f"--rhyme_word_weight: {options.rhyme_word_weight}; expected a share in [0, 1].")
+    if options.aux_sampler not in AUX_SAMPLERS:
+        raise UnknownName("aux_sampler", options.aux_sampler, AUX_SAMPLERS)
+    if not options.aux_rhyme_weight >= 0:
+        raise RlpoetError(f"--aux_rhyme_weight: {options.aux_rhyme_weight}; expected a weight of 0 or more.")
     if not options.decay > 0:
         raise RlpoetError(f"--decay: {options.decay}; expected a lambda above 0.")
     if not 0 < options.explore_share <= 1:

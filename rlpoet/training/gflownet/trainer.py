@@ -25,7 +25,7 @@ from rlpoet.rollout import Drill, Policy, Rollout, join
 from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.training.distributed.pool import Helpers
 from rlpoet.training.distributed.shard import Share
-from rlpoet.training.gflownet.auxiliary import drill_weights, sounds_met
+from rlpoet.training.gflownet.auxiliary import auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
@@ -157,7 +157,7 @@ class TBTrainer:
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        drilled = self._practise(fresh, len(asked), beta) if options.drill else None
+        drilled = self._practise(fresh, len(asked), beta) if options.aux_rhyme_weight else None
         log_pf, residual = self._weigh(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
         return Share(
@@ -168,12 +168,14 @@ class TBTrainer:
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
         words = self.options.credit == "word"
-        tells = getattr(self.policy, "slips", None) if words and self.options.pinpoint else None
+        tells = getattr(self.policy, "meter_error_spans", None) if words and self.options.localize_meter_errors else None
         return token_weights(
-            fresh, log_pi - log_prior, self.score, beta=beta, group=group, bearing=self.options.bearing, words=words,
-            log_pi=log_pi, favour=self.options.favour if words else 0.0, announce=self.options.announce if words else 1.0,
-            end_words=self.options.end_words if words else 1.0,
-            slips=None if tells is None else functools.partial(tells, fresh),
+            fresh, log_pi - log_prior, self.score, beta=beta, group=group, words=words, log_pi=log_pi,
+            cross_segment_credit=self.options.cross_segment_credit,
+            token_prob_exponent=self.options.token_prob_exponent if words else 0.0,
+            plan_token_weight=self.options.plan_token_weight if words else 1.0,
+            rhyme_word_weight=self.options.rhyme_word_weight if words else 1.0,
+            meter_error_spans=None if tells is None else functools.partial(tells, fresh),
         )  # fmt: skip
 
     def _practise(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
@@ -182,23 +184,23 @@ class TBTrainer:
         None from a policy that knows no lessons.
         """
         options = self.options
-        by_prior = options.drill_by == "prior"
+        by_reference = options.aux_sampler == "reference"
         sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
         practise = getattr(self.policy, "drill", None)
-        own: Drill | None = practise(sounds, 1 if by_prior else options.group_size) if sounds and practise else None
+        own: Drill | None = practise(sounds, 1 if by_reference else options.group_size) if sounds and practise else None
         if own is None:
             return None
         elder: Any = self.prior
-        drill = elder.drill(sounds, options.group_size) if by_prior else own
+        drill = elder.drill(sounds, options.group_size) if by_reference else own
         with torch.no_grad():
             prior = self.prior.log_prob(drill.rollout).cpu()
         self.policy.model.train()
         log_pi = self.policy.log_prob(drill.rollout).cpu()
         steps = log_pi.detach()
         group = torch.arange(len(steps)) // options.group_size
-        favour = 0.0 if by_prior else options.favour
-        weights = drill_weights(drill, steps, steps - prior, beta=WORD_SHARE * beta, group=group, favour=favour)
-        (options.drill * 2 * (weights * log_pi).sum(1).mean()).backward()
+        exponent = 0.0 if by_reference else options.token_prob_exponent
+        weights = auxiliary_weights(drill, steps, steps - prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
+        (options.aux_rhyme_weight * 2 * (weights * log_pi).sum(1).mean()).backward()
         self.policy.model.eval()
         return own.right.sum().item(), own.whole.sum().item()
 

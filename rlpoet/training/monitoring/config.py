@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS
+from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS, EARLIER_REWARD_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,8 @@ class PreflightConfig:
         threads: processor threads, 0 for all cores.
         json: one JSON object instead of tables, for machines.
     """
+
+    EARLIER = EARLIER_REWARD_OPTIONS
 
     policy: str = "fr"
     lang: str | None = None

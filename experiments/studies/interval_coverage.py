@@ -1,6 +1,6 @@
 """How often the intervals of a run's table hold the truth.
 
-    python -m experiments.studies.interval_coverage --lang es --prompts 64 16 8        # a row of the table in docs/objectives.md each
+    python -m experiments.studies.interval_coverage --lang es --prompts 64 16 8        # one row of figures each
 
 Many poems of the prior and of the shipped rhyming policy are drawn once for each prompt of a run. Examinations are drawn from them, four
 poems a prompt, none twice in one examination. The truth is the mean over all examinations. ``null`` compares two examinations of the prior:

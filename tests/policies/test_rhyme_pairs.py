@@ -62,7 +62,8 @@ def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_p
     poems = tmp_path / "poems.txt"
     poems.write_text("\n\n\n".join(["\n".join(BAUDELAIRE), "\n".join(VERLAINE)] * 3), encoding="utf-8")
     config = PretrainConfig(
-        lang="fr", data=(str(poems),), output_dir=str(tmp_path / "taught"), start=str(tmp_path / "plain"), rhyme_pairs_share=0.3, max_steps=2,
+        lang="fr", data=(str(poems),), output_dir=str(tmp_path / "taught"), start=str(tmp_path / "plain"), rhyme_pairs_share=0.3,
+        max_steps=2,
         batch_tokens=64, window=64, eval_samples=1, threads=1, compile=False, validation=0.0, save_steps=5,
     )  # fmt: skip
     assert pretrain_run(config) == 0

@@ -31,7 +31,7 @@ class Measured:
 
 
 def examine(
-    policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
+    policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
 ) -> Measured:
     """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
 
@@ -47,7 +47,11 @@ def examine(
     policy.precision = prior.precision = torch.float32
     policy.allow_identical_rhyme = False
     started = time.perf_counter()
-    parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
+    parts = (
+        [policy.sample(eval_prompts[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(eval_prompts), 32)]
+        if drawn is None
+        else [drawn]
+    )
     drawn_at = time.perf_counter()
     nats = tokens = 0.0
     with torch.no_grad():
@@ -63,11 +67,11 @@ def examine(
     return Measured(figures, rollout, (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn)
 
 
-def warm_up(policy: Policy, prior: Policy, exam: Sequence[Prompt]) -> None:
+def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> None:
     """Draw and read one poem, so that what is compiled or loaded at first use is not timed with the measuring that follows."""
     state = policy.generator.get_state()
     with torch.no_grad():
-        prior.log_prob(policy.sample(exam[:1], 1))
+        prior.log_prob(policy.sample(eval_prompts[:1], 1))
     policy.generator.set_state(state)
 
 

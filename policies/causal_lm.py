@@ -13,20 +13,20 @@ from torch import Tensor
 
 from policies.decoding.beams import beam_tokens
 from policies.decoding.end_words import lines_ending
-from policies.decoding.logits_processors import Shaping, Theme
+from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding, Grammar, sample_tokens
-from policies.formats.codec import Format, script_of
+from policies.formats.codec import Format, codec_of
 from policies.formats.masks import held
 from policies.formats.meter_errors import meter_error_spans
-from policies.formats.rhyming_words import drilled
+from policies.formats.rhyming_words import draw_rhyming_words
 from policies.llama.bare import BareLlama
-from policies.llama.scorer import Trunk, can_read, read_drawn
+from policies.llama.scorer import Trunk, can_read, score_tokens
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.rollout import Drill, Rollout, Weighed
+from rlpoet.rollout import RhymingWords, Rollout, TokenScores
 from rlpoet.types import Prompt
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ class CausalPolicy:
     def adopt(self, verse_format: Format) -> None:
         """Speak in this format from now on; the tokenizer must have an id for each of its marks."""
         self.format = verse_format
-        self.script = script_of(verse_format, self.tokenizer)
-        self.pad, self.end = self.script.pad, self.script.end
+        self.codec = codec_of(verse_format, self.tokenizer)
+        self.pad, self.end = self.codec.pad, self.codec.end
 
     @property
     def lang(self) -> str:
@@ -71,7 +71,7 @@ class CausalPolicy:
 
     @property
     def authors(self) -> tuple[str, ...]:
-        """Whose manner it can be asked for, commonest first; a plain model takes any name (``script.any_author``)."""
+        """Whose manner it can be asked for, commonest first; a plain model takes any name (``codec.any_author``)."""
         return self.format.authors
 
     # -- files ------------------------------------------------------------------------------------
@@ -180,7 +180,7 @@ class CausalPolicy:
         """
         asked = [prompt for prompt in prompts for _ in range(n)]
         starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(asked)}
-        room = max_new_tokens or self.script.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
+        room = max_new_tokens or self.codec.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
         if (reach := table_of_positions(self.model)) is not None:
             room = max(1, min(room, reach - max(map(len, starts.values()), default=0)))
         options = Decoding(temperature=temperature, max_new_tokens=room, **decoding)
@@ -191,11 +191,11 @@ class CausalPolicy:
         repeats = self.allow_identical_rhyme if allow_identical_rhyme is None else allow_identical_rhyme
 
         def grammar(rows: Sequence[Prompt]) -> Grammar | None:
-            return self.script.grammar(rows, self.model.config.vocab_size, allow_identical_rhyme=repeats) if constrained else None
+            return self.codec.grammar(rows, self.model.config.vocab_size, allow_identical_rhyme=repeats) if constrained else None
 
-        def shape(start: int) -> Shaping | None:
-            shaping = Shaping(options, marks=self.script.marks, start=start, theme=self._theme(theme, theme_strength))
-            return None if shaping.idle else shaping
+        def shape(start: int) -> LogitsProcessor | None:
+            logits_processor = LogitsProcessor(options, marks=self.codec.marks, start=start, theme=self._theme(theme, theme_strength))
+            return None if logits_processor.idle else logits_processor
 
         new: list[list[int]] = []
         if options.beams:
@@ -215,13 +215,13 @@ class CausalPolicy:
 
     def _theme(self, words: Sequence[str], strength: float) -> Theme | None:
         """Every word as written inside a line and at its beginning, so that a capital counts as the word too."""
-        spellings = [(n, ids) for n, word in enumerate(words) for ids in self.script.spellings(word)]
+        spellings = [(n, ids) for n, word in enumerate(words) for ids in self.codec.spellings(word)]
         return Theme([ids for _, ids in spellings], [n for n, _ in spellings], strength) if spellings else None
 
     def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
         """Poems that exist already, as if the policy had drawn every line after the opening."""
         starts = [self.start_ids(prompt) for prompt in prompts]
-        new = self.script.many_ids([self.script.rest(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
+        new = self.codec.many_ids([self.codec.rest(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
         return self._rollout(list(prompts), starts, new)
 
     def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout:
@@ -232,10 +232,10 @@ class CausalPolicy:
         """The next line of each prompt, ending in a given word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
 
-    def drill(self, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
-        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy knows no lessons
+    def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
+        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy has read no rhyme-pair data
         (``policies.formats.rhyming_words``)."""
-        return drilled(self, sounds, n)
+        return draw_rhyming_words(self, sounds, n)
 
     def meter_error_spans(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
         """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.formats.meter_errors``)."""
@@ -244,12 +244,12 @@ class CausalPolicy:
     def held(self, rollout: Rollout) -> Rollout:
         """Poems it drew, with what their form barred at each place; ``log_prob`` then tells how likely they were to be drawn."""
         return held(
-            rollout, self.script.grammar(rollout.prompts, self.model.config.vocab_size, allow_identical_rhyme=self.allow_identical_rhyme)
+            rollout, self.codec.grammar(rollout.prompts, self.model.config.vocab_size, allow_identical_rhyme=self.allow_identical_rhyme)
         )
 
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""
-        return self.script.read(ids)
+        return self.codec.read(ids)
 
     def start_ids(self, prompt: Prompt) -> list[int]:
         """The tokens a poem of this prompt begins with."""
@@ -257,14 +257,14 @@ class CausalPolicy:
 
     def ends_line(self, token: int) -> bool:
         """Whether a line is complete when this token is drawn."""
-        return self.script.ends_line(token)
+        return self.codec.ends_line(token)
 
     def n_tokens(self, words: str) -> int:
         """Tokens of words inside a line."""
-        return self.script.n_tokens(words)
+        return self.codec.n_tokens(words)
 
     def _ids(self, text: str) -> list[int]:
-        return self.script.many_ids([text])[0]
+        return self.codec.many_ids([text])[0]
 
     def _rollout(self, prompts: Sequence[Prompt], starts: Sequence[Sequence[int]], new: Sequence[Sequence[int]]) -> Rollout:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)
@@ -275,11 +275,11 @@ class CausalPolicy:
             whole = [*start, *tokens]
             ids[row, : len(whole)] = torch.tensor(whole)
             chosen[row, len(start) : len(whole)] = True
-            ends.append(self.script.line_ends(whole, len(start)))
-            words.append(self.script.end_words(whole, len(start)))
-            sounds.append(self.script.sounds(whole, len(start)))
+            ends.append(self.codec.line_ends(whole, len(start)))
+            words.append(self.codec.end_words(whole, len(start)))
+            sounds.append(self.codec.sounds(whole, len(start)))
         line_ends, end_words = _positions(ends), _positions(words)
-        texts = tuple(self.script.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
+        texts = tuple(self.codec.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
         told = [row for row in sounds if row is not None]
         return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(told) if told else None)
@@ -307,17 +307,17 @@ class CausalPolicy:
         log_p = logits.masked_fill(barred, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
         return _spread(log_p, rollout.chosen.to(device))
 
-    def weigh(self, rollout: Rollout) -> Weighed | None:
+    def score_tokens(self, rollout: Rollout) -> TokenScores | None:
         """``log_prob`` with what a critic wants beside it, from one reading; None for a model that cannot be read by hand."""
         if not can_read(self.model):
             return None
         log_p, states, entropy = self._read(rollout, entropy=True)
-        return Weighed(_spread(log_p, rollout.chosen), states, entropy)
+        return TokenScores(_spread(log_p, rollout.chosen), states, entropy)
 
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
         bars = None if rollout.bars is None or rollout.bar_of is None else (rollout.bars, rollout.bar_of)
-        return read_drawn(
+        return score_tokens(
             self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, bars=bars, trunk=self._trunk,
             keeps=self._leads,
         )  # fmt: skip

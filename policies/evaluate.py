@@ -24,7 +24,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.config import EvaluateConfig
 from rlpoet.evaluation.human_baseline import interval
 from rlpoet.evaluation.measures import Counted, by_form, counted
-from rlpoet.evaluation.poems import Specimen, human_specimens, read_specimens, sampled_specimens
+from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
 from rlpoet.languages import code_of
 from rlpoet.machine import precision_of
@@ -57,25 +57,25 @@ def evaluate(config: EvaluateConfig) -> int:
     with progress(console(stderr=True)) as bar:
         if poems and policy:
             told |= reading(policy, poems, config, bar)
-        columns: dict[str, list[Specimen]] = {}
+        columns: dict[str, list[EvaluationPoem]] = {}
         if policy and config.n:
             told["temperature"] = config.temperature
             practised = asked or [form(name, lang) for name in FORMS]
             authors = known_authors(config.authors, policy)
-            columns["sampled"] = watched(bar, "writing", config.n * len(practised), lambda tick: sampled_specimens(
+            columns["sampled"] = watched(bar, "writing", config.n * len(practised), lambda tick: sampled_evaluation_poems(
                 policy, practised, config.n, authors, temperature=config.temperature, tick=tick
             ))  # fmt: skip
         if config.texts:
-            columns["texts"], told["stanzas_left_out"] = read_specimens(config.texts, lang, asked, columns=columns_of(config))
+            columns["texts"], told["stanzas_left_out"] = read_evaluation_poems(config.texts, lang, asked, columns=columns_of(config))
         if columns and people:
-            measured = dict.fromkeys(own.group for specimens in columns.values() for own in specimens)
-            found = human_specimens(people, lang, [form(name, lang) for name in measured], config.n or 256, seed=config.seed)
+            measured = dict.fromkeys(own.group for evaluation_poems in columns.values() for own in evaluation_poems)
+            found = human_evaluation_poems(people, lang, [form(name, lang) for name in measured], config.n or 256, seed=config.seed)
             columns["human"] = found
         prior = prior_of(config, lang, policy) if columns else None
         if prior is not None:
             told["prior"] = config.prior or lang
-        for name, specimens in columns.items():
-            told[name] = by_form(_measured(bar, name, specimens, rewards, index, prior), seed=config.seed)
+        for name, evaluation_poems in columns.items():
+            told[name] = by_form(_measured(bar, name, evaluation_poems, rewards, index, prior), seed=config.seed)
     if config.json:
         sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
         return 0
@@ -139,7 +139,7 @@ def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
         UnknownName: one it has no mark for.
     """
     for name in names:
-        if not policy.script.any_author and name not in policy.authors:
+        if not policy.codec.any_author and name not in policy.authors:
             raise UnknownName("author", name, policy.authors)
     return list(names)
 
@@ -153,7 +153,7 @@ def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig,
         bar.console.print(pace.line(), highlight=False)
     cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=heard, tick=tick))
     policy.precision = torch.float32
-    known = {poem.author for poem in poems} if policy.script.any_author else set(policy.authors)
+    known = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
     unknown = sum(poem.author is None or poem.author not in known for poem in poems)
     figures = cost_figures(cost, seed=config.seed)
     return {**figures, "precision": precision, "poems_of_unknown_author": unknown}
@@ -217,11 +217,16 @@ def progress(out: Console) -> Progress:
 
 
 def _measured(
-    bar: Progress, name: str, specimens: Sequence[Specimen], rewards: Mapping[str, Reward], index: NgramIndex | None, prior: Any
+    bar: Progress,
+    name: str,
+    evaluation_poems: Sequence[EvaluationPoem],
+    rewards: Mapping[str, Reward],
+    index: NgramIndex | None,
+    prior: Any,
 ) -> list[Counted]:
-    lines = [own.lines for own in specimens]
+    lines = [own.lines for own in evaluation_poems]
     costs = None if prior is None else watched(bar, f"weighing {name}", 100, lambda tick: poem_costs(prior, lines, tick=tick))
-    return watched(bar, f"measuring {name}", 100, lambda tick: counted(specimens, rewards, index=index, costs=costs, tick=tick))
+    return watched(bar, f"measuring {name}", 100, lambda tick: counted(evaluation_poems, rewards, index=index, costs=costs, tick=tick))
 
 
 def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:

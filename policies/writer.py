@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from policies.formats.codec import Format, Script
+from policies.formats.codec import Codec, Format
 from rlpoet.types import Prompt
 
 
@@ -24,7 +24,7 @@ class Writer(Protocol):
     model: Any
     tokenizer: PreTrainedTokenizerBase
     format: Format
-    script: Script
+    codec: Codec
     precision: torch.dtype
     generator: torch.Generator
 

@@ -95,8 +95,8 @@ def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
 
 
 @dataclass(frozen=True)
-class Weighed:
-    """A batch as the policy reads it. N tokens were drawn, in the order of the batch's rows.
+class TokenScores:
+    """Scores of the tokens of a batch. N tokens were drawn, in the order of the batch's rows.
 
     Attributes:
         log_p: as ``Policy.log_prob`` gives it, ``(B, S)``, nats.
@@ -110,13 +110,13 @@ class Weighed:
 
 
 @dataclass(frozen=True)
-class Drill:
-    """Words alone, several a row, for trajectory balance to practise; rows of one list of sounds stand side by side.
+class RhymingWords:
+    """Words of the auxiliary task, several per row; rows of one list of sounds stand side by side.
 
     Attributes:
         rollout: the rows; ``chosen`` is True on the words and on the mark after each, which says that it is over.
         word_of: word each token belongs to, ``(B, S)``; read where ``chosen``.
-        right: whether a word has its sound, and rhymes with the word that it answers if that has it too, ``(B, K)``.
+        right: whether a word has its sound, and rhymes with its mate if that has it too, ``(B, K)``.
         whole: whether a word was finished, ``(B, K)``.
     """
 
@@ -129,12 +129,14 @@ class Drill:
 class Policy(Protocol):
     """What the trainers ask of a policy.
 
-    A policy may also have ``weigh(rollout)``, a ``Weighed`` or None: then PPO need not listen to its model's head for what it reads; and
-    ``drill(sounds, n)``, a ``Drill`` or None: then trajectory balance can practise words alone; and
-    ``meter_error_spans(rollout, lines)``,
-    the tokens by which lines left their meter, or None: then it can hold against them what the line lost; ``held(rollout)``, a batch
-    it drew with the ``bars`` under which it did: then PPO weighs tokens as they were drawn; and ``adapt(lora, seed=)``, after which a
-    low-rank adapter alone learns: then it can be trained with ``--lora``.
+    A policy may also have these abilities, each with a use of its own.
+
+    - ``score_tokens(rollout)`` gives ``TokenScores`` or None. PPO then reads them instead of the logits of its model's head.
+    - ``rhyming_words(sounds, n)`` gives ``RhymingWords`` or None, for the auxiliary task of trajectory balance.
+    - ``meter_error_spans(rollout, lines)`` gives the tokens by which lines left their meter, or None. Trajectory balance then holds
+      the lost reward against them.
+    - ``held(rollout)`` gives a batch it drew with the ``bars`` under which it did. PPO then scores tokens as they were drawn.
+    - ``adapt(lora, seed=)`` leaves only a low-rank adapter to be trained, for ``--lora``.
     """
 
     lang: str
@@ -143,7 +145,7 @@ class Policy(Protocol):
     pad: int
     generator: torch.Generator
     precision: torch.dtype
-    allow_identical_rhyme: bool  # whether a word may answer itself in what it draws
+    allow_identical_rhyme: bool  # whether a word may rhyme with itself in what it draws
 
     def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout: ...
     def log_prob(self, rollout: Rollout) -> Tensor:

@@ -10,7 +10,7 @@ only ever adds time. ``grpo`` and ``rloo`` are trl's as its users run them, samp
 ``times_arithmetic`` is a step over its arithmetic: what it multiplies matrices for, at its shapes, in its precision, without padding,
 in the same run, right after each step, and nothing else. Those are drawing (each token of each text through all layers and the head, its
 keys and values), reading (forward) and learning (forward, the gradient by the inputs, and that by the weights that are trained). TB draws,
-reads with the prior, learns (``tb-drill`` practises words too, and that is not counted); PPO draws, reads with the prior and with the
+reads with the prior, learns (``tb-aux`` does the auxiliary task too, which is not counted); PPO draws, reads with the prior and with the
 policy, learns, and its critic says what texts are worth and learns that. ``of`` shares the step's time out.
 """
 
@@ -44,7 +44,7 @@ from rlpoet.training.ppo.critic import Critic
 from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
 from rlpoet.training.prompts import mixed_prompts
 
-WAYS = ("tb", "tb-drill", "ppo", "grpo", "rloo", "grpo-own", "rloo-own")
+WAYS = ("tb", "tb-aux", "ppo", "grpo", "rloo", "grpo-own", "rloo-own")
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -54,9 +54,9 @@ def trainer_of(way: str, policy: CausalPolicy, n_prompts: int, group: int) -> An
     prompts = list(dict.fromkeys(mixed_prompts(policy.lang, ("quatrain-abab", "quatrain-abba"), authors, 4096, rng=random.Random(0))))
     prompts = [prompts[i % len(prompts)] for i in range(max(n_prompts, len(prompts)))]
     score = WeightedMean([(Rhyme(), 2.0), (Meter(licence_credit=0.5), 1.0)])
-    if way in ("tb", "tb-drill"):
-        drill = 2.0 if way == "tb-drill" else 0.0
-        return TBTrainer(policy, score, prompts, TBOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=drill), seed=0)
+    if way in ("tb", "tb-aux"):
+        weight = 2.0 if way == "tb-aux" else 0.0
+        return TBTrainer(policy, score, prompts, TBOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=weight), seed=0)
     if way == "ppo":
         return PPOTrainer(policy, score, prompts, PPOOptions(prompts_per_step=n_prompts, group_size=group), seed=0)
     from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer

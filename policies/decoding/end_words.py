@@ -17,22 +17,22 @@ def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]
         prompts: the lines before are their opening.
         words: the end of each line, with the sign that follows it if any.
     """
-    script = policy.script
-    asked = [script.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
-    forced = [ids[:-1] for ids in script.many_ids(asked)]  # less END
+    codec = policy.codec
+    asked = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
+    forced = [ids[:-1] for ids in codec.many_ids(asked)]  # less END
     starts = [policy.start_ids(prompt) for prompt in prompts]
-    grammar = script.grammar(prompts, policy.model.config.vocab_size)
+    grammar = codec.grammar(prompts, policy.model.config.vocab_size)
     n_marks = int(getattr(policy.format, "plans", False))
     for place in range(n_marks + 1):  # after the mark of the tail and the first piece the grammar is inside the line
         grammar.advance([ids[place] for ids in forced])
     begun = [[*start, *ids] for start, ids in zip(starts, forced, strict=True)]
     new = sample_tokens(
-        policy.model, begun, Decoding(max_new_tokens=script.line_room), end=script.end, pad=script.pad,
+        policy.model, begun, Decoding(max_new_tokens=codec.line_room), end=codec.end, pad=codec.pad,
         generator=policy.generator, dtype=policy.precision, grammar=grammar,
     )  # fmt: skip
     lines = []
     for prompt, ids, tokens in zip(prompts, begun, new, strict=True):
-        stop = next((i for i, token in enumerate(tokens) if script.ends_line(token)), None)
+        stop = next((i for i, token in enumerate(tokens) if codec.ends_line(token)), None)
         found = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
         lines.append(found[len(prompt.opening)] if len(found) == len(prompt.opening) + 1 else "")
     return lines

@@ -67,19 +67,19 @@ def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequen
         log_p = policy.log_prob(rollout).cpu()
     ends = rollout.line_ends[:, :1]  # (N, 1), the last token of the first line
     place = torch.arange(log_p.shape[1])[None]
-    is_text = ~torch.isin(rollout.ids, torch.tensor(list(policy.script.marks))) & (place <= ends)
+    is_text = ~torch.isin(rollout.ids, torch.tensor(list(policy.codec.marks))) & (place <= ends)
     to_come = is_text.flip(1).cumsum(1).flip(1)  # (N, S): pieces of words from here to the end of the line
-    return log_p.masked_fill((to_come > policy.script.n_tokens(words)) | (place > ends + 1), 0.0).sum(1)
+    return log_p.masked_fill((to_come > policy.codec.n_tokens(words)) | (place > ends + 1), 0.0).sum(1)
 
 
 def _go_on(policy: CausalPolicy, prompt: Prompt, words: str, temperature: float) -> str:
     """The first line a forward policy makes of its first words."""
-    script, ids = policy.script, policy.start_ids(prompt)
-    draw = functools.partial(sample_tokens, policy.model, end=script.end, pad=script.pad, generator=policy.generator)
+    codec, ids = policy.codec, policy.start_ids(prompt)
+    draw = functools.partial(sample_tokens, policy.model, end=codec.end, pad=codec.pad, generator=policy.generator)
     if getattr(policy.format, "plans", False):  # the line names its rhyme before its words
-        grammar = script.grammar([prompt], policy.model.config.vocab_size)
+        grammar = codec.grammar([prompt], policy.model.config.vocab_size)
         ids += draw([ids], Decoding(temperature=temperature, max_new_tokens=1), grammar=grammar)[0]
-    ids += script.many_ids([words])[0]
-    rest = draw([ids], Decoding(temperature=temperature, max_new_tokens=script.line_room))[0]
-    stop = next((i for i, token in enumerate(rest) if script.ends_line(token)), len(rest))
-    return script.read([*ids, *rest[:stop]]).strip().split("\n")[0]
+    ids += codec.many_ids([words])[0]
+    rest = draw([ids], Decoding(temperature=temperature, max_new_tokens=codec.line_room))[0]
+    stop = next((i for i, token in enumerate(rest) if codec.ends_line(token)), len(rest))
+    return codec.read([*ids, *rest[:stop]]).strip().split("\n")[0]

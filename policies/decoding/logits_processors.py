@@ -39,7 +39,7 @@ class Theme:
         return logits
 
 
-class Shaping:
+class LogitsProcessor:
     """What ``sample_tokens`` calls with rows and logits: all controls of a decoding together.
 
     Args:

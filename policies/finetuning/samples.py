@@ -31,11 +31,11 @@ class Samples:
 
     def __init__(self, config: FinetuneConfig, policy: CausalPolicy, poems: Sequence[Annotated]) -> None:
         self.config = config
-        if not policy.script.any_author:
+        if not policy.codec.any_author:
             for author in config.authors:
                 if author not in policy.authors:
                     raise UnknownName("author", author, policy.authors)
-        counts = Counter(poem.author for poem in poems if poem.author and (policy.script.any_author or poem.author in policy.authors))
+        counts = Counter(poem.author for poem in poems if poem.author and (policy.codec.any_author or poem.author in policy.authors))
         authors: list[str | None] = [*config.authors] or [name for name, _ in counts.most_common(1)]
         self.prompts = [Prompt(policy.lang, name, author) for name in config.forms for author in (authors or [None])]
 

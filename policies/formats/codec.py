@@ -1,7 +1,7 @@
-"""From poems to token ids and back: one script for each kind of format.
+"""From poems to token ids and back: one codec per kind of format.
 
-A format says what a poem looks like as text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a script binds
-it to a tokenizer. ``CausalPolicy`` knows scripts only, so that both kinds sample, weigh, train and save through the same code.
+A format says what a poem looks like as text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a codec binds
+it to a tokenizer. ``CausalPolicy`` knows codecs only, so that both kinds sample, weigh, train and save through the same code.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from policies.formats.grammar import Grammar
 from policies.formats.identical_rhyme import Spelled
-from policies.formats.plain import PlainFormat, PlainScript
+from policies.formats.plain import PlainCodec, PlainFormat
 from policies.formats.verse import BREAK, END, FILE, VerseFormat
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.forms import form
@@ -45,7 +45,7 @@ class Format(Protocol):
     def save(self, folder: str | Path) -> None: ...
 
 
-class Script(Protocol):
+class Codec(Protocol):
     """A format and a tokenizer together.
 
     Attributes:
@@ -113,7 +113,7 @@ class Script(Protocol):
         ...
 
 
-class VerseScript:
+class VerseCodec:
     """Plan marks, one id each; lines begin with the mark of their place."""
 
     any_author = False
@@ -215,13 +215,13 @@ class VerseScript:
         return Grammar(self.format, self.tokenizer, prompts, n_pieces, spelled=self._spelled if knows else None)
 
 
-def script_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Script:
-    """The script of a format with a tokenizer."""
+def codec_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Codec:
+    """The codec of a format with a tokenizer."""
     if isinstance(verse_format, VerseFormat):
-        return VerseScript(verse_format, tokenizer)
+        return VerseCodec(verse_format, tokenizer)
     if not isinstance(verse_format, PlainFormat):
         raise TypeError(f"format: {type(verse_format).__name__}; expected VerseFormat or PlainFormat")
-    return PlainScript(verse_format, tokenizer)
+    return PlainCodec(verse_format, tokenizer)
 
 
 def load_format(folder: str | Path, *, lang: str | None = None) -> Format:

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from policies.formats.codec import Format, script_of
+from policies.formats.codec import Format, codec_of
 from policies.formats.verse import BOS, VerseFormat
 from rlpoet.corpus import Poem
 from rlpoet.prosody.annotate import Group, annotate
-from rlpoet.prosody.digest import ear_digest
+from rlpoet.prosody.digest import verse_version
 from rlpoet.text import canonical
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def annotate_all(
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
         tick: called with the number of poems done, now and then.
     """
-    poems_heard = "".join(poem.fingerprint for poem in poems) + lang + ear_digest()
+    poems_heard = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
     stamp = hashlib.sha1(poems_heard.encode()).hexdigest()
     if cache is not None and cache.exists():
         with gzip.open(cache, "rt", encoding="utf-8") as file:
@@ -138,7 +138,7 @@ class Piece:
 def encode(poems: Sequence[Annotated], verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> list[list[Piece]]:
     """Each poem as pieces; characters count the lines as printed, a line break each, and stanza breaks."""
     texts = [verse_format.write(group, poem.author) for poem in poems for group in poem.groups]
-    ids = script_of(verse_format, tokenizer).many_ids([part for text in texts for part in text])
+    ids = codec_of(verse_format, tokenizer).many_ids([part for text in texts for part in text])
     pieces = iter(range(0, len(ids), 2))
     out = []
     for poem in poems:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from policies.formats.codec import VerseScript
+from policies.formats.codec import VerseCodec
 from policies.formats.verse import VerseFormat
 from policies.writer import Writer
 from rlpoet.prosody.forms import form
@@ -28,8 +28,8 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
     Returns:
         None from a policy whose lines do not count down from their end.
     """
-    verse_format, script = policy.format, policy.script
-    if not (isinstance(script, VerseScript) and isinstance(verse_format, VerseFormat)):
+    verse_format, codec = policy.format, policy.codec
+    if not (isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat)):
         return None
     if not verse_format.countdown or verse_format.order != "backward" or rollout.sounds is None:
         return None

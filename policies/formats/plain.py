@@ -133,7 +133,7 @@ class PlainFormat:
         return replace(own, lang=lang) if lang else own
 
 
-class PlainScript:
+class PlainCodec:
     """A plain format with the tokenizer of its model.
 
     Text is encoded line by line, each line after a line break, so that the ids of a poem are those of its lines joined,

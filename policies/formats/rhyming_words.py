@@ -1,8 +1,7 @@
-"""Drill in the rhyming dictionary: words alone, each after the mark of a sound, for a trainer to say which of them were right.
+"""The auxiliary rhyming-word task: single words, each after the mark of a sound, and which of them are right.
 
-A poem spends a hundred tokens on four words that rhyme. Under the header of its lessons (``policies.pretraining.rhyme_pairs``) a
-policy writes sixteen
-of them in as many tokens, two a sound, the second in answer to the first.
+A poem spends a hundred tokens on four words that rhyme. Under the header of rhyme-pair data (``policies.pretraining.rhyme_pairs``) a
+policy writes sixteen of them in as many tokens. There are two per sound, and the second should rhyme with the first.
 """
 
 from __future__ import annotations
@@ -13,31 +12,28 @@ import torch
 from torch import Tensor
 
 from policies.decoding.sampler import Decoding, sample_tokens
-from policies.formats.codec import VerseScript
+from policies.formats.codec import VerseCodec
 from policies.formats.identical_rhyme import bare
 from policies.formats.masks import bar
 from policies.formats.verse import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
 from policies.writer import Writer
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
-from rlpoet.rollout import Drill, Rollout
+from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.types import Prompt
 
 WORD_ROOM = 8  # tokens of a word, on average; a row that needs more is cut off
 
 
-def drilled(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> Drill | None:
-    """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has not been to school.
+def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
+    """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has read no rhyme-pair data.
 
     Args:
         sounds: ids of marks of sounds, rows of one length, at most sixteen; neutral marks are passed over.
     """
-    verse_format, script = policy.format, policy.script
+    verse_format, codec = policy.format, policy.codec
     if not (
-        isinstance(script, VerseScript)
-        and isinstance(verse_format, VerseFormat)
-        and verse_format.school
-        and verse_format.order == "backward"
+        isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat) and verse_format.school and verse_format.order == "backward"
     ):
         return None
     ids = policy.tokenizer.convert_tokens_to_ids
@@ -52,32 +48,32 @@ def drilled(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> Drill | 
     starts = [[*head, *row[0]] for row in marks]
     text = torch.zeros(policy.model.config.vocab_size, dtype=torch.bool)
     text[: len(policy.tokenizer)] = True
-    text[list(script.marks)] = False
+    text[list(codec.marks)] = False
     inside = text.clone()
-    inside[list(script.begins)] = False
-    grammar = DrillGrammar(marks, text, inside, script.end)
+    inside[list(codec.begins)] = False
+    grammar = RhymingWordsGrammar(marks, text, inside, codec.end)
     room = max(map(len, marks)) * WORD_ROOM
     policy.model.eval()
     new = sample_tokens(
-        policy.model, starts, Decoding(max_new_tokens=room), end=script.end, pad=script.pad, generator=policy.generator,
+        policy.model, starts, Decoding(max_new_tokens=room), end=codec.end, pad=codec.pad, generator=policy.generator,
         dtype=policy.precision, grammar=grammar,
     )  # fmt: skip
-    return _drill(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
+    return _collected(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
 
 
-def _drill(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> Drill:
+def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> RhymingWords:
     """What was drawn, as a batch, and which words have the sounds asked for."""
-    script, verse_format = policy.script, policy.format
+    codec, verse_format = policy.codec, policy.format
     assert isinstance(verse_format, VerseFormat)  # seen to by the caller
     width, n_words = max(map(len, rows)), max(map(len, marks))
-    ids = torch.full((len(rows), width), script.pad, dtype=torch.long)
+    ids = torch.full((len(rows), width), codec.pad, dtype=torch.long)
     chosen = torch.zeros((len(rows), width + 1), dtype=torch.bool)
     word_of = torch.zeros((len(rows), width + 1), dtype=torch.long)
     right = torch.zeros((len(rows), n_words), dtype=torch.bool)
     whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
     spelt: list[list[str]] = []
     known: dict[str, set[str]] = {}
-    ear, special = verse(verse_format.lang), set(script.marks)
+    ear, special = verse(verse_format.lang), set(codec.marks)
     sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
     for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
@@ -102,15 +98,15 @@ def _drill(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[t
             if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
                 own = rhyme_kind(first, text, verse_format.lang) in ear.rhyming if right[row, word - 1] else bare(text) != bare(first)
             right[row, word] = own
-    prompt = Prompt(verse_format.lang, "couplet")  # stands for none: lessons have a header of their own
+    prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own
     nowhere = torch.full((len(rows), 1), -1)
-    ended = torch.tensor([tokens[-1] == script.end for tokens in rows])
+    ended = torch.tensor([tokens[-1] == codec.end for tokens in rows])
     texts = tuple("\n".join(words) for words in spelt)
     rollout = Rollout((prompt,) * len(rows), texts, ids, chosen[:, :width], ended, nowhere, nowhere)
-    return Drill(rollout, word_of[:, :width], right & whole, whole)
+    return RhymingWords(rollout, word_of[:, :width], right & whole, whole)
 
 
-class DrillGrammar:
+class RhymingWordsGrammar:
     """One word after each mark of a sound; ``policies.decoding.sampler.Grammar``.
 
     Args:

@@ -41,7 +41,7 @@ def generate(config: GenerateConfig) -> int:
         console(stderr=True).print(pace.line(), highlight=False)
     lang = config.lang or policy.lang
     author = config.author
-    if author is not None and not policy.script.any_author:
+    if author is not None and not policy.codec.any_author:
         weights = parse_authors(author, policy.authors)
         author = next(iter(weights)) if len(weights) == 1 else fuse(policy, weights)
     *whole, words = (line.strip() for line in config.prompt.replace("\\n", "\n").split("\n"))

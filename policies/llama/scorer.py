@@ -97,7 +97,7 @@ class Trunk:
         )
 
 
-def read_drawn(
+def score_tokens(
     model: PreTrainedModel,
     ids: Tensor,
     drawn: Tensor,

@@ -20,7 +20,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from policies.formats.data import IGNORED, Piece, bos_id, excerpts, pack
 from policies.likelihood import excerpts_of, row_nats
-from policies.llama.scorer import can_read, read_drawn
+from policies.llama.scorer import can_read, score_tokens
 from policies.training_loop import Batch, Patience, Schedule, checkpoint_step, learn
 from rlpoet.errors import RlpoetError, UnknownName
 
@@ -153,7 +153,7 @@ def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor, *, dtype: torc
     """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in ``dtype``; gradients flow to the parameters."""
     asked = labels != IGNORED
     asked[:, 0] = False  # nothing stands before it
-    return -read_drawn(model, ids, asked, pad=-1, dtype=dtype)[0].sum()
+    return -score_tokens(model, ids, asked, pad=-1, dtype=dtype)[0].sum()
 
 
 def pretrain(

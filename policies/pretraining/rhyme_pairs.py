@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from policies.formats.codec import script_of
+from policies.formats.codec import codec_of
 from policies.formats.data import Annotated, Piece
 from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat
 from rlpoet.text import canonical
@@ -34,10 +34,10 @@ def school_pieces(
     poems: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, *, share: float, n_tokens: int, seed: int
 ) -> list[list[Piece]]:
     """As many lessons, each a poem of one piece, as make up ``share`` of all that is read beside ``n_tokens`` of verse."""
-    script = script_of(verse_format, tokenizer)
+    codec = codec_of(verse_format, tokenizer)
 
     def pieces(n: int) -> list[list[Piece]]:
-        ids = script.many_ids([part for lesson in lessons(poems, verse_format, n=n, seed=seed) for part in lesson])
+        ids = codec.many_ids([part for lesson in lessons(poems, verse_format, n=n, seed=seed) for part in lesson])
         return [[Piece(tuple(header), tuple(body), 0)] for header, body in zip(ids[::2], ids[1::2], strict=True)]
 
     few = pieces(50)

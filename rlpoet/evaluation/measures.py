@@ -12,7 +12,7 @@ from rlpoet.analysis.coherence import coherence
 from rlpoet.analysis.ngram_index import Copied, NgramIndex
 from rlpoet.evaluation.form import PoemFacts, poem_facts
 from rlpoet.evaluation.human_baseline import Figures, figures, interval
-from rlpoet.evaluation.poems import Specimen
+from rlpoet.evaluation.poems import EvaluationPoem
 from rlpoet.evaluation.repetition import variety
 from rlpoet.evaluation.second_judge import judged, last_word, second_judge
 from rlpoet.prosody.forms import answers, form
@@ -36,7 +36,7 @@ class Counted:
             none of them was); None where the language has no model, or of no lines.
     """
 
-    specimen: Specimen
+    poem: EvaluationPoem
     facts: PoemFacts
     copied: Copied | None
     kinds: Counter[str]
@@ -52,7 +52,7 @@ class Counted:
 
 
 def counted(
-    specimens: Sequence[Specimen],
+    evaluation_poems: Sequence[EvaluationPoem],
     rewards: Mapping[str, Reward],
     *,
     index: NgramIndex | None = None,
@@ -65,17 +65,17 @@ def counted(
         costs: nats, charged tokens and characters of each under a prior; None leaves its perplexity out.
         tick: called with the percentage done.
     """
-    if not specimens:
+    if not evaluation_poems:
         return []
-    prompts, texts = [own.prompt for own in specimens], [own.text for own in specimens]
+    prompts, texts = [own.prompt for own in evaluation_poems], [own.text for own in evaluation_poems]
     scores = {name: reward.score(prompts, texts) for name, reward in rewards.items()}
     tick(40)
-    lines = [list(own.lines) for own in specimens]
-    known = [index is not None and own.source is not None and index.knows(own.source) for own in specimens]
+    lines = [list(own.lines) for own in evaluation_poems]
+    known = [index is not None and own.source is not None and index.knows(own.source) for own in evaluation_poems]
     copied: Sequence[Copied | None] = index.copied_all(lines, own=known) if index else [None] * len(lines)
     costs = costs or [None] * len(lines)
     found = []
-    for i, own in enumerate(specimens):
+    for i, own in enumerate(evaluation_poems):
         told = {name: values[i] for name, values in scores.items()}
         facts = poem_facts(own.prompt, own.text)
         second, sense = second_opinion(own), coherence(own.lines, own.prompt.lang)
@@ -84,7 +84,7 @@ def counted(
     return found
 
 
-def kinds_of(own: Specimen) -> Counter[str]:
+def kinds_of(own: EvaluationPoem) -> Counter[str]:
     """How the pairs of the scheme rhyme."""
     asked = form(own.prompt.form, own.prompt.lang)
     if len(own.lines) != asked.n_lines:
@@ -92,7 +92,7 @@ def kinds_of(own: Specimen) -> Counter[str]:
     return Counter(rhyme_kind(own.lines[i], own.lines[j], own.prompt.lang) or NO_RHYME for i, j in asked.pairs)
 
 
-def second_opinion(own: Specimen) -> tuple[int, int, int] | None:
+def second_opinion(own: EvaluationPoem) -> tuple[int, int, int] | None:
     """Pairs that rhyme, lines in meter and pairs agreed on, by the second judge."""
     judge, asked = second_judge(own.prompt.lang), form(own.prompt.form, own.prompt.lang)
     if judge is None:
@@ -105,7 +105,7 @@ def second_opinion(own: Specimen) -> tuple[int, int, int] | None:
     return rhymed, fits, agreed
 
 
-def style_of(own: Specimen) -> tuple[float, bool | None] | None:
+def style_of(own: EvaluationPoem) -> tuple[float, bool | None] | None:
     """How likely the average voice is, and whether the author asked for is the likeliest poet."""
     model = style_model(own.prompt.lang)
     if model is None or not own.lines:
@@ -151,12 +151,12 @@ def all_figures(found: Sequence[Counted], *, seed: int) -> Figures:
         out["prior_perplexity"] = math.exp(sum(nats for nats, *_ in costs) / sum(tokens for _, tokens, _ in costs))
         out["prior_perplexity_95"] = [math.exp(edge) for edge in edges]
     copied = [own.copied for own in found if own.copied is not None]
-    return out | variety([list(own.specimen.lines) for own in found], copied=copied or None, seed=seed)
+    return out | variety([list(own.poem.lines) for own in found], copied=copied or None, seed=seed)
 
 
 def by_form(found: Sequence[Counted], *, seed: int) -> dict[str, Figures]:
     """Figures of each form and, under ``all``, of all together."""
     groups: dict[str, list[Counted]] = {}
     for own in found:
-        groups.setdefault(own.specimen.group, []).append(own)
+        groups.setdefault(own.poem.group, []).append(own)
     return {name: all_figures(own, seed=seed) for name, own in [*groups.items(), ("all", list(found))]}

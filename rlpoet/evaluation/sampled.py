@@ -47,7 +47,7 @@ class Measured:
 
 
 def examine(
-    policy: Policy, prior: Policy, exam: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
+    policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
 ) -> tuple[Measured, Rollout]:
     """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
 
@@ -64,7 +64,11 @@ def examine(
     policy.precision = prior.precision = torch.float32
     policy.allow_identical_rhyme = False
     started = time.perf_counter()
-    parts = [policy.sample(exam[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(exam), 32)] if drawn is None else [drawn]
+    parts = (
+        [policy.sample(eval_prompts[i : i + 32], PER_PROMPT, top_p=top_p) for i in range(0, len(eval_prompts), 32)]
+        if drawn is None
+        else [drawn]
+    )
     drawn_at = time.perf_counter()
     with torch.no_grad():
         log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
@@ -81,11 +85,11 @@ def examine(
     return found, rollout
 
 
-def warm_up(policy: Policy, prior: Policy, exam: Sequence[Prompt]) -> None:
+def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> None:
     """Draw and read one poem, so that what is compiled or loaded at first use is not timed with the measuring that follows."""
     state = policy.generator.get_state()
     with torch.no_grad():
-        prior.log_prob(policy.sample(exam[:1], 1))
+        prior.log_prob(policy.sample(eval_prompts[:1], 1))
     policy.generator.set_state(state)
 
 

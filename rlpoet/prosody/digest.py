@@ -11,7 +11,7 @@ import rlpoet.prosody
 
 
 @functools.cache
-def ear_digest() -> str:
+def verse_version() -> str:
     """SHA-1 of code and tables of ``rlpoet.phonology`` and ``rlpoet.prosody``: no cache outlives what made it."""
     digest = hashlib.sha1()
     for package in (rlpoet.phonology, rlpoet.prosody):

@@ -1,4 +1,4 @@
-"""What a training run is made of, from its configuration: policy, reward, trainer, the processes that help it; and what cannot be meant."""
+"""What a training run is made of, from its configuration: policy, reward, trainer, worker processes; and what cannot be meant."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from rlpoet.training.baselines.build import BASELINES, baseline_of, check_baseli
 from rlpoet.training.budget import MINUTES, MOST_PROMPTS, UPDATES
 from rlpoet.training.common import freeze_lower_layers
 from rlpoet.training.config import TrainConfig
-from rlpoet.training.distributed.pool import Helpers
+from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.gflownet.credit import CREDITS
-from rlpoet.training.gflownet.exploration import Shelves, read_stanzas
+from rlpoet.training.gflownet.exploration import StanzasByForm, read_stanzas
 from rlpoet.training.gflownet.options import TBOptions, check_options
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
@@ -37,7 +37,7 @@ ALGOS = ("tb", "ppo", *BASELINES)
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 RATES = {"ppo": 3e-4}  # peak rates; two updates a step: at 6e-4 more end words are lost for the same poems (experiments/RESULTS.md)
 RATE = 6e-4  # of the other trainers
-FEW_STEPS = 10  # a helper takes some ten seconds to begin
+FEW_STEPS = 10  # a worker takes some ten seconds to begin
 
 
 class Trainer(Protocol):
@@ -81,16 +81,16 @@ def policy_of(config: TrainConfig) -> Policy:
     return policy
 
 
-def helpers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[Helpers | None]:
+def workers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[WorkerPool | None]:
     """The processes beside this one that share its steps."""
     if config.processes < 2:
         return nullcontext()
     threads = max(1, cores // config.processes)
-    return Helpers(functools.partial(sharer, config), config.processes - 1, threads=threads, tell=out.print)
+    return WorkerPool(functools.partial(worker_trainer, config), config.processes - 1, threads=threads, tell=out.print)
 
 
-def sharer(config: TrainConfig) -> TBTrainer:
-    """A helper's trainer: the run's own, but that it is told for whom to write."""
+def worker_trainer(config: TrainConfig) -> TBTrainer:
+    """The trainer of a worker process: as the run's own, without prompts, which come with each task."""
     policy = policy_of(config)
     policy.allow_identical_rhyme = config.allow_identical_rhyme
     return TBTrainer(policy, score_of(config), (), balance_options(config), seed=config.seed, human=stanzas_of(config))
@@ -129,11 +129,16 @@ def unshared(config: TrainConfig) -> str:
 
 
 def trainer_of(
-    config: TrainConfig, policy: Policy, score: Scorer, prompts: Sequence[Prompt], exam: Sequence[Prompt], helpers: Helpers | None = None
+    config: TrainConfig,
+    policy: Policy,
+    score: Scorer,
+    prompts: Sequence[Prompt],
+    eval_prompts: Sequence[Prompt],
+    workers: WorkerPool | None = None,
 ) -> Trainer:
     """The trainer asked for, with those settings of the run that are its own."""
     if config.algo in BASELINES:
-        places = [prompt for prompt in exam for _ in range(PER_PROMPT)][: config.eval_samples]
+        places = [prompt for prompt in eval_prompts for _ in range(PER_PROMPT)][: config.eval_samples]
         return baseline_of(config, policy, score, prompts, places)
     if config.algo == "ppo":
         options = PPOOptions(
@@ -146,7 +151,7 @@ def trainer_of(
         )  # fmt: skip
         return PPOTrainer(policy, score, prompts, options, seed=config.seed)
     human = stanzas_of(config)
-    return TBTrainer(policy, score, prompts, balance_options(config), seed=config.seed, human=human, helpers=helpers)
+    return TBTrainer(policy, score, prompts, balance_options(config), seed=config.seed, human=human, workers=workers)
 
 
 def balance_options(config: TrainConfig) -> TBOptions:
@@ -164,7 +169,7 @@ def balance_options(config: TrainConfig) -> TBOptions:
     )  # fmt: skip
 
 
-def stanzas_of(config: TrainConfig) -> Shelves | None:
+def stanzas_of(config: TrainConfig) -> StanzasByForm | None:
     """Other people's stanzas to learn from, by form; None without a file."""
     return None if config.explore_file is None else read_stanzas(config.explore_file, config.forms, config.lang)
 

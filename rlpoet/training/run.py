@@ -37,11 +37,11 @@ from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.budget import Cost, Plan, plan
-from rlpoet.training.build import Trainer, authors_of, check, helpers_of, policy_of, score_of, trainer_of, with_budget, with_rate
+from rlpoet.training.build import Trainer, authors_of, check, policy_of, score_of, trainer_of, with_budget, with_rate, workers_of
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.monitoring.alarms import Watch
-from rlpoet.training.monitoring.preflight import foretell
+from rlpoet.training.monitoring.preflight import report_learnability
 from rlpoet.training.prompts import mixed_prompts, with_openings
 from rlpoet.types import Prompt
 
@@ -102,15 +102,15 @@ def run(config: TrainConfig) -> int:
     folder = run_folder(config)
     rng = random.Random(config.seed)
     authors = authors_of(config.authors, policy)
-    exam = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
+    eval_prompts = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
     prior = policy.reference()
 
     resume_step, step_seconds = None, 0.0
     if config.resume is not None:
         resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
-    with helpers_of(config, cores, out) as helpers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+    with workers_of(config, cores, out) as workers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
-            before, drawn = measured(config, policy, prior, exam, out, whose="the prior")
+            before, drawn = measured(config, policy, prior, eval_prompts, out, whose="the prior")
             planned = plan_of(config, before, pace)
             config, step_seconds = dataclasses.replace(config, prompts_per_step=planned.prompts), planned.step_seconds
             for line in planned.lines(config.group_size):
@@ -127,11 +127,11 @@ def run(config: TrainConfig) -> int:
                 )
             # counted again, so that one ear judges both sides
             before = dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)})
-        lines = openings([p for p in exam for _ in range(PER_PROMPT)], before.texts)
+        lines = openings([p for p in eval_prompts for _ in range(PER_PROMPT)], before.texts)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, exam, helpers)
+        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers)
         watch = Watch(beta=config.beta, learned_log_z=config.log_z == "learned" and not (config.explore or config.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
@@ -139,13 +139,13 @@ def run(config: TrainConfig) -> int:
         else:
             trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
             scores = score(before.prompts, before.texts).total
-            for line in foretell(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+            for line in report_learnability(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
-        if helpers is not None:
-            helpers.close()
+        if workers is not None:
+            workers.close()
         torch.set_num_threads(cores)
         trainer.save(folder / CHECKPOINT)
         if config.interpolate:
@@ -153,7 +153,7 @@ def run(config: TrainConfig) -> int:
         policy.save(str(folder / POLICY))
         best = trainer if isinstance(trainer, BestOfN) else None
         shown = best.shown() if best is not None else None
-        after, drawn = measured(config, policy, prior, exam, out, whose="the trained policy", drawn=shown)
+        after, drawn = measured(config, policy, prior, eval_prompts, out, whose="the trained policy", drawn=shown)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", drawn, score)
         found = intervals(before, after)
@@ -169,7 +169,7 @@ def run(config: TrainConfig) -> int:
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
     answer.print(comparison_table(before.figures, after.figures, found))
-    both = zip(exam, range(0, 12, 4), strict=False)
+    both = zip(eval_prompts, range(0, 12, 4), strict=False)
     for prompt, row in both:
         first, last = ([heard(side.texts[row], prompt.lang, form=prompt.form)] for side in (before, after))
         answer.print(SideBySide(first, last))
@@ -182,12 +182,12 @@ def run(config: TrainConfig) -> int:
 
 
 def measured(
-    config: TrainConfig, policy: Policy, prior: Policy, exam: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
+    config: TrainConfig, policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
 ) -> tuple[Measured, Rollout]:
     """Examine a policy, and say how far that is."""
     out.print(f"Measuring {config.eval_samples} poems of {whose} ...")
-    warm_up(policy, prior, exam)
-    asked = len(exam) * PER_PROMPT
+    warm_up(policy, prior, eval_prompts)
+    asked = len(eval_prompts) * PER_PROMPT
     finished = before = 0
 
     def told(done: int, total: int) -> None:
@@ -199,7 +199,7 @@ def measured(
 
     part = 32 * PER_PROMPT
     with Pulse(out) as pulse, watched(policy, told):
-        return examine(policy, prior, exam, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=drawn)
+        return examine(policy, prior, eval_prompts, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=drawn)
 
 
 @contextmanager

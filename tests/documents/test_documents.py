@@ -12,7 +12,7 @@ import yaml
 import rlpoet
 
 ROOT = Path(__file__).resolve().parents[2]
-GROUPS = "reward|rewards|gfn|ppo|trl|rft|best|objective|train|samples|replay|drill|aux|explore|time|eval|final"
+GROUPS = "reward|rewards|gfn|ppo|trl|rft|best|objective|train|samples|replay|aux|explore|time|eval|final"
 TAG = re.compile(rf"(?:{GROUPS})/[a-z_]+(?:/[a-z_]+)*")
 RENAMED = {"ppo/grad_norm", "rewards/rhyme/mean", "rewards/meter/mean"}  # logged as train/grad_norm and rewards/NAME/mean
 

@@ -29,10 +29,10 @@ from rlpoet.corpus.poem import printed
 from rlpoet.evaluation.form import PoemFacts, poem_facts
 from rlpoet.evaluation.human_baseline import figures, half_interval, human_stanzas, interval
 from rlpoet.evaluation.measures import all_figures, counted
-from rlpoet.evaluation.poems import Specimen, read_specimens, sampled_specimens
+from rlpoet.evaluation.poems import EvaluationPoem, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.repetition import VARIETY, self_bleu, variety
 from rlpoet.evaluation.second_judge import second_judge
-from rlpoet.prosody.digest import ear_digest
+from rlpoet.prosody.digest import verse_version
 from rlpoet.prosody.forms import form
 from rlpoet.text import canonical
 from rlpoet.types import Prompt
@@ -363,30 +363,30 @@ def texts(tmp_path) -> Path:
     return tmp_path
 
 
-def specimens(path, *forms):
-    return read_specimens([str(path)], "fr", [form(name, "fr") for name in forms], columns=Columns())
+def evaluation_poems(path, *forms):
+    return read_evaluation_poems([str(path)], "fr", [form(name, "fr") for name in forms], columns=Columns())
 
 
 def test_a_text_is_held_to_what_its_label_or_its_run_asked_for(texts):
-    (labelled,), _ = specimens(texts / "samples.txt")
+    (labelled,), _ = evaluation_poems(texts / "samples.txt")
     assert labelled.group == "quatrain-abba" and labelled.lines[0].startswith("Souvent")
     with (texts / "samples.txt").open("a", encoding="utf-8") as file:  # as a second `generate --out` adds to it
         file.write("# fr couplet, temperature 0.9, seed 2\nUn vers\nUn autre\n\n")
-    assert [own.group for own in specimens(texts / "samples.txt")[0]] == ["quatrain-abba", "couplet"]
-    found, _ = specimens(texts / "after.json")
+    assert [own.group for own in evaluation_poems(texts / "samples.txt")[0]] == ["quatrain-abba", "couplet"]
+    found, _ = evaluation_poems(texts / "after.json")
     assert [own.group for own in found] == ["quatrain-abab"] * 2 and len(found[1].lines) == 1
-    assert specimens(texts)[0] == found  # a run's folder is its after.json
+    assert evaluation_poems(texts)[0] == found  # a run's folder is its after.json
 
 
 def test_a_plain_text_is_held_to_the_form_it_keeps_best_and_counts_as_often_as_it_stands_there(texts):
-    found, left_out = specimens(texts / "plain.txt")
+    found, left_out = evaluation_poems(texts / "plain.txt")
     assert [own.group for own in found] == ["quatrain-abab"] * 2 and left_out == 1
-    found, left_out = specimens(texts / "plain.txt", "couplet")
+    found, left_out = evaluation_poems(texts / "plain.txt", "couplet")
     assert [own.group for own in found] == ["couplet"] * 3 and left_out == 0
 
 
 def test_figures_of_a_perfect_and_a_broken_poem(texts):
-    found, _ = specimens(texts / "after.json")
+    found, _ = evaluation_poems(texts / "after.json")
     told = all_figures(counted(found, {"rhyme": Rhyme()}), seed=0)
     assert told["rhyme_pairs"] == told["second_rhyme_pairs"] == told["reward_rhyme"] == 0.5
     assert told["second_agreement"] == 1.0  # of the pairs that are there
@@ -397,8 +397,10 @@ def test_figures_of_a_perfect_and_a_broken_poem(texts):
 
 
 def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
-    found, _ = specimens(texts / "plain.txt")
-    named = [Specimen(Prompt("fr", own.prompt.form, author), own.lines, own.group) for own in found for author in ("Victor Hugo", None)]
+    found, _ = evaluation_poems(texts / "plain.txt")
+    named = [
+        EvaluationPoem(Prompt("fr", own.prompt.form, author), own.lines, own.group) for own in found for author in ("Victor Hugo", None)
+    ]
     told = all_figures(counted(named, {}), seed=0)
     assert told["coherence"] == pytest.approx(coherence(found[0].lines, "fr")) and told["coherence"] > 0.5
     assert 0.0 < told["style_of_a_poet"] < 1.0
@@ -407,14 +409,14 @@ def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
 
 
 def test_the_prior_charges_written_poems_what_it_charges_held_out_ones(policy, texts):
-    found, _ = specimens(texts / "plain.txt")
+    found, _ = evaluation_poems(texts / "plain.txt")
     own = counted(found, {}, costs=poem_costs(policy, [poem.lines for poem in found]))[0].cost
     cost = weigh(policy, [printed(Poem((BAUDELAIRE,)), "fr")])
     assert own == (pytest.approx(cost.nats[0], rel=1e-5), cost.tokens[0], cost.characters[0])
 
 
 def test_a_reward_that_no_prompt_asks_for_is_absent_and_an_empty_poem_costs_nothing():
-    empty = Specimen(Prompt("fr", "couplet"), (), "couplet")
+    empty = EvaluationPoem(Prompt("fr", "couplet"), (), "couplet")
     told = all_figures(counted([empty], {"acrostic": registry.load("rlpoet.rewards", "acrostic")()}), seed=0)
     assert "reward_acrostic" not in told and told["rhyme_pairs"] == 0.0
 
@@ -424,15 +426,17 @@ def test_any_text_is_measured_without_a_policy_beside_people(texts, saved, capsy
     assert main([*argv, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["texts"]["all"]["n"] == 2 and told["human"]["all"]["perfect_stanzas"] == 1.0 and told["policy"] is None
-    assert told["versions"]["ear"] == ear_digest()[:12] and set(told["versions"]["rewards"]) >= {"rhyme", "meter"} and "prior" not in told
+    assert (
+        told["versions"]["ear"] == verse_version()[:12] and set(told["versions"]["rewards"]) >= {"rhyme", "meter"} and "prior" not in told
+    )
     assert main([*argv, "--rewards", "rhyme"]) == 0
     shown = capsys.readouterr().out
     assert "second judge: pairs that rhyme" in shown and "reward rhyme" in shown and "rhyme: " in shown
-    assert f"ear {ear_digest()[:12]}" in shown
+    assert f"ear {verse_version()[:12]}" in shown
 
 
 def test_poems_are_sampled_in_the_manner_of_each_author_in_turn(policy):
-    found = sampled_specimens(policy, [form("couplet", "fr")], 5, policy.authors[:2], temperature=1.0, tick=lambda n: None)
+    found = sampled_evaluation_poems(policy, [form("couplet", "fr")], 5, policy.authors[:2], temperature=1.0, tick=lambda n: None)
     assert [own.prompt.author for own in found].count(policy.authors[0]) == 2 and len(found) == 5
 
 

@@ -15,7 +15,7 @@ from tiny_policy import tiny_policy
 from policies.causal_lm import CausalPolicy, locate
 from policies.decoding.beams import beam_tokens
 from policies.decoding.first_words import first_lines, fit_of_words
-from policies.decoding.logits_processors import Shaping, Theme
+from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.fused_authors import fuse
@@ -110,7 +110,7 @@ def test_no_run_of_pieces_stands_twice_when_that_is_asked(policy):
 
     def repeats(rollout):
         rows = [ids[chosen].tolist() for ids, chosen in zip(rollout.ids, rollout.chosen, strict=True)]
-        text = [[t for t in row if t not in policy.script.marks] for row in rows]
+        text = [[t for t in row if t not in policy.codec.marks] for row in rows]
         return sum(len(row) - 1 - len(set(itertools.pairwise(row))) for row in text)
 
     assert repeats(free) > 0
@@ -119,15 +119,15 @@ def test_no_run_of_pieces_stands_twice_when_that_is_asked(policy):
 
 def test_controls_leave_the_marks_of_the_form_alone(policy):
     logits = torch.randn(1, policy.model.config.vocab_size)
-    marks = sorted(policy.script.marks)
-    shape = Shaping(Decoding(repetition_penalty=3.0, no_repeat_ngram=1), marks=marks, start=0)
+    marks = sorted(policy.codec.marks)
+    shape = LogitsProcessor(Decoding(repetition_penalty=3.0, no_repeat_ngram=1), marks=marks, start=0)
     changed = shape([[*marks, 300, 301]], logits.clone())
     assert torch.equal(changed[:, marks], logits[:, marks])
     assert changed[0, 300] == -torch.inf
 
 
 def test_a_penalty_of_one_and_no_theme_change_nothing(policy):
-    assert Shaping(Decoding(), marks=[0], start=0).idle
+    assert LogitsProcessor(Decoding(), marks=[0], start=0).idle
     plain, shaped = (tiny_policy().sample([QUATRAIN], 2, **options).texts for options in ({}, {"repetition_penalty": 1.0, "theme": ()}))
     assert plain == shaped
 
@@ -224,7 +224,7 @@ def test_the_fit_of_words_is_what_the_model_says_of_them_and_of_the_line_end(pol
         logits = policy.model(input_ids=torch.tensor([ids])).logits[0, :-1].float()
     logits[:, policy.pad] = -30.0
     each = logits.log_softmax(-1).gather(1, torch.tensor(ids[1:])[:, None]).squeeze(1)
-    assert got == pytest.approx(each[-(policy.script.n_tokens("Souvent, pour") + 1) :].sum().item(), abs=1e-3)
+    assert got == pytest.approx(each[-(policy.codec.n_tokens("Souvent, pour") + 1) :].sum().item(), abs=1e-3)
 
 
 @pytest.mark.parametrize("plans", [True, False])

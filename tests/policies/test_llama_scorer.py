@@ -196,7 +196,7 @@ def test_states_and_entropies_are_those_of_the_models_head(policy: CausalPolicy,
     with torch.no_grad():
         policy.log_prob(rollout)
         handle.remove()
-        told = policy.weigh(rollout)
+        told = policy.score_tokens(rollout)
     assert told is not None
     states, logits = heard[0]
     logits[:, policy.pad] = -30.0

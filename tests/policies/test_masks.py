@@ -69,7 +69,7 @@ def test_held_tokens_are_as_likely_as_they_were_in_the_draw() -> None:
     among = logits.masked_fill(held.bars[held.bar_of[held.chosen]], -torch.inf)
     among[:, policy.pad] = -torch.inf
     assert torch.allclose(among.log_softmax(-1).gather(1, held.ids[held.chosen][:, None]).squeeze(1), ours[held.chosen], atol=1e-4)
-    told = policy.weigh(held)
+    told = policy.score_tokens(held)
     assert told is not None and torch.allclose(told.entropy, entropies(logits, policy.pad, held), atol=1e-4)
     part = held.rows([3, 0])
     assert torch.allclose(policy.log_prob(part).sum(1), ours.sum(1)[[3, 0]], atol=1e-4)

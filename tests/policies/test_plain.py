@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import bos_id, encode
-from policies.formats.plain import PlainFormat, PlainScript
+from policies.formats.plain import PlainCodec, PlainFormat
 from policies.likelihood import weigh
 from policies.loading.files import find_model
 from rlpoet.cli.main import main
@@ -101,11 +101,11 @@ def test_a_poem_has_the_same_tokens_whole_and_cut_at_any_line(policy):
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1, max_size=12), min_size=2, max_size=2))
 def test_every_line_of_text_survives_a_byte_level_tokenizer(lines):
-    script = PlainScript(PlainFormat("es"), plain_tokenizer())
+    codec = PlainCodec(PlainFormat("es"), plain_tokenizer())
     prompt = Prompt("es", "pareado")
-    (start, rest) = script.many_ids([script.format.write_prompt(prompt), script.rest(prompt, "\n".join(lines))])
-    expected = script.format.write_lines(split_poem("\n".join(lines)), "aa").split("\n")[:-1]
-    assert script.read([*start, *rest]).split("\n") == expected
+    (start, rest) = codec.many_ids([codec.format.write_prompt(prompt), codec.rest(prompt, "\n".join(lines))])
+    expected = codec.format.write_lines(split_poem("\n".join(lines)), "aa").split("\n")[:-1]
+    assert codec.read([*start, *rest]).split("\n") == expected
 
 
 def test_pieces_of_training_are_those_of_sampling(policy):
@@ -121,7 +121,7 @@ def test_pieces_of_training_are_those_of_sampling(policy):
 def test_bits_are_charged_for_every_token_after_the_header(policy):
     poem = Poem((BAUDELAIRE,), "Charles Baudelaire")
     cost = weigh(policy, [poem])
-    written = policy.script.many_ids(policy.format.write(annotated()[1].groups[0], "Charles Baudelaire"))
+    written = policy.codec.many_ids(policy.format.write(annotated()[1].groups[0], "Charles Baudelaire"))
     assert cost.characters == (len(poem.text),) and cost.tokens == (len(written[1]),)
     ids = torch.tensor([[bos_id(policy.tokenizer), *written[0], *written[1]]])
     with torch.no_grad():
@@ -155,11 +155,11 @@ def test_the_card_of_a_model_says_its_language(tmp_path):
 
 
 def test_a_token_that_ends_a_line_and_more_is_told_from_one_that_goes_on():
-    script = PlainScript(PlainFormat("fr"), plain_tokenizer())
-    ids = script.tokenizer.convert_tokens_to_ids
-    assert script.pieces.breaks[ids("Ċ")] == 1 and script.pieces.bare[ids("Ċ")]
-    assert script.pieces.breaks[ids("a")] == 0 and script.pieces.words[ids("a")]
-    assert script.pieces.breaks[script.end] == -1 and script.pieces.breaks[ids("ĉ")] == -1  # a tab
+    codec = PlainCodec(PlainFormat("fr"), plain_tokenizer())
+    ids = codec.tokenizer.convert_tokens_to_ids
+    assert codec.pieces.breaks[ids("Ċ")] == 1 and codec.pieces.bare[ids("Ċ")]
+    assert codec.pieces.breaks[ids("a")] == 0 and codec.pieces.words[ids("a")]
+    assert codec.pieces.breaks[codec.end] == -1 and codec.pieces.breaks[ids("ĉ")] == -1  # a tab
 
 
 def test_what_cannot_be_a_policy_says_why(tmp_path):

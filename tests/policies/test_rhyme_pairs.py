@@ -57,7 +57,7 @@ def test_lessons_are_the_share_that_was_asked_for(share: float) -> None:
     assert {piece.header for lesson in pieces for piece in lesson} == {(tokenizer.convert_tokens_to_ids(SCHOOL),)}
 
 
-def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_path: Path) -> None:
+def test_a_policy_reads_rhyme_pairs_when_it_goes_on_and_never_writes_the_mark(tmp_path: Path) -> None:
     tiny_policy().save(str(tmp_path / "plain"))
     poems = tmp_path / "poems.txt"
     poems.write_text("\n\n\n".join(["\n".join(BAUDELAIRE), "\n".join(VERLAINE)] * 3), encoding="utf-8")
@@ -69,7 +69,7 @@ def test_a_policy_goes_to_school_when_it_goes_on_and_never_writes_the_mark(tmp_p
     assert pretrain_run(config) == 0
     taught = CausalPolicy.load(tmp_path / "taught")
     assert taught.format.school and SCHOOL in taught.format.marks  # type: ignore[union-attr]
-    assert int(taught.tokenizer.convert_tokens_to_ids(SCHOOL)) in taught.script.marks
+    assert int(taught.tokenizer.convert_tokens_to_ids(SCHOOL)) in taught.codec.marks
 
 
 @pytest.mark.parametrize("wrong", [{"rhyme_pairs_share": 1.0}, {"rhyme_pairs_share": -0.1}, {"rhyme_pairs_share": 0.2, "plans": False}])

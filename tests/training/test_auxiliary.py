@@ -9,7 +9,7 @@ import torch
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import choose_format
-from policies.formats.rhyming_words import _drill
+from policies.formats.rhyming_words import _collected
 from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import BOS, NO_KEY, SCHOOL
 from policies.pretraining.model import build_model
@@ -18,7 +18,7 @@ from rewards.rhyme import Rhyme
 from rlpoet.errors import UnknownName
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
-from rlpoet.rollout import Drill, Rollout
+from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.options import check_options
 from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
@@ -45,31 +45,31 @@ def sounds(policy: CausalPolicy) -> list[int]:
 
 def test_a_row_is_one_word_after_each_mark_two_a_sound(policy):
     asked = [sounds(policy)[:3], sounds(policy)[1:4]]
-    drill = policy.drill(asked, 5)
-    assert len(drill.rollout) == 10 and drill.right.shape == drill.whole.shape == (10, 6)
+    rhyming_words = policy.rhyming_words(asked, 5)
+    assert len(rhyming_words.rollout) == 10 and rhyming_words.right.shape == rhyming_words.whole.shape == (10, 6)
     for row in range(10):
-        tokens = policy.tokenizer.convert_ids_to_tokens(drill.rollout.ids[row].tolist())
+        tokens = policy.tokenizer.convert_ids_to_tokens(rhyming_words.rollout.ids[row].tolist())
         met = [token for token in tokens if token.startswith("<|~")]
         meant = policy.tokenizer.convert_ids_to_tokens([mark for mark in asked[row // 5] for _ in range(2)])
         assert tokens[1] == SCHOOL and met == meant[: len(met)]
         piece = [not token.startswith("<|") for token in tokens]
-        assert drill.rollout.chosen[row].tolist() == [own or (at > 0 and piece[at - 1]) for at, own in enumerate(piece)]
-        for word in range(int(drill.whole[row].sum())):
-            own = drill.rollout.chosen[row] & (drill.word_of[row] == word)
+        assert rhyming_words.rollout.chosen[row].tolist() == [own or (at > 0 and piece[at - 1]) for at, own in enumerate(piece)]
+        for word in range(int(rhyming_words.whole[row].sum())):
+            own = rhyming_words.rollout.chosen[row] & (rhyming_words.word_of[row] == word)
             assert own.sum() >= 2  # a piece, and the mark that says that the word is over
 
 
 def test_a_word_is_right_if_it_has_its_sound_and_rhymes_with_a_right_one_that_it_answers(policy):
-    drill = policy.drill([sounds(policy)[:4]], 200)
+    rhyming_words = policy.rhyming_words([sounds(policy)[:4]], 200)
     ear, format_ = verse("fr"), policy.format
     marks = policy.tokenizer.convert_ids_to_tokens([mark for mark in sounds(policy)[:4] for _ in range(2)])
     for row in range(200):
-        words = drill.rollout.texts[row].split("\n")
+        words = rhyming_words.rollout.texts[row].split("\n")
         for k, (word, mark) in enumerate(zip(words, marks, strict=False)):
             heard = mark in {format_.plan(ear.key(ending)) for ending in ear.endings(word)}
             again = k % 2 and "".join(filter(str.isalpha, word)).lower() == "".join(filter(str.isalpha, words[k - 1])).lower()
-            parted = k % 2 and drill.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in ear.rhyming
-            assert bool(drill.right[row, k]) == (heard and not again and not parted and bool(drill.whole[row, k]))
+            parted = k % 2 and rhyming_words.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in ear.rhyming
+            assert bool(rhyming_words.right[row, k]) == (heard and not again and not parted and bool(rhyming_words.whole[row, k]))
 
 
 def test_a_word_that_shares_a_mark_but_no_rhyme_with_the_one_it_answers_is_wrong():
@@ -80,17 +80,19 @@ def test_a_word_that_shares_a_mark_but_no_rhyme_with_the_one_it_answers_is_wrong
 
     def spelt(words: list[str]) -> list[int]:
         pieces = policy.tokenizer(words, add_special_tokens=False).input_ids
-        return [ids(BOS), ids(SCHOOL), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.script.end]
+        return [ids(BOS), ids(SCHOOL), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.codec.end]
 
     asked = [[(ids("<|A|>"), mark), (answer, mark)]] * 3
-    drill = _drill(policy, [spelt(words) for words in (["mournfully", "wearily"], ["free", "wearily"], ["table", "wearily"])], asked)
-    assert drill.right.tolist() == [[True, False], [True, True], [False, True]] and drill.whole.all()
+    rhyming_words = _collected(
+        policy, [spelt(words) for words in (["mournfully", "wearily"], ["free", "wearily"], ["table", "wearily"])], asked
+    )
+    assert rhyming_words.right.tolist() == [[True, False], [True, True], [False, True]] and rhyming_words.whole.all()
 
 
 def test_neutral_marks_and_policies_without_school_are_passed_over(policy):
     neutral = policy.tokenizer.convert_tokens_to_ids(NO_KEY)
-    assert policy.drill([[neutral, neutral]], 3) is None and tiny_policy().drill([[5]], 3) is None
-    assert policy.drill([[neutral, sounds(policy)[0]]], 3).right.shape == (3, 2)
+    assert policy.rhyming_words([[neutral, neutral]], 3) is None and tiny_policy().rhyming_words([[5]], 3) is None
+    assert policy.rhyming_words([[neutral, sounds(policy)[0]]], 3).right.shape == (3, 2)
 
 
 def test_sounds_are_those_that_lines_announce(policy):
@@ -100,46 +102,46 @@ def test_sounds_are_those_that_lines_announce(policy):
     assert len(rows) == 7 and all(len(row) == SOUNDS and set(row) <= met for row in rows)
 
 
-def drill_of(right: list[list[bool]], word_of: list[list[int]], chosen: list[list[bool]]) -> Drill:
+def words_of_rows(right: list[list[bool]], word_of: list[list[int]], chosen: list[list[bool]]) -> RhymingWords:
     n = len(right)
     nowhere, held = torch.full((n, 1), -1), torch.tensor(chosen)
     ids = torch.zeros(held.shape, dtype=torch.long)
     rollout = Rollout((Prompt("fr", "couplet"),) * n, ("",) * n, ids, held, torch.ones(n, dtype=torch.bool), nowhere, nowhere)
-    return Drill(rollout, torch.tensor(word_of), torch.tensor(right), torch.ones(n, len(right[0]), dtype=torch.bool))
+    return RhymingWords(rollout, torch.tensor(word_of), torch.tensor(right), torch.ones(n, len(right[0]), dtype=torch.bool))
 
 
 def test_weights_are_the_residuals_of_words_among_those_of_one_state():
-    drill = drill_of([[True, False], [False, False]], [[0, 0, 1]] * 2, [[True, True, True]] * 2)
+    rhyming_words = words_of_rows([[True, False], [False, False]], [[0, 0, 1]] * 2, [[True, True, True]] * 2)
     ratio = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.0, -0.1]])
-    weights = auxiliary_weights(drill, ratio, ratio, beta=2.0, group=torch.zeros(2, dtype=torch.long), token_prob_exponent=0.0)
+    weights = auxiliary_weights(rhyming_words, ratio, ratio, beta=2.0, group=torch.zeros(2, dtype=torch.long), token_prob_exponent=0.0)
     assert weights[0].tolist() == pytest.approx([(0.3 - 2.0) / 2, (0.3 - 2.0) / 2, 0.2])
     assert torch.allclose(weights.sum(0), torch.zeros(3), atol=1e-6)
 
 
 def test_weights_vanish_where_the_policy_is_its_target():
     right = [[True], [False], [True], [False]]
-    drill = drill_of(right, [[0, 0]] * 4, [[True, True]] * 4)
+    rhyming_words = words_of_rows(right, [[0, 0]] * 4, [[True, True]] * 4)
     ratio = torch.tensor([[1.5, 1.0], [0.0, -0.5], [3.0, -0.5], [-1.0, 0.5]])  # 3 nats more where right
-    weights = auxiliary_weights(drill, ratio, ratio, beta=3.0, group=torch.zeros(4, dtype=torch.long), token_prob_exponent=0.5)
+    weights = auxiliary_weights(rhyming_words, ratio, ratio, beta=3.0, group=torch.zeros(4, dtype=torch.long), token_prob_exponent=0.5)
     assert torch.allclose(weights, torch.zeros(4, 2), atol=1e-6)
 
 
 def test_a_step_parts_right_words_from_wrong_ones_of_one_state():
     policy = CausalPolicy.load("fr", seed=0)
     fresh = policy.sample([Prompt("fr", "quatrain-abab")], 8)
-    drill = policy.drill(sounds_met(fresh, 2, random.Random(0)), 8)
+    rhyming_words = policy.rhyming_words(sounds_met(fresh, 2, random.Random(0)), 8)
     group = torch.arange(16) // 8
-    assert drill.whole.all() and 0.7 < drill.right.float().mean() < 1.0
+    assert rhyming_words.whole.all() and 0.7 < rhyming_words.right.float().mean() < 1.0
 
     def gap() -> float:
         with torch.no_grad():
-            own = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, policy.log_prob(drill.rollout))
-        mixed = (drill.right.view(2, 8, -1).float().mean(1) % 1 > 0)[group]  # words of which some rows are right and some wrong
-        return float(own[drill.right & mixed].mean() - own[~drill.right & mixed].mean())
+            own = torch.zeros(rhyming_words.right.shape).scatter_add(1, rhyming_words.word_of, policy.log_prob(rhyming_words.rollout))
+        mixed = (rhyming_words.right.view(2, 8, -1).float().mean(1) % 1 > 0)[group]  # words of which some rows are right and some wrong
+        return float(own[rhyming_words.right & mixed].mean() - own[~rhyming_words.right & mixed].mean())
 
-    before, log_pi = gap(), policy.log_prob(drill.rollout)
+    before, log_pi = gap(), policy.log_prob(rhyming_words.rollout)
     own = log_pi.detach()
-    weights = auxiliary_weights(drill, own, torch.zeros_like(own), beta=7.5, group=group, token_prob_exponent=0.0)
+    weights = auxiliary_weights(rhyming_words, own, torch.zeros_like(own), beta=7.5, group=group, token_prob_exponent=0.0)
     (weights * log_pi).sum(1).mean().backward()
     torch.optim.SGD(policy.model.parameters(), lr=1e-3).step()
     assert gap() > before
@@ -149,8 +151,8 @@ class Asked:
     """Notes who is asked for how many words; the rest is the policy's."""
 
     def __init__(self, policy: CausalPolicy, calls: list[tuple[str, int]], name: str) -> None:
-        draw = policy.drill
-        policy.drill = lambda rows, n: (calls.append((name, n)), draw(rows, n))[1]  # type: ignore[method-assign]
+        draw = policy.rhyming_words
+        policy.rhyming_words = lambda rows, n: (calls.append((name, n)), draw(rows, n))[1]  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize(("aux_sampler", "expected"), [("policy", [("policy", 4)]), ("reference", [("policy", 1), ("prior", 4)])])

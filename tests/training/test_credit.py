@@ -117,13 +117,13 @@ def test_marks_of_sounds_stand_before_each_line_and_follow_their_rows() -> None:
     assert turned.sounds is not None and torch.equal(turned.sounds, rollout.sounds[[1, 0]])
 
 
-def weighed(lever: str, share: float) -> tuple[Rollout, Tensor, Tensor, Tensor]:
-    """Two poems of one prompt, ratios at random, and their weights with a lever at 1 and at a share."""
+def weighed(factor: str, share: float) -> tuple[Rollout, Tensor, Tensor, Tensor]:
+    """Two poems of one prompt, ratios at random, and their weights with a factor at 1 and at a share."""
     rollout, _ = written(BAUDELAIRE, LAME)
     ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
     group = torch.zeros(2, dtype=torch.long)
     full, found = (
-        token_weights(rollout, ratio, REWARD, beta=6.0, group=group, cross_segment_credit=0.2, **{lever: own}) for own in (1.0, share)
+        token_weights(rollout, ratio, REWARD, beta=6.0, group=group, cross_segment_credit=0.2, **{factor: own}) for own in (1.0, share)
     )
     return rollout, ratio, full, found
 

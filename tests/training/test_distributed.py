@@ -15,7 +15,7 @@ from tiny_policy import tiny_policy
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
-from rlpoet.training.distributed.pool import Helpers
+from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
 from rlpoet.types import Prompt
 
@@ -42,18 +42,18 @@ def made(reward: type[Rhyme] = Rhyme) -> TBTrainer:
 
 
 @pytest.fixture(scope="module")
-def helpers() -> Iterator[Helpers]:
-    with Helpers(made, 1) as helping:
+def workers() -> Iterator[WorkerPool]:
+    with WorkerPool(made, 1) as helping:
         yield helping
 
 
-def test_a_shared_step_has_the_gradient_of_its_texts(helpers):
+def test_a_shared_step_has_the_gradient_of_its_texts(workers):
     here, there = made(), made()
     asked = list(PROMPTS)
-    with torch.no_grad():  # the helper has to learn from these weights; so far from the prior's that rounding is nothing beside residuals
+    with torch.no_grad():  # the worker has to learn from these weights; so far from the prior's that rounding is nothing beside residuals
         for parameter in (*here.learned, *there.learned):
             parameter.mul_(1.3)
-    both = helpers.shared(here.share, here.learned, asked, 5.0, 0.0, seed=7, pad=here.policy.pad)
+    both = workers.shared(here.share, here.learned, asked, 5.0, 0.0, seed=7, pad=here.policy.pad)
     first = there.share(asked[::2], 5.0)
     ours = [parameter.grad.clone() for parameter in there.learned]
     seed = random.Random(7).getrandbits(48)
@@ -74,16 +74,16 @@ def test_a_shared_step_has_the_gradient_of_its_texts(helpers):
         assert torch.allclose(left.grad, right.grad, rtol=1e-3, atol=1e-5 * float(right.grad.abs().max()) + 1e-6)
 
 
-def test_a_step_with_fewer_prompts_than_processes_leaves_helpers_idle(helpers):
+def test_a_step_with_fewer_prompts_than_processes_leaves_workers_idle(workers):
     here = made()
-    assert len(helpers.shared(here.share, here.learned, PROMPTS[:1], 5.0, 0.0, seed=1, pad=here.policy.pad).fresh) == 4
+    assert len(workers.shared(here.share, here.learned, PROMPTS[:1], 5.0, 0.0, seed=1, pad=here.policy.pad).fresh) == 4
 
 
-def test_a_helper_that_dies_is_told_of_and_the_run_goes_on():
+def test_a_worker_that_dies_is_told_of_and_the_run_goes_on():
     told: list[str] = []
-    with Helpers(made, 1, tell=told.append) as helping:
+    with WorkerPool(made, 1, tell=told.append) as helping:
         run = made()
-        run.helpers = helping
+        run.workers = helping
         assert len(run.step(0.0)[1]) == 12
         os.kill(helping.workers[0][0].pid, signal.SIGKILL)
         helping.workers[0][0].join()
@@ -93,9 +93,9 @@ def test_a_helper_that_dies_is_told_of_and_the_run_goes_on():
 
 
 @pytest.mark.parametrize(("reward", "message"), [(Refuses, "(?s)--processes 1.*Error: no syllables"), (Explains, "^lexicon.txt")])
-def test_what_a_helper_raises_is_raised_here(reward, message):
+def test_what_a_worker_raises_is_raised_here(reward, message):
     run = made()
-    with Helpers(functools.partial(made, reward), 1) as helping:
-        run.helpers = helping
+    with WorkerPool(functools.partial(made, reward), 1) as helping:
+        run.workers = helping
         with pytest.raises(RlpoetError, match=message):
             run.step(0.0)

@@ -16,7 +16,7 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 from policies.causal_lm import CausalPolicy
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import Rollout, join
-from rlpoet.training.gflownet.exploration import RhymeBook, proposed_rhymes, read_stanzas, weakest_lines
+from rlpoet.training.gflownet.exploration import RhymeIndex, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import at_end, line_gains, lines_of, read_states
 from rlpoet.training.gflownet.replay import Replay
 from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
@@ -254,11 +254,11 @@ def test_resampling_changes_the_weakest_line_and_keeps_the_best():
 
 
 def test_the_rhyme_book_answers_by_sound_and_leaves_out_guesses_and_the_word_itself():
-    book = RhymeBook()
+    book = RhymeIndex()
     prompt = Prompt("fr", "quatrain-abab")
     book.hear([prompt] * 2, ["Dans l'ombre,\nle nombre !\nle xqzzombre\nla mer", "sombre\nl'ombre"])
     assert book.rhymes_with("Une ombre", "fr") == ["nombre !", "sombre"]
-    again = RhymeBook()
+    again = RhymeIndex()
     again.restore(book.state())
     assert again.rhymes_with("Une ombre", "fr") == book.rhymes_with("Une ombre", "fr")
 
@@ -268,7 +268,7 @@ def test_a_proposed_rhyme_mends_the_line_that_misses_it():
     prompt = Prompt("fr", "quatrain-abab")
     policy = Scripted([])
     fresh = policy.write([prompt] * 2, ["\n".join(lines), "\n".join([lines[0], lines[1], "Le nombre", lines[3]])])
-    book = RhymeBook()
+    book = RhymeIndex()
     book.hear(fresh.prompts[:1], ["sombre\nnombre"])
     asked = []
 
@@ -296,8 +296,8 @@ def test_a_line_written_from_its_end_ends_so_and_goes_on_from_the_lines_before()
 def test_human_stanzas_come_by_form_from_a_file(tmp_path):
     path = tmp_path / "stanzas.txt"
     path.write_text("\n\n".join(["\n".join(BAUDELAIRE), "\n".join(BAUDELAIRE[:2])]), encoding="utf-8")
-    shelves = read_stanzas(path, ["couplet", "quatrain-abab", "sonnet"], "fr")
-    assert shelves == {"couplet": ["\n".join(BAUDELAIRE[:2])], "quatrain-abab": ["\n".join(BAUDELAIRE)], "sonnet": []}
+    stanzas_by_form = read_stanzas(path, ["couplet", "quatrain-abab", "sonnet"], "fr")
+    assert stanzas_by_form == {"couplet": ["\n".join(BAUDELAIRE[:2])], "quatrain-abab": ["\n".join(BAUDELAIRE)], "sonnet": []}
     with pytest.raises(RlpoetError, match=r"2 stanzas, none with the lines of sonnet"):
         read_stanzas(path, ["sonnet"], "fr")
 

@@ -12,7 +12,7 @@ from tiny_policy import tiny_policy
 
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.training.monitoring.preflight import ENOUGH, NOISE, advice, all_dead, foretell, judge, preflight, warnings
+from rlpoet.training.monitoring.preflight import ENOUGH, NOISE, advice, all_dead, judge, preflight, report_learnability, warnings
 from rlpoet.types import Prompt
 
 COUPLET, SONNET = Prompt("fr", "couplet"), Prompt("fr", "sonnet")
@@ -98,11 +98,11 @@ def test_a_group_that_was_cut_short_is_left_out():
 
 def test_a_set_of_dead_forms_is_refused_with_its_reason_and_one_live_form_is_enough(tmp_path):
     with pytest.raises(RlpoetError, match=r"nothing to learn from: couplet: dead: no poem of 32 earns anything; expected .* --resume"):
-        foretell(tmp_path, [COUPLET] * 32, [0.0] * 32, beta=20.0, group_size=4)
+        report_learnability(tmp_path, [COUPLET] * 32, [0.0] * 32, beta=20.0, group_size=4)
     assert json.loads((tmp_path / "preflight.json").read_text(encoding="utf-8"))["rows"][0]["verdict"] == "dead"
-    told = foretell(tmp_path, [COUPLET] * 32 + [SONNET] * 32, [0.0] * 32 + [0.0, 1.0] * 16, beta=20.0, group_size=4)
+    told = report_learnability(tmp_path, [COUPLET] * 32 + [SONNET] * 32, [0.0] * 32 + [0.0, 1.0] * 16, beta=20.0, group_size=4)
     assert told[0] == "pre-flight: couplet: dead: no poem of 32 earns anything"
-    assert foretell(tmp_path, [SONNET] * 32, [0.0, 1.0] * 16, beta=20.0, group_size=4) == []
+    assert report_learnability(tmp_path, [SONNET] * 32, [0.0, 1.0] * 16, beta=20.0, group_size=4) == []
 
 
 # -- the verb, and the check that train makes ---------------------------------------------------------

@@ -28,11 +28,11 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import Policy
-from rlpoet.training.distributed.shard import Share, joined
+from rlpoet.training.distributed.shard import Shard, joined
 from rlpoet.types import Prompt
 
 
-class Sharer(Protocol):
+class Worker(Protocol):
     """A trainer that can work on a share of a step."""
 
     policy: Policy
@@ -40,11 +40,11 @@ class Sharer(Protocol):
     rng: random.Random
     score: Any
 
-    def share(self, asked: Sequence[Prompt], beta: float) -> Share: ...
+    def share(self, asked: Sequence[Prompt], beta: float) -> Shard: ...
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """A share of a step: for whom to write, at which beta, on which weights; how far the run is, which weights of rewards may follow."""
 
     asked: list[Prompt]
@@ -55,39 +55,39 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Done:
+class TaskResult:
     """A share and its gradient, or what went wrong."""
 
-    share: Share | None = None
+    share: Shard | None = None
     gradient: np.ndarray | None = None
     error: str = ""
     ours: bool = False  # whether the error is one that is told to the user as it is
 
 
-class Helpers:
+class WorkerPool:
     """Processes beside this one. One that dies is told of and left out; the step in hand goes on with the others' shares.
 
     Args:
-        build: makes the trainer of a helper, in its own process; picklable.
+        build: makes the trainer of a worker, in its own process; picklable.
         n: how many, beside this one.
         threads: of each.
-        tell: told of a helper's death.
+        tell: told of a worker's death.
     """
 
-    def __init__(self, build: Callable[[], Sharer], n: int, *, threads: int = 1, tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, build: Callable[[], Worker], n: int, *, threads: int = 1, tell: Callable[[str], None] | None = None) -> None:
         self.tell = tell or (lambda _: None)
         context = multiprocessing.get_context("spawn")  # a fork would inherit locks that torch's threads hold
         self.workers: list[tuple[Any, Connection]] = []
         for number in range(n):
             here, there = context.Pipe()
-            worker = context.Process(target=serve, args=(there, build, threads), daemon=True, name=f"rlpoet-helper-{number + 1}")
+            worker = context.Process(target=serve, args=(there, build, threads), daemon=True, name=f"rlpoet-worker-{number + 1}")
             worker.start()
             there.close()  # else its death would not be seen here
             self.workers.append((worker, here))
 
     def shared(
         self,
-        share: Callable[[Sequence[Prompt], float], Share],
+        share: Callable[[Sequence[Prompt], float], Shard],
         learned: Sequence[nn.Parameter],
         asked: Sequence[Prompt],
         beta: float,
@@ -95,36 +95,36 @@ class Helpers:
         *,
         seed: int,
         pad: int,
-    ) -> Share:
+    ) -> Shard:
         """Share out a step; this process works on the first share. The gradient of all is left in ``learned``.
 
         Raises:
-            RlpoetError: a helper's trainer raised it, or anything else.
+            RlpoetError: a worker's trainer raised it, or anything else.
         """
         n = min(len(self.workers) + 1, len(asked))
         weights = parameters_to_vector(learned).detach().cpu().numpy()
         seeds = random.Random(seed)
         busy = []
         for place, (worker, pipe) in enumerate(self.workers[: n - 1], start=1):
-            job = Job(list(asked[place::n]), beta, progress, seeds.getrandbits(48), weights)
+            task = Task(list(asked[place::n]), beta, progress, seeds.getrandbits(48), weights)
             try:
-                pipe.send_bytes(pickle.dumps(job, pickle.HIGHEST_PROTOCOL))
+                pipe.send_bytes(pickle.dumps(task, pickle.HIGHEST_PROTOCOL))
                 busy.append((worker, pipe))
             except OSError:
                 self._drop(worker, pipe)
         shares, gradients = [share(asked[::n], beta)], [_gradient(learned)]
         for worker, pipe in busy:
             try:
-                done: Done = pickle.loads(pipe.recv_bytes())
+                result: TaskResult = pickle.loads(pipe.recv_bytes())
             except (EOFError, OSError):
                 self._drop(worker, pipe)
                 continue
-            if done.share is None or done.gradient is None:
+            if result.share is None or result.gradient is None:
                 raise RlpoetError(
-                    done.error if done.ours else f"a helper process failed; expected none to. Set --processes 1.\n{done.error}"
+                    result.error if result.ours else f"a worker process failed; expected none to. Set --processes 1.\n{result.error}"
                 )
-            shares.append(done.share)
-            gradients.append(torch.from_numpy(done.gradient))
+            shares.append(result.share)
+            gradients.append(torch.from_numpy(result.gradient))
         rows = [len(each.log_pf) for each in shares]
         mean = torch.zeros_like(gradients[0])
         for gradient, n_rows in zip(gradients, rows, strict=True):
@@ -138,7 +138,7 @@ class Helpers:
         self.workers.remove((worker, pipe))
         worker.join(timeout=1)
         left = len(self.workers) + 1
-        self.tell(f"A helper process ended (exit code {worker.exitcode}; out of memory?). Going on with {left}.")
+        self.tell(f"A worker process ended (exit code {worker.exitcode}; out of memory?). Going on with {left}.")
 
     def close(self) -> None:
         """End them, whatever they are at."""
@@ -149,20 +149,20 @@ class Helpers:
             worker.join()
         self.workers.clear()
 
-    def __enter__(self) -> Helpers:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def serve(pipe: Connection, build: Callable[[], Sharer], threads: int) -> None:
-    """A helper's life: build a trainer, do jobs until the pipe is closed."""
+def serve(pipe: Connection, build: Callable[[], Worker], threads: int) -> None:
+    """A worker's life: build a trainer, do jobs until the pipe is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
     torch.set_num_threads(threads)
-    trainer: Sharer | None = None
+    trainer: Worker | None = None
     score: Any = None
-    failed = Done()
+    failed = TaskResult()
     try:
         trainer = build()
         score = trainer.score
@@ -171,32 +171,32 @@ def serve(pipe: Connection, build: Callable[[], Sharer], threads: int) -> None:
     gc.freeze()  # as the main process does (``rlpoet.training.run``)
     while True:
         try:
-            job: Job = pickle.loads(pipe.recv_bytes())
+            task: Task = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
             return
-        done = failed
+        result = failed
         if trainer is not None:
             try:
-                done = _done(trainer, score, job)
+                result = _task_result(trainer, score, task)
             except Exception as error:
-                done = _failed(error)
+                result = _failed(error)
         try:
-            pipe.send_bytes(pickle.dumps(done, pickle.HIGHEST_PROTOCOL))
+            pipe.send_bytes(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
         except OSError:
             return
 
 
-def _done(trainer: Sharer, score: Any, job: Job) -> Done:
+def _task_result(trainer: Worker, score: Any, task: Task) -> TaskResult:
     if hasattr(score, "at"):
-        trainer.score = score.at(job.progress)
+        trainer.score = score.at(task.progress)
     with torch.no_grad():
-        vector_to_parameters(torch.from_numpy(job.weights.copy()), trainer.learned)
-    trainer.policy.generator.manual_seed(job.seed)
-    trainer.rng.seed(job.seed)
+        vector_to_parameters(torch.from_numpy(task.weights.copy()), trainer.learned)
+    trainer.policy.generator.manual_seed(task.seed)
+    trainer.rng.seed(task.seed)
     for parameter in trainer.learned:
         parameter.grad = None
-    share = trainer.share(job.asked, job.beta)
-    return Done(share, _gradient(trainer.learned).numpy())
+    share = trainer.share(task.asked, task.beta)
+    return TaskResult(share, _gradient(trainer.learned).numpy())
 
 
 def _gradient(learned: Sequence[nn.Parameter]) -> torch.Tensor:
@@ -204,6 +204,6 @@ def _gradient(learned: Sequence[nn.Parameter]) -> torch.Tensor:
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in learned]).cpu()
 
 
-def _failed(error: Exception) -> Done:
+def _failed(error: Exception) -> TaskResult:
     ours = isinstance(error, RlpoetError)
-    return Done(error=str(error) if ours else "".join(traceback.format_exception(error)), ours=ours)
+    return TaskResult(error=str(error) if ours else "".join(traceback.format_exception(error)), ours=ours)

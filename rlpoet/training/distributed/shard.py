@@ -22,7 +22,7 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """F fresh texts in groups of one prompt, and with them A that exploration or replay added: B = F + A.
 
     Attributes:
@@ -34,7 +34,7 @@ class Share:
         log_pf, prior: log-probability under the policy and under the prior, ``(B,)``, nats, the fresh ones first.
         residual: of balance, ``(B,)``.
         log_reward: ``log p0 + beta r``, ``(B,)``.
-        drilled: words practised alone that were right, and words practised; None where none were.
+        drilled: words of the auxiliary task that were right, and words written for it; None without the task.
         seconds: of drawing.
     """
 
@@ -47,7 +47,7 @@ class Share:
     prior: Tensor
     residual: Tensor
     log_reward: Tensor
-    drilled: tuple[float, float] | None
+    auxiliary: tuple[float, float] | None
     seconds: float
 
     def figures(self) -> dict[str, float]:
@@ -70,12 +70,12 @@ class Share:
         }
         if self.explored:
             figures["explore/reward"] = sum(self.explored) / len(self.explored)
-        if self.drilled is not None:
-            figures |= {"aux/rhyme_accuracy": self.drilled[0] / max(1.0, self.drilled[1]), "aux/words": self.drilled[1]}
+        if self.auxiliary is not None:
+            figures |= {"aux/rhyme_accuracy": self.auxiliary[0] / max(1.0, self.auxiliary[1]), "aux/words": self.auxiliary[1]}
         return figures
 
 
-def joined(shares: Sequence[Share], *, pad: int) -> Share:
+def joined(shares: Sequence[Shard], *, pad: int) -> Shard:
     """Several shares as one; its seconds are the first's, all draw at the same time."""
     if len(shares) == 1:
         return shares[0]
@@ -89,8 +89,8 @@ def joined(shares: Sequence[Share], *, pad: int) -> Share:
         told: list[tuple[Tensor, int]] = [(getattr(share, of), len(share.fresh)) for share in shares]
         return torch.cat([*(x[:n] for x, n in told), *(x[n:] for x, n in told)])
 
-    drills = [share.drilled for share in shares if share.drilled is not None]
-    return Share(
+    auxiliaries = [share.auxiliary for share in shares if share.auxiliary is not None]
+    return Shard(
         fresh=join([share.fresh for share in shares], pad=pad),
         scored=scored,
         explored=tuple(chain.from_iterable(share.explored for share in shares)),
@@ -100,6 +100,6 @@ def joined(shares: Sequence[Share], *, pad: int) -> Share:
         prior=rows("prior"),
         residual=rows("residual"),
         log_reward=rows("log_reward"),
-        drilled=(sum(right for right, _ in drills), sum(words for _, words in drills)) if drills else None,
+        auxiliary=(sum(right for right, _ in auxiliaries), sum(words for _, words in auxiliaries)) if auxiliaries else None,
         seconds=shares[0].seconds,
     )

@@ -1,9 +1,9 @@
-"""Words alone, for trajectory balance to practise the rhyming dictionary on.
+"""The auxiliary rhyming-word task of trajectory balance: single words after plan tokens.
 
-What a tiny policy lacks is which words have a sound (``experiments/LOG.md``): nearly all pairs that fail do so because a line ends in a
-word that has not the sound it has just announced. In poems a step meets 768 words, each after lines of its own; drilled, it meets twice
-as many for two fifths of the tokens, and several of them after the same sounds, with nothing but a few words between. Words that the
-prior draws teach as much as the policy's own, and keep those in use that training would drop.
+What a tiny policy lacks is which words have a sound (``experiments/LOG.md``). Nearly all pairs that fail do so because a line ends in
+a word that has not the sound of its plan token. In poems a step meets 768 words, each after lines of its own. The task meets twice as
+many for two fifths of the tokens, several of them after the same sounds, with nothing but a few words between. Words that the
+reference draws teach as much as the policy's own, and keep those in use that training would drop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import random
 import torch
 from torch import Tensor
 
-from rlpoet.rollout import Drill, Rollout
+from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.gflownet.credit import scaled_by_probability
 from rlpoet.training.gflownet.objectives import centred
 
@@ -21,7 +21,7 @@ SOUNDS = 8  # of a row, two words each
 
 
 def sounds_met(fresh: Rollout, n: int, rng: random.Random) -> list[list[int]]:
-    """``n`` rows of sounds, drawn as often as lines of fresh texts announce them; none if they announce none."""
+    """``n`` rows of sounds, drawn as often as they are plan tokens of fresh texts; none if lines have no plan tokens."""
     if fresh.sounds is None:
         return []
     begun = fresh.sounds >= 0
@@ -30,7 +30,9 @@ def sounds_met(fresh: Rollout, n: int, rng: random.Random) -> list[list[int]]:
     return [rng.choices(met, k=SOUNDS) for _ in range(n)] if met else []
 
 
-def auxiliary_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: float, group: Tensor, token_prob_exponent: float) -> Tensor:
+def auxiliary_weights(
+    words: RhymingWords, log_pi: Tensor, log_ratio: Tensor, *, beta: float, group: Tensor, token_prob_exponent: float
+) -> Tensor:
     """Weight of each token, ``(B, S)``: the balance residual of its word, ``log pi - log p0 - beta * right``, centred in its group.
 
     A word is a text of its own here: its target is ``p0 exp(beta right)`` given what stands before it. Its log Z is taken to be that of
@@ -44,10 +46,10 @@ def auxiliary_weights(drill: Drill, log_pi: Tensor, log_ratio: Tensor, *, beta: 
         token_prob_exponent: exponent of a word's probability by which it counts
             (``rlpoet.training.gflownet.credit.scaled_by_probability``).
     """
-    chosen = drill.rollout.chosen
-    own = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, log_ratio * chosen) - beta * drill.right.float()
+    chosen = words.rollout.chosen
+    own = torch.zeros(words.right.shape).scatter_add(1, words.word_of, log_ratio * chosen) - beta * words.right.float()
     weights = centred(own, group)
     if token_prob_exponent:
-        log_p = torch.zeros(drill.right.shape).scatter_add(1, drill.word_of, log_pi * chosen)
+        log_p = torch.zeros(words.right.shape).scatter_add(1, words.word_of, log_pi * chosen)
         weights = weights * scaled_by_probability(log_p, token_prob_exponent)
-    return (weights * drill.whole).gather(1, drill.word_of) * chosen
+    return (weights * words.whole).gather(1, words.word_of) * chosen

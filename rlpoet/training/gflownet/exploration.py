@@ -22,7 +22,7 @@ from rlpoet.rollout import Policy, Rollout
 from rlpoet.text import split_poem, stanzas
 from rlpoet.types import Prompt
 
-Shelves = Mapping[str, Sequence[str]]  # form name -> stanzas
+StanzasByForm = Mapping[str, Sequence[str]]  # form name -> stanzas
 
 
 def weakest_lines(
@@ -85,7 +85,7 @@ def weakest_lines(
     return (policy.write([asked[i] for i in kept], [poems[i] for i in kept]) if kept else None), n_drawn
 
 
-class RhymeBook:
+class RhymeIndex:
     """End words by their sound, as they are met: what a line could have rhymed with.
 
     Words the ear only guesses at are left out: a young policy invents words, and would be taught them.
@@ -121,7 +121,7 @@ class RhymeBook:
 
 
 def proposed_rhymes(
-    policy: Policy, prior: Policy, fresh: Rollout, scores: Sequence[float], book: RhymeBook, *, n: int, rng: random.Random, most: int = 16
+    policy: Policy, prior: Policy, fresh: Rollout, scores: Sequence[float], book: RhymeIndex, *, n: int, rng: random.Random, most: int = 16
 ) -> tuple[Rollout | None, int]:
     """For up to ``n`` texts a prompt, a line that misses its rhyme is written again from a word that has it.
 
@@ -178,10 +178,10 @@ def _with_line(text: str, k: int, line: str) -> str:
     return "\n".join(raw)
 
 
-def human_stanzas(policy: Policy, shelves: Shelves, prompts: Sequence[Prompt], n: int, rng: random.Random) -> Rollout | None:
+def human_stanzas(policy: Policy, stanzas_by_form: StanzasByForm, prompts: Sequence[Prompt], n: int, rng: random.Random) -> Rollout | None:
     """``n`` stanzas of the prompt's form for each prompt without an opening, as if the policy had written them; None if there are none."""
-    asked = [p for p in prompts if not p.opening and shelves.get(p.form)]
-    rows = [(p, text) for p in asked for text in rng.sample(list(shelves[p.form]), min(n, len(shelves[p.form])))]
+    asked = [p for p in prompts if not p.opening and stanzas_by_form.get(p.form)]
+    rows = [(p, text) for p in asked for text in rng.sample(list(stanzas_by_form[p.form]), min(n, len(stanzas_by_form[p.form])))]
     return policy.write([p for p, _ in rows], [text for _, text in rows]) if rows else None
 
 
@@ -196,14 +196,14 @@ def read_stanzas(path: str | Path, forms: Sequence[str], lang: str) -> dict[str,
     except (OSError, UnicodeDecodeError) as error:
         raise RlpoetError(f"--explore_file {path}: cannot be read ({error}); expected a text file in UTF-8.") from None
     blocks = stanzas(text)
-    shelves: dict[str, list[str]] = {}
+    stanzas_by_form: dict[str, list[str]] = {}
     for name in forms:
         sizes = [len(part) for part in form(name, lang).scheme.split(" ")]
         runs = [blocks[i : i + len(sizes)] for i in range(len(blocks))]
-        shelves[name] = ["\n\n".join("\n".join(block) for block in run) for run in runs if [len(block) for block in run] == sizes]
-    if not any(shelves.values()):
+        stanzas_by_form[name] = ["\n\n".join("\n".join(block) for block in run) for run in runs if [len(block) for block in run] == sizes]
+    if not any(stanzas_by_form.values()):
         raise RlpoetError(
             f"--explore_file {path}: {len(blocks)} stanzas, none with the lines of {', '.join(forms)}; expected those of a form. "
             "Put blank lines between stanzas."
         )
-    return shelves
+    return stanzas_by_form

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.training.gflownet.exploration import Shelves
+from rlpoet.training.gflownet.exploration import StanzasByForm
 from rlpoet.training.schedule import check_warmup
 
 OBJECTIVES = ("tb", "subtb", "fl")
@@ -80,7 +80,7 @@ class TBOptions:
     tries: int = 4
 
 
-def check_options(options: TBOptions, human: Shelves | None = None) -> None:
+def check_options(options: TBOptions, human: StanzasByForm | None = None) -> None:
     """Refuse options that cannot go together.
 
     Raises:

@@ -21,13 +21,13 @@ from torch import Tensor
 
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Drill, Policy, Rollout, join
+from rlpoet.rollout import Policy, RhymingWords, Rollout, join
 from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
-from rlpoet.training.distributed.pool import Helpers
-from rlpoet.training.distributed.shard import Share
+from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.auxiliary import auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.credit import token_weights
-from rlpoet.training.gflownet.exploration import RhymeBook, Shelves, human_stanzas, proposed_rhymes, weakest_lines
+from rlpoet.training.gflownet.exploration import RhymeIndex, StanzasByForm, human_stanzas, proposed_rhymes, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.training.gflownet.objectives import balance_residual, group_flow, group_log_z, subtrajectory_balance, target_log_reward
 from rlpoet.training.gflownet.options import TBOptions, check_options
@@ -72,11 +72,11 @@ class TBTrainer:
         options: TBOptions,
         *,
         seed: int,
-        human: Shelves | None = None,
-        helpers: Helpers | None = None,
+        human: StanzasByForm | None = None,
+        workers: WorkerPool | None = None,
     ) -> None:
         check_options(options, human)
-        self.human, self.helpers = human or {}, helpers
+        self.human, self.workers = human or {}, workers
         self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
         self.prior.generator = policy.generator  # it draws words beside the policy: one stream, saved once
         self.learned = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
@@ -89,13 +89,13 @@ class TBTrainer:
                 self.flows = Flows(state_width(policy), n_nodes)
             groups.append({"params": list(self.flows.parameters()), "scale": FLOW_RATE})
         self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self.replay, self.book = Replay(), RhymeBook()
+        self.replay, self.book = Replay(), RhymeIndex()
         self.rng = random.Random(seed)
         self.n_steps = self.n_fresh = 0
         self.seconds = 0.0
 
     def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Sample, score, weigh, update; with helpers each process its share of the prompts.
+        """Sample, score, weigh, update; with workers each process its shard of the prompts.
 
         Args:
             progress: share of the budget that is spent, in [0, 1]; drives the schedules.
@@ -104,17 +104,17 @@ class TBTrainer:
             Metrics, the fresh texts, their scores.
 
         Raises:
-            RlpoetError: what a helper raised.
+            RlpoetError: what a worker raised.
         """
         started, options = time.perf_counter(), self.options
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
         beta = options.beta * beta_factor(progress, options.beta_warmup)
         self.optimizer.zero_grad(set_to_none=True)
-        if self.helpers is None:
+        if self.workers is None:
             told = self.share(asked, beta)
         else:
             seed = self.rng.getrandbits(48)
-            told = self.helpers.shared(self.share, self.learned, asked, beta, progress, seed=seed, pad=self.policy.pad)
+            told = self.workers.shared(self.share, self.learned, asked, beta, progress, seed=seed, pad=self.policy.pad)
         rate = options.learning_rate * rate_factor(progress, options.warmup)
         for param_group in self.optimizer.param_groups:
             param_group["lr"] = rate * param_group.get("scale", 1.0)
@@ -134,7 +134,7 @@ class TBTrainer:
         }
         return figures | reward_means(told.scored.parts), told.fresh, told.scored
 
-    def share(self, asked: Sequence[Prompt], beta: float) -> Share:
+    def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
         started, options = time.perf_counter(), self.options
         fresh = self.policy.sample(asked, options.group_size)
@@ -157,12 +157,12 @@ class TBTrainer:
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        drilled = self._practise(fresh, len(asked), beta) if options.aux_rhyme_weight else None
+        auxiliary = self._auxiliary_gradient(fresh, len(asked), beta) if options.aux_rhyme_weight else None
         log_pf, residual = self._weigh(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
-        return Share(
+        return Shard(
             fresh=fresh, scored=scored, explored=tuple(scores[n:]), n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
-            residual=residual, log_reward=targets.log_reward, drilled=drilled, seconds=sampled - started,
+            residual=residual, log_reward=targets.log_reward, auxiliary=auxiliary, seconds=sampled - started,
         )  # fmt: skip
 
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
@@ -178,28 +178,29 @@ class TBTrainer:
             meter_error_spans=None if tells is None else functools.partial(tells, fresh),
         )  # fmt: skip
 
-    def _practise(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
-        """Add the gradient of words practised alone, after the sounds of the fresh texts; how many were right, and how many there were.
+    def _auxiliary_gradient(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
+        """Add the gradient of the auxiliary rhyming-word task, after the plan tokens of the fresh texts.
 
-        None from a policy that knows no lessons.
+        Returns:
+            How many words were right and how many there were; None from a policy that cannot do the task.
         """
         options = self.options
         by_reference = options.aux_sampler == "reference"
         sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
-        practise = getattr(self.policy, "drill", None)
-        own: Drill | None = practise(sounds, 1 if by_reference else options.group_size) if sounds and practise else None
+        draw = getattr(self.policy, "rhyming_words", None)
+        own: RhymingWords | None = draw(sounds, 1 if by_reference else options.group_size) if sounds and draw else None
         if own is None:
             return None
         elder: Any = self.prior
-        drill = elder.drill(sounds, options.group_size) if by_reference else own
+        words = elder.rhyming_words(sounds, options.group_size) if by_reference else own
         with torch.no_grad():
-            prior = self.prior.log_prob(drill.rollout).cpu()
+            prior = self.prior.log_prob(words.rollout).cpu()
         self.policy.model.train()
-        log_pi = self.policy.log_prob(drill.rollout).cpu()
+        log_pi = self.policy.log_prob(words.rollout).cpu()
         steps = log_pi.detach()
         group = torch.arange(len(steps)) // options.group_size
         exponent = 0.0 if by_reference else options.token_prob_exponent
-        weights = auxiliary_weights(drill, steps, steps - prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
+        weights = auxiliary_weights(words, steps, steps - prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
         (options.aux_rhyme_weight * 2 * (weights * log_pi).sum(1).mean()).backward()
         self.policy.model.eval()
         return own.right.sum().item(), own.whole.sum().item()

@@ -164,7 +164,9 @@ def summary(rows: Sequence[Learnability]) -> Mapping[str, object]:
     return {"rows": [{key: value for key, value in vars(row).items() if value is not None} for row in rows]}
 
 
-def foretell(folder: Path, prompts: Sequence[Prompt], scores: Sequence[float | None], *, beta: float, group_size: int) -> list[str]:
+def report_learnability(
+    folder: Path, prompts: Sequence[Prompt], scores: Sequence[float | None], *, beta: float, group_size: int
+) -> list[str]:
     """What to say before a run from the poems of its prior; all of it goes into ``preflight.json`` of the run's folder.
 
     Raises:

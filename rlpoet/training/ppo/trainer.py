@@ -23,7 +23,7 @@ from torch import Tensor
 
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout, Weighed
+from rlpoet.rollout import Policy, Rollout, TokenScores
 from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
 from rlpoet.training.ppo.advantage import (
     approx_kl,
@@ -207,7 +207,7 @@ class PPOTrainer:
         """``log pi - log p0`` by token ``(B, S)``, mean entropy by token in nats, and the batch with its advantages."""
         mask = fresh.chosen
         with torch.no_grad():
-            told = self._weigh(fresh)
+            told = self._token_scores(fresh)
             log_p, states, entropy = told.log_p, self.critic.evened(told.states), told.entropy.mean().item()
             values = torch.zeros_like(log_p).masked_scatter(mask, self.critic(states).to(log_p.dtype))
         log_ratio = log_p - log_prior
@@ -221,14 +221,14 @@ class PPOTrainer:
             batch = replace(batch, old_values=values)
         return log_ratio, entropy, replace(batch, advantages=gae(rewards, values, mask, lam=self.options.lam)[0])
 
-    def _weigh(self, rollout: Rollout) -> Weighed:
+    def _token_scores(self, rollout: Rollout) -> TokenScores:
         """Log-probabilities, states and entropies: the policy's own word on them, or what is heard at its model's head."""
-        weigh = getattr(self.policy, "weigh", None)
-        told: Weighed | None = None if weigh is None else weigh(rollout)
+        score_tokens = getattr(self.policy, "score_tokens", None)
+        told: TokenScores | None = None if score_tokens is None else score_tokens(rollout)
         if told is None:
             log_p, states, logits = listened(self.policy, rollout)
-            told = Weighed(log_p, states, entropies(logits, self.policy.pad, rollout))
-        return Weighed(told.log_p.cpu(), told.states.detach().cpu().to(self.critic.out.weight.dtype), told.entropy.cpu())
+            told = TokenScores(log_p, states, entropies(logits, self.policy.pad, rollout))
+        return TokenScores(told.log_p.cpu(), told.states.detach().cpu().to(self.critic.out.weight.dtype), told.entropy.cpu())
 
     def _gains(self, fresh: Rollout, scores: Sequence[float]) -> Tensor:
         """The reward by token ``(B, S)``: each line's part on the mark after it, the rest on the last token; a row sums to its score."""

@@ -182,7 +182,14 @@ def run(config: TrainConfig) -> int:
 
 
 def measured(
-    config: TrainConfig, policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt], out: Console, *, whose: str, drawn: Rollout | None = None
+    config: TrainConfig,
+    policy: Policy,
+    prior: Policy,
+    eval_prompts: Sequence[Prompt],
+    out: Console,
+    *,
+    whose: str,
+    drawn: Rollout | None = None,
 ) -> tuple[Measured, Rollout]:
     """Examine a policy, and say how far that is."""
     out.print(f"Measuring {config.eval_samples} poems of {whose} ...")

@@ -72,7 +72,7 @@ def test_the_page_is_short_and_plain():
 
 
 def test_the_default_run_is_shown_from_the_rows_of_its_benchmark():
-    file = {"command": "python -m experiments.bench_main_job", "rows": [ROW, ROW | {"lang": "es", "seed": 1}]}
+    file = {"command": "python -m experiments.benchmarks.main_job", "rows": [ROW, ROW | {"lang": "es", "seed": 1}]}
     table = main_job(json.loads(json.dumps(file), parse_float=str, parse_int=str))
     assert table["rows"][0] == ["fr", "as it is", "6.0", "100", "19200", "87.7", "96.3", "92.5", "96.0", "60.2", "78.9", "0.837", "0.807"]
     assert len(table["columns"]) == len(table["rows"][0])

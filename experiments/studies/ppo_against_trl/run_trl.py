@@ -1,6 +1,6 @@
 """trl 1.12's PPOTrainer on the toy task, one curve a seed. Runs in an environment of its own; see README.md.
 
-PYTHONPATH=experiments/ppo_against_trl trl112/bin/python experiments/studies/ppo_against_trl/run_trl.py --seeds 0 1 2 3 4
+PYTHONPATH=experiments/studies/ppo_against_trl trl112/bin/python experiments/studies/ppo_against_trl/run_trl.py --seeds 0 1 2 3 4
 """
 
 from __future__ import annotations

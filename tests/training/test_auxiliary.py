@@ -1,4 +1,4 @@
-"""Words practised alone: what is drawn, what is right, and which gradient comes of it."""
+"""The auxiliary rhyming-word task: what is drawn, what is right, and which gradient comes of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 
 
-def schooled() -> CausalPolicy:
+def with_rhyme_pairs() -> CausalPolicy:
     poems = annotated()
     verse_format = choose_format(poems * 2, "fr", school=True)
     tokenizer = train_tokenizer([*VERLAINE, *BAUDELAIRE], verse_format.marks, kind="bpe", size=400)
@@ -35,7 +35,7 @@ def schooled() -> CausalPolicy:
 
 @pytest.fixture(scope="module")
 def policy() -> CausalPolicy:
-    return schooled()
+    return with_rhyme_pairs()
 
 
 def sounds(policy: CausalPolicy) -> list[int]:
@@ -159,7 +159,7 @@ class Asked:
 def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
     options = TBOptions(prompts_per_step=2, group_size=4, aux_rhyme_weight=1.0, aux_sampler=aux_sampler)
     trainer = TBTrainer(
-        schooled(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
+        with_rhyme_pairs(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
     )
     calls: list[tuple[str, int]] = []
     Asked(trainer.policy, calls, "policy")

@@ -16,7 +16,7 @@ from policies.decoding.end_words import lines_ending
 from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, codec_of
-from policies.formats.masks import held
+from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
 from policies.formats.rhyming_words import draw_rhyming_words
 from policies.llama.bare import BareLlama
@@ -42,7 +42,7 @@ class CausalPolicy:
         model: on whatever device; sampling follows it.
         precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
-        allow_identical_rhyme: whether ``sample`` lets a word answer itself. Barring it mends half of the pairs that fail; a policy
+        allow_identical_rhyme: whether ``sample`` lets a word rhyme with itself. Masking it mends half of the pairs that fail; a policy
             that learns
             from its texts should see what it would do by itself (``rlpoet.training.run``).
         progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
@@ -168,7 +168,7 @@ class CausalPolicy:
         Args:
             max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
             constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.formats.grammar``.
-            allow_identical_rhyme: let a word answer itself; if not, it is barred, where lines are written from their end
+            allow_identical_rhyme: let a word rhyme with itself; if not, it is masked, where lines are written from their end
             (``policies.formats.identical_rhyme``).
                 None: as the policy's attribute of that name says, which is False unless set.
             theme: words called into the poems (``policies.decoding.logits_processors.Theme``), by ``theme_strength`` nats a piece.
@@ -241,9 +241,9 @@ class CausalPolicy:
         """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.formats.meter_errors``)."""
         return meter_error_spans(self, rollout, lines)
 
-    def held(self, rollout: Rollout) -> Rollout:
-        """Poems it drew, with what their form barred at each place; ``log_prob`` then tells how likely they were to be drawn."""
-        return held(
+    def masked(self, rollout: Rollout) -> Rollout:
+        """Poems it drew, with the token masks of their form; ``log_prob`` is then that of the masked (renormalised) distribution."""
+        return with_masks(
             rollout, self.codec.grammar(rollout.prompts, self.model.config.vocab_size, allow_identical_rhyme=self.allow_identical_rhyme)
         )
 
@@ -289,7 +289,7 @@ class CausalPolicy:
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere.
 
-        PAD has no probability, as in sampling, nor has what the batch's bars hold back, if it has them. Rows of any length; gradients
+        PAD has no probability, as in sampling, nor has what the batch's token masks exclude. Rows of any length; gradients
         flow if the model's do.
         """
         if can_read(self.model):
@@ -300,11 +300,11 @@ class CausalPolicy:
             at = rollout.chosen[:, 1:].to(device)
             logits = self._logits(ids[:, :-1], at)  # (N, V): only where the policy chose
         logits = logits.float()
-        barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
-        barred[self.pad] = True
-        if rollout.bars is not None and rollout.bar_of is not None:
-            logits = logits.masked_fill(rollout.bars.to(device)[rollout.bar_of[:, 1:].to(device)[at]], -torch.inf)
-        log_p = logits.masked_fill(barred, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
+        is_pad = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
+        is_pad[self.pad] = True
+        if rollout.token_masks is not None and rollout.mask_of is not None:
+            logits = logits.masked_fill(rollout.token_masks.to(device)[rollout.mask_of[:, 1:].to(device)[at]], -torch.inf)
+        log_p = logits.masked_fill(is_pad, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
         return _spread(log_p, rollout.chosen.to(device))
 
     def score_tokens(self, rollout: Rollout) -> TokenScores | None:
@@ -316,9 +316,9 @@ class CausalPolicy:
 
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
-        bars = None if rollout.bars is None or rollout.bar_of is None else (rollout.bars, rollout.bar_of)
+        token_masks = None if rollout.token_masks is None or rollout.mask_of is None else (rollout.token_masks, rollout.mask_of)
         return score_tokens(
-            self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, bars=bars, trunk=self._trunk,
+            self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, token_masks=token_masks, trunk=self._trunk,
             keeps=self._leads,
         )  # fmt: skip
 

@@ -60,10 +60,10 @@ def evaluate(config: EvaluateConfig) -> int:
         columns: dict[str, list[EvaluationPoem]] = {}
         if policy and config.n:
             told["temperature"] = config.temperature
-            practised = asked or [form(name, lang) for name in FORMS]
+            forms = asked or [form(name, lang) for name in FORMS]
             authors = known_authors(config.authors, policy)
-            columns["sampled"] = watched(bar, "writing", config.n * len(practised), lambda tick: sampled_evaluation_poems(
-                policy, practised, config.n, authors, temperature=config.temperature, tick=tick
+            columns["sampled"] = watched(bar, "writing", config.n * len(forms), lambda tick: sampled_evaluation_poems(
+                policy, forms, config.n, authors, temperature=config.temperature, tick=tick
             ))  # fmt: skip
         if config.texts:
             columns["texts"], told["stanzas_left_out"] = read_evaluation_poems(config.texts, lang, asked, columns=columns_of(config))

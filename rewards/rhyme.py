@@ -42,7 +42,7 @@ class Rhyme:
         homophones: whether words that sound alike all through rhyme.
         assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
         historical: whether what poets have long rhymed counts though it is no longer heard (*love* / *prove*, *given* / *heaven*),
-            in languages whose ear knows of such rhymes, English: True in every form, False in none, None where the form says so,
+            in languages whose rules know of such rhymes, English: True in every form, False in none, None where the form says so,
             as English sonnets do. Such a rhyme does not count against a line's other mates.
 
     Raises:
@@ -169,8 +169,8 @@ def _place(asked: Form, n: int) -> str:
 
 def _likeness(a: str, b: str, lang: str) -> float:
     """Share of equal phones where two tails are laid end to end, the best over all pronunciations; in [0, 1]."""
-    ear = verse(lang)
-    return max((_overlap(x, y) for x in ear.endings(a) for y in ear.endings(b)), default=0.0)
+    rules = verse(lang)
+    return max((_overlap(x, y) for x in rules.endings(a) for y in rules.endings(b)), default=0.0)
 
 
 def _overlap(a: Ending, b: Ending) -> float:

@@ -30,9 +30,9 @@ class Rollout:
             forward, early in the line for one that writes each line from its end. -1 as there.
         sounds: ``(B, L)`` position of the mark by which each line announces its rhyme, -1 where there is none; None from a policy
             that announces none.
-        bars: what could not be drawn, ``(U, V)`` bool, one row for each set of pieces that some place barred; None where that was not
-            asked for (``Policy.held``). Log-probabilities of a batch that has them are those of a draw from the rest.
-        bar_of: row of ``bars`` at each token drawn, ``(B, S)``, 0 elsewhere.
+        token_masks: what could not be drawn, ``(U, V)`` bool, one row for each set of pieces that some place masked; None where that was
+            not asked for (``Policy.masked``). Log-probabilities of a batch that has them are renormalised over the rest.
+        mask_of: row of ``token_masks`` at each token drawn, ``(B, S)``, 0 elsewhere.
     """
 
     prompts: tuple[Prompt, ...]
@@ -43,8 +43,8 @@ class Rollout:
     line_ends: Tensor
     end_words: Tensor
     sounds: Tensor | None = None
-    bars: Tensor | None = None
-    bar_of: Tensor | None = None
+    token_masks: Tensor | None = None
+    mask_of: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -71,12 +71,12 @@ class Rollout:
             line_ends=self.line_ends[at],
             end_words=self.end_words[at],
             sounds=None if self.sounds is None else self.sounds[at],
-            bar_of=None if self.bar_of is None else self.bar_of[at, :width],
+            mask_of=None if self.mask_of is None else self.mask_of[at, :width],
         )
 
 
 def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
-    """Several batches as one, in order, padded to the longest; without the ``bars`` of any."""
+    """Several batches as one, in order, padded to the longest; without the ``token_masks`` of any."""
 
     def stack(parts: list[Tensor], fill: int | bool) -> Tensor:
         width = max(part.shape[1] for part in parts)
@@ -135,7 +135,7 @@ class Policy(Protocol):
     - ``rhyming_words(sounds, n)`` gives ``RhymingWords`` or None, for the auxiliary task of trajectory balance.
     - ``meter_error_spans(rollout, lines)`` gives the tokens by which lines left their meter, or None. Trajectory balance then holds
       the lost reward against them.
-    - ``held(rollout)`` gives a batch it drew with the ``bars`` under which it did. PPO then scores tokens as they were drawn.
+    - ``masked(rollout)`` gives a batch it drew with its ``token_masks``. PPO then scores tokens as they were drawn.
     - ``adapt(lora, seed=)`` leaves only a low-rank adapter to be trained, for ``--lora``.
     """
 

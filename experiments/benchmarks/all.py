@@ -1,7 +1,7 @@
 """Speed of what a run spends its time on, in one process. ``make bench``; never part of a test.
 
 Prints one JSON object a row: verse analysis in lines per second, then what ``experiments.benchmarks.sampling`` says of the sampler.
-The ear beside its peers: ``experiments.benchmarks.verse``.
+The verse module beside its peers: ``experiments.benchmarks.verse``.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from rlpoet.types import Prompt
 def bench_verse(policy: CausalPolicy, n: int) -> dict[str, float]:
     """Lines a second for schemes and for scansion, on poems of the policy that nothing has cached."""
     poems = [split_poem(text) for text in policy.sample([Prompt(policy.lang, "quatrain-abab")], n).texts]
-    n_lines, ear = sum(map(len, poems)), verse(policy.lang)
+    n_lines, rules = sum(map(len, poems)), verse(policy.lang)
     started = time.process_time()
     for poem in poems:
         find_scheme(poem, policy.lang)
     rhymed = time.process_time()
     for poem in poems:
         for line in poem:
-            ear.scan(line)
+            rules.scan(line)
     return {"rhyme_lines_per_s": n_lines / (rhymed - started), "scan_lines_per_s": n_lines / (time.process_time() - rhymed)}
 
 

@@ -4,10 +4,11 @@
 
 FOLDER holds ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``; the poems are those that ``split_poems`` holds out of training.
 A stanza's form is not asked of the stanza: it is the form that at least two, and three quarters, of the *other* stanzas of its poem
-keep whole or nearly (``WHOLE``), so that a poet's slip, or the ear's, stays in. A looser rule (``guess_form``, 70 %) took poems of
+keep whole or nearly (``WHOLE``), so that an error of a poet, or of the verse module, stays in. A looser rule (``guess_form``, 70 %) took
+poems of
 seven syllables for octosyllables and any four short lines for a ballad. Sonnets are poems of 14 lines that their source calls so and whose
-end words look as one of our sonnets wants them (``looks``: the letters alone decide, not the ear that is judged). Prints, by language
-and form, the median of every reward the form sets, its mean, and the share of stanzas at 0.95 or more; then how many attacks
+end words look as one of our sonnets wants them (``looks``: the letters alone decide, not the verse module that is judged). Prints, by
+language and form, the median of every reward the form sets, its mean, and the share of stanzas at 0.95 or more; then how many attacks
 (``rewards.testing.attacks``) on the first stanzas earned more than the stanza.
 """
 

@@ -5,7 +5,7 @@
 600 quatrains a policy (abab and abba; 20 authors, and none in a fifth; temperature 1, ``--top_p`` if asked for), one line of JSON each;
 other forms by ``--forms``, nobody's by ``--no_authors``. ``invented``: end words that stand nowhere in the corpus, an elided article
 left out. No word rhymes with itself, unless ``--allow_identical_rhyme``. Good to a third of a point of pairs, where a run's own
-exam is good to one, with
+evaluation is good to one, with
 end words counted as there:
 
     python -m experiments.studies.quatrains --lang en --corpus en.jsonl.gz --forms couplet \

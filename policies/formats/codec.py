@@ -89,7 +89,7 @@ class Codec(Protocol):
         ...
 
     def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
-        """The mark that announces the rhyme of each line of ``line_ends``; None where lines announce nothing."""
+        """The plan token of each line of ``line_ends``, which names the sound of its rhyme; None where lines have none."""
         ...
 
     def ends_line(self, token: int) -> bool:
@@ -108,7 +108,7 @@ class Codec(Protocol):
         """Rules that hold sampling to the lines of each prompt's form (``policies.decoding.sampler.Grammar``).
 
         Args:
-            allow_identical_rhyme: let a word answer itself, where lines are written from their end.
+            allow_identical_rhyme: let a word rhyme with itself, where lines are written from their end.
         """
         ...
 

@@ -39,7 +39,7 @@ class Annotated:
 def annotate_all(
     poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
 ) -> list[Annotated]:
-    """Groups of every poem, in order. A cache file made of the same poems by the same ear is read instead.
+    """Groups of every poem, in order. A cache file made of the same poems by the same version of the verse module is read instead.
 
     Args:
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.

@@ -1,6 +1,6 @@
 """Keep a poem to its form while it is written: as many lines as asked for, each with its mark, its tail and a word.
 
-Only the skeleton is forced: where a line may end and which mark comes next, and that no word answers itself
+Only the skeleton is forced: where a line may end and which mark comes next, and that no word rhymes with itself
 (``policies.formats.identical_rhyme``).
 What rhymes, and how long a line is, stays the policy's. Sampling under a grammar is a behaviour policy; log-probabilities are those of
 the model itself.
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from policies.formats.identical_rhyme import Answers, Spelled
-from policies.formats.masks import bar
+from policies.formats.masks import mask_tokens
 from policies.formats.verse import BREAK, END, VerseFormat
 from rlpoet.prosody.annotate import relabel
 from rlpoet.prosody.forms import form
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TAIL, FIRST_WORD, WORDS, FORCED = range(4)  # what a row may draw next
-Held = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all the same, pieces that would repeat a word
+MaskKey = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all the same, pieces that would repeat a word
 
 
 class Grammar:
@@ -35,7 +35,7 @@ class Grammar:
     Args:
         verse_format, tokenizer: the policy's own.
         prompts: one a row, in the order of the batch.
-        spelled: what pieces spell, so that no word answers itself; None lets them.
+        spelled: what pieces spell, so that no word rhymes with itself; None allows it.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Grammar:
         self.counts = {ids[mark] for mark in verse_format.counts}
         inside = text.clone()
         inside[list(self.counts)] = True
-        self.barred = ~torch.stack([tails, text, inside, nothing])  # (phase, V)
+        self.masked = ~torch.stack([tails, text, inside, nothing])  # (phase, V)
         self.queues = []  # for each row what has to be drawn between its lines, END last
         for prompt in prompts:
             places = verse_format.line_places(relabel(form(prompt.form, prompt.lang).scheme))[len(prompt.opening) + 1 :]
@@ -76,22 +76,22 @@ class Grammar:
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        bar(logits, self.barred, self.phase, [self._due(row) for row in range(len(self.phase))])
+        mask_tokens(logits, self.masked, self.phase, [self._due(row) for row in range(len(self.phase))])
         if self.answers is not None:
             self.answers.allow(logits)
 
-    def held(self, row: int) -> Held:
+    def mask_key(self, row: int) -> MaskKey:
         """What holds a row now: its phase, the mark it may draw all the same, the words it may not repeat."""
-        return self.phase[row], self._due(row), tuple(self.answers.barred(row)) if self.answers is not None else ()
+        return self.phase[row], self._due(row), tuple(self.answers.masked(row)) if self.answers is not None else ()
 
-    def bars(self, held: Held) -> Tensor:
-        """What may not be drawn so held, ``(V,)`` bool."""
-        phase, due, repeated = held
-        barred = self.barred[phase].clone()
+    def token_mask(self, mask_key: MaskKey) -> Tensor:
+        """What may not be drawn in that state, ``(V,)`` bool."""
+        phase, due, repeated = mask_key
+        masked = self.masked[phase].clone()
         if due >= 0:
-            barred[due] = False
-        barred[list(repeated)] = True
-        return barred
+            masked[due] = False
+        masked[list(repeated)] = True
+        return masked
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

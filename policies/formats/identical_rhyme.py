@@ -1,7 +1,7 @@
-"""No word answers itself: what a line's last word must not be, while a policy that writes each line from its end writes it.
+"""No identical rhyme: what a line's last word must not be, while a policy that writes each line from its end writes it.
 
 A rhyme of a word with itself is none (``rlpoet.prosody``), and tiny policies seek it: the likeliest word of a sound is the one that was
-just used. A word is barred by the piece that would complete it; longer words that begin like it, whose ends are others, go with it.
+just used. A word is masked by the piece that would complete it; longer words that begin like it, whose ends are others, go with it.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ class Answers:
     def allow(self, logits: Tensor) -> None:
         """Set what would complete a word's own repetition to ``-inf``, in place."""
         for row in range(len(self.inside)):
-            if barred := self.barred(row):
-                logits[row, barred] = -float("inf")
+            if masked := self.masked(row):
+                logits[row, masked] = -float("inf")
 
-    def barred(self, row: int) -> list[int]:
+    def masked(self, row: int) -> list[int]:
         """The pieces that would complete a word's own repetition in a row."""
         if not self.inside[row] or not (own := self.words[row]):
             return []

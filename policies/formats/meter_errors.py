@@ -1,6 +1,6 @@
 """Where a line that counts down miscounts: the words between two counts that are not as long as the counts say.
 
-A line out of meter is mostly one slip of one syllable. Counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one syllable.
+A line out of meter is mostly one error of one syllable. Counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one syllable.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rlpoet.text import canonical, split_poem
 
 
 def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
-    """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the ear hears there.
+    """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the verse module counts there.
 
     Args:
         lines: row and line, as in ``rollout.line_ends``. One that can be read in its length, or whose tokens do not spell it as it

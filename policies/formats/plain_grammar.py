@@ -1,7 +1,7 @@
 """The skeleton of a form while a plain model writes it: so many lines, breaks between stanzas, then the end.
 
 Only line breaks and the end are held to; what stands in a line is the model's. A token that holds a break and more
-(``".\\n"``) counts as the end of its line; one that goes on after a break, or holds the wrong number of them, is barred.
+(``".\\n"``) counts as the end of its line; one that goes on after a break, or holds the wrong number of them, is masked.
 A line that grows past all verse is broken off.
 """
 
@@ -43,11 +43,11 @@ class Pieces:
         """
         n = len(tokenizer)
         texts = tokenizer.batch_decode([[i] for i in range(n)], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        barred = {*special, *tokenizer.all_special_ids}
+        masked = {*special, *tokenizer.all_special_ids}
         breaks, words, bare = [], [], []
         for i, text in enumerate(texts):
             body = text.rstrip("\n")
-            odd = i in barred or not text or any(c < " " or c in "\x7f\x85\u2028\u2029" for c in body)
+            odd = i in masked or not text or any(c < " " or c in "\x7f\x85\u2028\u2029" for c in body)
             breaks.append(-1 if odd else len(text) - len(body))
             words.append(not odd and any(c.isalnum() or c == "\ufffd" for c in body))  # U+FFFD: some bytes of a letter
             bare.append(not body and not odd)
@@ -84,19 +84,19 @@ class PlainGrammar:
 
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
-        state = [self.held(row) for row in range(len(self.phase))]
+        state = [self.mask_key(row) for row in range(len(self.phase))]
         logits.masked_fill_(~self.allowed.to(logits.device)[state], -torch.inf)
 
-    def held(self, row: int) -> int:
+    def mask_key(self, row: int) -> int:
         """What holds a row now: its row of ``allowed``."""
         phase = self.phase[row]
         if phase in (START, WORDS) and self.length[row] >= self.longest:
             return GAP
         return 4 if phase == WORDS and len(self.gaps[row][0]) == 2 else phase
 
-    def bars(self, held: int) -> Tensor:
-        """What may not be drawn so held, ``(V,)`` bool."""
-        return ~self.allowed[held]
+    def token_mask(self, mask_key: int) -> Tensor:
+        """What may not be drawn in that state, ``(V,)`` bool."""
+        return ~self.allowed[mask_key]
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

@@ -14,8 +14,8 @@ from torch import Tensor
 from policies.decoding.sampler import Decoding, sample_tokens
 from policies.formats.codec import VerseCodec
 from policies.formats.identical_rhyme import bare
-from policies.formats.masks import bar
-from policies.formats.verse import BOS, LETTERS, NO_KEY, SCHOOL, VerseFormat
+from policies.formats.masks import mask_tokens
+from policies.formats.verse import BOS, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from policies.writer import Writer
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
@@ -44,7 +44,7 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
         return None
     places = [ids(f"<|{c}|>") for letter in LETTERS for c in (letter.upper(), letter)]
     marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in asked]
-    head = [ids(BOS), ids(SCHOOL)]
+    head = [ids(BOS), ids(RHYME_PAIRS)]
     starts = [[*head, *row[0]] for row in marks]
     text = torch.zeros(policy.model.config.vocab_size, dtype=torch.bool)
     text[: len(policy.tokenizer)] = True
@@ -73,7 +73,7 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
     whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
     spelt: list[list[str]] = []
     known: dict[str, set[str]] = {}
-    ear, special = verse(verse_format.lang), set(codec.marks)
+    rules, special = verse(verse_format.lang), set(codec.marks)
     sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
     for row, tokens in enumerate(rows):
         ids[row, : len(tokens)] = torch.tensor(tokens)
@@ -93,10 +93,10 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
         spelt.append([verse_format.read_line(text) for text in policy.tokenizer.batch_decode(words)])
         for word, text in enumerate(spelt[-1]):
             if text not in known:
-                known[text] = {verse_format.plan(ear.key(ending)) for ending in ear.endings(text)}
+                known[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
             own = sounds_of[marks[row][word][1]] in known[text]
             if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
-                own = rhyme_kind(first, text, verse_format.lang) in ear.rhyming if right[row, word - 1] else bare(text) != bare(first)
+                own = rhyme_kind(first, text, verse_format.lang) in rules.rhyming if right[row, word - 1] else bare(text) != bare(first)
             right[row, word] = own
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own
     nowhere = torch.full((len(rows), 1), -1)
@@ -117,7 +117,7 @@ class RhymingWordsGrammar:
     """
 
     def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], text: Tensor, inside: Tensor, end: int) -> None:
-        self.barred = ~torch.stack([text, inside, torch.zeros_like(text)])  # (before a word, within one, at a mark; V)
+        self.token_masks = ~torch.stack([text, inside, torch.zeros_like(text)])  # (before a word, within one, at a mark; V)
         self.queues = [[mark for pair in row[1:] for mark in pair] + [end] for row in marks]
         self.inside = [False] * len(self.queues)
         self.forced = [False] * len(self.queues)
@@ -125,7 +125,7 @@ class RhymingWordsGrammar:
     def allow(self, logits: Tensor) -> None:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
         phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
-        bar(logits, self.barred, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
+        mask_tokens(logits, self.token_masks, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

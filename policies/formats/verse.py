@@ -35,7 +35,7 @@ from rlpoet.types import Prompt
 FILE = "verse_format.json"
 BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
-SCHOOL = "<|school|>"  # header of a lesson (``policies.pretraining.rhyme_pairs``)
+RHYME_PAIRS = "<|school|>"  # header of rhyme-pair data (the mark is stored with policies, and stays) (``policies.pretraining.rhyme_pairs``)
 LETTERS = "abcdefghijklmnop"
 GLIDED = ("wa", "wɛ̃", "jɛ̃")  # what tails begin with that rhyme with nothing but themselves (French oi, oin, ien)
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
@@ -79,7 +79,7 @@ class VerseFormat:
         order: ``backward`` (last word first) or ``forward``.
         plans: whether each line is preceded by its rhyme tail.
         countdown: syllables after which a line says how many are left, at the next word's end; 0 for never.
-        school: whether there is a mark for lessons of the rhyming dictionary.
+        school: whether there is a mark for rhyme-pair data; the key of earlier files.
     """
 
     lang: str
@@ -100,7 +100,7 @@ class VerseFormat:
             PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
             *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
             *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans), *self.counts,
-            *([SCHOOL] if self.school else []),
+            *([RHYME_PAIRS] if self.school else []),
         ]  # fmt: skip
 
     @property
@@ -201,8 +201,8 @@ class VerseFormat:
     def plan(self, key: str) -> str:
         """The mark of a rhyme tail, the neutral one if it has none.
 
-        French policies from before plurals had a sign of their own were taught ``as`` where the ear now says ``a+s``, and those from before
-        *oi*, *ien* and *oin* were told apart from *a* and *in* were taught ``a`` where it says ``wa``.
+        French policies from before plurals had a sign of their own learned ``as`` where the verse module now says ``a+s``, and those
+        from before *oi*, *ien* and *oin* were told apart from *a* and *in* learned ``a`` where it says ``wa``.
 
         >>> VerseFormat("fr", keys=("as", "i+s")).plan("a+s"), VerseFormat("fr", keys=("as", "i+s")).plan("i+s")
         ('<|~as|>', '<|~i+s|>')
@@ -212,8 +212,8 @@ class VerseFormat:
         names = [key, key.replace("+", "")]
         if key.startswith(GLIDED):
             names += [name[1:] for name in names]
-        taught = next((name for name in names if name in self.keys), None)
-        return NO_KEY if taught is None else f"<|~{taught}|>"
+        learned = next((name for name in names if name in self.keys), None)
+        return NO_KEY if learned is None else f"<|~{learned}|>"
 
     def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
         """``(header, body)`` of a group as the policy reads it."""

@@ -22,7 +22,7 @@ from torch import Tensor
 CLASSES = 64  # groups of pieces between which a draw chooses first
 LANES = 16  # numbers of one vector
 _LOWEST, _HIGHEST = np.float32(-87.0), np.float32(88.0)  # e to these is nearly the least and the largest float32
-_QUICK = {"reassoc", "contract", "arcp", "nsz", "afn", "nnan"}  # infinities stay: a barred piece has one
+_QUICK = {"reassoc", "contract", "arcp", "nsz", "afn", "nnan"}  # infinities stay: a masked piece has one
 
 
 def array_of(tensor: Tensor) -> np.ndarray[Any, Any]:
@@ -212,18 +212,18 @@ def close_up(keys, values, rows, reach):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def bar(logits, barred, phase, spared, never):  # type: ignore[no-untyped-def]
-    """Set what a row's phase bars to ``never[0]``, in place, but for the one piece it is spared.
+def mask_tokens(logits, token_masks, phase, spared, never):  # type: ignore[no-untyped-def]
+    """Set what a row's phase masks to ``never[0]``, in place, but for the one piece it is spared.
 
-    Shapes: ``logits`` ``(B, V)``, ``barred`` ``(phases, V)`` bool, ``phase`` ``(B,)``, ``spared`` ``(B,)``, below 0 for none.
+    Shapes: ``logits`` ``(B, V)``, ``token_masks`` ``(phases, V)`` bool, ``phase`` ``(B,)``, ``spared`` ``(B,)``, below 0 for none.
     """
     n_rows, n_pieces = logits.shape
     lowest = never[0]
     for i in range(n_rows):
-        own, held, mark = logits[i], barred[phase[i]], spared[i]
+        own, masked, mark = logits[i], token_masks[phase[i]], spared[i]
         kept = own[max(mark, 0)]
         for j in range(n_pieces):
-            own[j] = lowest if held[j] else own[j]
+            own[j] = lowest if masked[j] else own[j]
         if mark >= 0:
             own[mark] = kept
 

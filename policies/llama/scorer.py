@@ -105,7 +105,7 @@ def score_tokens(
     pad: int,
     dtype: torch.dtype | None = None,
     entropy: bool = False,
-    bars: tuple[Tensor, Tensor] | None = None,
+    token_masks: tuple[Tensor, Tensor] | None = None,
     trunk: Trunk | None = None,
     keeps: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,13 +119,13 @@ def score_tokens(
         dtype: precision of the matrix products; None keeps the model's own.
         entropy: whether to tell entropies.
         trunk: states of the lower layers that another model left of this batch, or, with ``keeps``, room to leave some.
-        bars: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
+        token_masks: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
 
     Returns:
         Also what the head reads before each token, detached, ``(n, E)``, and the entropies of the distributions, PAD left out, ``(n,)``,
         nats; none of them unless asked for.
     """
-    plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy, bars)
+    plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy, token_masks)
     plan.trunk, plan.keeps = trunk, keeps
     told: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
     return told
@@ -142,11 +142,11 @@ class Plan:
         pad: int,
         dtype: torch.dtype,
         entropy: bool,
-        bars: tuple[Tensor, Tensor] | None,
+        token_masks: tuple[Tensor, Tensor] | None,
     ) -> None:
         config, body = model.config, model.model
-        self.bars = torch.zeros(0, 0, dtype=torch.bool) if bars is None else bars[0]
-        self.bar_of = None if bars is None else bars[1]
+        self.token_masks = torch.zeros(0, 0, dtype=torch.bool) if token_masks is None else token_masks[0]
+        self.mask_of = None if token_masks is None else token_masks[1]
         self.ids, self.drawn, self.pad, self.dtype, self.entropy = ids, drawn, pad, dtype, entropy
         self.n_heads, self.n_groups = config.num_attention_heads, config.num_key_value_heads
         self.size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -223,8 +223,8 @@ class Reading(torch.autograd.Function):
                 kept.append(needed if plan.learns and layer >= plan.lowest else ())
             target = plan.ids[rows, 1 : width + 1][at]
             places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
-            held = torch.zeros(0, dtype=torch.long) if plan.bar_of is None else plan.bar_of[rows, 1 : width + 1][at]
-            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target, held)
+            mask_of = torch.zeros(0, dtype=torch.long) if plan.mask_of is None else plan.mask_of[rows, 1 : width + 1][at]
+            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target, mask_of)
             log_p[places], states[places] = own, state.to(plan.exact)
             if plan.entropy:
                 entropies[places] = entropy
@@ -320,7 +320,7 @@ def _add(grad: Tensor | None, by_output: Tensor, inputs: Tensor) -> None:
 
 
 def _head(
-    x: Tensor, added: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, held: Tensor
+    x: Tensor, added: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, mask_of: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, tuple[Tensor, ...]]:
     """Log-probabilities ``(n,)``, states ``(n, E)`` and entropies of the tokens drawn, and what the backward pass needs."""
     normed, scale = _norm(x, added, plan)
@@ -332,7 +332,9 @@ def _head(
     for begin in range(0, len(x), HEAD_ROWS):
         part = slice(begin, begin + HEAD_ROWS)
         told = [array(each[part]) for each in (log_p, entropy, p)]
-        reader_kernels.weigh(array(state[part] @ head.T), array(target[part]), plan.pad, array(plan.bars), array(held[part]), row, *told)
+        reader_kernels.score_tokens(
+            array(state[part] @ head.T), array(target[part]), plan.pad, array(plan.token_masks), array(mask_of[part]), row, *told
+        )
     return log_p, state, entropy, (normed, scale, state, p)
 
 

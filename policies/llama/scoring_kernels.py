@@ -125,12 +125,12 @@ def softmax_back(by, p, exact):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def weigh(logits, target, pad, bars, held, row, log_p, entropy, p):  # type: ignore[no-untyped-def]
-    """Log-probabilities ``(N,)`` of the targets under ``logits`` ``(N, V)``, PAD as good as barred.
+def score_tokens(logits, target, pad, token_masks, mask_of, row, log_p, entropy, p):  # type: ignore[no-untyped-def]
+    """Log-probabilities ``(N,)`` of the targets under ``logits`` ``(N, V)``, PAD as good as masked.
 
     Args:
         pad: its piece; below 0 for none.
-        bars, held: sets of pieces that have no probability, ``(U, V)`` bool, and each row's, ``(N,)``, or empty.
+        token_masks, mask_of: sets of pieces that have no probability, ``(U, V)`` bool, and each row's, ``(N,)``, or empty.
         row: room for V numbers.
         entropy: ``(N,)``, or empty where none is asked for.
         p: all probabilities, ``(N, V)``, or empty.
@@ -143,10 +143,10 @@ def weigh(logits, target, pad, bars, held, row, log_p, entropy, p):  # type: ign
             row[j] = _wide(own[j])
         if pad >= 0:
             row[pad] = -30.0
-        if len(held):
-            barred = bars[held[i]]
+        if len(mask_of):
+            masked = token_masks[mask_of[i]]
             for j in range(n_pieces):
-                row[j] = NEVER if barred[j] else row[j]
+                row[j] = NEVER if masked[j] else row[j]
         top = highest(row, n_pieces, tops)
         wanted = row[target[i]] - top
         mixed = row[0] * np.float32(0.0)

@@ -1,13 +1,13 @@
-"""Rhyme school: rows of the corpus's own rhyming dictionary, read between the poems.
+"""Rhyme-pair data: rows of the corpus's own rhyming dictionary, read between the poems.
 
-A tiny prior copies the sound it has announced nearly always, and then ends its line in a word of another sound, in a word that does
-not exist, or in the word it rhymes with. What it lacks is the dictionary. A lesson is couplets of bare end words, each after the mark of
-its sound as in a poem::
+A tiny prior copies the sound of its plan token nearly always. It then ends its line in a word of another sound, in a word that does not
+exist, or in the word it rhymes with. What it lacks is the dictionary. A row is couplets of bare end words, each after the mark of its
+sound as in a poem::
 
     <|bos|><|school|><|A|><|~ɔ̃bʁe|>ombres<|a|><|~ɔ̃bʁe|>sombres<|B|><|~oz|>rose<|b|><|~oz|>close ...<|end|>
 
 The words are those that end lines of the training poems, drawn by the square root of how often they do, so that a rare word is met
-more often than in verse and a common one less. Lessons have a header of their own, so that no poem is taken for one.
+more often than in verse and a common one less. Rows have a header of their own, so that no poem is taken for one.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from typing import TYPE_CHECKING
 
 from policies.formats.codec import codec_of
 from policies.formats.data import Annotated, Piece
-from policies.formats.verse import END, LETTERS, NO_KEY, SCHOOL, VerseFormat
+from policies.formats.verse import END, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from rlpoet.text import canonical
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FAMILIES = 8  # of a lesson, two words each
+FAMILIES = 8  # of a row, two words each
 
 
-def school_pieces(
+def rhyme_pair_pieces(
     poems: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, *, share: float, n_tokens: int, seed: int
 ) -> list[list[Piece]]:
-    """As many lessons, each a poem of one piece, as make up ``share`` of all that is read beside ``n_tokens`` of verse."""
+    """As many rows, each a poem of one piece, as make up ``share`` of all that is read beside ``n_tokens`` of verse."""
     codec = codec_of(verse_format, tokenizer)
 
     def pieces(n: int) -> list[list[Piece]]:
-        ids = codec.many_ids([part for lesson in lessons(poems, verse_format, n=n, seed=seed) for part in lesson])
+        ids = codec.many_ids([part for row in rhyme_rows(poems, verse_format, n=n, seed=seed) for part in row])
         return [[Piece(tuple(header), tuple(body), 0)] for header, body in zip(ids[::2], ids[1::2], strict=True)]
 
     few = pieces(50)
-    long = sum(len(piece.header) + len(piece.body) for lesson in few for piece in lesson)
+    long = sum(len(piece.header) + len(piece.body) for row in few for piece in row)
     return pieces(round(n_tokens * share / (1 - share) * len(few) / long)) if few else []
 
 
@@ -57,11 +57,11 @@ def end_words(poems: Sequence[Annotated], verse_format: VerseFormat) -> dict[str
     return dict(found)
 
 
-def lessons(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, seed: int) -> list[tuple[str, str]]:
-    """``n`` lessons as ``(header, body)``, the same for the same seed.
+def rhyme_rows(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, seed: int) -> list[tuple[str, str]]:
+    """``n`` rows as ``(header, body)``, the same for the same seed.
 
     Args:
-        poems: whose end words are taught; held-out poems have no business here.
+        poems: whose end words are read; none that are held out.
 
     Returns:
         Fewer than ``n``, or none, where no sound has two words.
@@ -80,7 +80,7 @@ def lessons(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, se
         for letter, mark in zip(LETTERS, rng.choices(marks, cum_weights=of_marks, k=FAMILIES), strict=False):
             first, second = _two(rng, choices[mark], weights[mark])
             body += f"<|{letter.upper()}|>{mark}{first}<|{letter}|>{mark}{second}"
-        out.append((SCHOOL, body + END))
+        out.append((RHYME_PAIRS, body + END))
     return out
 
 

@@ -25,7 +25,7 @@ from policies.loss_chart import BITS, loss_figure
 from policies.pretraining.card import write_card
 from policies.pretraining.config import PretrainConfig
 from policies.pretraining.model import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
-from policies.pretraining.rhyme_pairs import school_pieces
+from policies.pretraining.rhyme_pairs import rhyme_pair_pieces
 from policies.training_loop import Patience
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError, UnknownName
@@ -102,7 +102,9 @@ def pretrain_run(config: PretrainConfig) -> int:
     encoded = dict(zip(unique, encode([train[i] for i in unique], verse_format, tokenizer), strict=True))
     pieces = [encoded[i] for i in order]
     if config.rhyme_pairs_share:
-        pieces += school_pieces(train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces))
+        pieces += rhyme_pair_pieces(
+            train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces)
+        )
     held_pieces = encode(held, verse_format, tokenizer)
     some_held, n = [], 0
     for poem in held_pieces:

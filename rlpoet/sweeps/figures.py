@@ -1,6 +1,6 @@
 """What one finished training of a grid is worth, read from its own files.
 
-Poems are counted again with the ear of today, so that all runs of a table are judged alike, whenever they were trained.
+Poems are counted again with the verse module of today, so that all runs of a table are judged alike, whenever they were trained.
 """
 
 from __future__ import annotations

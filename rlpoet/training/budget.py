@@ -14,7 +14,7 @@ MINUTES, UPDATES = 11.5, 100  # of a run that is given no budget: whichever is o
 MOST_PROMPTS, LEAST_PROMPTS = 24, 8  # of a step, where it is left to the machine
 ENOUGH = 30  # updates before a gain can be told from chance
 READINGS = {"tb": 3.0, "ppo": 5.0, "grpo": 4.0, "rloo": 4.0, "rft": 1.0, "best-of-n": 0.0}  # of a poem in a step, in readings by the prior
-PRACTICE = 2.5  # more of them where words are practised beside the poems
+PRACTICE = 2.5  # more of them where the auxiliary task stands beside the poems
 
 
 @dataclass(frozen=True)

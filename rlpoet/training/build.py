@@ -234,7 +234,7 @@ def check(config: TrainConfig) -> None:
 
 
 def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
-    """The authors to practise; without any named, the policy's commonest, and as often nobody."""
+    """The authors to train on; without any named, the policy's commonest, and as often nobody."""
     for author in wanted:
         if author not in policy.authors:
             raise UnknownName("author", author, policy.authors)

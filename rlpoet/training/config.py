@@ -38,8 +38,8 @@ class TrainConfig:
         algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta;
             grpo and rloo are trl's, with the same penalty; rft fine-tunes on its best poems; best-of-n trains nothing and spends the
             budget on drawing the poems it is measured by.
-        forms: the forms to practise, drawn evenly.
-        authors: whose manner to practise; by default the policy's commonest, and none.
+        forms: the forms to train on, drawn evenly.
+        authors: whose manner to train on; by default the policy's commonest, and none.
         rewards: weight of each reward, or of MODULE:FUNCTION, a function of yours from texts to numbers in [0, 1].
         reward_options: keyword arguments of rewards, by name.
         compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.

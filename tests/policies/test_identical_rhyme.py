@@ -1,4 +1,4 @@
-"""No word answers itself: by which pieces a repetition is barred, and that the grammar bars it."""
+"""No word rhymes with itself: by which pieces a repetition is masked, and that the grammar masks it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PIECES = ("<|a|>", "▁love", "▁Love", "love", "▁un", "rest", ",", "▁the",
 SPELLED = Spelled(Pieces(*PIECES), {0})  # type: ignore[arg-type]
 
 
-def barred(answers: Answers) -> list[set[str]]:
+def masked(answers: Answers) -> list[set[str]]:
     logits = torch.zeros(len(answers.letters), len(PIECES))
     answers.allow(logits)
     return [{PIECES[i] for i in row.isinf().nonzero().flatten().tolist()} for row in logits]
@@ -51,13 +51,13 @@ def test_the_piece_that_completes_the_mate_is_barred_and_only_inside_the_last_wo
     said(answers, "▁love", ",", "▁the", "<|a|>")
     said(answers, "▁un", "rest", "<|a|>")
     answers.begin(0)
-    assert barred(answers) == [{"▁love", "▁Love", "love"}]  # "unrest" belongs to the other rhyme
+    assert masked(answers) == [{"▁love", "▁Love", "love"}]  # "unrest" belongs to the other rhyme
     answers.advance(0, PIECES.index("▁un"))
-    assert barred(answers) == [set()]
+    assert masked(answers) == [set()]
     said(answers, "▁un")
-    assert barred(answers) == [{"rest"}]
+    assert masked(answers) == [{"rest"}]
     answers.advance(0, PIECES.index("ly"))
-    assert barred(answers) == [set()]
+    assert masked(answers) == [set()]
     answers.advance(0, PIECES.index("▁the"))
     assert not any(answers.inside)
 
@@ -66,9 +66,9 @@ def test_given_lines_count_and_lines_without_a_rhyme_are_free() -> None:
     answers = Answers(SPELLED, ["aa", "xx"], [["Love!"], ["love"]])
     for row in (0, 1):
         answers.begin(row)
-    assert barred(answers) == [{"▁love", "▁Love", "love"}, set()]
+    assert masked(answers) == [{"▁love", "▁Love", "love"}, set()]
     answers.keep([1, 0, 0])
-    assert [bool(found) for found in barred(answers)] == [False, True, True]
+    assert [bool(found) for found in masked(answers)] == [False, True, True]
 
 
 @pytest.mark.parametrize("source", ["tiny", "en"])

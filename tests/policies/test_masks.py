@@ -1,4 +1,4 @@
-"""What a grammar barred while a batch was drawn is told again afterwards, and is then no part of its log-probabilities."""
+"""What a grammar masked while a batch was drawn is told again afterwards, and is then no part of its log-probabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plain_policy(folder: Path) -> CausalPolicy:
 
 
 def drawn(policy: CausalPolicy, kind: type, monkeypatch: pytest.MonkeyPatch) -> tuple[Rollout, list[list[list[bool]]]]:
-    """A batch, and what was barred at each step of its drawing, live rows of the batch in order."""
+    """A batch, and what was masked at each step of its drawing, live rows of the batch in order."""
     steps: list[list[list[bool]]] = []
     allow = kind.allow
 
@@ -42,14 +42,14 @@ def test_the_bars_are_those_of_the_draw(plain: bool, monkeypatch: pytest.MonkeyP
     policy = plain_policy(tmp_path) if plain else tiny_policy()
     kind = plain_grammar.PlainGrammar if plain else grammar.Grammar
     rollout, steps = drawn(policy, kind, monkeypatch)
-    held = policy.held(rollout)
-    assert held.bars is not None and held.bar_of is not None and join([held, held], pad=policy.pad).bars is None
+    masked = policy.masked(rollout)
+    assert masked.token_masks is not None and masked.mask_of is not None and join([masked, masked], pad=policy.pad).token_masks is None
     starts, lengths = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
-    for step, barred in enumerate(steps):
+    for step, never in enumerate(steps):
         live = [row for row, n in enumerate(lengths) if step < n]
-        told = torch.stack([held.bars[held.bar_of[row, starts[row] + step]] for row in live])
+        told = torch.stack([masked.token_masks[masked.mask_of[row, starts[row] + step]] for row in live])
         told[:, policy.pad] = True
-        wanted = torch.tensor(barred)
+        wanted = torch.tensor(never)
         wanted[:, policy.pad] = True
         assert torch.equal(told, wanted)
 
@@ -57,39 +57,39 @@ def test_the_bars_are_those_of_the_draw(plain: bool, monkeypatch: pytest.MonkeyP
 def test_held_tokens_are_as_likely_as_they_were_in_the_draw() -> None:
     policy = tiny_policy()
     rollout = policy.sample(PROMPTS, 6)
-    held = policy.held(rollout)
-    free, ours = policy.log_prob(rollout), policy.log_prob(held)
+    masked = policy.masked(rollout)
+    free, ours = policy.log_prob(rollout), policy.log_prob(masked)
     assert can_read(policy.model) and (ours >= free - 1e-5).all() and (ours - free).sum() > 0.1
     handle = policy.model.register_forward_hook(lambda *_: None)  # read by its own forward
-    theirs = policy.log_prob(held)
-    _, _, logits = listened(policy, held)
+    theirs = policy.log_prob(masked)
+    _, _, logits = listened(policy, masked)
     handle.remove()
     assert torch.allclose(ours, theirs, atol=1e-4)
-    assert held.bars is not None and held.bar_of is not None
-    among = logits.masked_fill(held.bars[held.bar_of[held.chosen]], -torch.inf)
+    assert masked.token_masks is not None and masked.mask_of is not None
+    among = logits.masked_fill(masked.token_masks[masked.mask_of[masked.chosen]], -torch.inf)
     among[:, policy.pad] = -torch.inf
-    assert torch.allclose(among.log_softmax(-1).gather(1, held.ids[held.chosen][:, None]).squeeze(1), ours[held.chosen], atol=1e-4)
-    told = policy.score_tokens(held)
-    assert told is not None and torch.allclose(told.entropy, entropies(logits, policy.pad, held), atol=1e-4)
-    part = held.rows([3, 0])
+    assert torch.allclose(among.log_softmax(-1).gather(1, masked.ids[masked.chosen][:, None]).squeeze(1), ours[masked.chosen], atol=1e-4)
+    told = policy.score_tokens(masked)
+    assert told is not None and torch.allclose(told.entropy, entropies(logits, policy.pad, masked), atol=1e-4)
+    part = masked.rows([3, 0])
     assert torch.allclose(policy.log_prob(part).sum(1), ours.sum(1)[[3, 0]], atol=1e-4)
 
 
 def test_no_gradient_moves_odds_to_what_is_barred() -> None:
-    """Pushed down, a token drawn free of bars lifts all others, and those that cannot be drawn are never pushed down again."""
+    """Pushed down, a token drawn free of masks lifts all others, and those that cannot be drawn are never pushed down again."""
     policy = tiny_policy()
     rollout = policy.sample(PROMPTS, 6)
-    held = policy.held(rollout)
-    assert held.bars is not None and held.bar_of is not None
-    at = torch.zeros_like(held.chosen)
-    first = int(held.chosen[0].int().argmax())
+    masked = policy.masked(rollout)
+    assert masked.token_masks is not None and masked.mask_of is not None
+    at = torch.zeros_like(masked.chosen)
+    first = int(masked.chosen[0].int().argmax())
     at[0, first] = True
-    barred = held.bars[held.bar_of[0, first]].clone()
-    barred[held.ids[0, :first]] = False  # those learn as what was read: the head is the table of embeddings
+    never = masked.token_masks[masked.mask_of[0, first]].clone()
+    never[masked.ids[0, :first]] = False  # those learn as what was read: the head is the table of embeddings
     lifted = []
-    for batch in (rollout, held):
+    for batch in (rollout, masked):
         head = policy.model.get_output_embeddings().weight
         policy.model.zero_grad(set_to_none=True)
         policy.log_prob(batch)[at].sum().backward()
-        lifted.append(head.grad[barred].abs().sum().item())
+        lifted.append(head.grad[never].abs().sum().item())
     assert lifted[0] > 0 and lifted[1] == 0

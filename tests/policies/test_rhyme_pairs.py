@@ -12,9 +12,9 @@ import torch
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import Annotated, choose_format, unplanned
 from policies.formats.tokenizer import train_tokenizer
-from policies.formats.verse import END, SCHOOL
+from policies.formats.verse import END, RHYME_PAIRS
 from policies.pretraining.config import PretrainConfig
-from policies.pretraining.rhyme_pairs import end_words, lessons, school_pieces
+from policies.pretraining.rhyme_pairs import end_words, rhyme_pair_pieces, rhyme_rows
 from policies.pretraining.run import pretrain_run, teach_marks
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
@@ -32,29 +32,29 @@ def test_every_word_is_filed_under_the_sound_it_has_in_its_poem() -> None:
 
 
 def test_a_lesson_is_pairs_of_two_words_of_one_sound() -> None:
-    made = lessons(POEMS, FORMAT, n=20, seed=1)
+    made = rhyme_rows(POEMS, FORMAT, n=20, seed=1)
     assert len(made) == 20
     for header, body in made:
-        assert header == SCHOOL and body.endswith(END)
+        assert header == RHYME_PAIRS and body.endswith(END)
         pairs = PAIR.findall(body)
         assert "".join(f"<|{A}|>{key}{w}<|{a}|>{again}{v}" for A, key, w, a, again, v in pairs) + END == body
         for opening, key, first, answering, again, second in pairs:
             assert opening.lower() == answering and key == again and first != second
-    assert made == lessons(POEMS, FORMAT, n=20, seed=1) != lessons(POEMS, FORMAT, n=20, seed=2)
+    assert made == rhyme_rows(POEMS, FORMAT, n=20, seed=1) != rhyme_rows(POEMS, FORMAT, n=20, seed=2)
 
 
 def test_a_corpus_without_a_rhyme_has_no_lesson() -> None:
     lone = [Annotated(None, tuple(annotate([("Un seul vers",)], "fr")))]
-    assert lessons(lone, choose_format(lone, "fr", school=True), n=5, seed=0) == []
+    assert rhyme_rows(lone, choose_format(lone, "fr", school=True), n=5, seed=0) == []
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_lessons_are_the_share_that_was_asked_for(share: float) -> None:
+def test_rhyme_rows_are_the_share_that_was_asked_for(share: float) -> None:
     tokenizer = train_tokenizer([FORMAT.write_line(line, "") for line in BAUDELAIRE], FORMAT.marks, kind="bpe", size=400)
-    pieces = school_pieces(POEMS, FORMAT, tokenizer, share=share, n_tokens=50_000, seed=0)
-    n = sum(len(piece.header) + len(piece.body) for lesson in pieces for piece in lesson)
+    pieces = rhyme_pair_pieces(POEMS, FORMAT, tokenizer, share=share, n_tokens=50_000, seed=0)
+    n = sum(len(piece.header) + len(piece.body) for row in pieces for piece in row)
     assert n / (n + 50_000) == pytest.approx(share, abs=0.01)
-    assert {piece.header for lesson in pieces for piece in lesson} == {(tokenizer.convert_tokens_to_ids(SCHOOL),)}
+    assert {piece.header for row in pieces for piece in row} == {(tokenizer.convert_tokens_to_ids(RHYME_PAIRS),)}
 
 
 def test_a_policy_reads_rhyme_pairs_when_it_goes_on_and_never_writes_the_mark(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_a_policy_reads_rhyme_pairs_when_it_goes_on_and_never_writes_the_mark(tm
     )  # fmt: skip
     assert pretrain_run(config) == 0
     taught = CausalPolicy.load(tmp_path / "taught")
-    assert taught.format.school and SCHOOL in taught.format.marks  # type: ignore[union-attr]
-    assert int(taught.tokenizer.convert_tokens_to_ids(SCHOOL)) in taught.codec.marks
+    assert taught.format.school and RHYME_PAIRS in taught.format.marks  # type: ignore[union-attr]
+    assert int(taught.tokenizer.convert_tokens_to_ids(RHYME_PAIRS)) in taught.codec.marks
 
 
 @pytest.mark.parametrize("wrong", [{"rhyme_pairs_share": 1.0}, {"rhyme_pairs_share": -0.1}, {"rhyme_pairs_share": 0.2, "plans": False}])

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.sampler import Decoding, _draw_anywhere, draw
-from policies.formats.masks import bar
+from policies.formats.masks import mask_tokens
 from policies.llama import sampling_kernels as kernels
 from policies.llama.decoder import CompiledRoom, LlamaDecoder, Room
 
@@ -126,10 +126,10 @@ def test_a_step_is_the_same_compiled_and_in_torch(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("dtype", [*DTYPES, torch.float64])
 def test_a_bar_spares_one_piece_and_leaves_the_rest_alone(dtype: torch.dtype) -> None:
     logits = torch.randn(3, 70).to(dtype)
-    barred = torch.rand(2, 70) < 0.5
-    wanted = logits.masked_fill(barred[[1, 0, 1]], -torch.inf)
+    token_masks = torch.rand(2, 70) < 0.5
+    wanted = logits.masked_fill(token_masks[[1, 0, 1]], -torch.inf)
     wanted[0, 7] = logits[0, 7]
-    bar(logits, barred, [1, 0, 1], [7, -1, -1])
+    mask_tokens(logits, token_masks, [1, 0, 1], [7, -1, -1])
     assert torch.equal(logits, wanted)
 
 

@@ -1,4 +1,4 @@
-"""Words practised alone: what is drawn, what is right, and which gradient comes of it."""
+"""The auxiliary rhyming-word task: what is drawn, what is right, and which gradient comes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from policies.causal_lm import CausalPolicy
 from policies.formats.data import choose_format
 from policies.formats.rhyming_words import _collected
 from policies.formats.tokenizer import train_tokenizer
-from policies.formats.verse import BOS, NO_KEY, SCHOOL
+from policies.formats.verse import BOS, NO_KEY, RHYME_PAIRS
 from policies.pretraining.model import build_model
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
@@ -26,7 +26,7 @@ from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 
 
-def schooled() -> CausalPolicy:
+def with_rhyme_pairs() -> CausalPolicy:
     poems = annotated()
     verse_format = choose_format(poems * 2, "fr", school=True)
     tokenizer = train_tokenizer([*VERLAINE, *BAUDELAIRE], verse_format.marks, kind="bpe", size=400)
@@ -35,7 +35,7 @@ def schooled() -> CausalPolicy:
 
 @pytest.fixture(scope="module")
 def policy() -> CausalPolicy:
-    return schooled()
+    return with_rhyme_pairs()
 
 
 def sounds(policy: CausalPolicy) -> list[int]:
@@ -51,7 +51,7 @@ def test_a_row_is_one_word_after_each_mark_two_a_sound(policy):
         tokens = policy.tokenizer.convert_ids_to_tokens(rhyming_words.rollout.ids[row].tolist())
         met = [token for token in tokens if token.startswith("<|~")]
         meant = policy.tokenizer.convert_ids_to_tokens([mark for mark in asked[row // 5] for _ in range(2)])
-        assert tokens[1] == SCHOOL and met == meant[: len(met)]
+        assert tokens[1] == RHYME_PAIRS and met == meant[: len(met)]
         piece = [not token.startswith("<|") for token in tokens]
         assert rhyming_words.rollout.chosen[row].tolist() == [own or (at > 0 and piece[at - 1]) for at, own in enumerate(piece)]
         for word in range(int(rhyming_words.whole[row].sum())):
@@ -61,14 +61,14 @@ def test_a_row_is_one_word_after_each_mark_two_a_sound(policy):
 
 def test_a_word_is_right_if_it_has_its_sound_and_rhymes_with_a_right_one_that_it_answers(policy):
     rhyming_words = policy.rhyming_words([sounds(policy)[:4]], 200)
-    ear, format_ = verse("fr"), policy.format
+    rules, format_ = verse("fr"), policy.format
     marks = policy.tokenizer.convert_ids_to_tokens([mark for mark in sounds(policy)[:4] for _ in range(2)])
     for row in range(200):
         words = rhyming_words.rollout.texts[row].split("\n")
         for k, (word, mark) in enumerate(zip(words, marks, strict=False)):
-            heard = mark in {format_.plan(ear.key(ending)) for ending in ear.endings(word)}
+            heard = mark in {format_.plan(rules.key(ending)) for ending in rules.endings(word)}
             again = k % 2 and "".join(filter(str.isalpha, word)).lower() == "".join(filter(str.isalpha, words[k - 1])).lower()
-            parted = k % 2 and rhyming_words.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in ear.rhyming
+            parted = k % 2 and rhyming_words.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in rules.rhyming
             assert bool(rhyming_words.right[row, k]) == (heard and not again and not parted and bool(rhyming_words.whole[row, k]))
 
 
@@ -80,7 +80,7 @@ def test_a_word_that_shares_a_mark_but_no_rhyme_with_the_one_it_answers_is_wrong
 
     def spelt(words: list[str]) -> list[int]:
         pieces = policy.tokenizer(words, add_special_tokens=False).input_ids
-        return [ids(BOS), ids(SCHOOL), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.codec.end]
+        return [ids(BOS), ids(RHYME_PAIRS), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.codec.end]
 
     asked = [[(ids("<|A|>"), mark), (answer, mark)]] * 3
     rhyming_words = _collected(
@@ -159,7 +159,7 @@ class Asked:
 def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
     options = TBOptions(prompts_per_step=2, group_size=4, aux_rhyme_weight=1.0, aux_sampler=aux_sampler)
     trainer = TBTrainer(
-        schooled(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
+        with_rhyme_pairs(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
     )
     calls: list[tuple[str, int]] = []
     Asked(trainer.policy, calls, "policy")
@@ -173,7 +173,7 @@ def test_who_draws_the_words_is_the_prior_or_the_policy():
         check_options(TBOptions(aux_sampler="nobody"))
 
 
-def test_a_policy_that_knows_no_lessons_trains_without():
+def test_a_policy_without_rhyme_pair_data_trains_without():
     options = TBOptions(prompts_per_step=1, group_size=2, aux_rhyme_weight=1.0)
     trainer = TBTrainer(tiny_policy(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet")], options, seed=0)
     assert "aux/rhyme_accuracy" not in trainer.step(0.0)[0]

@@ -33,22 +33,22 @@ Tail = tuple[str, ...]
 
 
 class Plain(EnglishVerse):
-    """The ear without what this script learns."""
+    """The verse module without what this program learns."""
 
     def __init__(self) -> None:
         super().__init__()
         self._tails, self._vowels = {}, {}
 
 
-def rhymed(ear: EnglishVerse, a: str, b: str) -> bool:
-    return any(ear.kind(x, y) in SURE for x in ear.endings(a) for y in ear.endings(b))
+def rhymed(rules: EnglishVerse, a: str, b: str) -> bool:
+    return any(rules.kind(x, y) in SURE for x in rules.endings(a) for y in rules.endings(b))
 
 
 def places(stanza: list[str]) -> list[tuple[int, int]]:
     return [(i, j) for i in range(len(stanza)) for j in range(i + 1, min(i + REACH + 1, len(stanza)))]
 
 
-def judged(ear: EnglishVerse, stanzas: list[list[str]]) -> Iterator[tuple[str, str, bool]]:
+def judged(rules: EnglishVerse, stanzas: list[list[str]]) -> Iterator[tuple[str, str, bool]]:
     """Line pairs that do not rhyme surely, with whether the poem's scheme wants them to; pairs it leaves open are not told."""
     by_length: dict[int, list[list[str]]] = defaultdict(list)
     for stanza in stanzas:
@@ -56,7 +56,7 @@ def judged(ear: EnglishVerse, stanzas: list[list[str]]) -> Iterator[tuple[str, s
     for length, group in by_length.items():
         if 2 <= length <= 13 and len(group) >= FEWEST_STANZAS:
             for i, j in places(group[0]):
-                does = [rhymed(ear, stanza[i], stanza[j]) for stanza in group]
+                does = [rhymed(rules, stanza[i], stanza[j]) for stanza in group]
                 others = len(group) - 1
                 for stanza, own in zip(group, does, strict=True):
                     share = (sum(does) - own) / others
@@ -64,16 +64,16 @@ def judged(ear: EnglishVerse, stanzas: list[list[str]]) -> Iterator[tuple[str, s
                         yield stanza[i], stanza[j], share >= MEANT
         elif length == 14:
             for stanza in group:
-                yield from by_template(ear, stanza, SONNETS)
+                yield from by_template(rules, stanza, SONNETS)
         elif length >= 16 and length % 2 == 0:
             couplets = "".join(chr(0x100 + i // 2) for i in range(length))
             for stanza in group:
-                yield from by_template(ear, stanza, (couplets,))
+                yield from by_template(rules, stanza, (couplets,))
 
 
-def by_template(ear: EnglishVerse, stanza: list[str], templates: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
+def by_template(rules: EnglishVerse, stanza: list[str], templates: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
     """The same for a stanza that keeps three quarters of one of these schemes."""
-    sure = {(i, j): rhymed(ear, stanza[i], stanza[j]) for i, j in places(stanza)}
+    sure = {(i, j): rhymed(rules, stanza[i], stanza[j]) for i, j in places(stanza)}
     best, kept = "", 0.75
     for template in templates:
         wanted = [own for (i, j), own in sure.items() if template[i] == template[j]]
@@ -83,11 +83,11 @@ def by_template(ear: EnglishVerse, stanza: list[str], templates: tuple[str, ...]
         yield from ((stanza[i], stanza[j], best[i] == best[j]) for (i, j), own in sure.items() if not own)
 
 
-def annotated(ear: EnglishVerse, poem: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+def annotated(rules: EnglishVerse, poem: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
     """The same of a poem whose scheme is known."""
     lines, scheme, stanza = poem["lines"], poem["scheme"], poem["stanza"]
     for i, j in places(lines):
-        if None not in (scheme[i], scheme[j]) and stanza[i] == stanza[j] and not rhymed(ear, lines[i], lines[j]):
+        if None not in (scheme[i], scheme[j]) and stanza[i] == stanza[j] and not rhymed(rules, lines[i], lines[j]):
             yield lines[i], lines[j], scheme[i] == scheme[j]
 
 
@@ -108,17 +108,17 @@ def main() -> None:
     parser.add_argument("--gold", help="poems with their schemes, read as well")
     parser.add_argument("--half", type=int, choices=(0, 1), help="only one half of these, by title, to check on the other")
     options = parser.parse_args()
-    ear = Plain()
+    rules = Plain()
     counts: dict[tuple[Tail, Tail], Counter[bool]] = defaultdict(Counter)
     examples: dict[tuple[Tail, Tail], Counter[str]] = defaultdict(Counter)
     seen: set[tuple[str, str, str, bool]] = set()
 
     def learn(author: str, pairs: Iterator[tuple[str, str, bool]]) -> None:
         for a, b, meant in pairs:
-            if any(wrenched(x, y) for x in ear.endings(a) for y in ear.endings(b)):
+            if any(wrenched(x, y) for x in rules.endings(a) for y in rules.endings(b)):
                 continue  # country / sea: another kind, whoever uses it
-            for one in first(ear.endings(a)):
-                for other in first(ear.endings(b)):
+            for one in first(rules.endings(a)):
+                for other in first(rules.endings(b)):
                     x, y = sorted((one, other), key=lambda ending: ending.phones)
                     once = (author, *sorted((x.word, y.word)), meant)
                     if once not in seen:
@@ -131,14 +131,14 @@ def main() -> None:
         for row in rows:
             poem = json.loads(row)
             if poem["core"]:
-                learn(poem["author"], judged(ear, poem["stanzas"]))
+                learn(poem["author"], judged(rules, poem["stanzas"]))
     if options.gold:
         with gzip.open(options.gold, "rt", encoding="utf-8") as rows:
             for row in rows:
                 poem = json.loads(row)
                 title = poem.get("title") or poem.get("id") or ""
                 if options.half is None or zlib.crc32(title.encode()) % 2 == options.half:
-                    learn(poem["author"], annotated(ear, poem))
+                    learn(poem["author"], annotated(rules, poem))
     write(counts, examples, Path(options.folder))
 
 

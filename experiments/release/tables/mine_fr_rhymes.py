@@ -1,8 +1,8 @@
-"""Where the French ear and the scheme of a poem disagree, with no annotation: for finding words and rules to mend.
+"""Where the French verse module and the scheme of a poem disagree, with no annotation: for finding words and rules to mend.
 
 A poem whose stanzas of one length mostly rhyme by one scheme (three in five, at least three, every line rhymed) wants that
 scheme in its other stanzas too. Reported for one half of the poems (by hash of author and title): the share of wanted pairs the
-ear accepts, and the share of pairs it asserts that the scheme denies. Read the errors of half A only; half B is for judging.
+verse module accepts, and the share of pairs it asserts that the scheme denies. Read the errors of half A only; half B is for judging.
 
     python experiments/release/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz
     python experiments/release/tables/mine_fr_rhymes.py ../shared/corpora/fr.jsonl.gz --errors errors.tsv
@@ -69,8 +69,8 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--errors", type=Path, help="where to write the disagreements of half A")
     args = parser.parse_args()
-    ear = verse("fr")
-    full = ear.rhyming | {"identical"}
+    rules = verse("fr")
+    full = rules.rhyming | {"identical"}
     found: list[str] = []
     for half in "AB":
         kept = missed = denied = 0

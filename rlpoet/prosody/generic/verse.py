@@ -1,4 +1,4 @@
-"""Verse of a language that is a folder: endings, rhyme, words (metre: ``spelled_scan``).
+"""Verse of a language that is a folder: endings, rhyme, words (metre: ``rlpoet.prosody.generic.scansion``).
 
 Rhyme begins at the last stressed vowel. Kinds: ``perfect``, all sounds alike from there on; ``rich``, the consonant before
 shared too; ``assonant``, only the vowels alike; ``identical``, the same word. The first two are full rhymes.

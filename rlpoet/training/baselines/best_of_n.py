@@ -47,7 +47,7 @@ def best_of_n(
 
 
 class BestOfN:
-    """The best poems so far, one for each evaluation prompt. Steps go round the prompts, so that none has drawn two more than another.
+    """The best poems so far, one per evaluation slot. Steps go round the slots, so that none has drawn two more than another.
 
     Args:
         places: prompts of the poems that will be shown.
@@ -129,7 +129,7 @@ class BestOfN:
         """Take up a saved run.
 
         Raises:
-            RlpoetError: the file is damaged or belongs to other evaluation prompts or another trainer.
+            RlpoetError: the file is damaged or belongs to another evaluation or trainer.
         """
         with checkpoint(path) as state:
             for row in state["best"]:

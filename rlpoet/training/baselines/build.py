@@ -30,7 +30,7 @@ def baseline_of(
     """The trainer of ``config.algo``, one of ``BASELINES``.
 
     Args:
-        prompts: to practise.
+        prompts: to train on.
         places: prompts of the poems measured in the end; best-of-n spends its budget on them.
     """
     if config.algo == "best-of-n":

@@ -34,7 +34,7 @@ class Shard:
         log_pf, prior: log-probability under the policy and under the prior, ``(B,)``, nats, the fresh ones first.
         residual: of balance, ``(B,)``.
         log_reward: ``log p0 + beta r``, ``(B,)``.
-        drilled: words of the auxiliary task that were right, and words written for it; None without the task.
+        auxiliary: words of the auxiliary task that were right, and words written for it; None without the task.
         seconds: of drawing.
     """
 

@@ -122,7 +122,7 @@ def token_weights(
 def localized(rollout: Rollout, gains: Tensor, part_of: Tensor, group: Tensor, meter_error_spans: MeterErrorSpans) -> Tensor:
     """What tokens of a line's rest are credited with beyond their line's gain, for an error that is not theirs, ``(B, S)``.
 
-    One word of a syllable too many puts a line out of meter, and all of its twenty tokens would be taught that they were wrong. Those
+    One word of a syllable too many puts a line out of meter, and all of its twenty tokens would count as wrong. Those
     outside the error are given what the line would have earned without it, the mean of the same prompt's lines that have none, less the
     mean of what is given to the same lines. Like ``cross_segment_credit`` it trusts that the error of one word depends little on
     the others.

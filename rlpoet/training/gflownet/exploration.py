@@ -88,7 +88,7 @@ def weakest_lines(
 class RhymeIndex:
     """End words by their sound, as they are met: what a line could have rhymed with.
 
-    Words the ear only guesses at are left out: a young policy invents words, and would be taught them.
+    Words whose sounds are guesses are left out: a young policy invents words, and would learn them.
     """
 
     def __init__(self) -> None:
@@ -97,17 +97,17 @@ class RhymeIndex:
     def hear(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> None:
         """Note the end words of poems."""
         for prompt, text in zip(prompts, texts, strict=True):
-            ear = verse(prompt.lang)
+            rules = verse(prompt.lang)
             for line in split_poem(text):
                 sign = line[len(line.rstrip(" .,;:!?…")) :]
-                for ending in ear.endings(line)[:1]:
+                for ending in rules.endings(line)[:1]:
                     if ending.known:
-                        self.by_key[prompt.lang, ear.key(ending)].setdefault(ending.word, ending.word + sign)
+                        self.by_key[prompt.lang, rules.key(ending)].setdefault(ending.word, ending.word + sign)
 
     def rhymes_with(self, line: str, lang: str) -> list[str]:
         """Words that rhyme fully with a line, each with the sign it was met with, in the order they were met."""
-        ear = verse(lang)
-        keys = dict.fromkeys(ear.key(ending) for ending in ear.endings(line))
+        rules = verse(lang)
+        keys = dict.fromkeys(rules.key(ending) for ending in rules.endings(line))
         return [word for key in keys for word in self.by_key.get((lang, key), {}).values() if rhymes(line, word, lang)]
 
     def state(self) -> list[tuple[str, str, dict[str, str]]]:

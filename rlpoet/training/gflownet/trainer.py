@@ -36,7 +36,7 @@ from rlpoet.training.schedule import beta_factor, rate_factor
 from rlpoet.types import Prompt
 
 __all__ = ["TBOptions", "TBTrainer"]
-WORD_SHARE = 0.25  # of beta, what a right word is worth when words are practised alone: about what it decides in a quatrain
+WORD_SHARE = 0.25  # of beta, what a right word of the auxiliary task is worth: about what it decides in a quatrain
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
 

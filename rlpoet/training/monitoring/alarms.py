@@ -247,7 +247,7 @@ RULES: Mapping[str, tuple[Callable[[History], str | None], str]] = {
     ),
     "negative-kl": (
         negative_kl,
-        "Texts are weighed otherwise than they are drawn, so that the penalty pays for odds on what could not be drawn. See Policy.held.",
+        "Texts are scored otherwise than they are drawn. The penalty then pays for odds on what could not be drawn. See Policy.masked.",
     ),
     "low-entropy": (low_entropy, "The policy writes ever the same. Try a lower --beta or --learning_rate; read the samples of the report."),
     "few-end-words": (

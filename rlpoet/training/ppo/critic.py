@@ -34,15 +34,15 @@ class Critic(nn.Module):
 
 def entropies(logits: Tensor, pad: int, rollout: Rollout) -> Tensor:
     """Entropy of the distribution over what each token of a batch could be, PAD left out, ``(N,)``, nats."""
-    barred = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
-    barred[pad] = True
+    is_pad = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    is_pad[pad] = True
     rows = []
     n = 4096  # in parts: (N, V) is large
     for begin in range(0, len(logits), n):
-        part = logits[begin : begin + n].float().masked_fill(barred, -30.0)
-        if rollout.bars is not None and rollout.bar_of is not None:
-            held = rollout.bars[rollout.bar_of[rollout.chosen][begin : begin + n]]
-            part = part.masked_fill(held.to(logits.device), -1e30)  # not infinite: it is multiplied by its probability, 0
+        part = logits[begin : begin + n].float().masked_fill(is_pad, -30.0)
+        if rollout.token_masks is not None and rollout.mask_of is not None:
+            masks = rollout.token_masks[rollout.mask_of[rollout.chosen][begin : begin + n]]
+            part = part.masked_fill(masks.to(logits.device), -1e30)  # not infinite: it is multiplied by its probability, 0
         rows.append(part.log_softmax(-1))
     return torch.cat([-(log_p.exp() * log_p).sum(-1) for log_p in rows])
 

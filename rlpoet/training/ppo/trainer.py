@@ -149,8 +149,8 @@ class PPOTrainer:
         asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
         fresh = self.policy.sample(asked, options.group_size)
         sampled = time.perf_counter()
-        hold = getattr(self.policy, "held", None)
-        fresh = fresh if hold is None else hold(fresh)
+        mask = getattr(self.policy, "masked", None)
+        fresh = fresh if mask is None else mask(fresh)
         scored = self.score(fresh.prompts, fresh.texts)
         scores = [0.0 if total is None else total for total in scored.total]
         if not options.kl_target:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import docstring_parser
+import yaml
 
 from rlpoet.cli.main import CORE, find_command
 from rlpoet.command import Command
@@ -39,7 +40,7 @@ def kind(hint: Any) -> str:
     """A type as the page names it.
 
     >>> kind(int), kind(float | None), kind(typing.Literal["make", "read"]), kind(tuple[str, ...]), kind(Mapping[str, float])
-    ('whole number', 'number', '`make`, `read`', 'list of text', 'table')
+    ('whole number', 'number', '`make`, `read`', 'texts', 'table')
     """
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
@@ -49,7 +50,7 @@ def kind(hint: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(kind(arg) for arg in args if arg is not type(None)))
     if origin in (tuple, list):
-        return f"list of {kind(args[0])}"
+        return f"{kind(args[0])}s"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "table"
     return {int: "whole number", float: "number", str: "text", bool: "switch"}.get(hint, "path" if hint is Path else "text")
@@ -78,7 +79,7 @@ def default(item: dataclasses.Field[Any]) -> str:
     if isinstance(value, tuple | list):
         return f"`{' '.join(map(str, value))}`"
     if isinstance(value, Mapping):
-        return f"`{', '.join(f'{key}: {inner}' for key, inner in value.items())}`"
+        return f"`{yaml.safe_dump(dict(value), default_flow_style=True, sort_keys=False, width=1000).strip()[1:-1]}`"
     return f"`{value}`"
 
 

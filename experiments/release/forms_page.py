@@ -1,6 +1,6 @@
 """Write ``docs/forms.md`` from ``rlpoet/prosody/data/forms.tsv``.
 
-    python -m experiments.release.forms_page            # or: make docs
+python -m experiments.release.forms_page            # or: make docs
 """
 
 from __future__ import annotations

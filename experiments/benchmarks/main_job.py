@@ -53,7 +53,7 @@ def job(lang: str, seed: int, *, ordinary: bool, core: int) -> dict[str, Any]:
         result = json.loads((run / "result.json").read_text(encoding="utf-8"))
     pace = re.search(r"precision (\w+): (\d+) GFLOP/s", done.stderr)
     return {
-        "machine": "AVX2, one core" if ordinary else "as it is", "lang": lang, "seed": seed, "command": " ".join(["rlpoet", *argv[3:7]]),
+        "machine": "AVX2, one core" if ordinary else "as it is", "lang": lang, "seed": seed, "command": " ".join(["rlpoet", *argv[3:8]]),
         "commit": result["commit"], "precision": pace[1] if pace else None, "gflops": int(pace[2]) if pace else None,
         "minutes": round(result["seconds"] / 60, 2), "updates": result["steps"], "poems": result["fresh_samples"],
         "before": {name: result["before"][name] for name in FIGURES}, "after": {name: result["after"][name] for name in FIGURES},

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlpoet import files
 from rlpoet.cli import jsonl as batch
 from rlpoet.cli.jsonl import answer_rhymes, answer_scans
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind, rhyme_kind
+from rlpoet.text import _arriving
 from rlpoet.types import Ending, Scansion
 
 POEM = ["Sous le pont Mirabeau coule la Seine", "Et nos amours", "Faut-il qu'il m'en souvienne", "La joie venait toujours après la peine"]
@@ -111,14 +111,14 @@ class Dribble(io.RawIOBase):
 
 @given(st.lists(st.binary(max_size=9).map(lambda b: b.replace(b"x", b"\n")), max_size=12))
 def test_rows_are_the_same_however_they_are_cut_into_pieces(pieces):
-    arrived = list(files._arriving(io.BufferedReader(Dribble(pieces)), lambda: None))
+    arrived = list(_arriving(io.BufferedReader(Dribble(pieces)), lambda: None))
     assert arrived == list(io.BytesIO(b"".join(pieces)))
 
 
 def test_what_is_answered_goes_out_before_more_is_waited_for():
     seen = []
     stream = io.BufferedReader(Dribble([b"1\n2\n", b"3", b"\n4\n"]))
-    for row in files._arriving(stream, lambda: seen.append("flush")):
+    for row in _arriving(stream, lambda: seen.append("flush")):
         seen.append(row)
     assert seen == ["flush", b"1\n", b"2\n", "flush", "flush", b"3\n", b"4\n", "flush"]
 

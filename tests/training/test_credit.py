@@ -163,3 +163,33 @@ def test_a_batch_in_which_no_line_was_finished_has_weights_all_the_same() -> Non
         plan_token_weight=0.5,
     )
     assert weights.shape == cut.ids.shape
+
+
+def test_a_word_answers_for_the_token_after_it_which_says_that_it_is_over() -> None:
+    rollout, _ = written(BAUDELAIRE)
+    part_of, _ = parts_of(rollout, words=True)
+    for n, end in enumerate(rollout.end_words[0].tolist()):
+        assert part_of[0, end : end + 3].tolist() == [2 * n, 2 * n, 2 * n + 1]
+
+
+class Told:
+    """Gains of one text after the other, as they were given."""
+
+    def __init__(self, *gains: list[float]) -> None:
+        self.gains = list(gains)
+
+    def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+        own = self.gains.pop(0)
+        return own, [0.0] * len(own)
+
+
+@pytest.mark.parametrize(("line", "counts"), [(0, False), (1, True), (3, True)])
+def test_lines_that_were_given_earn_nothing_for_those_written(line: int, counts: bool) -> None:
+    policy, opened = tiny_policy(), Prompt("fr", "quatrain-abab", None, BAUDELAIRE[:1])
+    rollout = policy.write([opened] * 2, ["\n".join(BAUDELAIRE)] * 2)
+    one = [float(n == line) for n in range(4)]
+    weights = token_weights(
+        rollout, torch.zeros(rollout.ids.shape), Told(one, [0.0] * 4), beta=6.0, group=torch.zeros(2, dtype=torch.long),
+        cross_segment_credit=0.0,
+    )  # fmt: skip
+    assert weights.any().item() is counts

@@ -159,3 +159,11 @@ def test_a_score_outside_its_range_is_named(score, message):
 def test_shape_error_names_what_it_wanted_and_got():
     with pytest.raises(ValueError, match=r"log_reward \(B,\).*got \(2, 3\), \(3,\)"):
         trajectory_balance(torch.zeros(2, 3), torch.zeros(3), torch.zeros(()))
+
+
+def test_what_came_before_a_line_is_no_part_of_what_it_can_still_change():
+    log_ratio, gains, line_of = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[0, 1, 2]])
+    whole = torch.ones(1, 3, 3)  # below the diagonal too
+    assert residual_to_go(log_ratio, gains, line_of, 2.0).tolist() == [[4.0, 3.0, 2.0]]
+    assert residual_to_go(log_ratio, gains, line_of, 2.0, whole).tolist() == [[4.0, 3.0, 2.0]]
+    assert residual_to_go(log_ratio, gains, line_of, 2.0, 0.5 * whole).tolist() == [[2.0, 1.5, 1.0]]

@@ -5,7 +5,7 @@ Progress is a twentieth: half of the rate's warm-up, a quarter of beta's. What t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest

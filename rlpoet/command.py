@@ -6,7 +6,6 @@ One module per verb, imported only when it is asked for.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import typing
 from collections.abc import Callable, Mapping
@@ -85,7 +84,6 @@ class Renames:
         return any(len(old) > len(path) and _matches(path, old[: len(path)]) for old in (*self.keys, *self.values))
 
 
-@functools.cache
 def renames_of(schema: type[Any]) -> Renames:
     """The old names of a configuration class.
 
@@ -98,7 +96,7 @@ def renames_of(schema: type[Any]) -> Renames:
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             inner = renames_of(hint)
             keys |= {(name, *old): (name, *new) for old, new in inner.keys.items()}
-            values |= {(name, *key): table for key, table in inner.values.items()}
+            values |= {(name, *key): dict(table) for key, table in inner.values.items()}
     return Renames(keys, values)
 
 

@@ -1,7 +1,7 @@
 """What a run can do in its time on this machine: how many updates, of how many prompts, and whether that is enough for a gain.
 
-A fast machine makes a hundred updates of two dozen prompts in six minutes. A slow one that kept to that batch would make a dozen, most of
-them while the rates still rise; with smaller batches it makes as many updates, each of them noisier.
+A fast machine makes a hundred updates of large batches in its time. A slow one that kept to those batches would make a dozen. With smaller
+batches it makes more updates, each of them noisier.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 import psutil
@@ -45,7 +45,7 @@ class Pace:
         measured: whether it was timed just now, not read from the cache.
     """
 
-    precision: str
+    precision: Literal["fp32", "bf16"]
     threads: int
     gflops: dict[str, float]
     measured: bool = False
@@ -173,7 +173,7 @@ def _timed(shapes: Sequence[tuple[int, int]], most: int) -> Pace:
         gflops = {"fp32": rates[best], "bf16": _gflops(shapes, torch.bfloat16, best)}
     finally:
         torch.set_num_threads(before)
-    precision = "bf16" if gflops["bf16"] > PAYS * gflops["fp32"] else "fp32"
+    precision: Literal["fp32", "bf16"] = "bf16" if gflops["bf16"] > PAYS * gflops["fp32"] else "fp32"
     return Pace(precision, best, {name: round(rate, 1) for name, rate in gflops.items()}, measured=True)
 
 

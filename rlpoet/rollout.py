@@ -199,7 +199,7 @@ class DrawsRhymingWords(Protocol):
 
 @runtime_checkable
 class EndsLines(Protocol):
-    """Writes a line that ends in a given word, for ``--explore rhyme``."""
+    """Writes a line that ends in a given word, for ``--tb.explore rhyme``."""
 
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, drawn at temperature 1 after its last word, "" where none came of it; None where it cannot.

@@ -19,11 +19,11 @@ import time
 
 import torch
 
-from rlpoet.training.budget import MOST_PROMPTS
-from rlpoet.training.build import balance_options, policy_of, score_of, worker_trainer
+from rlpoet.training.build import policy_of, score_of, worker_trainer
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.gflownet.trainer import TBTrainer
+from rlpoet.training.options import MOST_PROMPTS
 from rlpoet.training.prompts import mixed_prompts
 
 
@@ -35,7 +35,7 @@ def bench(lang: str, processes: int, threads: int, steps: int, precision: str) -
     prompts = list(dict.fromkeys(mixed_prompts(lang, config.forms, [None, *policy.authors[:20]], 4096, rng=random.Random(0))))
     took = []
     with WorkerPool(functools.partial(worker_trainer, config), processes - 1, threads=threads) as workers:
-        trainer = TBTrainer(policy, score_of(config), prompts, balance_options(config), seed=0, workers=workers)
+        trainer = TBTrainer(policy, score_of(config), prompts, config, config.tb, seed=0, workers=workers)
         for _ in range(2 + steps):
             started = time.perf_counter()
             trainer.step(0.5)

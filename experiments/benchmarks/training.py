@@ -39,9 +39,14 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout
-from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
+from rlpoet.training.baselines.options import TRLOptions
+from rlpoet.training.build import trainer_class
+from rlpoet.training.gflownet.options import TBOptions
+from rlpoet.training.gflownet.trainer import TBTrainer
+from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.critic import Critic
-from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
+from rlpoet.training.ppo.options import PPOOptions
+from rlpoet.training.ppo.trainer import PPOTrainer
 from rlpoet.training.prompts import mixed_prompts
 
 WAYS = ("tb", "tb-aux", "ppo", "grpo", "rloo", "grpo-own", "rloo-own")
@@ -55,15 +60,14 @@ def trainer_of(way: str, policy: CausalPolicy, n_prompts: int, group: int) -> An
     prompts = [prompts[i % len(prompts)] for i in range(max(n_prompts, len(prompts)))]
     score = WeightedMean([(Rhyme(), 2.0), (Meter(licence_credit=0.5), 1.0)])
     if way in ("tb", "tb-aux"):
-        weight = 2.0 if way == "tb-aux" else 0.0
-        return TBTrainer(policy, score, prompts, TBOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=weight), seed=0)
+        common = StepOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=2.0 if way == "tb-aux" else 0.0)
+        return TBTrainer(policy, score, prompts, common, TBOptions(), seed=0)
+    common = StepOptions(prompts_per_step=n_prompts, group_size=group)
     if way == "ppo":
-        return PPOTrainer(policy, score, prompts, PPOOptions(prompts_per_step=n_prompts, group_size=group), seed=0)
-    from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer
-
+        return PPOTrainer(policy, score, prompts, common, PPOOptions(), seed=0)
     algo, _, sampler = way.partition("-")
-    options = TRLOptions(algo=algo, prompts_per_step=n_prompts, group_size=group, sampler=sampler or "trl")
-    return TRLTrainer(policy, score, prompts, options, seed=0)
+    options = TRLOptions(sampler="own" if sampler == "own" else "trl")
+    return trainer_class(algo)(policy, score, prompts, common, options, seed=0)
 
 
 class Arithmetic:

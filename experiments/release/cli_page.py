@@ -21,7 +21,8 @@ import docstring_parser
 import yaml
 
 from rlpoet.cli.main import CORE, find_command
-from rlpoet.command import Command
+from rlpoet.config.command import Command
+from rlpoet.config.ranges import expected, in_order
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
 HEAD = """# Command line
@@ -39,18 +40,19 @@ Exit codes: 0 done, 1 the verb found something wrong, 2 bad input (told in one l
 def kind(hint: Any) -> str:
     """A type as the page names it.
 
-    >>> kind(int), kind(float | None), kind(typing.Literal["make", "read"]), kind(tuple[str, ...]), kind(Mapping[str, float])
-    ('whole number', 'number', '`make`, `read`', 'texts', 'table')
+    >>> from rlpoet.config.ranges import Count
+    >>> kind(Count), kind(float | None), kind(typing.Literal["make", "read"]), kind(tuple[str, ...]), kind(Mapping[str, float])
+    ('whole number, 1 or more', 'number', '`make`, `read`', 'texts', 'table')
     """
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        return kind(args[0])
+        return f"{kind(args[0])}, {expected(hint)}"
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in args)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(kind(arg) for arg in args if arg is not type(None)))
     if origin in (tuple, list):
-        return f"{kind(args[0])}s"
+        return f"any of {kind(args[0])}" if typing.get_origin(args[0]) is typing.Literal else f"{kind(args[0])}s"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "table"
     return {int: "whole number", float: "number", str: "text", bool: "switch"}.get(hint, "path" if hint is Path else "text")
@@ -101,7 +103,7 @@ def rows(config: type[Any], short: Mapping[str, str], prefix: str = "") -> Itera
     hints = typing.get_type_hints(config, include_extras=True)
     _, said = about(config)
     letters = {name: letter for letter, name in short.items()}
-    for item in dataclasses.fields(config):
+    for item in in_order(config):
         if dataclasses.is_dataclass(hints[item.name]):
             continue
         letter = f", `-{letters[item.name]}`" if item.name in letters else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.command.Renames``)
+EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.config.command.Renames``)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from rlpoet import __version__
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 
 # the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
@@ -77,7 +77,7 @@ def find_command(name: str) -> Command:
 
 
 def _run(command: Command, words: Sequence[str]) -> int:
-    from rlpoet.config import parse
+    from rlpoet.config.parser import parse
 
     try:
         config = parse(command, words, tell=lambda line: print(f"rlpoet {command.name}: {line}", file=sys.stderr))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +11,10 @@ from typing import Any
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.sweeps.grid import Arm
 from rlpoet.training.config import TrainConfig
-from rlpoet.training.gflownet.credit import CREDITS
-from rlpoet.training.gflownet.options import EXPLORE, OBJECTIVES
+from rlpoet.training.gflownet.options import Credit, Exploration, Objective
 
 OF_CREDIT = {"narrow-credit", "token-prob-exponent", "plan-tokens", "rhyme-words"}  # factors of credit by parts
+CREDITS, OBJECTIVES, EXPLORE = (typing.get_args(kind) for kind in (Credit, Objective, Exploration))
 BASE = "full"  # name of the recipe with nothing taken out
 
 
@@ -25,7 +27,7 @@ class Factor:
     off: Mapping[str, Any]
 
     def arm(self, recipe: TrainConfig) -> Arm:
-        if all(getattr(recipe, key) == value for key, value in self.off.items()):
+        if all(_at(recipe, key) == value for key, value in self.off.items()):
             return Arm(f"with-{self.name}", self.on)
         return Arm(f"no-{self.name}", self.off)
 
@@ -39,24 +41,24 @@ ALL = (
 FACTORS: dict[str, tuple[Factor, ...]] = {
     "tb": (
         *ALL,
-        Factor("narrow-credit", {"cross_segment_credit": 0.2}, {"cross_segment_credit": 1.0}),
-        Factor("token-prob-exponent", {"token_prob_exponent": 0.5}, {"token_prob_exponent": 0.0}),
-        Factor("plan-tokens", {"plan_token_weight": 0.7}, {"plan_token_weight": 1.0}),
-        Factor("rhyme-words", {"rhyme_word_weight": 1.0}, {"rhyme_word_weight": 0.0}),
+        Factor("narrow-credit", {"tb.cross_segment_credit": 0.2}, {"tb.cross_segment_credit": 1.0}),
+        Factor("token-prob-exponent", {"tb.token_prob_exponent": 0.5}, {"tb.token_prob_exponent": 0.0}),
+        Factor("plan-tokens", {"tb.plan_token_weight": 0.7}, {"tb.plan_token_weight": 1.0}),
+        Factor("rhyme-words", {"tb.rhyme_word_weight": 1.0}, {"tb.rhyme_word_weight": 0.0}),
         Factor("aux-rhyme", {"aux_rhyme_weight": 2.0}, {"aux_rhyme_weight": 0.0}),
         Factor("aux-by-reference", {"aux_sampler": "reference"}, {"aux_sampler": "policy"}),
-        Factor("meter-errors", {"localize_meter_errors": True}, {"localize_meter_errors": False}),
+        Factor("meter-errors", {"tb.localize_meter_errors": True}, {"tb.localize_meter_errors": False}),
         Factor("identical-rhyme", {"allow_identical_rhyme": True}, {"allow_identical_rhyme": False}),
-        Factor("replay", {"replay": 0.5}, {"replay": 0.0}),
-        Factor("learned-log-z", {"log_z": "learned", "credit": "poem"}, {"log_z": "vargrad"}),
+        Factor("replay", {"tb.replay": 0.5}, {"tb.replay": 0.0}),
+        Factor("learned-log-z", {"tb.log_z": "learned", "tb.credit": "poem"}, {"tb.log_z": "vargrad"}),
     ),
     "ppo": (
         *ALL,
-        Factor("whitening", {"whiten": True}, {"whiten": False}),
-        Factor("value-clipping", {"cliprange_value": 0.2}, {"cliprange_value": 0.0}),
-        Factor("lambda", {"lam": 0.95}, {"lam": 1.0}),
-        Factor("second-epoch", {"epochs": 2}, {"epochs": 1}),
-        Factor("kl-target", {"kl_target": 10.0}, {"kl_target": 0.0}),
+        Factor("whitening", {"ppo.whiten": True}, {"ppo.whiten": False}),
+        Factor("value-clipping", {"ppo.cliprange_value": 0.2}, {"ppo.cliprange_value": 0.0}),
+        Factor("lambda", {"ppo.lam": 0.95}, {"ppo.lam": 1.0}),
+        Factor("second-epoch", {"ppo.epochs": 2}, {"ppo.epochs": 1}),
+        Factor("kl-target", {"ppo.kl_target": 10.0}, {"ppo.kl_target": 0.0}),
     ),
 }
 
@@ -87,12 +89,12 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
     else:
         if recipe.algo not in FACTORS:
             raise UnknownName("--kind factors: --common.algo", recipe.algo, FACTORS)
-        shares_itself = recipe.algo == "tb" and recipe.objective != "tb"  # flows share out credit by themselves
-        arms = [] if shares_itself else _others("credit", CREDITS, recipe)
+        shares_itself = recipe.algo == "tb" and recipe.tb.objective != "tb"  # flows share out credit by themselves
+        arms = [] if shares_itself else _others(f"{recipe.algo}.credit", CREDITS, recipe)
         arms += [factor.arm(recipe) for factor in FACTORS[recipe.algo] if not (shares_itself and factor.name in OF_CREDIT)]
         if recipe.algo == "tb":
-            arms += _others("objective", OBJECTIVES, recipe)
-            arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.explore_file]
+            arms += _others("tb.objective", OBJECTIVES, recipe)
+            arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.tb.explore_file]
     for name in pick:
         if name not in {arm.name for arm in arms}:
             raise UnknownName("--pick", name, [arm.name for arm in arms])
@@ -107,11 +109,18 @@ def baseline_of(kind: str, recipe: TrainConfig) -> str:
 
 def _others(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
     """The other positions of a setting that has several."""
-    return [Arm(f"{setting}-{value}", {setting: value}) for value in values if value != getattr(recipe, setting)]
+    name = setting.rpartition(".")[2]
+    return [Arm(f"{name}-{value}", {setting: value}) for value in values if value != _at(recipe, setting)]
 
 
 def _exploration(name: str, recipe: TrainConfig) -> Arm:
     """A kind of exploration, turned over."""
-    if name in recipe.explore:
-        return Arm(f"no-{name}", {"explore": tuple(kind for kind in recipe.explore if kind != name)})
-    return Arm(f"with-{name}", {"explore": (*recipe.explore, name)})
+    now = recipe.tb.explore
+    if name in now:
+        return Arm(f"no-{name}", {"tb.explore": tuple(kind for kind in now if kind != name)})
+    return Arm(f"with-{name}", {"tb.explore": (*now, name)})
+
+
+def _at(recipe: TrainConfig, setting: str) -> Any:
+    """A setting by its dotted name."""
+    return functools.reduce(getattr, setting.split("."), recipe)

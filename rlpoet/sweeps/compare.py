@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.tracking import plain

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlpoet.command import under
+from rlpoet.config.command import under
 from rlpoet.training.config import EARLIER, EARLIER_VALUES, TrainConfig
 
-# names of an earlier release (``rlpoet.command.Renames``)
+# names of an earlier release (``rlpoet.config.command.Renames``)
 BY_LANG = (under("by_lang.*", EARLIER), under("by_lang.*", EARLIER_VALUES))
 ARMS = (under("arms.*", EARLIER), under("arms.*", EARLIER_VALUES))
 COMPARE_EARLIER, COMPARE_EARLIER_VALUES = BY_LANG[0] | ARMS[0], BY_LANG[1] | ARMS[1]

@@ -17,15 +17,16 @@ from typing import Any, Literal
 
 import yaml
 
-from rlpoet.command import current
-from rlpoet.config import read
+from rlpoet.config.command import current
+from rlpoet.config.parser import read
+from rlpoet.config.ranges import flat, nested
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
 from rlpoet.text import write_atomically
-from rlpoet.training.budget import MOST_PROMPTS
-from rlpoet.training.config import TrainConfig
+from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.options import MOST_PROMPTS
 
 ASKED, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
 OWN = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
@@ -111,7 +112,8 @@ def state_of(cell: Cell) -> State:
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
     """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
-    then = current(TrainConfig, yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {})
+    asked = current(TrainConfig, yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {})
+    then = flat(nested(asked), TrainConfig)
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
@@ -121,7 +123,7 @@ def write_asked(cell: Cell) -> Path:
     """``asked.yaml`` of a cell: a file for ``rlpoet train --config``."""
     cell.folder.mkdir(parents=True, exist_ok=True)
     path = cell.folder / ASKED
-    write_atomically(path, yaml.safe_dump(_settings(cell.config), allow_unicode=True, sort_keys=False))
+    write_atomically(path, yaml.safe_dump(nested(_settings(cell.config)), allow_unicode=True, sort_keys=False))
     return path
 
 
@@ -136,13 +138,13 @@ def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> d
         RlpoetError: one that the grid sets itself.
     """
     out = dict(base)
-    for key, value in settings.items():
-        name, _, inner = key.partition(".")
-        if name not in base:
-            raise UnknownName(f"{where}: setting", name, base)
+    for key, value in flat(settings, TrainConfig).items():
+        name = next((known for known in base if key == known or key.startswith(f"{known}.")), None)
+        if name is None:
+            raise UnknownName(f"{where}: setting", key, base)
         if name in OWN:
             raise RlpoetError(f"{where}: sets {name!r}; expected it left out, the grid sets it (--langs, --seeds, ...).")
-        if inner:
+        if inner := key[len(name) + 1 :]:
             if not isinstance(out[name], Mapping):
                 raise RlpoetError(f"{where}: {key!r}, but {name} is no table; expected {name!r}.")
             out[name] = {**out[name], **_nested(inner.split("."), value, out[name])}
@@ -173,6 +175,8 @@ def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
     base["prompts_per_step"] = base["prompts_per_step"] or MOST_PROMPTS  # the same in all arms, however fast each is
     settings = apply(config.by_lang.get(lang, {}), base, f"--by_lang.{lang}")
     settings = apply(arm.settings, settings, f"arm {arm.name!r}")
+    others = set(TABLES.values()) - {TABLES.get(str(settings["algo"]))}  # common may hold options of several arms' trainers
+    settings = {name: value for name, value in settings.items() if name.partition(".")[0] not in others}
     return _checked({**settings, "lang": lang}, f"arm {arm.name!r}")
 
 
@@ -180,7 +184,7 @@ def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
     """The configuration as ``rlpoet train`` will read it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / ASKED
-        path.write_text(yaml.safe_dump(plain(settings), allow_unicode=True), encoding="utf-8")
+        path.write_text(yaml.safe_dump(nested(plain(settings)), allow_unicode=True), encoding="utf-8")
         try:
             return read(TrainConfig, path)
         except RlpoetError as error:
@@ -188,4 +192,5 @@ def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
 
 
 def _settings(config: TrainConfig) -> dict[str, Any]:
-    return plain(dataclasses.asdict(config))
+    """Every setting by its dotted name, in types that YAML has."""
+    return flat(plain(dataclasses.asdict(config)), TrainConfig)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlpoet.analysis.intervals import Interval, Share, difference, interval
+from rlpoet.config.ranges import flat
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
 from rlpoet.sweeps.figures import FIGURES, Trained
@@ -127,8 +128,8 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
 
 def own_settings(config: TrainConfig) -> dict[str, Any]:
     """What a configuration says that the defaults do not."""
-    default = plain(dataclasses.asdict(TrainConfig()))
-    return {key: value for key, value in plain(dataclasses.asdict(config)).items() if value != default[key]}
+    settings, default = (flat(plain(dataclasses.asdict(one)), TrainConfig) for one in (config, TrainConfig()))
+    return {key: value for key, value in settings.items() if value != default[key]}
 
 
 def spoken(config: TrainConfig) -> str:
@@ -168,7 +169,7 @@ def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping
     for lang in dict.fromkeys(t.cell.lang for t in trained):
         if len({t.prior for t in trained if t.cell.lang == lang}) > 1:
             told.append(f"{lang}: runs began with different priors.")
-    slow = [t for t in trained if t.cores is not None and t.cores < FREE * t.cell.config.threads and t.cell.config.minutes]
+    slow = [t for t in trained if t.cores is not None and t.cores < FREE * (t.cell.config.threads or 1) and t.cell.config.minutes]
     if slow:
         share = min(t.cores or 0.0 for t in slow)
         told.append(

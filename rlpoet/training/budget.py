@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.reporting.progress import duration
+from rlpoet.training.options import MOST_PROMPTS
 
 MINUTES, UPDATES = 11.5, 100  # of a run that is given no budget: whichever is over first
-MOST_PROMPTS, LEAST_PROMPTS = 24, 8  # of a step, where it is left to the machine
+LEAST_PROMPTS = 8  # of a step, where it is left to the machine
 ENOUGH = 30  # updates before a gain can be told from chance
 READINGS = {"tb": 3.0, "ppo": 5.0, "grpo": 4.0, "rloo": 4.0, "rft": 1.0, "best-of-n": 0.0}  # of a poem in a step, in readings by the prior
 PRACTICE = 2.5  # more of them where the auxiliary task stands beside the poems

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import pickle
+import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rlpoet.errors import RlpoetError
+from rlpoet.protocols import Scored
+from rlpoet.rollout import Rollout
 
 
 def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Parameter]:
@@ -71,20 +74,40 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     partial.replace(path)
 
 
-@contextmanager
-def checkpoint(path: Path) -> Iterator[dict[str, Any]]:
-    """The state in a file, while it is taken up.
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The state in a file.
 
     Raises:
-        RlpoetError: the file is damaged or belongs to another model or trainer, whether reading or taking it up fails.
+        RlpoetError: the file is damaged.
     """
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        yield state
-    except Exception as error:  # torch raises a dozen kinds for a damaged file
+    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError) as error:  # torch raises all of them
         raise RlpoetError(
             f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
         ) from None
+    return state
+
+
+def foreign(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer | None, own: Mapping[str, Any]) -> str:
+    """Why a state does not belong to this model and trainer; empty if it does.
+
+    Args:
+        state: of a checkpoint.
+        own: what the trainer itself keeps beside model and optimizer, as it is now.
+    """
+    wanted = {"model", "generator", "rng", "n_steps", "n_fresh", "seconds", *own} | ({"optimizer"} if optimizer else set())
+    if missing := sorted(wanted - state.keys()):
+        return f"no {', '.join(missing)} in it"
+    shapes = {name: tuple(tensor.shape) for name, tensor in state["model"].items()}
+    for name, tensor in model.state_dict().items():
+        if shapes.get(name) != tuple(tensor.shape):
+            return f"{name} is {shapes.get(name, 'missing')}, the policy's is {tuple(tensor.shape)}"
+    if optimizer:
+        sizes = [len(group["params"]) for group in state["optimizer"]["param_groups"]]
+        if sizes != [len(group["params"]) for group in optimizer.param_groups]:
+            return "other parameters were trained"
+    return ""
 
 
 def reward_means(parts: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
@@ -95,3 +118,38 @@ def reward_means(parts: Mapping[str, Sequence[float | None]]) -> dict[str, float
     """
     known = {name: [score for score in scores if score is not None] for name, scores in parts.items()}
     return {f"rewards/{name}/mean": sum(scores) / len(scores) for name, scores in known.items() if scores}
+
+
+def batch_figures(
+    fresh: Rollout, scored: Scored, n_prompts: int, log_pf: Tensor, log_prior: Tensor, n_tokens: tuple[Tensor, Tensor] | None = None
+) -> dict[str, float]:
+    """The figures that every trainer reports of a batch, by their tags.
+
+    Args:
+        fresh: ``B`` texts in ``n_prompts`` groups of one size.
+        scored: their scores.
+        log_pf, log_prior: log-probability of texts under the policy and the prior, nats; of all ``(B,)``, or of some.
+        n_tokens: tokens of the texts of ``log_pf`` and of ``log_prior``, where these are not the fresh ones in order.
+    """
+    of_policy, of_prior = n_tokens or (fresh.n_tokens, fresh.n_tokens)
+    return {
+        **reward_figures(fresh, scored),
+        "frac_reward_zero_std": (totals(scored).view(n_prompts, -1).std(1, correction=0) < 1e-6).float().mean().item(),
+        "objective/kl": (log_pf.mean() - log_prior.mean()).item(),  # one-sample estimate of the sequence KL to the prior
+        "objective/prior_nll_per_token": (-log_prior / of_prior).mean().item(),
+        "objective/entropy_per_token": (-log_pf / of_policy).mean().item(),
+    }
+
+
+def reward_figures(fresh: Rollout, scored: Scored) -> dict[str, float]:
+    """Those of them that ask no model and no group."""
+    return {
+        "reward/mean": totals(scored).mean().item(),
+        "samples/ended": fresh.ended.float().mean().item(),
+        "samples/tokens": fresh.n_tokens.float().mean().item(),
+    }
+
+
+def totals(scored: Scored) -> Tensor:
+    """Composed rewards ``(B,)``; 0 where a prompt asks for none of the terms."""
+    return torch.tensor([0.0 if total is None else total for total in scored.total])

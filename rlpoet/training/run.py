@@ -18,13 +18,14 @@ import yaml
 from rich.console import Console
 
 from rlpoet import __version__
-from rlpoet.command import current
-from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.config.command import current
+from rlpoet.config.ranges import made, nested
+from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.diversity import batch_variety
 from rlpoet.evaluation.form import figures_of, measure
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, intervals, keep, read, warm_up, weights_digest
 from rlpoet.languages import code_of
-from rlpoet.machine import AUTO, PRECISIONS, Pace, free_threads, pace_of
+from rlpoet.machine import AUTO, PRECISIONS, Pace, pace_of
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
 from rlpoet.protocols import Scorer
@@ -33,16 +34,16 @@ from rlpoet.reporting.poems import SideBySide, comparison_table, console, poem_m
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker, read_jsonl
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Policy, ReportsProgress, Rollout
 from rlpoet.text import split_poem
-from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.budget import Cost, Plan, plan
-from rlpoet.training.build import Trainer, authors_of, check, policy_of, score_of, trainer_of, with_budget, with_rate, workers_of
+from rlpoet.training.build import authors_of, check, policy_of, resolve, score_of, trainer_of, workers_of
 from rlpoet.training.common import interpolate
-from rlpoet.training.config import TrainConfig
+from rlpoet.training.config import TABLES, TrainConfig
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
 from rlpoet.training.prompts import mixed_prompts, with_openings
+from rlpoet.training.trainer import Trainer
 from rlpoet.types import Prompt
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
@@ -62,7 +63,8 @@ def train(**settings: Any) -> Path:
     """Train a policy to rhyme: measure it, train it, measure it again, and write the run's folder.
 
     Args:
-        settings: fields of ``rlpoet.training.config.TrainConfig``, the flags of ``rlpoet train``.
+        settings: fields of ``rlpoet.training.config.TrainConfig``, the flags of ``rlpoet train``. A trainer's table may be a mapping,
+            ``train(tb={"credit": "poem"})``.
 
     Returns:
         The run's folder, with ``result.json``, ``report.html`` and ``policy``, which ``load_policy`` opens.
@@ -71,30 +73,29 @@ def train(**settings: Any) -> Path:
         RlpoetError, UnknownName: a setting that cannot be meant.
     """
     notes: list[str] = []
-    settings = current(TrainConfig, settings, note=notes.append)
+    config = made(TrainConfig, current(TrainConfig, settings, note=notes.append))
     if notes:
         warnings.warn("; ".join(notes), FutureWarning, stacklevel=2)
-    known = [field.name for field in dataclasses.fields(TrainConfig)]
-    for name in settings:
-        if name not in known:
-            raise UnknownName("setting", name, known)
-    config = TrainConfig(**settings)
     folder = run_folder(config)
     run(config if config.resume is not None else dataclasses.replace(config, output_dir=str(folder)))
     return folder
 
 
-def run(config: TrainConfig) -> int:
-    """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported."""
+def run(config: TrainConfig, *, spawn: bool = False) -> int:
+    """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported.
+
+    Args:
+        spawn: whether worker processes may be started where ``processes`` is left to the program.
+    """
     if config.resume is not None:
         config = resumed(config)
     check(config)
-    config = with_rate(with_budget(config))
-    cores = config.threads or free_threads()
+    config = resolve(config, spawn=spawn and config.resume is None)
+    cores = config.threads or 1
     torch.set_num_threads(cores)
     out = console(stderr=True)
     score, policy = score_of(config), policy_of(config)
-    pace = pace_of(policy.model, threads=max(1, cores // max(1, config.processes)))
+    pace = pace_of(policy.model, threads=max(1, cores // config.n_processes))
     if config.precision == AUTO:
         config = dataclasses.replace(config, precision=pace.precision)
         out.print(pace.line(), highlight=False)
@@ -132,7 +133,7 @@ def run(config: TrainConfig) -> int:
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
         trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers)
-        watch = Watch(beta=config.beta, learned_log_z=config.log_z == "learned" and not (config.explore or config.replay))
+        watch = Watch(beta=config.beta, learned_log_z=config.tb.log_z == "learned" and not (config.tb.explore or config.tb.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
             watch.replay(read_jsonl(folder / "metrics.jsonl"))
@@ -142,7 +143,7 @@ def run(config: TrainConfig) -> int:
             for line in report_learnability(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
-        torch.set_num_threads(min(pace.threads, max(1, cores // max(1, config.processes))))
+        torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
         if workers is not None:
             workers.close()
@@ -151,9 +152,7 @@ def run(config: TrainConfig) -> int:
         if config.interpolate:
             interpolate(policy.model, prior.model, config.interpolate)
         policy.save(str(folder / POLICY))
-        best = trainer if isinstance(trainer, BestOfN) else None
-        shown = best.shown() if best is not None else None
-        after, drawn = measured(config, policy, prior, eval_prompts, out, whose="the trained policy", drawn=shown)
+        after, drawn = measured(config, policy, prior, eval_prompts, out, whose="the trained policy", drawn=trainer.shown())
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", drawn, score)
         found = intervals(before, after)
@@ -161,7 +160,7 @@ def run(config: TrainConfig) -> int:
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
             "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh,
             "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
-            **(best.facts() if best is not None else {}),
+            **trainer.facts(),
         })  # fmt: skip
         spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
         tracker.hparams(config, {**after.figures, **spent})
@@ -210,26 +209,26 @@ def measured(
 
 
 @contextmanager
-def watched(policy: Any, told: Callable[[int, int], None]) -> Iterator[None]:
-    """Have a policy that can tell how many poems it has drawn tell it."""
-    able = hasattr(policy, "progress")
-    if able:
-        policy.progress = told
+def watched(policy: Policy, call: Callable[[int, int], None]) -> Iterator[None]:
+    """Have a policy that can report how many poems it has drawn report it."""
+    if not isinstance(policy, ReportsProgress):
+        yield
+        return
+    policy.progress = call
     try:
         yield
     finally:
-        if able:
-            policy.progress = None
+        policy.progress = None
 
 
 def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
     """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
     fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
     cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
-    practice = config.algo == "tb" and config.aux_rhyme_weight > 0
+    minutes, max_steps = config.budget
     return plan(
-        cost.of_step(config.algo, practice=practice), minutes=config.minutes or 0.0, max_steps=config.max_steps or 0,
-        group_size=config.group_size, prompts=config.prompts_per_step, least=config.processes,
+        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight)), minutes=minutes, max_steps=max_steps,
+        group_size=config.group_size, prompts=config.prompts_per_step, least=config.n_processes,
     )  # fmt: skip
 
 
@@ -243,27 +242,27 @@ def loop(
     """
     took, drawing = step_seconds, 0.3  # seconds of a step, and the share of them that goes into drawing
     first = trainer.n_steps + 1
+    minutes, max_steps = config.budget
 
     def progress(more: float = 0.0) -> float:
         """Share of the budget spent, once the step in hand has gone so far."""
-        spent = [(trainer.n_steps + more) / config.max_steps] if config.max_steps else []
-        spent += [(trainer.seconds + more * took) / (60 * config.minutes)] if config.minutes else []
+        spent = [(trainer.n_steps + more) / max_steps] if max_steps else []
+        spent += [(trainer.seconds + more * took) / (60 * minutes)] if minutes else []
         return max(spent)
 
     def tell(words: str, more: float) -> None:
-        left = [(config.max_steps - trainer.n_steps - more) * took] if config.max_steps and took else []
-        left += [60 * config.minutes - trainer.seconds - more * took] if config.minutes else []
+        left = [(max_steps - trainer.n_steps - more) * took] if max_steps and took else []
+        left += [60 * minutes - trainer.seconds - more * took] if minutes else []
         pulse.tell(f"step {trainer.n_steps + 1}: {words}", share=progress(more), left=min(left, default=None))
 
     def drawn(done: int, total: int) -> None:
-        n = max(1, config.processes)
+        n = config.n_processes
         words = f"{min(done * n, total * n)} of {total * n} poems drawn" if done < total else "learning from them"
         tell(words, drawing * done / total)
 
     out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
     gc.freeze()  # models and tables live as long as the run: a collector that walks through them takes a tenth of a step
-    policy = getattr(trainer, "policy", None)
-    with Pulse(out) as pulse, watched(policy, drawn):
+    with Pulse(out) as pulse, watched(trainer.policy, drawn):
         try:
             while (share := progress()) < 1.0:
                 tell("drawing poems", 0.0)
@@ -349,16 +348,16 @@ def resumed(config: TrainConfig) -> TrainConfig:
             raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
     notes: list[str] = []
     content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    values = current(TrainConfig, content, where=f"{folder / 'config.yaml'}: ", note=notes.append)
+    values = nested(current(TrainConfig, content, where=f"{folder / 'config.yaml'}: ", note=notes.append))
     if notes:
         console(stderr=True).print("; ".join(notes), highlight=False, soft_wrap=True)
-    known = {field.name: field for field in dataclasses.fields(TrainConfig)}
-    values = {"freeze_layers": 0.0, **values}  # runs of before that option trained all layers
-    if values.get("beta_warmup", 0.0) > 1:  # and their warm-up was counted in steps
+    table = TABLES.get(values.get("algo", TrainConfig.algo))
+    others = set(TABLES.values()) - {table}  # runs of an earlier version name every trainer's options
+    values = {"freeze_layers": 0.0, **{name: value for name, value in values.items() if name not in others}}  # before: all layers
+    if values.get("beta_warmup", 0.0) > 1:  # a warm-up was counted in steps
         values["beta_warmup"] = TrainConfig.beta_warmup
-    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items() if name in known}
     budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) is not None}
-    return TrainConfig(**{**kept, **budget, "resume": str(folder)})
+    return made(TrainConfig, {**values, **budget, "resume": str(folder)})
 
 
 def commit() -> str:

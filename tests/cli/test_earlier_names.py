@@ -13,11 +13,14 @@ from policies.pretraining.config import PretrainConfig
 from rlpoet import config
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.redteam import RedteamConfig
-from rlpoet.command import Command, under
+from rlpoet.config.command import Command, under
+from rlpoet.config.ranges import leaves
 from rlpoet.errors import RlpoetError
 from rlpoet.sweeps.config import AblateConfig, CompareConfig
 from rlpoet.training.config import TrainConfig
+from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.monitoring.config import PreflightConfig
+from rlpoet.training.ppo.options import PPOOptions
 
 OLD = {"speed": "pace", "go": "walk", "many": "several", "tables.feet.worn": "tables.feet.tired"}
 
@@ -136,12 +139,18 @@ def test_today_s_names_need_no_word_and_help_shows_no_other(capsys):
         (["--drill", "5"], {"aux_rhyme_weight": 5.0}, "--drill is --aux_rhyme_weight now"),
         (["--drill_by", "policy"], {"aux_sampler": "policy"}, "--drill_by is --aux_sampler now"),
         (["--drill_by", "prior"], {"aux_sampler": "reference"}, "--drill_by prior is --aux_sampler reference now"),
-        (["--favour", "0.5"], {"token_prob_exponent": 0.5}, "--favour is --token_prob_exponent now"),
-        (["--announce", "1"], {"plan_token_weight": 1.0}, "--announce is --plan_token_weight now"),
-        (["--end_words", "0"], {"rhyme_word_weight": 0.0}, "--end_words is --rhyme_word_weight now"),
-        (["--bearing", "1"], {"cross_segment_credit": 1.0}, "--bearing is --cross_segment_credit now"),
-        (["--no_pinpoint"], {"localize_meter_errors": False}, "--pinpoint is --localize_meter_errors now"),
+        (["--favour", "0.5"], {"tb": TBOptions(token_prob_exponent=0.5)}, "--favour is --tb.token_prob_exponent now"),
+        (["--announce", "1"], {"tb": TBOptions(plan_token_weight=1.0)}, "--announce is --tb.plan_token_weight now"),
+        (["--end_words", "0"], {"tb": TBOptions(rhyme_word_weight=0.0)}, "--end_words is --tb.rhyme_word_weight now"),
+        (["--bearing", "1"], {"tb": TBOptions(cross_segment_credit=1.0)}, "--bearing is --tb.cross_segment_credit now"),
+        (["--no_pinpoint"], {"tb": TBOptions(localize_meter_errors=False)}, "--pinpoint is --tb.localize_meter_errors now"),
         (["--no_may_repeat"], {"allow_identical_rhyme": False}, "--may_repeat is --allow_identical_rhyme now"),
+        (["--lam", "1"], {"ppo": PPOOptions(lam=1.0)}, "--lam is --ppo.lam now"),
+        (["--credit", "poem"], {"tb": TBOptions(credit="poem")}, "--credit is --tb.credit now"),
+        (["--algo", "ppo", "--credit", "poem"], {"algo": "ppo", "ppo": PPOOptions(credit="poem")}, "--credit is --ppo.credit now"),
+        (["--no_whiten"], {"ppo": PPOOptions(whiten=False)}, "--whiten is --ppo.whiten now"),
+        (["--explore", "hot", "rhyme"], {"tb": TBOptions(explore=("hot", "rhyme"))}, "--explore is --tb.explore now"),
+        (["--learning_rate", "0"], {"learning_rate": None}, "--learning_rate 0 is --learning_rate None now"),
         (["--reward_options.meter.strained", "1"], {"reward_options": {"meter": {"licence_credit": 1.0}}},
          "--reward_options.meter.strained is --reward_options.meter.licence_credit now"),
     ],
@@ -153,17 +162,20 @@ def test_every_renamed_option_of_train(argv, expected, line):
 def test_every_renamed_option_is_one_that_exists():
     for schema in (TrainConfig, PretrainConfig):
         for old, new in schema.EARLIER.items():
-            assert "." in old or (new in schema.__dataclass_fields__ and old not in schema.__dataclass_fields__)
+            names = dict(leaves(schema))
+            assert old not in names and (new.partition(".")[0] == "reward_options" or new.replace("{algo:tb,ppo}", "tb") in names), old
 
 
 def test_options_of_sweeps_are_read_wherever_they_stand():
     got, told = parse(
-        CompareConfig, "--common.drill", "1", "--arms", "{a: {announce: 0.5, drill_by: prior, reward_options.meter.uncut: 0}}",
+        CompareConfig, "--common.drill", "1",
+        "--arms", "{a: {announce: 0.5, drill_by: prior, reward_options.meter.uncut: 0}, b: {algo: ppo, credit: line}}",
         "--by_lang.fr.pinpoint", "false", "--common.reward_options.meter.strained", "1",
     )  # fmt: skip
     assert got.common == TrainConfig(aux_rhyme_weight=1.0, reward_options={"meter": {"licence_credit": 1.0}})
-    settings = {"plan_token_weight": 0.5, "aux_sampler": "reference", "reward_options.meter.missing_caesura_credit": 0}
-    assert got.arms == {"a": settings} and got.by_lang == {"fr": {"localize_meter_errors": False}} and len(told) == 1
+    settings = {"tb.plan_token_weight": 0.5, "aux_sampler": "reference", "reward_options.meter.missing_caesura_credit": 0}
+    assert got.arms == {"a": settings, "b": {"algo": "ppo", "ppo.credit": "line"}} and len(told) == 1
+    assert got.by_lang == {"fr": {"tb.localize_meter_errors": False}}
     got, told = parse(AblateConfig, "--kind", "levers", "--pick", "no-drill", "with-replay")
     assert (got.kind, got.pick) == ("factors", ("no-aux-rhyme", "with-replay"))
     assert told == ["--kind levers is --kind factors now; --pick no-drill with-replay is --pick no-aux-rhyme with-replay now"]
@@ -183,6 +195,6 @@ def test_pretraining_reads_the_earlier_name_of_its_rhyme_pairs():
 def test_one_line_on_standard_error(capsys):
     assert main(["train", "--drill", "1", "--no_pinpoint", "--lang", "xx"]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "rlpoet train: --drill is --aux_rhyme_weight now; --pinpoint is --localize_meter_errors now" and len(lines) == 2
+    assert lines[0] == "rlpoet train: --drill is --aux_rhyme_weight now; --pinpoint is --tb.localize_meter_errors now" and len(lines) == 2
     assert main(["train", "--drill", "1", "--aux_rhyme_weight", "2"]) == 2
     assert "--drill: given beside --aux_rhyme_weight" in capsys.readouterr().err

@@ -14,7 +14,7 @@ import pytest
 
 from rlpoet import __version__, config
 from rlpoet.cli import main as cli
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
 
 

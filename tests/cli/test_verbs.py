@@ -18,7 +18,7 @@ from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
 from rlpoet.cli.verbs.train import COMMAND as TRAIN
-from rlpoet.config import parse
+from rlpoet.config.parser import parse
 from rlpoet.evaluation.sampled import intervals, read
 from rlpoet.reporting.poems import NOTE
 from rlpoet.reporting.progress import Pulse
@@ -48,7 +48,7 @@ def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_
                 weight += 0.1
         return 0.0
 
-    monkeypatch.setattr(TBTrainer, "_update", pushed)
+    monkeypatch.setattr(TBTrainer, "descend", pushed)
     assert main(["train", "--policy", str(saved), *SMALL, "--interpolate", "0.25"]) == 0
     kept, prior = (load_file(Path(folder, "model.safetensors")) for folder in ("runs/fr-tb-s0/policy", saved))
     trained = torch.load("runs/fr-tb-s0/checkpoint.pt", weights_only=True)["model"]
@@ -201,7 +201,7 @@ def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
                 weight += 0.1
         return 0.0
 
-    monkeypatch.setattr(TBTrainer, "_update", pushed)
+    monkeypatch.setattr(TBTrainer, "descend", pushed)
     prior = load_file(Path(saved, "model.safetensors"))
     layers = sorted({name.split(".")[2] for name in prior if name.startswith("model.layers.")})
     assert len(layers) > 1
@@ -269,7 +269,7 @@ def test_every_config_is_read():
         (["train", "--learning_rat", "1"], "did you mean '--learning_rate'"),
         (["train", "--algo", "tbb"], "did you mean 'tb'"),
         (["train", "--minutes", "0"], "no budget"),
-        (["train", "--interpolate", "1"], "--interpolate: 1.0; expected a share of the prior in [0, 1)"),
+        (["train", "--interpolate", "1"], "--interpolate: 1.0; expected a share in [0, 1)"),
         (["train", "--resume", "nowhere"], "no config.yaml"),
         (["train", "--rewards.rhym", "1"], "did you mean 'rhyme'"),
         (["generate", "--form", "soneto", "--lang", "fr"], "es"),

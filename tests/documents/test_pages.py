@@ -12,7 +12,7 @@ import yaml
 
 from experiments.release import cli_page, forms_page
 from rlpoet.cli.main import CORE, find_command
-from rlpoet.config import parse
+from rlpoet.config.parser import parse
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"

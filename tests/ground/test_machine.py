@@ -14,9 +14,10 @@ from rich.console import Console
 from rlpoet import machine
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.progress import Pulse
-from rlpoet.training.budget import ENOUGH, LEAST_PROMPTS, MOST_PROMPTS, Cost, plan
-from rlpoet.training.build import with_budget
+from rlpoet.training.budget import ENOUGH, LEAST_PROMPTS, Cost, plan
+from rlpoet.training.build import resolve
 from rlpoet.training.config import TrainConfig
+from rlpoet.training.options import MOST_PROMPTS
 
 SHAPES = ((64, 128), (128, 64))
 
@@ -136,9 +137,8 @@ def test_a_step_costs_its_drawing_and_its_readings():
 
 
 def test_the_default_budget_is_whichever_is_over_first():
-    assert (with_budget(TrainConfig()).minutes, with_budget(TrainConfig()).max_steps) == (11.5, 100)
-    alone = with_budget(TrainConfig(minutes=3.0)), with_budget(TrainConfig(max_steps=7))
-    assert [(config.minutes, config.max_steps) for config in alone] == [(3.0, 0), (0.0, 7)]
+    made = [resolve(TrainConfig(**given), spawn=False) for given in ({}, {"minutes": 3.0}, {"max_steps": 7})]
+    assert [(config.minutes, config.max_steps) for config in made] == [(11.5, 100), (3.0, 0), (0.0, 7)]
 
 
 def test_a_log_gets_a_line_now_and_then_and_a_terminal_none():

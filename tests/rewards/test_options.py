@@ -23,7 +23,7 @@ from rewards.rhyme_words import RhymeWords
 from rewards.testing.contract import check_reward
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.train import COMMAND
-from rlpoet.config import parse
+from rlpoet.config.parser import parse
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.training.rewards import composed
@@ -402,5 +402,5 @@ def test_a_run_follows_its_curriculum_and_logs_its_weights(tmp_path, capsys):
     assert ["rewards/repetition/mean" in row for row in rows] == [False, False, True, True]
     assert yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["compose"] == "product"
     assert json.loads((run / "result.json").read_text(encoding="utf-8"))["steps"] == 4
-    assert main(["train", *flags, "--replay", "0.5", "--output_dir", str(tmp_path / "again")]) == 2
-    assert "--curriculum: with --replay 0.5" in capsys.readouterr().err
+    assert main(["train", *flags, "--tb.replay", "0.5", "--output_dir", str(tmp_path / "again")]) == 2
+    assert "--curriculum: with --tb.replay 0.5" in capsys.readouterr().err

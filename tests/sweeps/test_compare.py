@@ -22,7 +22,7 @@ from rlpoet.analysis.intervals import Share, difference, interval
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
-from rlpoet.config import parse
+from rlpoet.config.parser import parse
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.form import poem_facts
 from rlpoet.reporting.poems import console
@@ -37,6 +37,7 @@ from rlpoet.sweeps.results import compared, pareto_front
 from rlpoet.sweeps.run import refuse_changes, run_grid
 from rlpoet.sweeps.tables import markdown
 from rlpoet.training.config import TrainConfig
+from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.types import Prompt
 
 ARMS = (Arm("tb", {"algo": "tb"}), Arm("mild", {"beta": 5.0, "rewards.meter": 0.0}))
@@ -56,11 +57,11 @@ def test_a_grid_stopped_early_holds_whole_comparisons(tmp_path):
 
 
 def test_settings_of_the_arm_win_over_those_of_the_language_and_these_over_the_common_ones(tmp_path):
-    common = TrainConfig(beta=1.0, replay=0.5, openings=0.5)
-    config = grid(tmp_path, common=common, by_lang={"es": {"beta": 2.0, "replay": 0.25, "forms": ["redondilla"]}}, minutes=3.0)
+    common = TrainConfig(beta=1.0, tb=TBOptions(replay=0.5), openings=0.5)
+    config = grid(tmp_path, common=common, by_lang={"es": {"beta": 2.0, "tb": {"replay": 0.25}, "forms": ["redondilla"]}}, minutes=3.0)
     fr, mild, es, mild_es = (cell.config for cell in plan(config, ARMS)[:4])
     assert (fr.beta, mild.beta, es.beta, mild_es.beta) == (1.0, 5.0, 2.0, 5.0)
-    assert (fr.replay, es.replay, es.forms, es.openings, es.minutes) == (0.5, 0.25, ("redondilla",), 0.5, 3.0)
+    assert (fr.tb.replay, es.tb.replay, es.forms, es.openings, es.minutes) == (0.5, 0.25, ("redondilla",), 0.5, 3.0)
     assert (mild.rewards, fr.rewards) == ({"rhyme": 1.0, "meter": 0.0}, {"rhyme": 1.0, "meter": 1.5})
     assert (es.lang, es.seed, es.threads) == ("es", 0, 1)  # one thread each, they stand side by side
 
@@ -120,14 +121,14 @@ def test_somebody_elses_folder_is_left_alone(tmp_path):
 
 def broken(folder: Path) -> Cell:
     """A training that fails at once: its configuration cannot be read."""
-    return Cell("a", "fr", 0, dataclasses.replace(TrainConfig(), beta="strong", output_dir=str(folder / "a" / "fr-s0")))
+    return Cell("a", "fr", 0, TrainConfig(forms=("sonet",), output_dir=str(folder / "a" / "fr-s0")))
 
 
 def test_a_failed_run_shows_the_end_of_its_log_and_the_others_go_on(tmp_path, capsys):
     cells = [broken(tmp_path), dataclasses.replace(broken(tmp_path / "x"), seed=1)]
     assert run_grid(cells, jobs=1, out=console(stderr=True)) == {"a/fr-s0": "failed", "a/fr-s1": "failed"}
     told = capsys.readouterr().err
-    assert "exit code 2" in told and "--beta: 'strong'; expected a number" in told
+    assert "exit code 2" in told and "did you mean 'sonnet'" in told
 
 
 def test_an_interrupt_stops_the_children_and_begins_no_other(tmp_path):
@@ -312,9 +313,9 @@ def test_the_page_stands_alone_and_says_its_pictures_in_words(comparison):
 
 def test_the_command_on_the_page_gives_the_same_comparison():
     argv = ["compare", "--algos", "tb", "--langs", "fr", "es", "--common.beta", "3", "--common.forms", '["couplet"]', "--overwrite"]
-    argv += ["--arms.hot.explore", "[hot]", "--arms.hot.tries", "2", "--common.rewards.meter", "0.5"]
+    argv += ["--arms.hot.tb.explore", "[hot]", "--arms.hot.tb.tries", "2", "--common.rewards.meter", "0.5"]
     config = parse(COMPARE, argv[1:])
-    assert config.arms == {"hot": {"explore": ["hot"], "tries": 2}} and config.common.rewards == {"rhyme": 1.0, "meter": 0.5}
+    assert config.arms == {"hot": {"tb.explore": ["hot"], "tb.tries": 2}} and config.common.rewards == {"rhyme": 1.0, "meter": 0.5}
     import shlex
 
     assert parse(COMPARE, shlex.split(spelled(COMPARE, config))[2:]) == config
@@ -326,11 +327,11 @@ def test_an_ablation_takes_out_one_thing_at_a_time():
     assert [arm.name for arm in arms_of("beta", TrainConfig(beta=11.0), betas=(22.0, 5.5, 11.0))] == ["beta-5.5", "beta-11", "beta-22"]
     arms = {
         arm.name: arm.settings
-        for arm in arms_of("factors", TrainConfig(objective="tb", credit="line", replay=0.5, explore=("hot",), openings=0.0))
+        for arm in arms_of("factors", TrainConfig(tb=TBOptions(credit="line", replay=0.5, explore=("hot",)), openings=0.0))
     }
-    assert arms["no-replay"] == {"replay": 0.0} and arms["no-hot"] == {"explore": ()} and arms["with-openings"] == {"openings": 0.25}
+    assert arms["no-replay"] == {"tb.replay": 0.0} and arms["no-hot"] == {"tb.explore": ()} and arms["with-openings"] == {"openings": 0.25}
     assert {"credit-poem", "objective-fl", "with-resample"} < set(arms) and "credit-line" not in arms and "with-human" not in arms
-    assert "credit-poem" not in {arm.name for arm in arms_of("factors", TrainConfig(objective="fl"))}
+    assert "credit-poem" not in {arm.name for arm in arms_of("factors", TrainConfig(tb=TBOptions(objective="fl")))}
     assert [arm.name for arm in arms_of("factors", TrainConfig(algo="ppo"), pick=["no-lambda"])] == ["full", "no-lambda"]
     with pytest.raises(RlpoetError, match="two or more"):
         arms_of("rewards", TrainConfig(rewards={"rhyme": 1.0}))
@@ -341,7 +342,7 @@ def test_an_ablation_takes_out_one_thing_at_a_time():
 def test_every_arm_of_every_ablation_is_a_run_that_train_takes(tmp_path):
     from rlpoet.training.build import check
 
-    for recipe in (TrainConfig(objective="tb"), TrainConfig(objective="fl"), TrainConfig(algo="ppo", objective="tb")):
+    for recipe in (TrainConfig(), TrainConfig(tb=TBOptions(objective="fl")), TrainConfig(algo="ppo")):
         for cell in plan(grid(tmp_path, langs=("fr",), seeds=(0,), common=recipe), arms_of("factors", recipe)):
             check(cell.config)
 

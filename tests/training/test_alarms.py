@@ -252,7 +252,7 @@ def test_markup_in_an_alarm_is_shown_not_obeyed(tmp_path):
 
 def test_every_metric_of_flows_and_exploration_is_defined_in_the_docs(saved, tmp_path):
     folder = tmp_path / "run"
-    flags = [*FLAGS, "--objective", "fl", "--log_z", "learned", "--explore", "hot", "--replay", "0.5", "--max_steps", "2"]
+    flags = [*FLAGS, "--tb.objective", "fl", "--tb.log_z", "learned", "--tb.explore", "hot", "--tb.replay", "0.5", "--max_steps", "2"]
     assert main(["train", "--policy", str(saved), *flags, "--output_dir", str(folder), "--report_to", "none"]) == 0
     assert undefined(folder) == set()
 

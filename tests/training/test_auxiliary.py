@@ -6,6 +6,7 @@ import random
 
 import pytest
 import torch
+from trainers import make
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import choose_format
@@ -15,13 +16,13 @@ from policies.formats.verse import BOS, NO_KEY, RHYME_PAIRS
 from policies.pretraining.model import build_model
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
-from rlpoet.errors import UnknownName
+from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
-from rlpoet.training.gflownet.options import check_options
-from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
+from rlpoet.training.gflownet.trainer import TBTrainer
+from rlpoet.training.options import StepOptions
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 
@@ -157,10 +158,9 @@ class Asked:
 
 @pytest.mark.parametrize(("aux_sampler", "expected"), [("policy", [("policy", 4)]), ("reference", [("policy", 1), ("prior", 4)])])
 def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
-    options = TBOptions(prompts_per_step=2, group_size=4, aux_rhyme_weight=1.0, aux_sampler=aux_sampler)
-    trainer = TBTrainer(
-        with_rhyme_pairs(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")], options, seed=0
-    )
+    prompts = [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")]
+    settings = {"prompts_per_step": 2, "group_size": 4, "aux_rhyme_weight": 1.0, "aux_sampler": aux_sampler}
+    trainer = make(TBTrainer, with_rhyme_pairs(), WeightedMean([(Rhyme(), 1.0)]), prompts, **settings)
     calls: list[tuple[str, int]] = []
     Asked(trainer.policy, calls, "policy")
     Asked(trainer.prior, calls, "prior")
@@ -169,11 +169,11 @@ def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
 
 
 def test_who_draws_the_words_is_the_prior_or_the_policy():
-    with pytest.raises(UnknownName, match="aux_sampler"):
-        check_options(TBOptions(aux_sampler="nobody"))
+    with pytest.raises(RlpoetError, match="aux_sampler: 'nobody'; expected 'reference' or 'policy'"):
+        StepOptions(aux_sampler="nobody")
 
 
 def test_a_policy_without_rhyme_pair_data_trains_without():
-    options = TBOptions(prompts_per_step=1, group_size=2, aux_rhyme_weight=1.0)
-    trainer = TBTrainer(tiny_policy(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet")], options, seed=0)
+    settings = {"prompts_per_step": 1, "group_size": 2, "aux_rhyme_weight": 1.0}
+    trainer = make(TBTrainer, tiny_policy(), WeightedMean([(Rhyme(), 1.0)]), [Prompt("fr", "couplet")], **settings)
     assert "aux/rhyme_accuracy" not in trainer.step(0.0)[0]

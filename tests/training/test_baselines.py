@@ -12,15 +12,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_policy import SMALL, tiny_policy
+from trainers import make
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.cli.main import main
+from rlpoet.config.ranges import made
 from rlpoet.errors import RlpoetError
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.best_of_n import BestOfN, best_of_n
-from rlpoet.training.baselines.build import BASELINES, check_baseline
-from rlpoet.training.baselines.rejection import RejectionOptions, RejectionTrainer, check_rejection, chosen_rows
-from rlpoet.training.baselines.trl import TRLOptions, TRLTrainer
+from rlpoet.training.baselines.rejection import RejectionTrainer, chosen_rows
+from rlpoet.training.baselines.trl import GRPOTrainer, RLOOTrainer, TRLTrainer
+from rlpoet.training.build import check
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
 from rlpoet.types import Prompt
@@ -62,7 +64,7 @@ class Vowels:
 
 def trl_trainer(algo: str, policy: CausalPolicy, *, score=None, **options) -> TRLTrainer:
     options = {"prompts_per_step": 2, "group_size": 3, "learning_rate": 2e-3, "warmup": 0.0, **options}
-    return TRLTrainer(policy, score or Vowels(), PROMPTS, TRLOptions(algo, **options), seed=0)
+    return make({"grpo": GRPOTrainer, "rloo": RLOOTrainer}[algo], policy, score or Vowels(), PROMPTS, **options)
 
 
 def listened(policy: CausalPolicy) -> list[str]:
@@ -182,8 +184,8 @@ def test_a_resumed_trl_run_is_the_uninterrupted_one(algo, sampler, tmp_path):
 
 
 def test_a_checkpoint_of_another_trainer_is_refused(tmp_path):
-    RejectionTrainer(tiny_policy(), Vowels(), PROMPTS, RejectionOptions(), seed=0).save(tmp_path / "c.pt")
-    with pytest.raises(RlpoetError, match="broken checkpoint"):
+    make(RejectionTrainer, tiny_policy(), Vowels(), PROMPTS).save(tmp_path / "c.pt")
+    with pytest.raises(RlpoetError, match=r"checkpoint of another run \(no noise in it\)"):
         trl_trainer("grpo", tiny_policy()).load(tmp_path / "c.pt")
 
 
@@ -192,7 +194,7 @@ def test_a_checkpoint_of_another_trainer_is_refused(tmp_path):
 
 def rft(policy: CausalPolicy, **options) -> RejectionTrainer:
     options = {"prompts_per_step": 2, "group_size": 4, "learning_rate": 1e-3, "warmup": 0.0, **options}
-    return RejectionTrainer(policy, Vowels(), PROMPTS, RejectionOptions(**options), seed=0)
+    return make(RejectionTrainer, policy, Vowels(), PROMPTS, **options)
 
 
 def test_rejection_sampling_makes_the_poems_it_kept_likelier():
@@ -258,14 +260,14 @@ def test_what_is_kept_is_within_the_share_the_bar_and_the_count_of_each_end_word
 
 def test_the_best_of_more_is_never_worse_and_a_resumed_run_is_the_uninterrupted_one(tmp_path):
     places = [*PROMPTS, PROMPTS[0]]
-    run = BestOfN(tiny_policy(), Vowels(), places, per_step=6)
+    run = make(BestOfN, tiny_policy(), Vowels(), PROMPTS, slots=places, prompts_per_step=3, group_size=2)
     first = run.step(0.0)[0]
     run.save(tmp_path / "c.pt")
     rewards = [first["best/reward"], *(run.step(0.5)[0]["best/reward"] for _ in range(2))]
     assert rewards == sorted(rewards) and rewards[0] < rewards[-1] and run.n == 18 / 4
     shown = run.shown()
     assert list(shown.prompts) == places and sum(Vowels()(places, shown.texts).total) / 4 == pytest.approx(rewards[-1])
-    again = BestOfN(tiny_policy(), Vowels(), places, per_step=6)
+    again = make(BestOfN, tiny_policy(), Vowels(), PROMPTS, slots=places, prompts_per_step=3, group_size=2)
     again.load(tmp_path / "c.pt")
     for _ in range(2):
         again.step(0.5)
@@ -273,7 +275,7 @@ def test_the_best_of_more_is_never_worse_and_a_resumed_run_is_the_uninterrupted_
 
 
 def test_a_budget_too_small_for_every_place_still_shows_one_poem_each():
-    run = BestOfN(tiny_policy(), Vowels(), PROMPTS, per_step=2)
+    run = make(BestOfN, tiny_policy(), Vowels(), PROMPTS, slots=PROMPTS, prompts_per_step=1, group_size=2)
     run.step(0.0)
     assert len(run.shown()) == 3 and run.n_fresh == 3 and run.n == 1.0
 
@@ -294,7 +296,7 @@ def test_best_of_n_is_the_best_of_the_texts_drawn():
 def test_every_baseline_runs_and_reports_through_the_command_line_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save("prior")
-    for algo in BASELINES:
+    for algo in ("grpo", "rloo", "rft", "best-of-n"):
         argv = ["train", "--policy", "prior", "--algo", algo, "--report_to", "none", *SMALL, "--max_steps", "1"]
         assert main(argv) == 0
         folder = Path(f"runs/fr-{algo}-s0")
@@ -311,24 +313,24 @@ def test_every_baseline_runs_and_reports_through_the_command_line_and_goes_on(tm
     [
         ({"algo": "grpo", "group_size": 1}, "expected 2 or more"),
         ({"algo": "rloo", "beta": 0.0}, "expected more than 0"),
-        ({"sampler": "owm"}, "did you mean 'own'"),
-        ({"scale_rewards": "grup"}, "did you mean 'group'"),
-        ({"keep_share": 0.0}, "keep_share"),
-        ({"keep_above": 1.5}, "keep_above"),
-        ({"same_end": 0}, "same_end"),
-        ({"refresh_steps": -1}, "refresh_steps"),
+        ({"trl.sampler": "owm"}, "did you mean 'own'"),
+        ({"trl.scale_rewards": "grup"}, "did you mean 'group'"),
+        ({"rft.keep_share": 0.0}, "keep_share"),
+        ({"rft.keep_above": 1.5}, "keep_above"),
+        ({"rft.same_end": 0}, "same_end"),
+        ({"rft.refresh_steps": -1}, "refresh_steps"),
+        ({"best_of_n.temperature": 0.0}, "temperature"),
     ],
 )
 def test_settings_that_cannot_be_meant_are_refused(fields, message):
     with pytest.raises(RlpoetError, match=message):
-        check_baseline(TrainConfig(**fields))
-    check_rejection(RejectionOptions())
+        check(made(TrainConfig, fields))
 
 
 def test_every_metric_of_the_baselines_is_defined_in_the_docs():
     text = Path(__file__).parents[2].joinpath("docs/metrics.md").read_text("utf-8")
     told: set[str] = set()
     told |= set(trl_trainer("grpo", tiny_policy()).step(0.0)[0]) | set(rft(tiny_policy()).step(0.0)[0])
-    told |= set(BestOfN(tiny_policy(), Vowels(), PROMPTS, per_step=3).step(0.0)[0])
+    told |= set(make(BestOfN, tiny_policy(), Vowels(), PROMPTS, slots=PROMPTS, prompts_per_step=3, group_size=1).step(0.0)[0])
     ours = {name for name in told if not name.startswith(("trl/", "rewards/")) or name in ("trl/loss", "trl/kl_coefficient")}
     assert sorted(name for name in ours if f"`{name}`" not in text) == []

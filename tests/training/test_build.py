@@ -4,26 +4,57 @@ from __future__ import annotations
 
 import pytest
 
+from rlpoet.config.ranges import made
 from rlpoet.errors import RlpoetError
-from rlpoet.training.build import check, settled, with_rate
+from rlpoet.training.build import check, resolve
 from rlpoet.training.config import TrainConfig
 
 
+def processes(**settings) -> int | None:
+    return resolve(made(TrainConfig, settings), spawn=True).processes
+
+
 def test_how_many_processes_pay():
-    four = TrainConfig(threads=4)
-    assert settled(four).processes == 4 and settled(TrainConfig(threads=1)).processes == 1
-    assert settled(TrainConfig(threads=4, prompts_per_step=12)).processes == 2
-    for alone in ({"max_steps": 3}, {"algo": "ppo"}, {"replay": 0.5}, {"objective": "fl"}, {"explore": ("rhyme",)}):
-        assert settled(TrainConfig(threads=4, **alone)).processes == 1
-    assert settled(TrainConfig(threads=4, algo="ppo", processes=3)).processes == 3  # asked for: refused below, not mended
+    assert processes(threads=4) == 4 and processes(threads=1) == 1
+    assert processes(threads=4, prompts_per_step=12) == 2
+    for alone in ({"max_steps": 3}, {"algo": "ppo"}, {"tb.replay": 0.5}, {"tb.objective": "fl"}, {"tb.explore": ("rhyme",)}):
+        assert processes(threads=4, **alone) == 1
+    assert processes(threads=4, algo="ppo", processes=3) == 3  # asked for: refused below, not mended
+    assert resolve(TrainConfig(threads=4), spawn=False).processes == 1  # another's script may not bear to be imported again
 
 
-@pytest.mark.parametrize("wrong", [{"algo": "ppo"}, {"replay": 0.5}, {"explore": ("rhyme",)}, {"prompts_per_step": 1}, {"objective": "fl"}])
+@pytest.mark.parametrize(
+    "wrong", [{"algo": "ppo"}, {"tb.replay": 0.5}, {"tb.explore": ("rhyme",)}, {"prompts_per_step": 1}, {"tb.objective": "fl"}]
+)
 def test_what_cannot_be_shared_is_refused(wrong):
     with pytest.raises(RlpoetError, match=r"--processes 2: .*expected"):
-        check(TrainConfig(processes=2, **wrong))
+        check(made(TrainConfig, {"processes": 2, **wrong}))
 
 
-def test_a_trainer_has_a_rate_of_its_own_unless_one_is_asked_for():
-    assert with_rate(TrainConfig(algo="ppo")).learning_rate == 3e-4 and with_rate(TrainConfig(algo="rloo")).learning_rate == 6e-4
-    assert with_rate(TrainConfig(algo="ppo", learning_rate=1e-3)).learning_rate == 1e-3
+def test_a_trainer_has_a_rate_and_a_task_of_its_own_unless_others_are_asked_for():
+    def of(**settings):
+        config = resolve(TrainConfig(**settings), spawn=False)
+        return config.learning_rate, config.aux_rhyme_weight
+
+    assert of() == (6e-4, 2.0) and of(algo="ppo") == (3e-4, 0.0) and of(algo="rloo") == (6e-4, 0.0)
+    assert of(algo="ppo", learning_rate=1e-3) == (1e-3, 0.0) and of(aux_rhyme_weight=0.0) == (6e-4, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"algo": "ppo", "tb": {"plan_token_weight": 0.5}}, r"--tb\.plan_token_weight 0\.5: an option of tb; .* beside --algo ppo"),
+        ({"algo": "tb", "trl": {"scale_rewards": "group"}}, r"--trl\.scale_rewards group: an option of grpo or rloo; .* beside --algo tb"),
+        ({"algo": "ppo", "aux_rhyme_weight": 1.0}, "--aux_rhyme_weight 1.0: this trainer cannot do it"),
+        ({"algo": "ppo", "trainer_options": {"x": 1}}, r"--ppo\.OPTION"),
+        ({"algo": "pp0"}, "did you mean 'ppo'"),
+        ({"algo": "ppo", "tb": {"decay": -2}}, "decay: -2; expected more than 0"),
+        ({"lam": 0.5}, "unknown 'lam'"),
+        ({"minutes": 0, "max_steps": 0}, "no budget"),
+        ({"curriculum": {"meter": [[0.0, 1.0]]}, "tb": {"replay": 0.5}}, "scores are of other weights"),
+    ],
+)
+def test_an_impossible_value_and_an_option_of_another_trainer_are_refused_whichever_runs(settings, message):
+    with pytest.raises(RlpoetError, match=message):
+        check(made(TrainConfig, settings))
+    check(TrainConfig(algo=settings.get("algo", "tb").replace("0", "o")))

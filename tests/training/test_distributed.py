@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 from tiny_policy import tiny_policy
+from trainers import make
 
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
 from rlpoet.training.distributed.pool import WorkerPool
-from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
+from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine"), Prompt("fr", "quatrain-abab")]
@@ -37,8 +38,8 @@ class Explains(Rhyme):
 
 
 def made(reward: type[Rhyme] = Rhyme) -> TBTrainer:
-    options = TBOptions(prompts_per_step=3, group_size=4, warmup=0.0, explore=("hot",))
-    return TBTrainer(tiny_policy(), WeightedMean([(reward(), 1.0)]), PROMPTS, options, seed=0)
+    score = WeightedMean([(reward(), 1.0)])
+    return make(TBTrainer, tiny_policy(), score, PROMPTS, prompts_per_step=3, group_size=4, warmup=0.0, explore=("hot",))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tiny_plain import gpt2, plain_tokenizer, save_plain
 from tiny_policy import BAUDELAIRE, tiny_policy
+from trainers import make
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.errors import RlpoetError
@@ -19,7 +20,7 @@ from rlpoet.rollout import Rollout, join
 from rlpoet.training.gflownet.exploration import RhymeIndex, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import at_end, line_gains, lines_of, read_states
 from rlpoet.training.gflownet.replay import Replay
-from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
+from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine")]
@@ -50,16 +51,9 @@ class Plain:
 plain = Plain()
 
 
-def trainer(*, human: dict[str, list[str]] | None = None, **options: Any) -> TBTrainer:
-    policy = tiny_policy()
-    return TBTrainer(
-        policy,
-        plain,
-        PROMPTS,
-        TBOptions(**{"prompts_per_step": 2, "group_size": 8, "learning_rate": 3e-3, "warmup": 0.0, "replay": 0.5, **options}),
-        seed=0,
-        human=human,
-    )
+def trainer(**options: Any) -> TBTrainer:
+    usual = {"prompts_per_step": 2, "group_size": 8, "learning_rate": 3e-3, "warmup": 0.0, "replay": 0.5}
+    return make(TBTrainer, tiny_policy(), plain, PROMPTS, **{**usual, **options})
 
 
 @pytest.mark.parametrize("credit", ["word", "line", "poem"])
@@ -102,7 +96,7 @@ def test_the_prior_stays_where_it_was():
 
 def test_one_text_a_prompt_is_refused():
     with pytest.raises(RlpoetError, match="group_size: 1"):
-        TBTrainer(tiny_policy(), plain, PROMPTS, TBOptions(group_size=1), seed=0)
+        make(TBTrainer, tiny_policy(), plain, PROMPTS, group_size=1)
 
 
 def test_the_buffer_keeps_the_best_and_no_two_with_the_same_line_ends():
@@ -185,8 +179,7 @@ def test_flows_read_any_hugging_face_model(tmp_path):
     tokens = plain_tokenizer()
     policy = CausalPolicy.load(save_plain(tmp_path, gpt2(tokens), tokens), lang="fr", seed=0)
     asked = [Prompt("fr", "couplet"), Prompt("fr", "quatrain-abab")]  # of different lengths in one batch
-    options = TBOptions(prompts_per_step=2, group_size=4, objective="fl", replay=0.5, warmup=0.0)
-    run = TBTrainer(policy, plain, asked, options, seed=0)
+    run = make(TBTrainer, policy, plain, asked, prompts_per_step=2, group_size=4, objective="fl", replay=0.5, warmup=0.0)
     for _ in range(2):
         metrics = run.step(0.0)[0]
     assert math.isfinite(metrics["gfn/loss"]) and metrics["train/grad_norm"] > 0
@@ -211,10 +204,12 @@ class Scripted:
         return self.true.write(prompts, texts)
 
 
-def test_exploration_is_off_by_default_and_each_switch_adds_texts_that_count():
+def test_exploration_is_off_by_default_and_each_switch_adds_texts_that_count(tmp_path):
+    stanzas = tmp_path / "stanzas.txt"
+    stanzas.write_text("\n\n".join(["\n".join(BAUDELAIRE[:2]), "\n".join(BAUDELAIRE)]), encoding="utf-8")
     assert trainer().step(0.0)[0]["explore/texts"] == 0
     for kind, drawn in (("hot", 4), ("human", 0)):
-        run = trainer(explore=(kind,), human={"couplet": ["\n".join(BAUDELAIRE[:2])]})
+        run = trainer(explore=(kind,), explore_file=str(stanzas) if kind == "human" else None)
         metrics, fresh, _ = run.step(0.0)
         assert metrics["explore/texts"] > 0 and len(fresh) == 16
         assert metrics["time/fresh_samples"] == 16 + drawn
@@ -305,11 +300,11 @@ def test_human_stanzas_come_by_form_from_a_file(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"log_z": "learned"}, "Set --credit poem"),
+        ({"log_z": "learned"}, "Set --tb.credit poem"),
         ({"objective": "db"}, "objective"),
         ({"explore": ("beam",)}, "explore"),
-        ({"explore": ("human",)}, "Set --explore_file"),
-        ({"decay": 0.0}, "--decay: 0.0"),
+        ({"explore": ("human",)}, "Set --tb.explore_file"),
+        ({"decay": 0.0}, "decay: 0.0"),
     ],
 )
 def test_options_that_cannot_go_together_are_refused(options, message):

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from test_gflownet import PROMPTS, plain
 from tiny_policy import SMALL, tiny_policy
 from torch import Tensor, nn
+from trainers import make
 
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
@@ -32,7 +33,7 @@ from rlpoet.training.ppo.advantage import (
     steered,
     whitened,
 )
-from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
+from rlpoet.training.ppo.trainer import PPOTrainer
 from rlpoet.types import Prompt
 
 VOCAB, LENGTH, BETA = 4, 4, 3.0
@@ -134,17 +135,18 @@ def distance(log_p: Tensor, log_q: Tensor) -> float:
     return 0.5 * (log_p.exp() - log_q.exp()).abs().sum().item()
 
 
-EXACT = PPOOptions(
-    prompts_per_step=1, group_size=256, beta=BETA, beta_warmup=0.0, warmup=0.0, learning_rate=0.1, value_rate=0.01, epochs=2,
-    value_epochs=4, minibatches=1, value_minibatches=2, lam=0.95, whiten=False, clip=1e9, freeze_embeddings=False,
-)  # fmt: skip
+EXACT: dict[str, Any] = {
+    "prompts_per_step": 1, "group_size": 256, "beta": BETA, "beta_warmup": 0.0, "warmup": 0.0, "learning_rate": 0.1, "value_rate": 0.01,
+    "epochs": 2, "value_epochs": 4, "minibatches": 1, "value_minibatches": 2, "lam": 0.95, "whiten": False, "clip": 1e9,
+    "freeze_embeddings": False,
+}  # fmt: skip
 
 
 def test_ppo_reaches_the_target_of_trajectory_balance():
     policy = table_policy()
     prior = policy.log_p_of_all()
     target = (prior + BETA * SCORE).log_softmax(0)
-    run = PPOTrainer(policy, Alike(), [Prompt("fr", "couplet")], EXACT, seed=0)
+    run = make(PPOTrainer, policy, Alike(), [Prompt("fr", "couplet")], **EXACT)
     n = 50
     for i in range(n):
         metrics, _, _ = run.step(i / n)
@@ -158,14 +160,14 @@ def test_a_tight_kl_target_holds_the_policy_nearer_to_the_prior():
     apart = []
     for target in (0.0, 0.02):
         policy = table_policy()
-        run = PPOTrainer(policy, Alike(), [Prompt("fr", "couplet")], replace(EXACT, group_size=64, kl_target=target), seed=0)
+        run = make(PPOTrainer, policy, Alike(), [Prompt("fr", "couplet")], **{**EXACT, "group_size": 64, "kl_target": target})
         apart += [[run.step(0.0)[0]["objective/kl"] for _ in range(20)][-5:]]
         assert (run.alpha > 1 / BETA) == (target > 0)
     assert sum(apart[1]) < sum(apart[0])
 
 
 def test_gains_sum_to_the_score_and_stand_on_the_mark_after_their_line():
-    run = PPOTrainer(table_policy(), Alike(), [Prompt("fr", "couplet")], EXACT, seed=0)
+    run = make(PPOTrainer, table_policy(), Alike(), [Prompt("fr", "couplet")], **EXACT)
     batch = batch_of([(1, 0, 2, 0), (1, 0, 2, 3), (0, 1, 1, 1)])
     expected = torch.tensor([[0, 0, 0.5, 0, 0.5], [0, 0, 0.5, 0, 0], [0, 0, 0, 0, 0.5]])
     assert torch.equal(run._gains(batch, [1.0, 0.5, 0.5]), expected)
@@ -287,7 +289,7 @@ def trainer(**options: Any) -> PPOTrainer:
     # random weights seldom write the marks a skeleton forces, and texts forced on a policy are not its own
     policy.sample = functools.partial(policy.sample, constrained=False)  # type: ignore[method-assign]
     chosen = {"prompts_per_step": 2, "group_size": 8, "learning_rate": 3e-3, "warmup": 0.0, "minibatches": 2, **options}
-    return PPOTrainer(policy, plain, PROMPTS, PPOOptions(**chosen), seed=0)
+    return make(PPOTrainer, policy, plain, PROMPTS, **chosen)
 
 
 def test_training_raises_the_reward():

@@ -13,15 +13,16 @@ import torch
 from test_gflownet import PROMPTS, plain
 from tiny_policy import tiny_policy
 from torch import Tensor
+from trainers import make
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.rollout import Rollout
-from rlpoet.training.baselines.rejection import RejectionOptions, RejectionTrainer
+from rlpoet.training.baselines.rejection import RejectionTrainer
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
-from rlpoet.training.gflownet.trainer import TBOptions, TBTrainer
+from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.ppo.advantage import clipped_policy_loss, gae, whitened
-from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
+from rlpoet.training.ppo.trainer import PPOTrainer
 
 PROGRESS = 0.05
 RATE_FACTOR = 0.52525  # (0.1 + 0.9 / 2) (1 - 0.9 / 20)
@@ -66,7 +67,7 @@ def held(run: Any, clip: float, rate: float, loss: Callable[[Rollout, Tensor, Te
 
 
 def tb(credit: str) -> tuple[TBTrainer, Callable[[Rollout, Tensor, Tensor, Tensor], Tensor]]:
-    run = TBTrainer(tiny_policy(), plain, PROMPTS, TBOptions(**SIZE, credit=credit, clip=0.01), seed=0)
+    run = make(TBTrainer, tiny_policy(), plain, PROMPTS, **SIZE, credit=credit, clip=0.01)
 
     def loss(fresh: Rollout, scores: Tensor, log_pi: Tensor, prior: Tensor) -> Tensor:
         if credit == "poem":
@@ -89,8 +90,8 @@ def test_a_step_of_trajectory_balance_is_the_gradient_of_its_loss(credit: str) -
 
 
 def test_a_step_of_ppo_is_the_gradient_of_its_surrogate_with_a_kl_of_one_over_beta() -> None:
-    options = PPOOptions(**SIZE, minibatches=1, critic_first=0, credit="poem", clip=0.01)
-    run = PPOTrainer(tiny_policy(), plain, PROMPTS, options, seed=0)
+    options = {**SIZE, "minibatches": 1, "critic_first": 0, "credit": "poem", "clip": 0.01}
+    run = make(PPOTrainer, tiny_policy(), plain, PROMPTS, **options)
 
     def loss(fresh: Rollout, scores: Tensor, log_pi: Tensor, prior: Tensor) -> Tensor:
         mask, old = fresh.chosen, log_pi.detach()
@@ -106,7 +107,7 @@ def test_a_step_of_ppo_is_the_gradient_of_its_surrogate_with_a_kl_of_one_over_be
 
 
 def test_a_step_of_rejection_sampling_is_the_cross_entropy_of_what_it_kept() -> None:
-    run = RejectionTrainer(tiny_policy(), plain, PROMPTS, RejectionOptions(**SIZE, clip=0.01), seed=0)
+    run = make(RejectionTrainer, tiny_policy(), plain, PROMPTS, **SIZE, clip=0.01)
 
     def loss(fresh: Rollout, scores: Tensor, log_pi: Tensor, prior: Tensor) -> Tensor:
         kept = [int(scores[:4].argmax()), 4 + int(scores[4:].argmax())]  # a quarter of four texts

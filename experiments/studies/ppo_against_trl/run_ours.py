@@ -17,7 +17,9 @@ from torch import Tensor
 
 from experiments.studies.ppo_against_trl.task import HERE, LENGTH, SETTINGS, START, UNUSED, make_prior, open_model, reward, write_curves
 from rlpoet.rollout import Rollout
-from rlpoet.training.ppo.trainer import PPOOptions, PPOTrainer
+from rlpoet.training.options import StepOptions
+from rlpoet.training.ppo.options import PPOOptions
+from rlpoet.training.ppo.trainer import PPOTrainer
 from rlpoet.types import Prompt
 
 
@@ -70,14 +72,17 @@ class Couplet:
 def run(prior: Path, seed: int) -> list[dict[str, float]]:
     """Reward, KL, entropy and clipping of each batch, all of the texts as they were drawn."""
     s = SETTINGS
+    common = StepOptions(
+        prompts_per_step=1, group_size=s["batch"], beta=1 / s["alpha"], beta_warmup=0.0, warmup=0.0, learning_rate=s["learning_rate"],
+        clip=1e9, freeze_embeddings=False,
+    )  # fmt: skip
     options = PPOOptions(
-        prompts_per_step=1, group_size=s["batch"], beta=1 / s["alpha"], beta_warmup=1, warmup=1, learning_rate=s["learning_rate"],
         value_rate=s["learning_rate"], epochs=s["epochs"], minibatches=s["minibatches"], value_epochs=s["epochs"],
         value_minibatches=s["minibatches"], cliprange=s["cliprange"], cliprange_value=s["cliprange_value"], lam=s["lam"],
-        value_lam=s["lam"], critic_first=0, whiten=True, clip=1e9, freeze_embeddings=False, credit="poem",
+        value_lam=s["lam"], critic_first=0, whiten=True, credit="poem",
     )  # fmt: skip
     policy = LetterPolicy(open_model(prior), torch.Generator().manual_seed(seed))
-    trainer = PPOTrainer(policy, Couplet(), [Prompt("fr", "couplet")], options, seed=seed)
+    trainer = PPOTrainer(policy, Couplet(), [Prompt("fr", "couplet")], common, options, seed=seed)
     rows = []
     for _ in range(s["steps"]):
         metrics, fresh, _ = trainer.step(0.0)  # 0: the rates stay what they are

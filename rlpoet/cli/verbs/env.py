@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rlpoet import __version__
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.languages import codes
 
 LIBRARIES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.evaluation.config import EvaluateConfig
 from rlpoet.imports import first_import
 

@@ -8,7 +8,7 @@ import json
 import sys
 from dataclasses import dataclass
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policies.finetuning.config import FinetuneConfig
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 
 
 def run(config: FinetuneConfig) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from policies.generation.config import GenerateConfig
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.imports import first_import
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 
 
 @dataclass(frozen=True)

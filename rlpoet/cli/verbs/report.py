@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 
 
 @dataclass(frozen=True)

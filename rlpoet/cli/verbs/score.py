@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 
 
 @dataclass(frozen=True)

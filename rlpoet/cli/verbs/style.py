@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
 
 

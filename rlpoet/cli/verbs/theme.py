@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlpoet.command import Command
+from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 
 ACTIONS = ("build", "near")

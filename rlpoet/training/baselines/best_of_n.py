@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, join
-from rlpoet.training.common import checkpoint, reward_means, write_checkpoint
+from rlpoet.training.baselines.options import BestOfNOptions
+from rlpoet.training.common import reward_figures, totals
 from rlpoet.training.gflownet.replay import TENSORS
+from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
 
 
@@ -46,95 +48,79 @@ def best_of_n(
     return join(best, pad=policy.pad), scores
 
 
-class BestOfN:
-    """The best poems so far, one per evaluation slot. Steps go round the slots, so that none has drawn two more than another.
+class BestOfN(Trainer):
+    """The best poems so far, one per evaluation slot. Steps go round the slots, so that none has drawn two more than another."""
 
-    Args:
-        places: prompts of the poems that will be shown.
-        per_step: poems drawn a step.
-    """
+    OPTIONS = BestOfNOptions
+    options: BestOfNOptions
 
-    def __init__(self, policy: Policy, score: Scorer, places: Sequence[Prompt], *, per_step: int) -> None:
-        self.policy, self.score, self.places, self.per_step = policy, score, list(places), per_step
-        self.best: list[tuple[Rollout, float] | None] = [None] * len(self.places)
-        self.n_steps = self.n_fresh = 0
-        self.seconds = self.cpu_seconds = 0.0
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        if not self.slots:
+            raise RlpoetError("best-of-n: no slots; expected the prompts of the poems that will be shown.")
+        self.best: list[tuple[Rollout, float] | None] = [None] * len(self.slots)
+        self.cpu_seconds = 0.0
+
+    def make_optimizer(self, seed: int) -> None:
+        """No weight changes."""
 
     @property
     def n(self) -> float:
         """Poems drawn for one shown, in the mean."""
-        return self.n_fresh / len(self.places)
+        return self.n_fresh / len(self.slots)
 
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Draw for the next places, keep what is better.
-
-        Returns:
-            Metrics, the fresh texts, their scores.
-        """
-        return self._draw([(self.n_fresh + i) % len(self.places) for i in range(self.per_step)], counted=True)
+    def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
+        """Draw for the next slots, as many poems as a trainer draws in a step, and keep what is better; prompts and beta do not matter."""
+        cpu = time.process_time()
+        per_step = self.common.n_prompts * self.common.group_size
+        fresh, scored, seconds = self._draw([(self.n_fresh + i) % len(self.slots) for i in range(per_step)])
+        self.cpu_seconds += time.process_time() - cpu
+        rewards = [best[1] for best in self.best if best is not None]
+        n = (self.n_fresh + len(fresh)) / len(self.slots)
+        figures = {
+            **reward_figures(fresh, scored),
+            "best/reward": sum(rewards) / len(rewards),
+            "best/n": n,
+            "best/kl_bound": math.log(max(n, 1.0)) - (max(n, 1.0) - 1) / max(n, 1.0),
+        }
+        return Update(fresh, scored, figures, seconds)
 
     def shown(self) -> Rollout:
-        """The best poem of each place; where none was drawn yet, one is, and counted."""
-        if missing := [place for place, best in enumerate(self.best) if best is None]:
-            self._draw(missing, counted=False)
+        """The best poem of each slot; where none was drawn yet, one is, and counted."""
+        if missing := [slot for slot, best in enumerate(self.best) if best is None]:
+            started, cpu = time.perf_counter(), time.process_time()
+            fresh, _, _ = self._draw(missing)
+            self.n_fresh += len(fresh)
+            self.seconds += time.perf_counter() - started
+            self.cpu_seconds += time.process_time() - cpu
         return join([best[0] for best in self.best if best is not None], pad=self.policy.pad)
 
     def facts(self) -> dict[str, float]:
         """What the poems shown have cost, for ``result.json``."""
-        return {"best_of": self.n, "cpu_seconds_per_poem": round(self.cpu_seconds / len(self.places), 4)}
+        return {"best_of": self.n, "cpu_seconds_per_poem": round(self.cpu_seconds / len(self.slots), 4)}
 
-    def _draw(self, rows: Sequence[int], *, counted: bool) -> tuple[dict[str, float], Rollout, Scored]:
-        started, cpu = time.perf_counter(), time.process_time()
-        fresh = self.policy.sample([self.places[row] for row in rows], 1)
+    def _draw(self, rows: Sequence[int]) -> tuple[Rollout, Scored, float]:
+        """One poem for each of these slots, kept where it is better; the seconds of drawing."""
+        started = time.perf_counter()
+        fresh = self.policy.sample([self.slots[row] for row in rows], 1, temperature=self.options.temperature)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
-        scores = [0.0 if total is None else total for total in scored.total]
-        for i, place in enumerate(rows):
-            held = self.best[place]
-            if held is None or scores[i] > held[1]:
-                self.best[place] = fresh.rows([i]), scores[i]
-        self.n_steps += counted
-        self.n_fresh += len(fresh)
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        self.cpu_seconds += time.process_time() - cpu
-        held_scores = [best[1] for best in self.best if best is not None]
-        n = max(self.n, 1.0)
-        metrics = {
-            "best/reward": sum(held_scores) / len(held_scores),
-            "best/n": self.n,
-            "best/kl_bound": math.log(n) - (n - 1) / n,
-            "reward/mean": sum(scores) / len(scores),
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": len(fresh) / taken,
-            "time/share_sampling": (sampled - started) / taken,
-        }
-        return metrics | reward_means(scored.parts), fresh, scored
+        for i, (slot, score) in enumerate(zip(rows, totals(scored).tolist(), strict=True)):
+            held = self.best[slot]
+            if held is None or score > held[1]:
+                self.best[slot] = fresh.rows([i]), score
+        return fresh, scored, sampled - started
 
-    def save(self, path: Path) -> None:
-        """The poems kept and the state of the draw; whole or not at all."""
+    def state(self) -> dict[str, Any]:
+        """The poems kept."""
         rows = [
-            {"place": place, "text": best[0].texts[0], "score": best[1], **{name: getattr(best[0], name) for name in TENSORS}}
-            for place, best in enumerate(self.best) if best is not None
+            {"place": slot, "text": best[0].texts[0], "score": best[1], **{name: getattr(best[0], name) for name in TENSORS}}
+            for slot, best in enumerate(self.best) if best is not None
         ]  # fmt: skip
-        state = {
-            "best": rows, "generator": self.policy.generator.get_state(), "n_steps": self.n_steps, "n_fresh": self.n_fresh,
-            "seconds": self.seconds, "cpu_seconds": self.cpu_seconds,
-        }  # fmt: skip
-        write_checkpoint(path, state)
+        return {"best": rows, "cpu_seconds": self.cpu_seconds}
 
-    def load(self, path: Path) -> None:
-        """Take up a saved run.
-
-        Raises:
-            RlpoetError: the file is damaged or belongs to another evaluation or trainer.
-        """
-        with checkpoint(path) as state:
-            for row in state["best"]:
-                prompt = self.places[row["place"]]
-                self.best[row["place"]] = Rollout((prompt,), (row["text"],), **{name: row[name] for name in TENSORS}), row["score"]
-            self.policy.generator.set_state(state["generator"])
-            self.n_steps, self.n_fresh = state["n_steps"], state["n_fresh"]
-            self.seconds, self.cpu_seconds = state["seconds"], state["cpu_seconds"]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for row in state["best"]:
+            prompt = self.slots[row["place"]]
+            self.best[row["place"]] = Rollout((prompt,), (row["text"],), **{name: row[name] for name in TENSORS}), row["score"]
+        self.cpu_seconds = state["cpu_seconds"]

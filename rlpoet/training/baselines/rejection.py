@@ -10,68 +10,20 @@ et al. 2023, "ReST", arXiv:2308.08998). Deviation from all of them: a batch may 
 from __future__ import annotations
 
 import math
-import random
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
-from rlpoet.errors import RlpoetError
 from rlpoet.prosody.ending import end_of
-from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
-from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
-from rlpoet.training.schedule import rate_factor
+from rlpoet.training.baselines.options import RFTOptions
+from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
-
-
-@dataclass(frozen=True)
-class RejectionOptions:
-    """Settings of the loop.
-
-    Attributes:
-        prompts_per_step: prompts in a batch.
-        group_size: fresh texts a prompt.
-        keep_share: largest share of a prompt's texts that is learned, at least one text, in (0, 1].
-        keep_above: least score of a text that is learned, in [0, 1].
-        same_end: texts of a batch that may end a line with the same word.
-        refresh_steps: steps between renewals of the policy that draws; 0 leaves it the prior.
-        learning_rate: peak; it falls to a tenth over the budget.
-        warmup: share of the run over which the rate rises.
-        clip: largest norm of a gradient.
-        freeze_embeddings: leave token embeddings and the head as they are.
-    """
-
-    prompts_per_step: int = 24
-    group_size: int = 8
-    keep_share: float = 0.25
-    keep_above: float = 0.0
-    same_end: int = 3
-    refresh_steps: int = 1
-    learning_rate: float = 6e-4
-    warmup: float = 0.1
-    clip: float = 1.0
-    freeze_embeddings: bool = True
-
-
-def check_rejection(options: RejectionOptions) -> None:
-    """Refuse options that cannot be meant.
-
-    Raises:
-        RlpoetError: an option, with what was expected.
-    """
-    if not 0 < options.keep_share <= 1:
-        raise RlpoetError(f"--keep_share: {options.keep_share}; expected a share in (0, 1].")
-    if not 0 <= options.keep_above <= 1:
-        raise RlpoetError(f"--keep_above: {options.keep_above}; expected a score in [0, 1].")
-    if options.same_end < 1:
-        raise RlpoetError(f"--same_end: {options.same_end}; expected 1 or more.")
-    if options.refresh_steps < 0:
-        raise RlpoetError(f"--refresh_steps: {options.refresh_steps}; expected 0 or more.")
 
 
 def chosen_rows(
@@ -107,105 +59,54 @@ def chosen_rows(
     return sorted(kept)
 
 
-class RejectionTrainer:
-    """State of a run: policy, the policy that draws, optimizer, clocks. ``step()`` is the whole algorithm."""
+class RejectionTrainer(Trainer):
+    """State of a run: policy, prior, and the policy that draws. ``update`` is the algorithm."""
 
-    def __init__(self, policy: Policy, score: Scorer, prompts: Sequence[Prompt], options: RejectionOptions, *, seed: int) -> None:
-        check_rejection(options)
-        self.policy, self.prior, self.drawer = policy, policy.reference(), policy.reference()
-        self.drawer.generator = policy.generator
-        self.score, self.prompts, self.options = score, list(prompts), options
-        self.trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
-        self.optimizer = torch.optim.AdamW(self.trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self.rng = random.Random(seed)
-        self.n_steps = self.n_fresh = 0
-        self.seconds = 0.0
+    OPTIONS = RFTOptions
+    options: RFTOptions
 
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Draw, score, choose, update.
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.drawer = self.policy.reference()
+        self.drawer.generator = self.policy.generator
 
-        Args:
-            progress: share of the budget that is spent, in [0, 1]; drives the schedule.
-
-        Returns:
-            Metrics, the fresh texts, their scores.
-        """
+    def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
+        """Draw, score, choose, and learn what was chosen; there is no beta in it."""
         started, options = time.perf_counter(), self.options
-        asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
-        fresh = self.drawer.sample(asked, options.group_size)
+        fresh = self.drawer.sample(prompts, self.common.group_size)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
-        scores = [0.0 if total is None else total for total in scored.total]
+        scores: list[float] = totals(scored).tolist()
         kept = chosen_rows(
             fresh.prompts, fresh.texts, scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end
         )
-        rate = options.learning_rate * rate_factor(progress, options.warmup)
-        for param_group in self.optimizer.param_groups:
-            param_group["lr"] = rate
         # one text a prompt tells what the policy that drew has become; weighing all would cost as much as the update
-        some = fresh.rows(range(0, len(fresh), options.group_size))
+        some = fresh.rows(range(0, len(fresh), self.common.group_size))
         with torch.no_grad():
             log_pf, log_prior = self.drawer.log_prob(some).sum(1).cpu(), self.prior.log_prob(some).sum(1).cpu()
-        learned = self._learn(fresh.rows(kept)) if kept else {}
-        n = len(fresh)
-        self.n_steps += 1
-        self.n_fresh += n
-        if options.refresh_steps and self.n_steps % options.refresh_steps == 0:
-            self.drawer.model.load_state_dict(self.policy.model.state_dict())
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        reward = torch.tensor(scores)
-        metrics = {
-            **learned,
+        figures = {
+            **batch_figures(fresh, scored, len(prompts), log_pf, log_prior, (some.n_tokens, some.n_tokens)),
+            **(self._learn(fresh.rows(kept)) if kept else {}),
             "rft/kept": float(len(kept)),
             **({"rft/kept_reward": sum(scores[row] for row in kept) / len(kept)} if kept else {}),
-            "reward/mean": reward.mean().item(),
-            "frac_reward_zero_std": (reward.view(len(asked), -1).std(1, correction=0) < 1e-6).float().mean().item(),
-            "objective/kl": (log_pf - log_prior).mean().item(),
-            "objective/prior_nll_per_token": (-log_prior / some.n_tokens).mean().item(),
-            "objective/entropy_per_token": (-log_pf / some.n_tokens).mean().item(),
-            "train/learning_rate": rate,
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": n / taken,
-            "time/share_sampling": (sampled - started) / taken,
         }
-        return metrics | reward_means(scored.parts), fresh, scored
+        if options.refresh_steps and (self.n_steps + 1) % options.refresh_steps == 0:
+            self.drawer.model.load_state_dict(self.policy.model.state_dict())
+        return Update(fresh, scored, figures, sampled - started)
 
     def _learn(self, kept: Rollout) -> dict[str, float]:
-        """One update by cross-entropy, each token counting once, and what is told of it."""
+        """One update by cross-entropy, each token counting once, and its figures."""
+        assert self.optimizer is not None
         self.policy.model.train()
         loss = -self.policy.log_prob(kept).sum() / kept.n_tokens.sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.options.clip)
-        self.optimizer.step()
+        norm = self.descend()
         self.policy.model.eval()
-        return {"rft/loss": loss.item(), "train/grad_norm": norm.item()}
+        return {"rft/loss": loss.item(), "train/grad_norm": norm}
 
-    def save(self, path: Path) -> None:
-        """Everything a run needs to go on as if it had not stopped; whole or not at all."""
-        state = {
-            "model": self.policy.model.state_dict(),
-            "drawer": self.drawer.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.policy.generator.get_state(),
-            "rng": list(self.rng.getstate()[1]),
-            "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
-        }  # fmt: skip
-        write_checkpoint(path, state)
+    def state(self) -> dict[str, Any]:
+        return {"drawer": self.drawer.model.state_dict()}
 
-    def load(self, path: Path) -> None:
-        """Take up a saved run.
-
-        Raises:
-            RlpoetError: the file is damaged or belongs to another model or trainer.
-        """
-        with checkpoint(path) as state:
-            self.policy.model.load_state_dict(state["model"])
-            self.drawer.model.load_state_dict(state["drawer"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.policy.generator.set_state(state["generator"])
-            self.rng.setstate((3, tuple(state["rng"]), None))
-            self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.drawer.model.load_state_dict(state["drawer"])

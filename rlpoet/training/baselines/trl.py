@@ -17,89 +17,46 @@ from __future__ import annotations
 
 import copy
 import logging
-import random
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal
 
 import torch
+import trl
 from datasets import Dataset
 from torch import Tensor, nn
 from transformers import PrinterCallback
-from trl import GRPOConfig, GRPOTrainer, RLOOConfig, RLOOTrainer
 from trl.trainer.utils import add_fused_lm_head
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout
-from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
-from rlpoet.training.schedule import beta_factor, rate_factor
+from rlpoet.protocols import Scored
+from rlpoet.rollout import Policy, Rollout, ShowsTokens
+from rlpoet.training.baselines.options import TRLOptions
+from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.options import StepOptions
+from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
 
 BAR = -50.0  # added to PAD's logit
 LINE_ROOM = 40  # tokens a line may need, where the grammar does not end it
 
 
-@runtime_checkable
-class Scribe(Policy, Protocol):
-    """A policy that tells its tokens, so that another library can draw and weigh them."""
+class TRLTrainer(Trainer):
+    """State of a run: policy, prior, trl's trainer. trl samples, scores and weighs."""
 
-    tokenizer: Any  # a Hugging Face tokenizer
-    end: int  # id that ends a poem
+    OPTIONS = TRLOptions
+    ALGO: ClassVar[Literal["grpo", "rloo"]]
+    options: TRLOptions
+    policy: Any
 
-    def start_ids(self, prompt: Prompt) -> list[int]: ...
-    def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout: ...
-
-
-@dataclass(frozen=True)
-class TRLOptions:
-    """Settings of a step.
-
-    Attributes:
-        algo: ``grpo`` or ``rloo``.
-        prompts_per_step: prompts in a batch.
-        group_size: fresh texts a prompt, at least 2.
-        beta: inverse temperature of the target at the end of the warm-up; the KL coefficient is ``1 / beta``.
-        beta_warmup: share of the run over which beta rises from a quarter of itself.
-        learning_rate: peak; it falls to a tenth over the budget.
-        warmup: share of the run over which the rate rises.
-        clip: largest norm of a gradient.
-        freeze_embeddings: leave token embeddings and the head as they are.
-        sampler: ``own`` draws under the grammar of the form, ``trl`` with transformers' ``generate``, without it.
-        scale_rewards: of grpo: ``none``; ``group`` divides advantages by the deviation of their prompt's rewards, ``batch`` of all.
-    """
-
-    algo: str = "grpo"
-    prompts_per_step: int = 24
-    group_size: int = 8
-    beta: float = 30.0
-    beta_warmup: float = 0.2
-    learning_rate: float = 6e-4
-    warmup: float = 0.1
-    clip: float = 1.0
-    freeze_embeddings: bool = True
-    sampler: str = "own"
-    scale_rewards: str = "none"
-
-
-class TRLTrainer:
-    """State of a run: policy, prior, trl's trainer, optimizer, clocks."""
-
-    def __init__(self, policy: Policy, score: Scorer, prompts: Sequence[Prompt], options: TRLOptions, *, seed: int) -> None:
-        if not isinstance(policy, Scribe):
-            raise RlpoetError(f"--algo {options.algo}: {type(policy).__name__} has no tokens to show; expected start_ids and continued.")
-        self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        self.trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
-        self.optimizer = torch.optim.AdamW(self.trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self.rng = random.Random(seed)
-        self.n_steps = self.n_fresh = 0
-        self.seconds = 0.0
+    def __init__(self, policy: Policy, *args: Any, seed: int, **settings: Any) -> None:
+        if not isinstance(policy, ShowsTokens):
+            raise RlpoetError(f"--algo {self.ALGO}: {type(policy).__name__} has no tokens to show; expected start_ids and continued.")
+        super().__init__(policy, *args, seed=seed, **settings)
         self.asked: list[Prompt] = []
         self.batch: tuple[Rollout, Scored] | None = None
         self._noise = torch.Generator().manual_seed(seed).get_state()  # of trl's own draws, which read torch's global state
@@ -108,66 +65,46 @@ class TRLTrainer:
         self._generate, self.trainer.model.generate = self.trainer.model.generate, self.draw
         self._drawing = 0.0
 
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Let trl sample, score and weigh a batch; update.
+    @classmethod
+    def check(cls, common: StepOptions, options: TRLOptions) -> None:
+        super().check(common, options)
+        if common.group_size < 2:
+            raise RlpoetError(f"--group_size: {common.group_size}; expected 2 or more, {cls.ALGO} compares the poems of a prompt.")
+        if not common.beta > 0:
+            raise RlpoetError(f"--beta: {common.beta}; expected more than 0, the KL coefficient of {cls.ALGO} is 1 / beta.")
 
-        Args:
-            progress: share of the budget that is spent, in [0, 1]; drives the schedules.
-
-        Returns:
-            Metrics, the fresh texts, their scores.
-        """
-        started, options = time.perf_counter(), self.options
-        asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
-        self.asked = [prompt for prompt in asked for _ in range(options.group_size)]
-        beta = options.beta * beta_factor(progress, options.beta_warmup)
-        rate = options.learning_rate * rate_factor(progress, options.warmup)
-        for param_group in self.optimizer.param_groups:
-            param_group["lr"] = rate
+    def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
+        """Let trl sample, score and weigh a batch; follow its gradient."""
+        assert self.optimizer is not None
+        self.asked = [prompt for prompt in prompts for _ in range(self.common.group_size)]
         trainer = self.trainer
         trainer.beta = 1 / beta
         rows = [{"prompt": text} for text in self.policy.tokenizer.batch_decode([self.policy.start_ids(p) for p in self.asked])]
         self.optimizer.zero_grad(set_to_none=True)
         with self._own_noise(), _quiet():
             loss = trainer.training_step(trainer.model, rows, None)
-        norm = torch.nn.utils.clip_grad_norm_(self.trained, options.clip)
-        self.optimizer.step()
+        norm = self.descend()
         assert self.batch is not None
-        (fresh, scored), n = self.batch, len(self.asked)
-        self.n_steps += 1
-        self.n_fresh += n
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        reward = torch.tensor([0.0 if total is None else total for total in scored.total])
+        fresh, scored = self.batch
         # sums over the tokens of each text; trl shuffles rows between the two, so only their means belong together
         (log_prior, n_of_prior), (log_pf, n_of_policy) = trainer.heard["prior"], trainer.heard["policy"]
-        told: dict[str, float] = {}
-        trainer.log(told)
+        log: dict[str, float] = {}
+        trainer.log(log)
         trainer.state.log_history.clear()
-        metrics = {
-            "reward/mean": reward.mean().item(),
-            "frac_reward_zero_std": (reward.view(len(asked), -1).std(1) < 1e-6).float().mean().item(),
-            "objective/kl": (log_pf.mean() - log_prior.mean()).item(),
-            "objective/prior_nll_per_token": (-log_prior / n_of_prior).mean().item(),
-            "objective/entropy_per_token": (-log_pf / n_of_policy).mean().item(),
-            "train/learning_rate": rate,
-            "train/grad_norm": norm.item(),
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": n / taken,
-            "time/share_sampling": self._drawing / taken,
+        figures = {
+            **batch_figures(fresh, scored, len(prompts), log_pf, log_prior, (n_of_policy, n_of_prior)),
+            "train/grad_norm": norm,
             "trl/loss": loss.item(),
             "trl/kl_coefficient": 1 / beta,
-            **{f"trl/{name}": float(value) for name, value in told.items() if value is not None and name != "epoch"},
+            **{f"trl/{name}": float(value) for name, value in log.items() if value is not None and name != "epoch"},
         }
-        return metrics | reward_means(scored.parts), fresh, scored
+        return Update(fresh, scored, figures, self._drawing)
 
     # -- what trl asks back -----------------------------------------------------------------------
 
     def draw(self, input_ids: Tensor, **settings: Any) -> Tensor:
         """Stands in for the model's ``generate``: texts of the step's prompts, ``(B, S)``, each after its row of ``input_ids``."""
-        started, n = time.perf_counter(), self.options.group_size
+        started, n = time.perf_counter(), self.common.group_size
         if self.options.sampler == "own":
             fresh = self.policy.sample(self.asked[::n], n)
             tokens = [ids[chosen] for ids, chosen in zip(fresh.ids, fresh.chosen, strict=True)]
@@ -184,7 +121,8 @@ class TRLTrainer:
         fresh = self.policy.continued(self.asked, completion_ids)
         scored = self.score(fresh.prompts, fresh.texts)
         self.batch = fresh, scored
-        return [0.0 if total is None else total for total in scored.total]
+        scores: list[float] = totals(scored).tolist()
+        return scores
 
     def in_precision(self) -> torch.autocast:
         """The policy's precision, for what trl computes."""
@@ -199,33 +137,23 @@ class TRLTrainer:
             yield
             self._noise = torch.get_rng_state()
 
-    # -- checkpoints ------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        return {"noise": self._noise}
 
-    def save(self, path: Path) -> None:
-        """Everything a run needs to go on as if it had not stopped; whole or not at all."""
-        state = {
-            "model": self.policy.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.policy.generator.get_state(),
-            "noise": self._noise,
-            "rng": list(self.rng.getstate()[1]),
-            "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
-        }  # fmt: skip
-        write_checkpoint(path, state)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._noise = state["noise"]
 
-    def load(self, path: Path) -> None:
-        """Take up a saved run.
 
-        Raises:
-            RlpoetError: the file is damaged or belongs to another model or trainer.
-        """
-        with checkpoint(path) as state:
-            self.policy.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.policy.generator.set_state(state["generator"])
-            self._noise = state["noise"]
-            self.rng.setstate((3, tuple(state["rng"]), None))
-            self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
+class GRPOTrainer(TRLTrainer):
+    """Group-relative policy optimisation."""
+
+    ALGO = "grpo"
+
+
+class RLOOTrainer(TRLTrainer):
+    """REINFORCE, each poem's baseline the mean of its prompt's other poems."""
+
+    ALGO = "rloo"
 
 
 class _Bridge:
@@ -252,11 +180,11 @@ class _Bridge:
         return found
 
 
-class _GRPO(_Bridge, GRPOTrainer):
+class _GRPO(_Bridge, trl.GRPOTrainer):
     pass
 
 
-class _RLOO(_Bridge, RLOOTrainer):
+class _RLOO(_Bridge, trl.RLOOTrainer):
     pass
 
 
@@ -296,23 +224,23 @@ def _twin(model: Any, pad: int) -> Any:
 
 def _trainer(run: TRLTrainer, seed: int) -> Any:
     """trl's trainer of a run: nothing logged, saved or reported of its own, no reference model loaded from disk."""
-    options, policy = run.options, run.policy
+    common, policy = run.common, run.policy
     model = _twin(policy.model, policy.pad)
     model.generation_config.eos_token_id = [policy.end]
     longest = max(form(prompt.form, prompt.lang).n_lines for prompt in run.prompts)
-    n_texts = options.group_size * min(options.prompts_per_step, len(run.prompts))
+    n_texts = common.group_size * min(common.n_prompts, len(run.prompts))
     with tempfile.TemporaryDirectory() as folder:  # it makes its folder, though nothing is ever written to it
         settings: dict[str, Any] = {
             "output_dir": folder, "seed": seed, "use_cpu": model.device.type == "cpu", "bf16": False, "report_to": [],
             "save_strategy": "no", "logging_strategy": "no", "disable_tqdm": True, "gradient_checkpointing": False,
-            "per_device_train_batch_size": n_texts, "num_generations": options.group_size, "max_completion_length": LINE_ROOM * longest,
+            "per_device_train_batch_size": n_texts, "num_generations": common.group_size, "max_completion_length": LINE_ROOM * longest,
             "temperature": 1.0, "disable_dropout": True, "beta": 0.0, "shuffle_dataset": False,
         }  # fmt: skip
         rows = Dataset.from_dict({"prompt": [""] * n_texts})  # asked for, never read: a step hands over its own
-        if options.algo == "grpo":
-            args, kind = GRPOConfig(**settings, scale_rewards=options.scale_rewards), _GRPO
+        if run.ALGO == "grpo":
+            args, kind = trl.GRPOConfig(**settings, scale_rewards=run.options.scale_rewards), _GRPO
         else:
-            args, kind = RLOOConfig(**settings), _RLOO
+            args, kind = trl.RLOOConfig(**settings), _RLOO
         trainer = kind(model, [run.reward], args=args, train_dataset=rows, processing_class=copy.deepcopy(policy.tokenizer))
     trainer.remove_callback(PrinterCallback)
     trainer.run = run

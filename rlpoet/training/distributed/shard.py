@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rlpoet.protocols import Scored
 from rlpoet.rollout import Rollout, join
+from rlpoet.training.common import batch_figures
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,13 @@ class Shard:
 
     def figures(self) -> dict[str, float]:
         """What the run is told of it, by the tag it is monitored under."""
-        n, fresh = len(self.fresh), self.fresh
-        reward = torch.tensor([0.0 if total is None else total for total in self.scored.total])
+        n = len(self.fresh)
         log_pf, prior = self.log_pf[:n], self.prior[:n]
         figures = {
+            **batch_figures(self.fresh, self.scored, self.n_prompts, log_pf, prior),
             "gfn/loss": self.residual.square().mean().item(),
             "gfn/log_z": (self.log_reward - self.log_pf + self.residual).mean().item(),
             "gfn/var_residual": self.residual[:n].var().item(),
-            "reward/mean": reward.mean().item(),
-            "frac_reward_zero_std": (reward.view(self.n_prompts, -1).std(1) < 1e-6).float().mean().item(),
-            "objective/kl": (log_pf - prior).mean().item(),  # one-sample estimate of the sequence KL to the prior
-            "objective/prior_nll_per_token": (-prior / fresh.n_tokens).mean().item(),
-            "objective/entropy_per_token": (-log_pf / fresh.n_tokens).mean().item(),
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
             "explore/texts": float(len(self.explored)),
         }
         if self.explored:

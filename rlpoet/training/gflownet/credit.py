@@ -20,7 +20,6 @@ from rlpoet.training.gflownet.flows import lines_of
 from rlpoet.training.gflownet.objectives import centred, residual_to_go
 from rlpoet.types import Prompt
 
-CREDITS = ("word", "line", "poem")
 MeterErrorSpans = Callable[[Sequence[tuple[int, int]]], Tensor | None]
 
 

@@ -194,7 +194,7 @@ def read_stanzas(path: str | Path, forms: Sequence[str], lang: str) -> dict[str,
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RlpoetError(f"--explore_file {path}: cannot be read ({error}); expected a text file in UTF-8.") from None
+        raise RlpoetError(f"--tb.explore_file {path}: cannot be read ({error}); expected a text file in UTF-8.") from None
     blocks = stanzas(text)
     stanzas_by_form: dict[str, list[str]] = {}
     for name in forms:
@@ -203,7 +203,7 @@ def read_stanzas(path: str | Path, forms: Sequence[str], lang: str) -> dict[str,
         stanzas_by_form[name] = ["\n\n".join("\n".join(block) for block in run) for run in runs if [len(block) for block in run] == sizes]
     if not any(stanzas_by_form.values()):
         raise RlpoetError(
-            f"--explore_file {path}: {len(blocks)} stanzas, none with the lines of {', '.join(forms)}; expected those of a form. "
+            f"--tb.explore_file {path}: {len(blocks)} stanzas, none with the lines of {', '.join(forms)}; expected those of a form. "
             "Put blank lines between stanzas."
         )
     return stanzas_by_form

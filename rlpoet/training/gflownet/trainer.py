@@ -9,33 +9,30 @@ vocabulary writes gibberish, and gibberish stays in a buffer.
 from __future__ import annotations
 
 import functools
-import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, RhymingWords, Rollout, join
-from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
-from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.rollout import DrawsRhymingWords, LocatesMeterErrors, Rollout, join
+from rlpoet.training.common import totals
 from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.auxiliary import auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.credit import token_weights
-from rlpoet.training.gflownet.exploration import RhymeIndex, StanzasByForm, human_stanzas, proposed_rhymes, weakest_lines
+from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.training.gflownet.objectives import balance_residual, group_flow, group_log_z, subtrajectory_balance, target_log_reward
-from rlpoet.training.gflownet.options import TBOptions, check_options
+from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.gflownet.replay import Kept, Replay, merge
-from rlpoet.training.schedule import beta_factor, rate_factor
+from rlpoet.training.options import StepOptions
+from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
 
-__all__ = ["TBOptions", "TBTrainer"]
 WORD_SHARE = 0.25  # of beta, what a right word of the auxiliary task is worth: about what it decides in a quatrain
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
@@ -61,90 +58,73 @@ class Targets:
     states: Tensor | None = None
 
 
-class TBTrainer:
-    """State of a run: policy, prior, optimizer, buffer, clocks. ``step()`` is the whole algorithm."""
+class TBTrainer(Trainer):
+    """State of a run: policy, prior, flows, buffer. ``update`` and ``share`` are the algorithm."""
 
-    def __init__(
-        self,
-        policy: Policy,
-        score: Scorer,
-        prompts: Sequence[Prompt],
-        options: TBOptions,
-        *,
-        seed: int,
-        human: StanzasByForm | None = None,
-        workers: WorkerPool | None = None,
-    ) -> None:
-        check_options(options, human)
-        self.human, self.workers = human or {}, workers
-        self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        self.prior.generator = policy.generator  # it draws words beside the policy: one stream, saved once
-        self.learned = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
+    OPTIONS = TBOptions
+    AUX_RHYME_WEIGHT = 2.0
+    options: TBOptions
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        self.flows: Flows | None = None
+        super().__init__(*args, **settings)
+        self.prior.generator = self.policy.generator  # it draws words beside the policy: one stream, saved once
+        self.replay, self.book = Replay(), RhymeIndex()
+        self.human: Mapping[str, Sequence[str]] = {}
+        if self.options.explore_file is not None:
+            forms = list(dict.fromkeys(prompt.form for prompt in self.prompts))
+            self.human = read_stanzas(self.options.explore_file, forms, self.policy.lang)
+
+    @classmethod
+    def check(cls, common: StepOptions, options: TBOptions) -> None:
+        super().check(common, options)
+        if common.group_size < 2:
+            raise RlpoetError(f"--group_size: {common.group_size}; expected 2 or more, log Z is a mean over a prompt's poems.")
+
+    @classmethod
+    def unshared(cls, common: StepOptions, options: TBOptions) -> str:
+        if options.has_flows:
+            return "learned flows"
+        if options.replay:
+            return f"--tb.replay {options.replay}"
+        return "--tb.explore rhyme" if "rhyme" in options.explore else ""
+
+    def make_optimizer(self, seed: int) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = [{"params": self.learned, "scale": 1.0}]
-        self.flows = None
-        if options.objective != "tb" or options.log_z == "learned":
+        if self.options.has_flows:
             n_nodes = 1 + max(form(prompt.form, prompt.lang).n_lines for prompt in self.prompts)
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                self.flows = Flows(state_width(policy), n_nodes)
+                self.flows = Flows(state_width(self.policy), n_nodes)
             groups.append({"params": list(self.flows.parameters()), "scale": FLOW_RATE})
-        self.optimizer = torch.optim.AdamW(groups, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self.replay, self.book = Replay(), RhymeIndex()
-        self.rng = random.Random(seed)
-        self.n_steps = self.n_fresh = 0
-        self.seconds = 0.0
+        return torch.optim.AdamW(groups, lr=self.rate, betas=BETAS, weight_decay=0.0)
 
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Sample, score, weigh, update; with workers each process its shard of the prompts.
-
-        Args:
-            progress: share of the budget that is spent, in [0, 1]; drives the schedules.
-
-        Returns:
-            Metrics, the fresh texts, their scores.
-
-        Raises:
-            RlpoetError: what a worker raised.
-        """
-        started, options = time.perf_counter(), self.options
-        asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
-        beta = options.beta * beta_factor(progress, options.beta_warmup)
+    def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
+        """Leave the gradient of the step's loss in the parameters, and follow it; with workers each process its shard of the prompts."""
+        assert self.optimizer is not None
         self.optimizer.zero_grad(set_to_none=True)
         if self.workers is None:
-            told = self.share(asked, beta)
+            shard = self.share(prompts, beta)
         else:
             seed = self.rng.getrandbits(48)
-            told = self.workers.shared(self.share, self.learned, asked, beta, progress, seed=seed, pad=self.policy.pad)
-        rate = options.learning_rate * rate_factor(progress, options.warmup)
-        for param_group in self.optimizer.param_groups:
-            param_group["lr"] = rate * param_group.get("scale", 1.0)
-        norm = self._update()
-        self.n_steps += 1
-        self.n_fresh += len(told.fresh) + told.n_drawn
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        figures = told.figures() | {
-            "gfn/beta": beta,
-            "train/learning_rate": rate,
-            "train/grad_norm": norm,
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": len(told.fresh) / taken,
-            "time/share_sampling": told.seconds / taken,
-            "replay/size": float(len(self.replay)),
-        }
-        return figures | reward_means(told.scored.parts), told.fresh, told.scored
+            shard = self.workers.shared(self.share, self.learned, prompts, beta, progress, seed=seed, pad=self.policy.pad)
+        if self.flows is not None:
+            torch.nn.utils.clip_grad_norm_(self.flows.parameters(), self.common.clip)
+        norm = self.descend()
+        figures = {"gfn/beta": beta, "train/grad_norm": norm, "replay/size": float(len(self.replay))}
+        return Update(shard.fresh, shard.scored, shard.figures() | figures, shard.seconds, shard.n_drawn)
 
     def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
-        started, options = time.perf_counter(), self.options
-        fresh = self.policy.sample(asked, options.group_size)
+        started, options, group_size = time.perf_counter(), self.options, self.common.group_size
+        fresh = self.policy.sample(asked, group_size)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
-        scores = [0.0 if total is None else total for total in scored.total]
+        scores: list[float] = totals(scored).tolist()
         added, n_drawn = self._explore(fresh, scores, asked)
         new = join([fresh, *added], pad=self.policy.pad) if added else fresh
         scores += [x for rollout in added for x in self._totals(rollout.prompts, rollout.texts)]
-        drawn = [kept for prompt in asked for kept in self.replay.draw(prompt, round(options.replay * options.group_size), self.rng)]
+        drawn = [kept for prompt in asked for kept in self.replay.draw(prompt, round(options.replay * group_size), self.rng)]
         batch = merge(new, drawn, pad=self.policy.pad)
         place = {prompt: i for i, prompt in enumerate(asked)}
         group = torch.tensor([place[prompt] for prompt in batch.prompts])
@@ -157,7 +137,7 @@ class TBTrainer:
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        auxiliary = self._auxiliary_gradient(fresh, len(asked), beta) if options.aux_rhyme_weight else None
+        auxiliary = self._auxiliary_gradient(fresh, len(asked), beta) if self.aux_rhyme_weight else None
         log_pf, residual = self._weigh(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
         return Shard(
@@ -168,14 +148,15 @@ class TBTrainer:
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
         """Weight of each token of the fresh texts, ``(B, S)``."""
         words = self.options.credit == "word"
-        tells = getattr(self.policy, "meter_error_spans", None) if words and self.options.localize_meter_errors else None
+        locates = words and self.options.localize_meter_errors
+        spans = self.policy.meter_error_spans if locates and isinstance(self.policy, LocatesMeterErrors) else None
         return token_weights(
             fresh, log_pi - log_prior, self.score, beta=beta, group=group, words=words, log_pi=log_pi,
             cross_segment_credit=self.options.cross_segment_credit,
             token_prob_exponent=self.options.token_prob_exponent if words else 0.0,
             plan_token_weight=self.options.plan_token_weight if words else 1.0,
             rhyme_word_weight=self.options.rhyme_word_weight if words else 1.0,
-            meter_error_spans=None if tells is None else functools.partial(tells, fresh),
+            meter_error_spans=None if spans is None else functools.partial(spans, fresh),
         )  # fmt: skip
 
     def _auxiliary_gradient(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
@@ -184,25 +165,25 @@ class TBTrainer:
         Returns:
             How many words were right and how many there were; None from a policy that cannot do the task.
         """
-        options = self.options
-        by_reference = options.aux_sampler == "reference"
-        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
-        draw = getattr(self.policy, "rhyming_words", None)
-        own: RhymingWords | None = draw(sounds, 1 if by_reference else options.group_size) if sounds and draw else None
-        if own is None:
+        policy, prior, group_size = self.policy, self.prior, self.common.group_size
+        if not isinstance(policy, DrawsRhymingWords) or not isinstance(prior, DrawsRhymingWords):
             return None
-        elder: Any = self.prior
-        words = elder.rhyming_words(sounds, options.group_size) if by_reference else own
+        by_reference = self.common.aux_sampler == "reference"
+        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
+        own = policy.rhyming_words(sounds, 1 if by_reference else group_size) if sounds else None
+        words = prior.rhyming_words(sounds, group_size) if by_reference and own is not None else own
+        if own is None or words is None:
+            return None
         with torch.no_grad():
-            prior = self.prior.log_prob(words.rollout).cpu()
-        self.policy.model.train()
-        log_pi = self.policy.log_prob(words.rollout).cpu()
+            log_prior = prior.log_prob(words.rollout).cpu()
+        policy.model.train()
+        log_pi = policy.log_prob(words.rollout).cpu()
         steps = log_pi.detach()
-        group = torch.arange(len(steps)) // options.group_size
-        exponent = 0.0 if by_reference else options.token_prob_exponent
-        weights = auxiliary_weights(words, steps, steps - prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
-        (options.aux_rhyme_weight * 2 * (weights * log_pi).sum(1).mean()).backward()
-        self.policy.model.eval()
+        group = torch.arange(len(steps)) // group_size
+        exponent = 0.0 if by_reference else self.options.token_prob_exponent
+        weights = auxiliary_weights(words, steps, steps - log_prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
+        (self.aux_rhyme_weight * 2 * (weights * log_pi).sum(1).mean()).backward()
+        policy.model.eval()
         return own.right.sum().item(), own.whole.sum().item()
 
     def _weigh(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor]:
@@ -225,14 +206,6 @@ class TBTrainer:
         loss.mean().backward()
         self.policy.model.eval()
         return log_pf.detach().sum(1), residual.detach()
-
-    def _update(self) -> float:
-        """One optimizer step along the gradients that are there; their norm before clipping."""
-        norm = torch.nn.utils.clip_grad_norm_(self.policy.model.parameters(), self.options.clip)
-        if self.flows is not None:
-            torch.nn.utils.clip_grad_norm_(self.flows.parameters(), self.options.clip)
-        self.optimizer.step()
-        return norm.item()
 
     def _flow_loss(self, batch: Rollout, log_pf: Tensor, targets: Targets, flows: Flows) -> tuple[Tensor, Tensor]:
         """Residuals of whole texts and the loss of each, both ``(B,)``, with learned flows or a learned log Z."""
@@ -273,7 +246,7 @@ class TBTrainer:
     def _explore(self, fresh: Rollout, scores: list[float], asked: Sequence[Prompt]) -> tuple[list[Rollout], int]:
         """Texts to stand beside the fresh ones, and how many were drawn for them; a resampled line counts for its part of a poem."""
         options = self.options
-        n = max(1, round(options.explore_share * options.group_size)) if options.explore else 0
+        n = max(1, round(options.explore_share * self.common.group_size)) if options.explore else 0
         added: list[Rollout] = []
         n_drawn = 0
         if "hot" in options.explore:
@@ -295,36 +268,15 @@ class TBTrainer:
         return added, n_drawn
 
     def _totals(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float]:
-        return [0.0 if total is None else total for total in self.score(prompts, texts).total]
+        scores: list[float] = totals(self.score(prompts, texts)).tolist()
+        return scores
 
-    # -- checkpoints ------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        flows = {"flows": self.flows.state_dict()} if self.flows is not None else {}
+        return {"replay": self.replay.state(), "book": self.book.state(), **flows}
 
-    def save(self, path: Path) -> None:
-        """Everything a run needs to go on as if it had not stopped; whole or not at all."""
-        state = {
-            "model": self.policy.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "generator": self.policy.generator.get_state(),
-            "rng": list(self.rng.getstate()[1]),
-            "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
-            "replay": self.replay.state(), "book": self.book.state(),
-            **({"flows": self.flows.state_dict()} if self.flows is not None else {}),
-        }  # fmt: skip
-        write_checkpoint(path, state)
-
-    def load(self, path: Path) -> None:
-        """Take up a saved run.
-
-        Raises:
-            RlpoetError: the file is damaged or belongs to another model.
-        """
-        with checkpoint(path) as state:
-            self.policy.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.policy.generator.set_state(state["generator"])
-            self.rng.setstate((3, tuple(state["rng"]), None))
-            self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
-            self.replay = Replay.restore(state["replay"])
-            self.book.restore(state.get("book", []))
-            if self.flows is not None:
-                self.flows.load_state_dict(state["flows"])
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.replay = Replay.restore(state["replay"])
+        self.book.restore(state["book"])
+        if self.flows is not None:
+            self.flows.load_state_dict(state["flows"])

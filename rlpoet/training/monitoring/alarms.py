@@ -240,7 +240,7 @@ RULES: Mapping[str, tuple[Callable[[History], str | None], str]] = {
         reward_dead,
         "rlpoet preflight says which prompts can be learned; try a shorter form, a graded reward, or more poems a prompt (--group_size).",
     ),
-    "log-z-stuck": (log_z_stuck, "Try --log_z vargrad, which needs not learn it, or a higher --learning_rate."),
+    "log-z-stuck": (log_z_stuck, "Try --tb.log_z vargrad, which needs not learn it, or a higher --learning_rate."),
     "kl-runaway": (
         kl_runaway,
         "The policy drifts more than it gains. Try a lower --learning_rate, larger batches (--prompts_per_step), or a higher --beta.",
@@ -258,10 +258,10 @@ RULES: Mapping[str, tuple[Callable[[History], str | None], str]] = {
     "short-texts": (short_texts, "The reward may be gamed, or noise drives the policy: read the samples. Try a lower --learning_rate."),
     "unfinished-texts": (unfinished_texts, "The policy unlearns how a poem ends: read the samples. Try a lower --learning_rate."),
     "same-texts": (same_texts, "The reward may be gamed: read the samples. Try --rewards.repetition 1 or a lower --beta."),
-    "ppo-steps": (ppo_steps, "Updates are too large to trust. Try a lower --learning_rate, fewer --epochs, or more --minibatches."),
+    "ppo-steps": (ppo_steps, "Updates are too large to trust. Try a lower --learning_rate, fewer --ppo.epochs, or more --ppo.minibatches."),
     "ppo-critic": (
         ppo_critic,
-        "The critic adds noise. Try more --value_epochs, another --value_rate, or --lam 1, which leans on it least.",
+        "The critic adds noise. Try more --ppo.value_epochs, another --ppo.value_rate, or --ppo.lam 1, which leans on it least.",
     ),
 }
 NOT_FINITE = "not-finite"

@@ -149,11 +149,11 @@ def advice(rows: Iterable[Learnability], *, beta: float) -> str:
     if not bad:
         return ""
     if any(row.best < SAME for row in bad):
-        return "Try a shorter form, a reward that grades (meter, or partial rhyme), a policy that was trained longer, or --explore rhyme."
+        return "Try a shorter form, a reward that grades (meter, or partial rhyme), a longer trained policy, or --tb.explore rhyme."
     if all(row.mean > 1 - SAME for row in bad):
         return "The policy does all that is asked: ask for more, or stop."
     if any(1 - row.alike < TELLING for row in bad):
-        return "Try a larger --group_size, a reward that grades (meter, or partial rhyme), a shorter form, or --explore resample."
+        return "Try a larger --group_size, a reward that grades (meter, or partial rhyme), a shorter form, or --tb.explore resample."
     return (
         f"Try --beta {math.ceil(max(beta * NOISE / row.signal for row in bad))}, or a reward that tells good poems further from bad ones."
     )

@@ -12,19 +12,18 @@ of the batch as they were when the batch was drawn, in as many passes as it like
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from rlpoet.errors import RlpoetError
-from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout, TokenScores
-from rlpoet.training.common import checkpoint, learning_parameters, reward_means, write_checkpoint
+from rlpoet.rollout import Rollout, ScoresTokens, TokenScores, TracksMasks
+from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.advantage import (
     approx_kl,
     clip_fraction,
@@ -37,62 +36,9 @@ from rlpoet.training.ppo.advantage import (
     whitened,
 )
 from rlpoet.training.ppo.critic import Critic, entropies, listened
-from rlpoet.training.schedule import beta_factor, rate_factor
+from rlpoet.training.ppo.options import PPOOptions
+from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
-
-
-@dataclass(frozen=True)
-class PPOOptions:
-    """Settings of the loop.
-
-    Attributes:
-        prompts_per_step: prompts in a batch.
-        group_size: fresh texts a prompt.
-        beta: inverse temperature of the target at the end of the warm-up; the KL coefficient is ``1 / beta``.
-        beta_warmup: share of the run over which beta rises from a quarter of itself.
-        kl_target: sequence KL in nats that the coefficient is steered to, from ``1 / beta`` on; 0 keeps it fixed.
-        learning_rate: peak of the policy's; it falls to a tenth over the budget.
-        value_rate: peak of the critic's.
-        warmup: share of the run over which the rates rise.
-        epochs: passes of the policy over a batch; drawing texts costs less than weighing them, so nothing is gained by using one twice.
-        value_epochs: passes of the critic over a batch, which cost next to nothing.
-        minibatches: updates of the policy a pass.
-        value_minibatches: updates of the critic a pass.
-        cliprange: how far a token's probability ratio may move from 1.
-        cliprange_value: how far a value may move in one step, in units of reward; 0 for no limit.
-        lam: lambda of the advantages.
-        value_lam: lambda of the returns the critic learns; 1 is unbiased whatever the critic knows.
-        critic_first: passes of the critic over the first batch, before the policy moves.
-        entropy_bonus: units of reward a nat of entropy; moves the target, so 0.
-        whiten: give the advantages of a batch mean 0 and deviation 1.
-        clip: largest norm of a gradient.
-        freeze_embeddings: leave token embeddings and the head as they are.
-        credit: ``word`` pays what a line's last word earns where that word is over, which is early in a line written from its end,
-            and the line's other part where the line ends; ``line`` pays both at the line's end, ``poem`` everything at the poem's.
-    """
-
-    prompts_per_step: int = 24
-    group_size: int = 8
-    beta: float = 30.0
-    beta_warmup: float = 0.2
-    kl_target: float = 0.0
-    learning_rate: float = 3e-4
-    value_rate: float = 1e-3
-    warmup: float = 0.1
-    epochs: int = 1
-    value_epochs: int = 2
-    minibatches: int = 2
-    value_minibatches: int = 8
-    cliprange: float = 0.2
-    cliprange_value: float = 0.2
-    lam: float = 0.95
-    value_lam: float = 1.0
-    critic_first: int = 8
-    entropy_bonus: float = 0.0
-    whiten: bool = True
-    clip: float = 1.0
-    freeze_embeddings: bool = True
-    credit: str = "word"
 
 
 @dataclass(frozen=True)
@@ -114,71 +60,55 @@ class Batch:
     returns: Tensor
 
 
-class PPOTrainer:
-    """State of a run: policy, prior, critic, optimizers, clocks. ``step()`` is the whole algorithm."""
+class PPOTrainer(Trainer):
+    """State of a run: policy, prior, critic, two optimizers. ``update`` is the algorithm."""
 
-    def __init__(self, policy: Policy, score: Scorer, prompts: Sequence[Prompt], options: PPOOptions, *, seed: int) -> None:
-        for name in ("epochs", "value_epochs", "minibatches", "value_minibatches", "prompts_per_step", "group_size"):
-            if getattr(options, name) < 1:
-                raise RlpoetError(f"{name}: {getattr(options, name)}; expected 1 or more.")
-        if not options.beta > 0:
-            raise RlpoetError(f"beta: {options.beta}; expected more than 0, the KL coefficient is 1 / beta.")
-        self.policy, self.prior, self.score, self.prompts, self.options = policy, policy.reference(), score, list(prompts), options
-        trained = learning_parameters(policy.model, freeze_embeddings=options.freeze_embeddings)
-        self.optimizer = torch.optim.AdamW(trained, lr=options.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
+    OPTIONS = PPOOptions
+    RATE = 3e-4  # two updates a step: at 6e-4 more end words are lost for the same poems (experiments/LOG.md)
+    options: PPOOptions
+
+    def __init__(self, *args: Any, seed: int, **settings: Any) -> None:
+        super().__init__(*args, seed=seed, **settings)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # the critic's first weights belong to the run, and the caller's generator stays where it is
-            self.critic = Critic(policy.model.get_output_embeddings().in_features)
-        self.critic.to(torch.promote_types(torch.float32, trained[0].dtype))
-        self.value_optimizer = torch.optim.AdamW(self.critic.parameters(), lr=options.value_rate, betas=(0.9, 0.98), weight_decay=0.0)
-        self.rng = random.Random(seed)
-        self.alpha = 1 / options.beta
-        self.n_steps = self.n_fresh = 0
-        self.seconds = 0.0
+            self.critic = Critic(self.policy.model.get_output_embeddings().in_features)
+        self.critic.to(torch.promote_types(torch.float32, self.learned[0].dtype))
+        self.value_optimizer = torch.optim.AdamW(self.critic.parameters(), lr=self.options.value_rate, betas=BETAS, weight_decay=0.0)
+        self.alpha = 1 / self.common.beta
 
-    def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
-        """Sample, score, weigh, update for some epochs.
+    @classmethod
+    def check(cls, common: StepOptions, options: PPOOptions) -> None:
+        super().check(common, options)
+        if not common.beta > 0:
+            raise RlpoetError(f"--beta: {common.beta}; expected more than 0, the KL coefficient of ppo is 1 / beta.")
 
-        Args:
-            progress: share of the budget that is spent, in [0, 1]; drives the schedules.
-
-        Returns:
-            Metrics, the fresh texts, their scores.
-        """
+    def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
+        """Some epochs of the policy and of the critic over a fresh batch."""
         started, options = time.perf_counter(), self.options
-        asked = self.rng.sample(self.prompts, min(options.prompts_per_step, len(self.prompts)))
-        fresh = self.policy.sample(asked, options.group_size)
+        fresh = self.policy.sample(prompts, self.common.group_size)
         sampled = time.perf_counter()
-        mask = getattr(self.policy, "masked", None)
-        fresh = fresh if mask is None else mask(fresh)
+        fresh = self.policy.masked(fresh) if isinstance(self.policy, TracksMasks) else fresh
         scored = self.score(fresh.prompts, fresh.texts)
-        scores = [0.0 if total is None else total for total in scored.total]
+        reward = totals(scored)
         if not options.kl_target:
-            self.alpha = 1 / (options.beta * beta_factor(progress, options.beta_warmup))
-        schedule = rate_factor(progress, options.warmup)
-        for param_group in self.optimizer.param_groups:
-            param_group["lr"] = options.learning_rate * schedule
+            self.alpha = 1 / beta
         for param_group in self.value_optimizer.param_groups:
             param_group["lr"] = options.value_rate * (1.0 - 0.9 * min(progress, 1.0))
 
         alpha = self.alpha
         with torch.no_grad():
             log_prior = self.prior.log_prob(fresh).cpu()  # (B, S)
-        log_ratio, entropy, batch = self._collect(fresh, scores, log_prior, alpha)
+        log_ratio, entropy, batch = self._collect(fresh, reward.tolist(), log_prior, alpha)
         told = self._update(batch)
         kl = log_ratio.sum(1)  # (B,): one-sample estimate of the sequence KL to the prior
         if options.kl_target:
             self.alpha = steered(self.alpha, kl.mean().item(), target=options.kl_target)
-        n = len(fresh)
-        self.n_steps += 1
-        self.n_fresh += n
-        taken = time.perf_counter() - started
-        self.seconds += taken
-        reward, mask = torch.tensor(scores, dtype=log_prior.dtype), batch.mask
+        mask = batch.mask
         advantages, returns = batch.advantages[mask], batch.returns[mask]
-        metrics = {
+        figures = {
+            **batch_figures(fresh, scored, len(prompts), batch.old_log_p.sum(1), log_prior.sum(1)),
             **told,
-            "ppo/objective": (reward - alpha * kl).mean().item(),
+            "ppo/objective": (reward.to(kl.dtype) - alpha * kl).mean().item(),
             "ppo/kl_coefficient": alpha,
             "ppo/entropy": entropy,
             "ppo/explained_variance": explained_variance(batch.old_values, batch.returns, mask).item(),
@@ -187,19 +117,8 @@ class PPOTrainer:
             "ppo/return_mean": returns.mean().item(),
             "ppo/return_std": returns.std(correction=0).item(),
             "ppo/value_mean": batch.old_values[mask].mean().item(),
-            "reward/mean": reward.mean().item(),
-            "frac_reward_zero_std": (reward.view(len(asked), -1).std(1, correction=0) < 1e-6).float().mean().item(),
-            "objective/kl": kl.mean().item(),
-            "objective/prior_nll_per_token": (-log_prior.sum(1) / fresh.n_tokens).mean().item(),
-            "objective/entropy_per_token": (-batch.old_log_p.sum(1) / fresh.n_tokens).mean().item(),
-            "train/learning_rate": options.learning_rate * schedule,
-            "samples/ended": fresh.ended.float().mean().item(),
-            "samples/tokens": fresh.n_tokens.float().mean().item(),
-            "time/fresh_samples": float(self.n_fresh),
-            "time/samples_per_second": n / taken,
-            "time/share_sampling": (sampled - started) / taken,
         }
-        return metrics | reward_means(scored.parts), fresh, scored
+        return Update(fresh, scored, figures, sampled - started)
 
     # -- before the update ------------------------------------------------------------------------
 
@@ -223,8 +142,7 @@ class PPOTrainer:
 
     def _token_scores(self, rollout: Rollout) -> TokenScores:
         """Log-probabilities, states and entropies: the policy's own word on them, or what is heard at its model's head."""
-        score_tokens = getattr(self.policy, "score_tokens", None)
-        told: TokenScores | None = None if score_tokens is None else score_tokens(rollout)
+        told = self.policy.score_tokens(rollout) if isinstance(self.policy, ScoresTokens) else None
         if told is None:
             log_p, states, logits = listened(self.policy, rollout)
             told = TokenScores(log_p, states, entropies(logits, self.policy.pad, rollout))
@@ -290,10 +208,10 @@ class PPOTrainer:
         loss = surrogate = clipped_policy_loss(log_p, old, weight, mask, clip=options.cliprange)
         if options.entropy_bonus:
             loss = surrogate - options.entropy_bonus * entropies(logits, self.policy.pad, part).mean().cpu()
+        assert self.optimizer is not None
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], options.clip)
-        self.optimizer.step()
+        norm = self.descend()
         log_p = log_p.detach()
         ratio = (log_p - old).exp()
         return {
@@ -302,7 +220,7 @@ class PPOTrainer:
             "clipfrac": clip_fraction(log_p, old, mask, clip=options.cliprange).item(),
             "ratio": masked_mean(ratio, mask).item(),
             "ratio_max": ratio[mask].max().item(),
-            "grad_norm": norm.item(),
+            "grad_norm": norm,
         }
 
     def _study(self, batch: Batch, epochs: int, *, clip: float) -> list[dict[str, float]]:
@@ -316,38 +234,17 @@ class PPOTrainer:
             loss = clipped_value_loss(values, old[at], returns[at], torch.ones_like(values, dtype=torch.bool), clip=clip)
             self.value_optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.options.clip)
+            norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.common.clip)
             self.value_optimizer.step()
             moved = ((values.detach() - old[at]).abs() > clip).float().mean().item() if clip > 0 else 0.0
             told.append({"value_loss": loss.item(), "value_clipfrac": moved, "value_grad_norm": norm.item()})
         return told
 
-    # -- checkpoints ------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        """The critic is here and not in the policy's folder."""
+        return {"critic": self.critic.state_dict(), "value_optimizer": self.value_optimizer.state_dict(), "alpha": self.alpha}
 
-    def save(self, path: Path) -> None:
-        """Everything a run needs to go on as if it had not stopped; the critic is here and not in the policy's folder."""
-        state = {
-            "model": self.policy.model.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "critic": self.critic.state_dict(),
-            "value_optimizer": self.value_optimizer.state_dict(),
-            "generator": self.policy.generator.get_state(),
-            "rng": list(self.rng.getstate()[1]),
-            "alpha": self.alpha, "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
-        }  # fmt: skip
-        write_checkpoint(path, state)
-
-    def load(self, path: Path) -> None:
-        """Take up a saved run.
-
-        Raises:
-            RlpoetError: the file is damaged or belongs to another model or trainer.
-        """
-        with checkpoint(path) as state:
-            self.policy.model.load_state_dict(state["model"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            self.critic.load_state_dict(state["critic"])
-            self.value_optimizer.load_state_dict(state["value_optimizer"])
-            self.policy.generator.set_state(state["generator"])
-            self.rng.setstate((3, tuple(state["rng"]), None))
-            self.alpha, self.n_steps, self.n_fresh, self.seconds = (state[key] for key in ("alpha", "n_steps", "n_fresh", "seconds"))
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.critic.load_state_dict(state["critic"])
+        self.value_optimizer.load_state_dict(state["value_optimizer"])
+        self.alpha = state["alpha"]

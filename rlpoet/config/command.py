@@ -51,9 +51,9 @@ class Renames:
     """Names that keys of a configuration class had in an earlier release, those of the classes nested in it included.
 
     A class lists them in two class variables. ``EARLIER`` maps an old key to the new one, ``EARLIER_VALUES`` maps a new key to its old
-    values. A key is a path such as ``reward_options.meter.licence_credit``; ``*`` stands for one part of it, such as an arm's
-    name. A rename
-    changes names only: a key stays where it is in its table.
+    values, numbers as text. A key is a path such as ``reward_options.meter.licence_credit``; ``*`` stands for one part of it, such as
+    an arm's name. A part ``{algo:tb,ppo}`` of a new key is the value of the key ``algo`` beside the old one, if it is one of these names,
+    else the first of them.
 
     Attributes:
         keys: old path -> new path.
@@ -67,7 +67,8 @@ class Renames:
         """The path as it is spelled today."""
         for old, new in self.keys.items():
             if len(path) >= len(old) and _matches(path, old):
-                return (*(own if part == "*" else part for part, own in zip(new, path, strict=False)), *path[len(old) :])
+                any_name = iter([own for own, part in zip(path, old, strict=False) if part == "*"])
+                return (*(next(any_name) if part == "*" else part for part in new), *path[len(old) :])
         return path
 
     def value(self, path: Key, value: Any) -> Any:
@@ -77,7 +78,9 @@ class Renames:
             return value
         if isinstance(value, list):
             return [known.get(item, item) if isinstance(item, str) else item for item in value]
-        return known.get(value, value) if isinstance(value, str) else value
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        return known.get(str(value), value) if isinstance(value, str | int) and not isinstance(value, bool) else value
 
     def below(self, path: Key) -> bool:
         """Whether something in the table at this path was renamed."""
@@ -132,7 +135,7 @@ def _walk(renames: Renames, table: Mapping[str, Any], at: Key, where: str, note:
     spelled: dict[str, str] = {}
     for key, value in table.items():
         path = (*at, *str(key).split("."))
-        new_path = renames.key(path)
+        new_path = chosen(renames.key(path), table, at)
         name = ".".join(new_path[len(at) :]) if new_path != path else key
         old, new = ".".join(path), ".".join(new_path)
         if name in spelled:
@@ -163,6 +166,18 @@ def _inside(renames: Renames, value: Any, path: Key, where: str, note: Callable[
         if isinstance(table, dict) and (walked := _walk(renames, table, path, where, note)) != table:
             return json.dumps(walked, ensure_ascii=False)
     return renames.value(path, value)
+
+
+def chosen(path: Key, table: Mapping[str, Any], at: Key) -> Key:
+    """A path whose part ``{algo:tb,ppo}`` is replaced by what the table says."""
+    out: list[str] = []
+    for part in path:
+        if part.startswith("{"):
+            key, _, known = part.strip("{}").partition(":")
+            beside = table.get(".".join([*out[len(at) :], key]))
+            part = beside if beside in known.split(",") else known.split(",")[0]
+        out.append(part)
+    return tuple(out)
 
 
 def _parts(key: str) -> Key:

@@ -1,0 +1,207 @@
+"""One schema a verb: a frozen dataclass, filled from YAML files and flags over them.
+
+jsonargparse reads and checks the values. What is here turns an argument list into one spelling (``--key=value``) first, so that
+positional words, short flags and lists work alike, and turns every complaint into one line with the nearest known name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from rlpoet.config.command import Command, current
+from rlpoet.config.flags import Flags, by_path, described, gathered, negated, opened, spelled
+from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, made, nested, refuse
+from rlpoet.errors import RlpoetError, did_you_mean
+from rlpoet.text import read_text
+
+Schema = TypeVar("Schema")
+
+
+def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] | None = None) -> Any:
+    """The config a verb runs with. Names of an earlier release are read too (``rlpoet.config.command.Renames``).
+
+    Args:
+        command: whose schema.
+        argv: what follows the verb. ``--config FILE`` may stand anywhere; flags win over files, later files over earlier ones.
+        tell: called once, with one line, if flags or files use earlier names.
+
+    Raises:
+        RlpoetError: an unknown flag or key, a value of the wrong type, a required one missing, or one given by its earlier name too.
+        SystemExit: ``--help`` was asked for and shown.
+    """
+    flags = Flags(command)
+    given, configs = flags.read(argv)
+    notes: list[str] = []
+    given = current(command.config, given, where="--", note=notes.append)
+    values: dict[str, Any] = {}  # of files, by dotted name
+    sources: list[str] = []  # each a path, or what stands in the file, by today's names
+    for path in configs:
+        n_notes = len(notes)
+        content = _read_yaml(path, command.config, notes.append)
+        values |= flat(content, command.config)
+        sources.append(path if len(notes) == n_notes else yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+    if notes and tell is not None:
+        tell("; ".join(dict.fromkeys(notes)))
+    given = by_path(gathered(opened(given, flags), values, flags), values, command.config, flags)
+    values |= given
+    parser = _parser(command, with_help="help" in given)
+    if "help" in given:
+        parser.print_help()
+        raise SystemExit(0)
+    words = [f"--config={source}" for source in sources] + [word for key, value in given.items() for word in spelled(key, value)]
+    try:
+        namespace = parser.parse_args(words)
+    except ArgumentError as error:
+        raise RlpoetError(_complaint(str(error), flags, values)) from None
+    for name, hint in flags.fields.items():
+        refuse(f"--{name}", hint, namespace[name])
+    return made(command.config, {name: namespace[name] for name in flags.fields})
+
+
+def read(schema: type[Schema], path: str | Path) -> Schema:
+    """The configuration in a YAML file.
+
+    Args:
+        schema: a frozen dataclass.
+
+    Raises:
+        RlpoetError: as ``parse``.
+    """
+    config: Schema = parse(Command(schema.__name__, "", schema, lambda config: 0), ["--config", str(path)])
+    return config
+
+
+def _read_yaml(path: str, schema: type[Any], note: Callable[[str], None]) -> dict[str, Any]:
+    text = read_text(path)
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else path
+        raise RlpoetError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}); expected `key: value` lines.") from None
+    if not isinstance(content, dict):
+        raise RlpoetError(f"{path}: {type(content).__name__}; expected `key: value` lines.")
+    content = nested(current(schema, content, where=f"{path}: ", note=note))
+    _refuse_unknown(content, schema, path, "")
+    return content
+
+
+def _refuse_unknown(content: Mapping[str, Any], schema: Any, path: str, table: str) -> None:
+    """Refuse a key that a configuration does not have, in its tables too."""
+    hints = hints_of(schema)
+    for key, value in content.items():
+        if key not in hints:
+            known = sorted(f"{table}{name}" for name in hints)
+            raise RlpoetError(
+                f"{path}: unknown key {f'{table}{key}'!r}{did_you_mean(f'{table}{key}', known)}; expected one of {', '.join(known)}."
+            )
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            if not isinstance(value, Mapping):
+                raise RlpoetError(f"{path}: {table}{key}: {value!r}; expected a table of its options.")
+            _refuse_unknown(value, hint, path, f"{table}{key}.")
+
+
+def _parser(command: Command, *, with_help: bool) -> ArgumentParser:
+    about = _docs(command.config)[""] if with_help else command.help
+    usage = " ".join(["rlpoet", command.name, *(f"[{p.upper()}]" for p in command.positional), "[--config FILE]", "[--flag VALUE ...]"])
+    parser = ArgumentParser(prog=f"rlpoet {command.name}", usage=usage, description=about, exit_on_error=False, print_config=None)
+    parser.add_argument("--config", action="config", help="YAML file with these keys; flags win over it.")
+    _add(parser, parser, command.config, {name: letter for letter, name in command.short.items()}, with_help=with_help)
+    return parser
+
+
+def _add(
+    parser: ArgumentParser,
+    group: Any,
+    schema: Any,
+    letters: Mapping[str, str],
+    *,
+    with_help: bool,
+    prefix: str = "",
+    values: Any = None,
+) -> None:
+    """Give a parser the options of a configuration; those of a configuration in it stand in a group of their own, after the others.
+
+    Args:
+        letters: field -> its short flag.
+        values: an object whose values are the defaults; None for those of the class.
+    """
+    docs = _docs(schema) if with_help else {}
+    tables: list[tuple[str, Any, Any]] = []
+    for item in in_order(schema):
+        name, hint = f"{prefix}{item.name}", hints_of(schema)[item.name]
+        options: dict[str, Any] = {"help": _help(docs.get(item.name), hint)}
+        if values is not None:
+            options["default"] = getattr(values, item.name)
+        elif item.default is not dataclasses.MISSING:
+            options["default"] = item.default
+        elif item.default_factory is not dataclasses.MISSING:
+            options["default"] = item.default_factory()
+        else:
+            options["required"] = True
+        if dataclasses.is_dataclass(hint):
+            tables.append((name, hint, options.get("default")))
+            continue
+        names = [f"--{name}"]
+        options |= {"type": _plain(hint)}
+        options["metavar"] = item.name.rpartition("_")[2].upper()
+        names += [f"-{letters[name]}"] if name in letters else []
+        if hint is bool and with_help:  # a switch is read without a value (``rlpoet.config.flags``)
+            names, options = (
+                [*names, f"--{negated(name)}"],
+                {"action": "store_true", "help": options["help"], "default": options.get("default")},
+            )
+        group.add_argument(*names, **options)
+    for name, hint, default in tables:
+        title = _docs(hint)[""].splitlines()[0].rstrip(".") if with_help else name
+        inner = parser.add_argument_group(title)
+        _add(parser, inner, hint, letters, with_help=with_help, prefix=f"{name}.", values=default)
+
+
+def _help(text: str | None, hint: Any) -> str | None:
+    """What is said of a field, with its range or its choices."""
+    allowed = expected(typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else hint)
+    return f"{text} [{allowed}]" if text and allowed else text
+
+
+def _plain(hint: Any) -> Any:
+    """A type as jsonargparse should read it: ranges and choices are checked afterwards, with our own words."""
+    if typing.get_origin(hint) is tuple and typing.get_origin(typing.get_args(hint)[0]) is typing.Literal:
+        return tuple[str, ...]
+    if typing.get_origin(hint) is typing.Literal and all(isinstance(value, str) for value in typing.get_args(hint)):
+        return str
+    return bare(hint)
+
+
+def _docs(config: type[Any]) -> dict[str, str]:
+    """Field -> its line in the docstring's ``Attributes:``; ``""`` -> the docstring's own text."""
+    import docstring_parser
+
+    docs: dict[str, str] = {}
+    for kind in reversed(config.__mro__):  # a schema may extend another
+        parsed = docstring_parser.parse(kind.__doc__ or "")
+        docs |= {p.arg_name: " ".join((p.description or "").split()).replace("%", "%%") for p in parsed.params}
+    return {"": (parsed.description or "").replace("``", "").replace("%", "%%"), **docs}
+
+
+def _complaint(message: str, flags: Flags, values: dict[str, Any]) -> str:
+    missing = re.match(r"the following arguments are required: (.*)", message)
+    if missing:
+        name = missing[1].split(",")[0].strip().lstrip("-")
+        shown = name.upper() if name in flags.command.positional else f"--{name}"
+        return f"{shown} is missing; expected {flags.wanted(name)}."
+    key = re.search(r'[Kk]ey "([\w.]+)"', message)
+    if key is None or key[1] not in values:
+        return " ".join(message.split())
+    value, hint = values[key[1]], flags.hint(key[1])
+    near = did_you_mean(str(value), map(str, typing.get_args(hint))) if typing.get_origin(hint) is typing.Literal else ""
+    return f"--{key[1]}: {value!r}{near}; expected {described(hint)}."

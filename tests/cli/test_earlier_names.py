@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from policies.pretraining.config import PretrainConfig
-from rlpoet import config
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.redteam import RedteamConfig
+from rlpoet.config import parser
 from rlpoet.config.command import Command, under
 from rlpoet.config.ranges import leaves
 from rlpoet.errors import RlpoetError
@@ -59,7 +59,7 @@ class Many:
 
 def parse(schema: type[Any], *argv: str) -> tuple[Any, list[str]]:
     told: list[str] = []
-    return config.parse(Command("toy", "a toy", schema, lambda _: 0), argv, tell=told.append), told
+    return parser.parse(Command("toy", "a toy", schema, lambda _: 0), argv, tell=told.append), told
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_so_is_a_key_of_a_file(tmp_path: Path):
     file.write_text("speed: quick\nmany: [a]\ntables: {feet: {worn: 2, long: 1}}\n", encoding="utf-8")
     expected = Toy("fast", several=("a",), tables={"feet": {"tired": 2.0, "long": 1.0}})
     got, told = parse(Toy, "--config", str(file))
-    assert got == expected == config.read(Toy, file)
+    assert got == expected == parser.read(Toy, file)
     assert told == [f"{file}: speed quick is pace fast now; {file}: many is several now; {file}: tables.feet.worn is tables.feet.tired now"]
     assert parse(Toy, "--config", str(file), "--pace", "1")[0].pace == "1"  # a flag wins over a file by either name
     assert parse(Toy, "--config", str(file), "--speed", "1")[0].pace == "1"

@@ -12,7 +12,7 @@ from typing import Literal
 
 import pytest
 
-from rlpoet import __version__, config
+from rlpoet import __version__
 from rlpoet.cli import main as cli
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
@@ -41,7 +41,7 @@ TOY = Command("toy", "a toy", Toy, lambda _: 0, positional=("words",), short={"n
 
 
 def parse(*argv: str) -> Toy:
-    return config.parse(TOY, argv)
+    return parser.parse(TOY, argv)
 
 
 def rows(text: str) -> list[dict]:

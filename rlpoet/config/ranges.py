@@ -62,10 +62,10 @@ def expected(hint: Any) -> str:
     """The range of a type in words; empty for one without a range.
 
     >>> expected(Count), expected(ShareBelowOne | None), expected(int), expected(typing.Literal["own", "trl"])
-    ('1 or more', 'a share in [0, 1)', '', "'own' or 'trl'")
+    ('1 or more', 'a share in [0, 1)', '', "one of 'own', 'trl'")
     """
     if typing.get_origin(hint) is typing.Literal:
-        return " or ".join(map(repr, typing.get_args(hint)))
+        return "one of " + ", ".join(map(repr, typing.get_args(hint)))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return " or ".join(filter(None, map(expected, typing.get_args(hint))))
     bounds = tuple(part for part in getattr(hint, "__metadata__", ()) if isinstance(part, BaseMetadata))
@@ -81,9 +81,9 @@ def outside(hint: Any, value: Any) -> str:
     >>> outside(Count, 0), outside(Count, 3), outside(Share | None, None), outside(Share, float("nan"))
     ('1 or more', '', '', 'a share in [0, 1]')
     >>> outside(typing.Literal["own", "trl"], "owm")
-    "'own' or 'trl'"
+    "one of 'own', 'trl'"
     >>> outside(tuple[typing.Literal["hot", "human"], ...], ("hot", "cold"))
-    "'hot' or 'human'"
+    "one of 'hot', 'human'"
     """
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is tuple and isinstance(value, tuple | list):

@@ -14,6 +14,7 @@ import pytest
 
 from rlpoet import __version__
 from rlpoet.cli import main as cli
+from rlpoet.config import parser
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
 

@@ -101,8 +101,8 @@ def test_python_and_the_command_line_refuse_alike():
     for settings, flags, message in (
         ({"n": 0}, ["--n", "0"], "n: 0; expected 1 or more."),
         ({"inner": {"lam": 1.5}}, ["--inner.lam", "1.5"], r"lam: 1\.5; expected a share in \[0, 1\]\."),
-        ({"way": "owm"}, ["--way", "owm"], r"way: 'owm' \(did you mean 'own'\?\); expected 'own' or 'trl'\."),
-        ({"inner": {"kinds": ["warm"]}}, ["--inner.kinds", "warm"], "kinds: 'warm'; expected 'hot' or 'cold'"),
+        ({"way": "owm"}, ["--way", "owm"], r"way: 'owm' \(did you mean 'own'\?\); expected one of 'own', 'trl'\."),
+        ({"inner": {"kinds": ["warm"]}}, ["--inner.kinds", "warm"], "kinds: 'warm'; expected one of 'hot', 'cold'"),
     ):
         with pytest.raises(RlpoetError, match=message):
             made(Outer, settings)

@@ -169,7 +169,7 @@ def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
 
 
 def test_who_draws_the_words_is_the_prior_or_the_policy():
-    with pytest.raises(RlpoetError, match="aux_sampler: 'nobody'; expected 'reference' or 'policy'"):
+    with pytest.raises(RlpoetError, match="aux_sampler: 'nobody'; expected one of 'reference', 'policy'"):
         StepOptions(aux_sampler="nobody")
 
 

@@ -76,12 +76,13 @@ class Rollout:
 
 
 def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
-    """Several batches as one, in order, padded to the longest; without the ``token_masks`` of any."""
+    """Several batches as one, in order, padded to the longest. Where some have ``token_masks``, nothing is masked in the others."""
 
     def stack(parts: list[Tensor], fill: int | bool) -> Tensor:
         width = max(part.shape[1] for part in parts)
         return torch.cat([nn.functional.pad(part, (0, width - part.shape[1]), value=fill) for part in parts])
 
+    masks, mask_of = _joined_masks(rollouts)
     return Rollout(
         tuple(p for r in rollouts for p in r.prompts),
         tuple(t for r in rollouts for t in r.texts),
@@ -91,7 +92,34 @@ def join(rollouts: Sequence[Rollout], *, pad: int) -> Rollout:
         stack([r.line_ends for r in rollouts], -1),
         stack([r.end_words for r in rollouts], -1),
         None if any(r.sounds is None for r in rollouts) else stack([r.sounds for r in rollouts if r.sounds is not None], -1),
+        masks,
+        None if mask_of is None else stack(mask_of, 0),
     )
+
+
+def _joined_masks(rollouts: Sequence[Rollout]) -> tuple[Tensor | None, list[Tensor] | None]:
+    """One table of masks for several batches, and the rows of it that hold in each."""
+    tables = [r.token_masks for r in rollouts if r.token_masks is not None]
+    if not tables:
+        return None, None
+    free = torch.zeros(1, tables[0].shape[1], dtype=torch.bool)  # row 0, of batches without masks
+    parts, mask_of, n = [free], [], 1
+    for r in rollouts:
+        if r.token_masks is None or r.mask_of is None:
+            mask_of.append(torch.zeros(r.ids.shape, dtype=torch.long))
+            continue
+        mask_of.append(r.mask_of + n)
+        parts.append(r.token_masks)
+        n += len(r.token_masks)
+    return torch.cat(parts), mask_of
+
+
+def follows_masks(rollout: Rollout) -> Tensor:
+    """Rows without a token that its mask excludes, ``(B,)`` bool: what a policy could have drawn. All rows of a batch without masks."""
+    if rollout.token_masks is None or rollout.mask_of is None:
+        return torch.ones(len(rollout), dtype=torch.bool)
+    broken = rollout.token_masks[rollout.mask_of, rollout.ids] & rollout.chosen
+    return ~broken.any(1)
 
 
 @dataclass(frozen=True)
@@ -164,10 +192,13 @@ class ScoresTokens(Protocol):
 
 @runtime_checkable
 class TracksMasks(Protocol):
-    """Knows which tokens it could not draw, so that PPO scores tokens as they were drawn."""
+    """Knows which tokens it could not draw, so that trainers weigh the distribution that is sampled."""
 
     def masked(self, rollout: Rollout) -> Rollout:
-        """The same rows with ``token_masks`` ``(U, V)`` and ``mask_of`` ``(B, S)``, for a batch that this policy has drawn."""
+        """The same rows with ``token_masks`` ``(U, V)`` and ``mask_of`` ``(B, S)``, whoever drew them.
+
+        A row that this policy cannot draw keeps its masks up to the first token that they exclude (``follows_masks``).
+        """
         ...
 
 

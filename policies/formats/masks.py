@@ -1,8 +1,8 @@
 """Token masks: what a grammar does to logits, and what it did.
 
 Each row is in a phase that masks some pieces; one of them may be spared. A policy under a grammar is another distribution than its
-model's. PPO's penalty ``log pi - log p0`` falls without end while the model moves its odds to pieces that are masked and never seen
-(``experiments/LOG.md``). With log-probabilities renormalised over what may be drawn it is a divergence again.
+model's: an objective that weighs the model's can be met while what is drawn is not the target, for mass parks on pieces that are never
+drawn. Log-probabilities renormalised over what may be drawn are those of the distribution that is sampled.
 """
 
 from __future__ import annotations
@@ -58,16 +58,30 @@ def with_masks(rollout: Rollout, grammar: Masking) -> Rollout:
     first, rest = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
     drawn = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]
     known: dict[Any, int] = {}
+    masks: list[Tensor] = []
+    bans: list[np.ndarray] = []  # the same, quicker to look into
     mask_of = [[0] * rollout.ids.shape[1] for _ in drawn]
     live = list(range(len(drawn)))
+    broken: set[int] = set()  # rows that the grammar does not let be drawn: it has no state after their first such token
     for step in range(max(rest, default=0)):
-        going = [at for at, row in enumerate(live) if step < rest[row]]
+        going = [at for at, row in enumerate(live) if step < rest[row] and row not in broken]
         if len(going) < len(live):
             grammar.keep(going)
             live = [live[at] for at in going]
         for at, row in enumerate(live):
-            mask_of[row][first[row] + step] = known.setdefault(grammar.mask_key(at), len(known))
-        grammar.advance([drawn[row][step] for row in live])
-    if not known:
-        return rollout
-    return replace(rollout, token_masks=torch.stack([grammar.token_mask(each) for each in known]), mask_of=torch.tensor(mask_of))
+            key = grammar.mask_key(at)
+            which = known.setdefault(key, len(known))
+            if which == len(masks):
+                masks.append(grammar.token_mask(key))
+                bans.append(masks[-1].numpy())
+            mask_of[row][first[row] + step] = which
+            if bans[which][drawn[row][step]]:
+                broken.add(row)
+        if going := [at for at, row in enumerate(live) if row not in broken]:
+            if len(going) < len(live):
+                grammar.keep(going)
+                live = [live[at] for at in going]
+            grammar.advance([drawn[row][step] for row in live])
+        else:
+            break
+    return replace(rollout, token_masks=torch.stack(masks), mask_of=torch.tensor(mask_of)) if masks else rollout

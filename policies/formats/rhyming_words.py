@@ -7,6 +7,7 @@ policy writes sixteen of them in as many tokens. There are two per sound, and th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from policies.decoding.sampler import Decoding, sample_tokens
 from policies.formats.codec import VerseCodec
 from policies.formats.identical_rhyme import bare
-from policies.formats.masks import mask_tokens
+from policies.formats.masks import mask_tokens, with_masks
 from policies.formats.verse import BOS, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from policies.writer import Writer
 from rlpoet.prosody import verse
@@ -58,7 +59,12 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
         policy.model, starts, Decoding(max_new_tokens=room), end=codec.end, pad=codec.pad, generator=policy.generator,
         dtype=policy.precision, grammar=grammar,
     )  # fmt: skip
-    return _collected(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
+    words = _collected(policy, [[*start, *tokens] for start, tokens in zip(starts, new, strict=True)], marks)
+    width = words.rollout.ids.shape[1]
+    at, begin = torch.arange(width), torch.tensor([len(start) for start in starts])[:, None]
+    drawn = (at >= begin) & (at < begin + torch.tensor([len(tokens) for tokens in new])[:, None])
+    as_drawn = with_masks(replace(words.rollout, chosen=drawn), RhymingWordsGrammar(marks, text, inside, codec.end))
+    return replace(words, rollout=replace(as_drawn, chosen=words.rollout.chosen))
 
 
 def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> RhymingWords:
@@ -126,6 +132,19 @@ class RhymingWordsGrammar:
         """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
         phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
         mask_tokens(logits, self.token_masks, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
+
+    def mask_key(self, row: int) -> tuple[int, int]:
+        """What holds a row now: its phase, and the mark it may draw all the same."""
+        phase = 2 if self.forced[row] else int(self.inside[row])
+        return phase, self.queues[row][0] if phase else -1
+
+    def token_mask(self, mask_key: tuple[int, int]) -> Tensor:
+        """What may not be drawn in that state, ``(V,)`` bool."""
+        phase, due = mask_key
+        masked = self.token_masks[phase].clone()
+        if due >= 0:
+            masked[due] = False
+        return masked
 
     def advance(self, tokens: Sequence[int]) -> None:
         """Note what each row drew."""

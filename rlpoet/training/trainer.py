@@ -15,7 +15,7 @@ from torch import nn
 
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
 from rlpoet.training.common import foreign, learning_parameters, read_checkpoint, reward_means, write_checkpoint
 from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.options import StepOptions
@@ -156,6 +156,21 @@ class Trainer(ABC):
             beta: of the step.
             progress: share of the budget that is spent.
         """
+
+    def draw(self, prompts: Sequence[Prompt], *, policy: Policy | None = None, **settings: Any) -> Rollout:
+        """``group_size`` texts per prompt, with the masks they were drawn under: log-probabilities of the batch are of what was sampled.
+
+        Args:
+            policy: who draws; the policy in training by default.
+            settings: of ``Policy.sample``.
+        """
+        drawn = (policy or self.policy).sample(prompts, self.common.group_size, **settings)
+        masked = self.masked(drawn)
+        return masked if bool(follows_masks(masked).all()) else drawn  # not drawn under masks at all
+
+    def masked(self, rollout: Rollout) -> Rollout:
+        """A batch with the masks of its form, whoever wrote it; as it is, from a policy that has none."""
+        return self.policy.masked(rollout) if isinstance(self.policy, TracksMasks) else rollout
 
     def descend(self) -> float:
         """One step of the optimizer along the gradients that are there; the norm of the policy's before clipping."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tiny_policy import tiny_policy
 from policies.causal_lm import CausalPolicy
 from policies.formats import grammar, plain_grammar
 from policies.llama.scorer import can_read
-from rlpoet.rollout import Rollout, join
+from rlpoet.rollout import Rollout, follows_masks, join
 from rlpoet.training.ppo.critic import entropies, listened
 from rlpoet.types import Prompt
 
@@ -43,7 +44,7 @@ def test_the_bars_are_those_of_the_draw(plain: bool, monkeypatch: pytest.MonkeyP
     kind = plain_grammar.PlainGrammar if plain else grammar.Grammar
     rollout, steps = drawn(policy, kind, monkeypatch)
     masked = policy.masked(rollout)
-    assert masked.token_masks is not None and masked.mask_of is not None and join([masked, masked], pad=policy.pad).token_masks is None
+    assert masked.token_masks is not None and masked.mask_of is not None and follows_masks(masked).all()
     starts, lengths = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
     for step, never in enumerate(steps):
         live = [row for row, n in enumerate(lengths) if step < n]
@@ -73,6 +74,25 @@ def test_held_tokens_are_as_likely_as_they_were_in_the_draw() -> None:
     assert told is not None and torch.allclose(told.entropy, entropies(logits, policy.pad, masked), atol=1e-4)
     part = masked.rows([3, 0])
     assert torch.allclose(policy.log_prob(part).sum(1), ours.sum(1)[[3, 0]], atol=1e-4)
+
+
+def test_batches_joined_are_as_likely_as_apart_and_one_without_masks_stays_so() -> None:
+    policy = tiny_policy()
+    first, second = (policy.masked(policy.sample(PROMPTS, 3)) for _ in range(2))
+    free = policy.sample(PROMPTS[:1], 2)
+    whole = join([first, second, free], pad=policy.pad)
+    apart = torch.cat([policy.log_prob(part).sum(1) for part in (first, second, free)])
+    assert torch.allclose(policy.log_prob(whole).sum(1), apart, atol=1e-4)
+
+
+def test_what_the_grammar_would_never_draw_is_known_by_its_masks() -> None:
+    policy = tiny_policy()
+    good = policy.sample(PROMPTS, 3)
+    ids, row = good.ids.clone(), 2
+    at = int(good.chosen[row].nonzero()[1])  # the first word of a line: no mark may stand there
+    ids[row, at] = policy.end
+    assert follows_masks(policy.masked(replace(good, ids=ids))).tolist() == [n != row for n in range(len(good))]
+    assert follows_masks(good).all()  # nothing is known of what was masked
 
 
 def test_no_gradient_moves_odds_to_what_is_barred() -> None:

@@ -73,7 +73,7 @@ class RejectionTrainer(Trainer):
     def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
         """Draw, score, choose, and learn what was chosen; there is no beta in it."""
         started, options = time.perf_counter(), self.options
-        fresh = self.drawer.sample(prompts, self.common.group_size)
+        fresh = self.draw(prompts, policy=self.drawer)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()

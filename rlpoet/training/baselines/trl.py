@@ -10,6 +10,9 @@ RLOO puts the sequence KL into the reward, so that its maximum is the target. GR
 gradient is not that of the sequence KL (no token answers for the KL of later ones), and where it settles is near the target, not on it.
 
 trl works on twins of policy and prior that share their parameters: it patches modules in place, and the policy has to stay as it was.
+Log-probabilities are those of the distribution that was sampled, token masks included. trl has no place for masks beside its fused head,
+so they are computed here, in the same shapes.
+
 Of trl's private methods two are overridden, both in ``_Bridge``; the tests say when a new version of trl breaks them.
 """
 
@@ -42,6 +45,7 @@ from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
 
 BAR = -50.0  # added to PAD's logit
+NEVER = -1e9  # logit of what a mask excludes: not infinite, or its part of an entropy would be no number
 LINE_ROOM = 40  # tokens a line may need, where the grammar does not end it
 
 
@@ -59,10 +63,11 @@ class TRLTrainer(Trainer):
         super().__init__(policy, *args, seed=seed, **settings)
         self.asked: list[Prompt] = []
         self.batch: tuple[Rollout, Scored] | None = None
+        self.drawn: Rollout | None = None  # the step's texts with their masks; None where trl draws
         self._noise = torch.Generator().manual_seed(seed).get_state()  # of trl's own draws, which read torch's global state
         with self._own_noise(), _quiet():
             self.trainer = _trainer(self, seed)
-        self._generate, self.trainer.model.generate = self.trainer.model.generate, self.draw
+        self._generate, self.trainer.model.generate = self.trainer.model.generate, self.generate
         self._drawing = 0.0
 
     @classmethod
@@ -102,11 +107,11 @@ class TRLTrainer(Trainer):
 
     # -- what trl asks back -----------------------------------------------------------------------
 
-    def draw(self, input_ids: Tensor, **settings: Any) -> Tensor:
+    def generate(self, input_ids: Tensor, **settings: Any) -> Tensor:
         """Stands in for the model's ``generate``: texts of the step's prompts, ``(B, S)``, each after its row of ``input_ids``."""
         started, n = time.perf_counter(), self.common.group_size
         if self.options.sampler == "own":
-            fresh = self.policy.sample(self.asked[::n], n)
+            fresh = self.drawn = self.draw(self.asked[::n])
             tokens = [ids[chosen] for ids, chosen in zip(fresh.ids, fresh.chosen, strict=True)]
             drawn = nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=self.policy.pad).to(input_ids)
             whole = torch.cat([input_ids, drawn], 1)
@@ -119,6 +124,7 @@ class TRLTrainer(Trainer):
     def reward(self, completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float]:
         """A reward function of trl's: the composed reward of what those tokens spell, 0 where a prompt asks for none of its terms."""
         fresh = self.policy.continued(self.asked, completion_ids)
+        fresh = self.masked(fresh) if self.drawn is not None else fresh
         scored = self.score(fresh.prompts, fresh.texts)
         self.batch = fresh, scored
         scores: list[float] = totals(scored).tolist()
@@ -171,13 +177,37 @@ class _Bridge:
         self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, logits_to_keep: int, *args: Any, **kwargs: Any
     ) -> Any:
         with self.run.in_precision():
-            found = super()._get_per_token_logps_and_entropies(  # type: ignore[misc]
-                model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
-            )
+            if self.run.drawn is not None:
+                found = self._as_drawn(model, input_ids, attention_mask, logits_to_keep)
+            else:
+                found = super()._get_per_token_logps_and_entropies(  # type: ignore[misc]
+                    model, input_ids, attention_mask, logits_to_keep, *args, **kwargs
+                )
         mask = attention_mask[:, -logits_to_keep:]
         log_p = (found[0].detach().float() * mask).sum(1).cpu()
         self.heard["prior" if model is self.ref_model else "policy"] = log_p, mask.sum(1).cpu()  # type: ignore[attr-defined]
         return found
+
+    def _as_drawn(self, model: nn.Module, input_ids: Tensor, attention_mask: Tensor, n: int) -> tuple[Tensor, Tensor, None]:
+        """What trl's own method gives, of the distribution under the token masks: log-probabilities and entropies ``(B, n)``."""
+        drawn = self.run.drawn
+        assert drawn is not None
+        logits = model(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits[:, -n - 1 : -1].float()
+        if drawn.token_masks is not None and drawn.mask_of is not None:
+            row_of = {
+                tuple(ids[: int(chosen.nonzero()[-1]) + 1].tolist()): row
+                for row, (ids, chosen) in enumerate(zip(drawn.ids, drawn.chosen, strict=True))
+            }
+            which = torch.full((len(input_ids), n), -1)
+            for at, (ids, real) in enumerate(zip(input_ids.cpu(), attention_mask.cpu(), strict=True)):
+                row = row_of[tuple(ids[real.bool()].tolist())]  # trl shuffles rows
+                own = drawn.mask_of[row][drawn.chosen[row]]
+                which[at, : len(own)] = own
+            masks = torch.cat([drawn.token_masks, torch.zeros_like(drawn.token_masks[:1])])  # the last is of padding
+            logits = logits.masked_fill(masks.to(logits.device)[which.to(logits.device)], NEVER)
+        log_p = logits.log_softmax(-1)
+        entropy = -(log_p.exp() * log_p).sum(-1)
+        return log_p.gather(2, input_ids[:, -n:, None]).squeeze(2), entropy.detach(), None
 
 
 class _GRPO(_Bridge, trl.GRPOTrainer):

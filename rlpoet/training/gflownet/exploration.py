@@ -18,7 +18,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.rhyme import rhymes
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import EndsLines, Policy, Rollout
 from rlpoet.text import split_poem, stanzas
 from rlpoet.types import Prompt
 
@@ -134,8 +134,7 @@ def proposed_rhymes(
     Returns:
         One poem for each line that came of it, None if there is none, and the number of lines drawn.
     """
-    write_lines = getattr(policy, "lines_ending", None)
-    if write_lines is None:
+    if not isinstance(policy, EndsLines):
         return None, 0
     broken: list[tuple[int, Prompt, list[str]]] = []
     n_of: defaultdict[Prompt, int] = defaultdict(int)
@@ -163,7 +162,7 @@ def proposed_rhymes(
     for _, _, words in broken:
         own = [next(odds) for _ in words]
         picks += rng.choices(words, weights=[math.exp(x - max(own)) for x in own])
-    written = write_lines([opening for _, opening, _ in broken], picks)
+    written = policy.lines_ending([opening for _, opening, _ in broken], picks)
     if written is None:
         return None, 0
     kept = [(row, len(opening.opening), line) for (row, opening, _), line in zip(broken, written, strict=True) if line]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rlpoet.rollout import Rollout, join
+from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 
 TENSORS = ("ids", "chosen", "ended", "line_ends", "end_words")
@@ -15,7 +15,7 @@ TENSORS = ("ids", "chosen", "ended", "line_ends", "end_words")
 
 @dataclass(frozen=True)
 class Kept:
-    """One text with what it was worth and how likely the prior finds it (nats)."""
+    """One text, without its masks, with what it was worth and how likely the prior was to draw it (nats)."""
 
     rollout: Rollout
     score: float
@@ -40,7 +40,7 @@ class Replay:
             key = " ".join(line.split()[-1].lower() for line in text.split("\n") if line.split())
             if key in shelf and shelf[key].score >= scores[row]:
                 continue
-            shelf[key] = Kept(rollout.rows([row]), scores[row], log_prior[row])
+            shelf[key] = Kept(replace(rollout.rows([row]), token_masks=None, mask_of=None), scores[row], log_prior[row])
             if len(shelf) > self.per_prompt:
                 del shelf[min(shelf, key=lambda k: shelf[k].score)]
 
@@ -75,8 +75,3 @@ class Replay:
 
     def __len__(self) -> int:
         return sum(map(len, self.kept.values()))
-
-
-def merge(fresh: Rollout, drawn: list[Kept], *, pad: int) -> Rollout:
-    """A batch followed by texts from the buffer."""
-    return join([fresh, *(kept.rollout for kept in drawn)], pad=pad) if drawn else fresh

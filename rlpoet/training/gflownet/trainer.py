@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.rollout import DrawsRhymingWords, LocatesMeterErrors, Rollout, join
+from rlpoet.rollout import DrawsRhymingWords, LocatesMeterErrors, Rollout, follows_masks, join
 from rlpoet.training.common import totals
 from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.auxiliary import auxiliary_weights, sounds_met
@@ -28,7 +28,7 @@ from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, prop
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
 from rlpoet.training.gflownet.objectives import balance_residual, group_flow, group_log_z, subtrajectory_balance, target_log_reward
 from rlpoet.training.gflownet.options import TBOptions
-from rlpoet.training.gflownet.replay import Kept, Replay, merge
+from rlpoet.training.gflownet.replay import Kept, Replay
 from rlpoet.training.options import StepOptions
 from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
@@ -117,15 +117,22 @@ class TBTrainer(Trainer):
     def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
         started, options, group_size = time.perf_counter(), self.options, self.common.group_size
-        fresh = self.policy.sample(asked, group_size)
+        fresh = self.draw(asked)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()
         added, n_drawn = self._explore(fresh, scores, asked)
+        added = [possible for rollout in added if (possible := self._possible(rollout))]
         new = join([fresh, *added], pad=self.policy.pad) if added else fresh
         scores += [x for rollout in added for x in self._totals(rollout.prompts, rollout.texts)]
         drawn = [kept for prompt in asked for kept in self.replay.draw(prompt, round(options.replay * group_size), self.rng)]
-        batch = merge(new, drawn, pad=self.policy.pad)
+        if drawn:
+            replayed = self.masked(join([kept.rollout for kept in drawn], pad=self.policy.pad))
+            still = follows_masks(replayed).nonzero()[:, 0].tolist()
+            drawn = [drawn[row] for row in still]
+            batch = join([new, replayed.rows(still)], pad=self.policy.pad) if drawn else new
+        else:
+            batch = new
         place = {prompt: i for i, prompt in enumerate(asked)}
         group = torch.tensor([place[prompt] for prompt in batch.prompts])
         n = len(fresh)
@@ -266,6 +273,11 @@ class TBTrainer(Trainer):
             written = human_stanzas(self.policy, self.human, asked, n, self.rng)
             added += [written] if written is not None else []
         return added, n_drawn
+
+    def _possible(self, rollout: Rollout) -> Rollout:
+        """The texts that the policy could have drawn, with their masks: all others have no probability to balance."""
+        masked = self.masked(rollout)
+        return masked.rows(follows_masks(masked).nonzero()[:, 0].tolist())
 
     def _totals(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float]:
         scores: list[float] = totals(self.score(prompts, texts)).tolist()

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from rlpoet.errors import RlpoetError
-from rlpoet.rollout import Rollout, ScoresTokens, TokenScores, TracksMasks
+from rlpoet.rollout import Rollout, ScoresTokens, TokenScores
 from rlpoet.training.common import batch_figures, totals
 from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.advantage import (
@@ -85,9 +85,8 @@ class PPOTrainer(Trainer):
     def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
         """Some epochs of the policy and of the critic over a fresh batch."""
         started, options = time.perf_counter(), self.options
-        fresh = self.policy.sample(prompts, self.common.group_size)
+        fresh = self.draw(prompts)
         sampled = time.perf_counter()
-        fresh = self.policy.masked(fresh) if isinstance(self.policy, TracksMasks) else fresh
         scored = self.score(fresh.prompts, fresh.texts)
         reward = totals(scored)
         if not options.kl_target:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -127,17 +127,7 @@ class RhymingWords:
 
 
 class Policy(Protocol):
-    """What the trainers ask of a policy.
-
-    A policy may also have these abilities, each with a use of its own.
-
-    - ``score_tokens(rollout)`` gives ``TokenScores`` or None. PPO then reads them instead of the logits of its model's head.
-    - ``rhyming_words(sounds, n)`` gives ``RhymingWords`` or None, for the auxiliary task of trajectory balance.
-    - ``meter_error_spans(rollout, lines)`` gives the tokens by which lines left their meter, or None. Trajectory balance then holds
-      the lost reward against them.
-    - ``masked(rollout)`` gives a batch it drew with its ``token_masks``. PPO then scores tokens as they were drawn.
-    - ``adapt(lora, seed=)`` leaves only a low-rank adapter to be trained, for ``--lora``.
-    """
+    """What the trainers ask of a policy. What some policies can do besides is a protocol each, after this one."""
 
     lang: str
     authors: tuple[str, ...]
@@ -161,6 +151,110 @@ class Policy(Protocol):
         ...
 
     def save(self, folder: str) -> None: ...
+
+
+@runtime_checkable
+class ScoresTokens(Protocol):
+    """Gives states and entropies with the log-probabilities, from one reading. PPO then leaves the head of the model alone."""
+
+    def score_tokens(self, rollout: Rollout) -> TokenScores | None:
+        """Log-probabilities in nats with the graph of their gradients, states and entropies; None where the model cannot give them."""
+        ...
+
+
+@runtime_checkable
+class TracksMasks(Protocol):
+    """Knows which tokens it could not draw, so that PPO scores tokens as they were drawn."""
+
+    def masked(self, rollout: Rollout) -> Rollout:
+        """The same rows with ``token_masks`` ``(U, V)`` and ``mask_of`` ``(B, S)``, for a batch that this policy has drawn."""
+        ...
+
+
+@runtime_checkable
+class LocatesMeterErrors(Protocol):
+    """Knows by which tokens a line left its meter. Trajectory balance then holds the lost reward against them alone."""
+
+    def meter_error_spans(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
+        """Those tokens, ``(B, S)`` bool; None where the policy cannot tell.
+
+        Args:
+            lines: row and column of each line in ``rollout.line_ends``.
+        """
+        ...
+
+
+@runtime_checkable
+class DrawsRhymingWords(Protocol):
+    """Writes single words that have a sound, for the auxiliary task of trajectory balance."""
+
+    def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
+        """``n`` rows of words for each row of sounds, two words per sound, drawn at temperature 1; None where the policy cannot.
+
+        Args:
+            sounds: ids of the tokens that name sounds, as they stand at ``Rollout.sounds``.
+        """
+        ...
+
+
+@runtime_checkable
+class EndsLines(Protocol):
+    """Writes a line that ends in a given word, for ``--explore rhyme``."""
+
+    def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
+        """The next line of each prompt, drawn at temperature 1 after its last word, "" where none came of it; None where it cannot.
+
+        Args:
+            prompts: the lines before are their opening.
+            words: last word of each line, one per prompt.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesAdapter(Protocol):
+    """Can be trained by a low-rank adapter alone, for ``--lora``."""
+
+    def adapt(self, lora: str, *, seed: int = 0) -> None:
+        """Put a fresh adapter on the model, in place. Only its parameters then have ``requires_grad``; ``save`` writes it merged.
+
+        Args:
+            lora: ``r=16,alpha=32,dropout=0.0``, each of them optional.
+            seed: of its first weights.
+        """
+        ...
+
+
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """Says while it samples how far it is.
+
+    Attributes:
+        progress: called by ``sample`` with the poems done and all poems of the call, whenever one ends; None: nobody asks.
+    """
+
+    progress: Callable[[int, int], None] | None
+
+
+@runtime_checkable
+class ShowsTokens(Protocol):
+    """Shows its tokens, so that another library can draw and weigh them (the trainers of trl).
+
+    Attributes:
+        tokenizer: a Hugging Face tokenizer with an id for each token.
+        end: id of the token that ends a poem.
+    """
+
+    tokenizer: Any
+    end: int
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens that a poem of this prompt begins with."""
+        ...
+
+    def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout:
+        """The rollout of token sequences that follow their prompts, one per prompt, whoever drew them."""
+        ...
 
 
 def load_policy(source: str | Path, *, seed: int = 0, lang: str | None = None) -> Policy:

@@ -15,13 +15,13 @@ import torch
 
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.imports import first_import
+from rlpoet.registry import CAUSAL_LM, class_of
+from rlpoet.rollout import ADAPTER, LATEST, RUNS, newest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
-LATEST, RUNS = "latest", Path("runs")
-ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,8 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
             return ModelFiles(folder, adapter=True)
         if (folder / "config.json").exists():
             return ModelFiles(folder)
+    if (kind := class_of(path)) != CAUSAL_LM:
+        raise RlpoetError(f"{path}: a policy of class {kind!r}; expected a Hugging Face model. Open it with rlpoet.load_policy.")
     if path.exists():
         raise RlpoetError(f"{path}: no policy in it (no config.json); expected a folder with config.json and model.safetensors.")
     cached = _from_hub(name, allow_download=allow_download)
@@ -88,19 +90,6 @@ def rhyming(lang: str) -> str:
 def locate(source: str | Path) -> Path:
     """Folder of a policy by any of its names; see ``find_model``."""
     return find_model(source).folder
-
-
-def newest(folder: Path) -> Path:
-    """The policy or adapter saved last under a folder.
-
-    Raises:
-        RlpoetError: there is none.
-    """
-    found = [path for path in folder.glob("**/config.json") if (path.parent / "model.safetensors").exists()]
-    found += folder.glob(f"**/{ADAPTER}")
-    if not found:
-        raise RlpoetError(f"policy {LATEST}: none under {folder}/; expected a run there. Train one first: rlpoet train.")
-    return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
 def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:

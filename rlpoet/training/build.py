@@ -18,7 +18,7 @@ from rlpoet.languages import find
 from rlpoet.machine import AUTO, PRECISIONS, free_threads
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored, Scorer
-from rlpoet.rollout import Policy, Rollout, load_policy
+from rlpoet.rollout import Policy, Rollout, TakesAdapter, load_policy
 from rlpoet.training.baselines.build import BASELINES, baseline_of, check_baseline
 from rlpoet.training.budget import MINUTES, MOST_PROMPTS, UPDATES
 from rlpoet.training.common import freeze_lower_layers
@@ -67,15 +67,14 @@ def policy_of(config: TrainConfig) -> Policy:
     Raises:
         RlpoetError: it writes another language.
     """
-    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang)
+    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
     policy.precision = PRECISIONS.get(config.precision, torch.float32)  # a run settles what "auto" is (``rlpoet.training.run``)
     if config.lora:
-        adapt = getattr(policy, "adapt", None)
-        if adapt is None:
+        if not isinstance(policy, TakesAdapter):
             raise RlpoetError(f"--lora {config.lora}: {type(policy).__name__} takes no adapter; expected a policy that has adapt(lora).")
-        adapt(config.lora, seed=config.seed)
+        policy.adapt(config.lora, seed=config.seed)
     elif config.freeze_layers:
         freeze_lower_layers(policy.model, config.freeze_layers)
     return policy

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ActionYesNo, ArgumentError, ArgumentParser
 
-from rlpoet.command import Command, current, renames_of
+from rlpoet.command import Command, current, renames_of, switched, without_switches
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.text import read_text
 
@@ -42,13 +42,17 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
     given, configs = flags.read(argv)
     notes: list[str] = []
     given = current(command.config, given, where="--", note=notes.append)
+    bare = given.get("resume") is True  # of an earlier release: the same command again, which went on
+    files = [_read_yaml(path, command.config, flags.fields, notes.append) for path in configs]
+    given = switched(command.config, given, {key: value for content, _ in files for key, value in content.items()}, notes.append)
+    if given.get("resume") and (beside := getattr(command.config, "RESUME_WITH", None)) is not None:
+        given, configs = _resumed(given, configs, beside, strict=not bare)
+        files = [_read_yaml(path, command.config, flags.fields, notes.append) for path in configs]
     values: dict[str, Any] = {}
     sources: list[str] = []  # each a path, or what stands in the file, by today's names
-    for path in configs:
-        n_notes = len(notes)
-        content = _read_yaml(path, command.config, flags.fields, notes.append)
+    for path, (content, changed) in zip(configs, files, strict=True):
         values |= content
-        sources.append(path if len(notes) == n_notes else yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        sources.append(yaml.safe_dump(content, allow_unicode=True, sort_keys=False) if changed else path)
     if notes and tell is not None:
         tell("; ".join(dict.fromkeys(notes)))
     given = _by_path(_gathered(given, values, flags.fields), values, command.config)
@@ -63,6 +67,31 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
     except ArgumentError as error:
         raise RlpoetError(_complaint(str(error), flags, values)) from None
     return command.config(**{name: getattr(namespace, name) for name in flags.fields})
+
+
+def _resumed(given: dict[str, Any], configs: list[str], beside: Sequence[str], *, strict: bool) -> tuple[dict[str, Any], list[str]]:
+    """Flags and files of a run that goes on: its own configuration, and over it the flags that may be given anew.
+
+    Args:
+        beside: those flags.
+        strict: refuse all others, which the run's own configuration decides; else they are left out.
+
+    Raises:
+        RlpoetError: no run there, or a flag that cannot be given anew.
+    """
+    folder = str(given["resume"])
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise RlpoetError(f"--resume {folder}: no config.yaml; expected the folder of a run that was stopped. Start one without --resume.")
+    others = [name for name in given if name not in (*beside, "resume", "help")] + ["config"] * bool(configs)
+    if others and strict:
+        known = ", ".join(f"--{name}" for name in beside)
+        raise RlpoetError(
+            f"--{others[0]}: given with --resume {folder}, whose own configuration holds; expected at most {known} beside it. "
+            f"Leave --{others[0]} out, or start a new run."
+        )
+    kept = {name: value for name, value in given.items() if name in (*beside, "help")}
+    return {**kept, "resume": folder, "output_dir": folder}, [str(path)]
 
 
 def read(schema: type[Schema], path: str | Path) -> Schema:
@@ -86,6 +115,7 @@ class _Flags:
         self.fields: dict[str, Any] = typing.get_type_hints(command.config)
         self.many = {name for name, hint in self.fields.items() if typing.get_origin(hint) in (tuple, list)}
         self.switches = {name for name, hint in self.fields.items() if hint is bool}
+        self.were_switches = set(getattr(command.config, "EARLIER_SWITCHES", {}))
         self.renames = renames_of(command.config)
         for names in (self.many, self.switches):
             names |= {old[0] for old, new in self.renames.keys.items() if len(old) == 1 and new[0] in names}
@@ -111,6 +141,12 @@ class _Flags:
                 if value is not None:
                     raise RlpoetError(f"{word}: this flag takes no value; expected --{name} or --no_{name}.")
                 given[name.removeprefix("no_") if name not in self.switches else name] = name in self.switches
+                continue
+            if value is None and name in self.were_switches and (not rest or _is_flag(rest[0])):
+                given[name] = True
+                continue
+            if name.removeprefix("no_") in self.were_switches - {name}:
+                given[name.removeprefix("no_")] = False
                 continue
             if value is None:
                 if not rest or _is_flag(rest[0]):
@@ -158,7 +194,7 @@ class _Flags:
         name, equals, value = word[2:].partition("=")
         known = [*self.fields, "config", "help"]
         today = self.today(name)
-        if today.partition(".")[0] not in known and name.removeprefix("no_") not in self.switches:
+        if today.partition(".")[0] not in known and name.removeprefix("no_") not in self.switches | self.were_switches:
             spelt = [f"--{k}" for k in known]
             raise RlpoetError(f"unknown flag '--{name}'{did_you_mean('--' + name, spelt)}; expected one of {', '.join(sorted(spelt))}.")
         root, _, inner = today.partition(".")
@@ -220,7 +256,8 @@ def _spell(key: str, value: Any) -> list[str]:
     return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}"]
 
 
-def _read_yaml(path: str, schema: type[Any], known: Iterable[str], note: Callable[[str], None]) -> dict[str, Any]:
+def _read_yaml(path: str, schema: type[Any], known: Iterable[str], note: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
+    """What a file holds by the names of today, and whether that differs from how it is written."""
     text = read_text(path)
     try:
         content = yaml.safe_load(text)
@@ -230,12 +267,12 @@ def _read_yaml(path: str, schema: type[Any], known: Iterable[str], note: Callabl
         raise RlpoetError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}); expected `key: value` lines.") from None
     if not isinstance(content, dict):
         raise RlpoetError(f"{path}: {type(content).__name__}; expected `key: value` lines.")
-    content = current(schema, content, where=f"{path}: ", note=note)
+    written, content = content, without_switches(schema, current(schema, content, where=f"{path}: ", note=note))
     known = sorted(known)
     for key in content:
         if key not in known:
             raise RlpoetError(f"{path}: unknown key {key!r}{did_you_mean(str(key), known)}; expected one of {', '.join(known)}.")
-    return content
+    return content, content != written
 
 
 def _parser(command: Command, *, with_help: bool) -> ArgumentParser:

@@ -6,6 +6,8 @@ Nothing is ever fetched unasked. A model that was not saved by this project open
 from __future__ import annotations
 
 import contextlib
+import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,14 +147,43 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
     try:
         with quiet():
             return kind.from_pretrained(files.folder, local_files_only=True, **options)
-    except Exception as error:  # safetensors, tokenizers, gguf and json each raise their own
+    except Exception as error:
+        if not is_of_files(error) and not _without_table(files.folder):
+            raise  # a bug, ours or a library's, to be seen whole
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         wanted = (
             "a GGUF file of an architecture transformers reads"
             if files.gguf
             else "config.json, model.safetensors and tokenizer.json that fit"
         )
-        raise RlpoetError(f"{files}: broken policy ({first}); expected {wanted}.") from None
+        raise RlpoetError(f"{files}: broken policy ({first}); expected {wanted}.") from error
+
+
+def is_of_files(error: Exception) -> bool:
+    """Whether an exception of a library that opens a model says that its files are missing, broken or do not fit.
+
+    safetensors, pickle and the hub's checks of a configuration raise kinds of their own; tokenizers raises bare ``Exception``, torch
+    ``RuntimeError`` for weights of another shape, transformers ``OSError`` and ``ValueError``, and ``KeyError`` for an entry that a file
+    lacks. Any other kind is a bug.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    kinds = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, StrictDataclassError)
+    return type(error) is Exception or (isinstance(error, kinds) and not isinstance(error, NotImplementedError | RecursionError))
+
+
+def _without_table(folder: Path) -> list[str]:
+    """JSON files of a model that hold no table, on which libraries stumble in any way."""
+    found = []
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        try:
+            found += [] if isinstance(json.loads((folder / name).read_text(encoding="utf-8")), dict) else [name]
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            found.append(name)
+    return found
 
 
 def _need(package: str, files: ModelFiles) -> None:
@@ -184,4 +215,4 @@ def _from_hub(name: str, *, allow_download: bool) -> Path | None:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RlpoetError(
             f"{name}: cannot be downloaded ({first[:160]}); expected a public model and a network. Or give a folder that holds the model."
-        ) from None
+        ) from error

@@ -26,6 +26,7 @@ from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
+from rlpoet.registry import CAUSAL_LM, name_class
 from rlpoet.rollout import RhymingWords, Rollout, TokenScores
 from rlpoet.types import Prompt
 
@@ -48,7 +49,7 @@ class CausalPolicy:
         progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
     """
 
-    name = "causal-lm"
+    name = CAUSAL_LM
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, verse_format: Format, *, seed: int = 0) -> None:
         self.model, self.tokenizer = model, tokenizer
@@ -134,6 +135,8 @@ class CausalPolicy:
             model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         self.format.save(path)
+        if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
+            name_class(path, self.name)
 
     def _refuse_bare(self, wish: str) -> None:
         if isinstance(self.model, BareLlama):

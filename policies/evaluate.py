@@ -32,6 +32,7 @@ from rlpoet.prosody.forms import form
 from rlpoet.protocols import Reward
 from rlpoet.reporting.evaluation_tables import tables
 from rlpoet.reporting.poems import console
+from rlpoet.rollout import Policy, load_policy
 
 T = TypeVar("T")
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
@@ -47,7 +48,7 @@ def evaluate(config: EvaluateConfig) -> int:
     check(config)
     index = corpus_index(config) if config.n or config.texts else None
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    policy = opened(config.policy, config) if config.policy else None
+    policy = opened(config.policy, config, config.policy_class) if config.policy else None
     lang = policy.lang if policy else str(config.lang)
     asked = [form(name, lang) for name in dict.fromkeys(config.forms)]
     rewards = rewards_of(config.rewards)
@@ -56,7 +57,7 @@ def evaluate(config: EvaluateConfig) -> int:
     people = held_poems(config, lang, config.human) if config.human else poems
     with progress(console(stderr=True)) as bar:
         if poems and policy:
-            told |= reading(policy, poems, config, bar)
+            told |= reading(weigher(policy, "poems"), poems, config, bar)
         columns: dict[str, list[EvaluationPoem]] = {}
         if policy and config.n:
             told["temperature"] = config.temperature
@@ -107,20 +108,37 @@ def check(config: EvaluateConfig) -> None:
         raise RlpoetError(f"--device: {device!r} is not here; expected cpu, or cuda on a machine that has it.")
 
 
-def opened(name: str, config: EvaluateConfig) -> CausalPolicy:
+def opened(name: str, config: EvaluateConfig, policy_class: str | None = None) -> Policy:
     """A policy on the device asked for."""
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return CausalPolicy.load(name, seed=config.seed, device=device, lang=config.lang, allow_download=config.allow_download)
+    return load_policy(
+        name, seed=config.seed, lang=config.lang, policy_class=policy_class, device=device, allow_download=config.allow_download
+    )
 
 
-def prior_of(config: EvaluateConfig, lang: str, policy: CausalPolicy | None) -> CausalPolicy | None:
-    """The model whose perplexity poems have: the one named, else the shipped prior of the language if there is one."""
+def weigher(policy: Policy, flag: str) -> CausalPolicy:
+    """A policy that can weigh any poem, whatever its form.
+
+    Raises:
+        RlpoetError: one of another class, which weighs only what it could have written itself.
+    """
+    if not isinstance(policy, CausalPolicy):
+        raise RlpoetError(f"--{flag}: {type(policy).__name__} cannot weigh them; expected a causal-lm policy. Leave --{flag} out.")
+    return policy
+
+
+def prior_of(config: EvaluateConfig, lang: str, policy: Policy | None) -> CausalPolicy | None:
+    """The model whose perplexity poems have: the one named, else the shipped prior of the language if there is one.
+
+    Raises:
+        RlpoetError: the one named is no causal language model.
+    """
     name = config.prior or code_of(lang)
     if config.prior == NO_PRIOR or (config.prior is None and not (SHIPPED / name / "config.json").exists()):
         return None
-    if policy is not None and name == config.policy:
+    if policy is not None and name == config.policy and isinstance(policy, CausalPolicy):
         return policy
-    return opened(name, config)
+    return weigher(opened(name, config), "prior")
 
 
 def rewards_of(names: Sequence[str]) -> dict[str, Reward]:
@@ -132,14 +150,14 @@ def rewards_of(names: Sequence[str]) -> dict[str, Reward]:
     return {name: registry.load("rlpoet.rewards", name)() for name in dict.fromkeys(names or registry.names("rlpoet.rewards"))}
 
 
-def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
+def known_authors(names: Sequence[str], policy: Policy) -> list[str]:
     """Authors as the policy spells them.
 
     Raises:
         UnknownName: one it has no mark for.
     """
     for name in names:
-        if not policy.codec.any_author and name not in policy.authors:
+        if name not in policy.authors and not (isinstance(policy, CausalPolicy) and policy.codec.any_author):
             raise UnknownName("author", name, policy.authors)
     return list(names)
 

@@ -140,8 +140,8 @@ def learn(
             best, waited = state.get("best", math.inf), state.get("waited", 0)
             if "rng" in state:
                 torch.set_rng_state(state["rng"].cpu())
-        except Exception as error:
-            raise _broken(checkpoint, error) from None
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # of another model, or no checkpoint of ours
+            raise _broken(checkpoint, error) from error
     for _ in range(step * accumulate):
         next(batches)
     run = model if forward is None else forward
@@ -272,14 +272,14 @@ def checkpoint_step(path: Path) -> int | None:
     try:
         return int(_read(path, torch.device("cpu"))["step"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _broken(path, error) from None
+        raise _broken(path, error) from error
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # torch raises a dozen kinds for a damaged file
-        raise _broken(path, error) from None
+        raise _broken(path, error) from error
     return state
 
 

@@ -6,12 +6,18 @@ Groups: ``rlpoet.rewards`` (classes of rewards), ``rlpoet.policies`` (classes of
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Iterable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.text import write_atomically
 
+POLICIES = "rlpoet.policies"  # the group of classes of policies
+CAUSAL_LM = "causal-lm"  # class of a policy's folder that names none
+CLASS_FILE = "policy_class.json"  # in the folder of a policy of any other class
 OURS = ("rewards", "policies")  # top-level packages of this project that a user's own module may shadow
 
 
@@ -25,7 +31,8 @@ def load(group: str, name: str) -> Any:
 
     Raises:
         UnknownName: nobody registered the name.
-        RlpoetError: two packages registered it, its module is shadowed by a file of the user's, or it does not import.
+        RlpoetError: two packages registered it, its module is shadowed by a file of the user's, or it or what it imports is not
+            installed. What its own code raises while it is imported comes through as it is.
     """
     found = tuple(entry_points(group=group, name=name))
     if not found:
@@ -47,16 +54,51 @@ def load_all(group: str) -> dict[str, Any]:
     }
 
 
-def _loaded(group: str, name: str, found: Iterable[EntryPoint]) -> Any:
-    entries = {entry.value: entry for entry in found}
+def name_class(folder: str | Path, name: str) -> None:
+    """Say in a folder which class saved it; ``load_policy`` then opens it by that class. For the ``save`` of a policy.
+
+    Args:
+        folder: one that exists.
+        name: of the class's entry point.
+    """
+    write_atomically(Path(folder) / CLASS_FILE, json.dumps({"policy_class": name}) + "\n")
+
+
+def class_of(source: str | Path) -> str:
+    """Name of the class that opens a policy: the one its folder, or the ``policy`` folder of its run, names; else ``causal-lm``.
+
+    Raises:
+        RlpoetError: a broken file there.
+    """
+    for folder in (Path(source), Path(source) / "policy"):
+        path = folder / CLASS_FILE
+        if path.is_file():
+            try:
+                return str(json.loads(path.read_text(encoding="utf-8"))["policy_class"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise RlpoetError(f'{path}: broken ({error!r}); expected {{"policy_class": NAME}}. Save the policy again.') from error
+    return CAUSAL_LM
+
+
+def _loaded(group: str, name: str, points: Iterable[EntryPoint]) -> Any:
+    entries = {entry.value: entry for entry in points}
     if len(entries) > 1:
         raise RlpoetError(f"{group}: {name!r} means {' and '.join(sorted(entries))}; expected one. Uninstall one of the packages.")
     (entry,) = entries.values()
     _refuse_shadow(entry)
+    where = f"{group}: {name!r} ({entry.value})"
     try:
-        return entry.load()
-    except (ImportError, AttributeError) as error:
-        raise RlpoetError(f"{group}: {name!r} ({entry.value}) does not load: {error}. Reinstall the package that provides it.") from error
+        module = importlib.import_module(entry.module)
+    except ModuleNotFoundError as error:  # any other exception is a bug of the plug-in, and is seen whole
+        if error.name and f"{entry.module}.".startswith(f"{error.name}."):
+            raise RlpoetError(f"{where} does not load: {error}. Reinstall the package that provides it.") from error
+        raise RlpoetError(f"{where} does not load: it imports {error.name!r}, which is not here. Install what it needs.") from error
+    found: Any = module
+    for part in filter(None, (entry.attr or "").split(".")):
+        if not hasattr(found, part):
+            raise RlpoetError(f"{where} does not load: no {part!r} in {found!r}. Reinstall the package that provides it.")
+        found = getattr(found, part)
+    return found
 
 
 def _refuse_shadow(entry: EntryPoint) -> None:

@@ -11,7 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from rlpoet import registry
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.registry import CLASS_FILE, POLICIES, class_of
 from rlpoet.types import Prompt
+
+ADAPTER = "adapter_config.json"  # in the folder of a LoRA adapter
+LATEST, RUNS = "latest", Path("runs")
 
 
 @dataclass(frozen=True)
@@ -155,30 +160,54 @@ class RhymingWords:
 
 
 class Policy(Protocol):
-    """What the trainers ask of a policy. What some policies can do besides is a protocol each, after this one."""
+    """What the trainers ask of a policy. What some policies can do besides is a protocol each, after this one.
+
+    ``policies.testing.contract.check_policy`` holds one to it.
+
+    Attributes:
+        lang: code of the language it writes in.
+        authors: whose manner it can be asked for, commonest first.
+        model: an ``nn.Module`` with ``get_input_embeddings()`` and ``get_output_embeddings()`` as a Hugging Face causal LM has them, and
+            with ``config.vocab_size``. Trainers optimise its parameters, and keep its ``state_dict`` in their checkpoints.
+        pad: id that is never drawn, and fills batches.
+        generator: of all draws; its state alone decides what ``sample`` gives.
+        precision: of the matrix products.
+        allow_identical_rhyme: whether a word may rhyme with itself in what it draws; a policy that bans nothing keeps it and ignores it.
+    """
 
     lang: str
     authors: tuple[str, ...]
-    model: Any  # a Hugging Face causal LM: an nn.Module with get_input_embeddings()
+    model: Any
     pad: int
     generator: torch.Generator
     precision: torch.dtype
-    allow_identical_rhyme: bool  # whether a word may rhyme with itself in what it draws
+    allow_identical_rhyme: bool
 
-    def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout: ...
+    def sample(self, prompts: Sequence[Prompt], n: int = 1, *, temperature: float = 1.0, **decoding: Any) -> Rollout:
+        """``n`` poems per prompt, those of one prompt side by side.
+
+        Args:
+            temperature: divides the logits; 1 is the distribution that ``log_prob`` weighs.
+            decoding: at least ``top_p``; see ``policies.decoding.sampler.Decoding``. One that is at its neutral value may be left out. A
+                policy raises ``RlpoetError`` for one that it cannot follow.
+        """
+        ...
+
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Per-token log-probabilities at temperature 1, ``(B, S)``, nats, 0 where ``chosen`` is False."""
         ...
 
     def reference(self) -> Self:
-        """A frozen copy: the prior of a run."""
+        """A frozen copy, with a generator of its own: the prior of a run."""
         ...
 
     def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
         """Given poems as if the policy had written them (human stanzas, edited lines)."""
         ...
 
-    def save(self, folder: str) -> None: ...
+    def save(self, folder: str) -> None:
+        """Write a folder that ``load`` opens; a class other than ``causal-lm`` names itself in it (``rlpoet.registry.name_class``)."""
+        ...
 
 
 @runtime_checkable
@@ -288,17 +317,85 @@ class ShowsTokens(Protocol):
         ...
 
 
-def load_policy(source: str | Path, *, seed: int = 0, lang: str | None = None) -> Policy:
+class PolicyClass(Protocol):
+    """What an entry point of the group ``rlpoet.policies`` names: a class of policies, chosen by ``--policy_class`` or by its folder.
+
+    Attributes:
+        name: that of its entry point.
+    """
+
+    name: str
+
+    def load(
+        self,
+        source: str | Path,
+        *,
+        seed: int = 0,
+        lang: str | None = None,
+        device: str = "cpu",
+        allow_download: bool = False,
+        inference_only: bool = False,
+    ) -> Policy:
+        """Open a policy.
+
+        Args:
+            source: a folder that ``save`` wrote, or a name that only the class knows. It is the language where a user names no policy, as
+                in ``rlpoet train --policy_class NAME``: give a fresh policy then, or raise.
+            seed: of what it samples.
+            lang: language it is to write in, if it can write several.
+            device: where its model is to be.
+            allow_download: whether it may fetch what is not on this machine.
+            inference_only: a hint that it will not be trained; a class may ignore it.
+        """
+        ...
+
+
+def newest(folder: Path) -> Path:
+    """The policy or adapter saved last under a folder.
+
+    Raises:
+        RlpoetError: there is none.
+    """
+    found = [path for path in folder.glob("**/config.json") if (path.parent / "model.safetensors").exists()]
+    found += [*folder.glob(f"**/{ADAPTER}"), *folder.glob(f"**/{CLASS_FILE}")]
+    if not found:
+        raise RlpoetError(f"policy {LATEST}: none under {folder}/; expected a run there. Train one first: rlpoet train.")
+    return max(found, key=lambda path: path.stat().st_mtime).parent
+
+
+def load_policy(
+    source: str | Path, *, seed: int = 0, lang: str | None = None, policy_class: str | None = None, **options: bool | str
+) -> Policy:
     """A policy by any of its names.
 
     Args:
-        source: a shipped prior (``fr``) or rhyming policy (``fr-tb``), the folder of one or of a run, a Hugging Face model in the cache.
+        source: a shipped prior (``fr``) or rhyming policy (``fr-tb``), the folder of one or of a run, ``latest``, the newest under
+            ``runs``, a Hugging Face model in the cache; what a class of another package knows.
         seed: of what it samples.
         lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+        policy_class: name of the class that opens it, one of the group ``rlpoet.policies``; by default the one its folder names, else
+            ``causal-lm``.
+        options: ``device``, ``allow_download`` and ``inference_only`` of ``PolicyClass.load``. The class gets those that are not at their
+            defaults.
 
     Raises:
         UnknownName: nothing of that name.
-        RlpoetError: the folder holds no policy, or a broken one.
+        RlpoetError: the folder holds no policy, or a broken one, or one of a class that is not installed.
     """
-    policy: Policy = registry.load("rlpoet.policies", "causal-lm").load(source, seed=seed, lang=lang)
+    if str(source) == LATEST and not Path(source).exists():
+        source = newest(RUNS)
+    name, known = policy_class or class_of(source), registry.names(POLICIES)
+    if known and name not in known:
+        if policy_class:
+            raise UnknownName("policy_class", name, known)
+        raise RlpoetError(
+            f"{source}: saved by the policy class {name!r}, which is not installed; expected one of {', '.join(known)}. "
+            "Install the package that has it."
+        )
+    kind = registry.load(POLICIES, name)
+    if not callable(getattr(kind, "load", None)):
+        raise RlpoetError(f"{POLICIES}: {name!r} is {kind!r}; expected a class with load(source, seed=, lang=).")
+    policy: Policy = kind.load(
+        source, seed=seed, lang=lang, **{key: value for key, value in options.items() if value not in (False, "cpu")}
+    )
     return policy

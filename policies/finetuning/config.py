@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rlpoet.config.command import Switch
+
+EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder
+
 
 @dataclass(frozen=True)
 class FinetuneConfig:
@@ -48,8 +52,11 @@ class FinetuneConfig:
         report_to: tensorboard or none.
         seed: of order, dropout and samples.
         threads: processor threads, 0 for all cores.
-        resume: go on from the checkpoint in output_dir.
+        resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
     """
+
+    EARLIER_SWITCHES = EARLIER_SWITCHES
+    RESUME_WITH = ("epochs", "max_steps", "minutes", "threads")
 
     policy: str
     data: tuple[str, ...]
@@ -88,4 +95,4 @@ class FinetuneConfig:
     report_to: str = "tensorboard"
     seed: int = 0
     threads: int = 0
-    resume: bool = False
+    resume: str | None = None

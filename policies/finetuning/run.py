@@ -60,14 +60,13 @@ def finetune_run(config: FinetuneConfig) -> int:
     check(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
-    folder, out = Path(config.output_dir), Console(stderr=True)
+    folder, out = Path(config.resume or config.output_dir), Console(stderr=True)
     if config.resume and not (folder / CHECKPOINT).exists():
-        raise RlpoetError(f"--resume: no {CHECKPOINT} in {folder}; expected a run that was stopped. Start one without --resume.")
-    if not config.resume:
-        if (folder / "metrics.jsonl").exists():  # the tracker would say so too, an hour of listening later
-            raise RlpoetError(f"{folder}: holds a run already; expected a new folder. Go on with --resume, or choose another --output_dir.")
-        for name in (CHECKPOINT, BEST):
-            (folder / name).unlink(missing_ok=True)
+        raise RlpoetError(f"--resume {folder}: no {CHECKPOINT}; expected the folder of a run that was stopped. Start one without --resume.")
+    if not config.resume and any((folder / name).exists() for name in ("metrics.jsonl", CHECKPOINT, BEST)):
+        raise RlpoetError(  # the tracker would say so too, an hour of listening later
+            f"{folder}: holds a run already; expected a new folder. Go on with --resume {folder}, or choose another --output_dir."
+        )
     policy = open_base(config)
     for name in config.forms:
         form(name, policy.lang)
@@ -147,7 +146,7 @@ def finetune_run(config: FinetuneConfig) -> int:
                 bar.stop()
                 save(policy, adapter, config, folder)
                 samples.write(policy, "interrupted", folder, tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
-                out.print(f"Interrupted; saved in {folder}. The same command with --resume goes on.")
+                out.print(f"Interrupted; saved in {folder}. Go on with: rlpoet finetune --resume {folder}")
                 return 130
         save(policy, adapter, config, folder)
         reopened = CausalPolicy.load(folder, seed=config.seed, lang=policy.lang)  # what is measured and shown is what was saved

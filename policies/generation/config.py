@@ -13,6 +13,7 @@ class GenerateConfig:
         lang: fr, es or en; by default that of the policy, or fr.
         policy: a shipped prior (fr) or rhyming policy (fr-tb), the folder of one or of a run, or "latest", the newest under runs/; by
             default the rhyming policy of the language.
+        policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         form: the form to write.
         author: in whose manner; part of a name will do, and "hugo:0.6,verlaine:0.4" fuses several.
         prompt: words the poem begins with; line breaks in it make whole lines of what stands before them.
@@ -38,6 +39,7 @@ class GenerateConfig:
 
     lang: str | None = None
     policy: str | None = None
+    policy_class: str | None = None
     form: str = "quatrain-abab"
     author: str | None = None
     prompt: str = ""

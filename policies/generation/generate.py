@@ -9,9 +9,11 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.first_words import first_lines
+from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
@@ -21,8 +23,10 @@ from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.forms import form
+from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.run_report import heard
+from rlpoet.rollout import Policy, load_policy
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
@@ -33,7 +37,11 @@ def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     check(config)
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
-    policy = CausalPolicy.load(config.policy or rhyming(config.lang or "fr"), seed=seed, inference_only=True)
+    own = config.lang or "fr"  # what is opened where no policy is named; only our class has some that were trained to rhyme
+    source = config.policy or (own if config.policy_class not in (None, CAUSAL_LM) else rhyming(own))
+    policy = load_policy(source, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
+    if not isinstance(policy, CausalPolicy):
+        refuse_tokens(config, policy)
     precision = config.precision if config.precision != AUTO or config.n * config.best_of >= MANY else "fp32"
     policy.precision, pace = precision_of(precision, policy.model)
     precision = precision if pace is None else pace.precision
@@ -41,16 +49,17 @@ def generate(config: GenerateConfig) -> int:
         console(stderr=True).print(pace.line(), highlight=False)
     lang = config.lang or policy.lang
     author = config.author
-    if author is not None and not policy.codec.any_author:
+    if author is not None and not (isinstance(policy, CausalPolicy) and policy.codec.any_author):
         weights = parse_authors(author, policy.authors)
-        author = next(iter(weights)) if len(weights) == 1 else fuse(policy, weights)
+        author = fuse(policy, weights) if len(weights) > 1 and isinstance(policy, CausalPolicy) else next(iter(weights))
     *whole, words = (line.strip() for line in config.prompt.replace("\\n", "\n").split("\n"))
     prompt = Prompt(lang, form(config.form, lang).name, author, (*config.opening, *filter(None, whole)))
-    prompts = _with_words(policy, prompt, words, config) if words else [prompt] * config.n
-    stream = LineStream(policy, sys.stdout) if config.stream else None
-    decoding = {name: getattr(config, name) for name in ("temperature", "top_k", "top_p", "beams", "repetition_penalty", "no_repeat_ngram")}
+    prompts, stream = [prompt] * config.n, None
+    if isinstance(policy, CausalPolicy):
+        prompts = _with_words(policy, prompt, words, config) if words else prompts
+        stream = LineStream(policy, sys.stdout) if config.stream else None
     theme = [word.strip() for word in config.theme.split(",") if word.strip()]
-    common = {**decoding, "max_new_tokens": config.limit, "theme": theme, "theme_strength": config.theme_strength}
+    common = decoding_of(config, theme)
     poems: list[ScoredPoem] = []
     try:
         if stream is not None:
@@ -106,6 +115,28 @@ def check(config: GenerateConfig) -> None:
         raise RlpoetError("--prompt: given with --opening; expected one of them. Line breaks in --prompt make whole lines too.")
     if config.lang is not None:
         form(config.form, config.lang)
+
+
+def decoding_of(config: GenerateConfig, theme: Sequence[str]) -> dict[str, Any]:
+    """What ``sample`` is given of the configuration: what is not at its neutral value, so that a policy may know less than ours."""
+    neutral = {item.name: item.default for item in dataclasses.fields(Decoding)}
+    names = ("temperature", "top_k", "top_p", "beams", "repetition_penalty", "no_repeat_ngram")
+    found = {name: value for name in names if (value := getattr(config, name)) != neutral[name]}
+    found |= {"max_new_tokens": config.limit} if config.limit else {}
+    return found | ({"theme": theme, "theme_strength": config.theme_strength} if theme else {})
+
+
+def refuse_tokens(config: GenerateConfig, policy: Policy) -> None:
+    """Refuse what is done token by token, or to the weights, from a policy that is no causal language model.
+
+    Raises:
+        RlpoetError: such a flag.
+    """
+    *_, words = config.prompt.replace("\\n", "\n").split("\n")
+    asked = {"stream": config.stream, "prompt": bool(words.strip()), "author": "," in (config.author or "")}
+    instead = {"stream": "Leave it out.", "prompt": "End it with a line break: it then is a whole line.", "author": "Name one author."}
+    for name in [name for name, given in asked.items() if given]:
+        raise RlpoetError(f"--{name}: with {type(policy).__name__}, whose tokens it needs; expected a causal-lm policy. {instead[name]}")
 
 
 def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: GenerateConfig) -> list[Prompt]:

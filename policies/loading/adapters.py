@@ -250,7 +250,7 @@ def read_base(folder: Path) -> dict[str, Any]:
         except FileNotFoundError:
             continue
         except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
-            raise RlpoetError(f"{folder / name}: cannot be read ({error!r}); expected what the adapter was saved with.") from None
+            raise RlpoetError(f"{folder / name}: cannot be read ({error!r}); expected what the adapter was saved with.") from error
     raise RlpoetError(f"{folder}: no {BASE}; expected an adapter.")
 
 

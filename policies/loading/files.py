@@ -6,6 +6,8 @@ Nothing is ever fetched unasked. A model that was not saved by this project open
 from __future__ import annotations
 
 import contextlib
+import json
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +17,13 @@ import torch
 
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.imports import first_import
+from rlpoet.registry import CAUSAL_LM, class_of
+from rlpoet.rollout import ADAPTER, LATEST, RUNS, newest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
-LATEST, RUNS = "latest", Path("runs")
-ADAPTER = "adapter_config.json"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
             return ModelFiles(folder, adapter=True)
         if (folder / "config.json").exists():
             return ModelFiles(folder)
+    if (kind := class_of(path)) != CAUSAL_LM:
+        raise RlpoetError(f"{path}: a policy of class {kind!r}; expected a Hugging Face model. Open it with rlpoet.load_policy.")
     if path.exists():
         raise RlpoetError(f"{path}: no policy in it (no config.json); expected a folder with config.json and model.safetensors.")
     cached = _from_hub(name, allow_download=allow_download)
@@ -88,19 +92,6 @@ def rhyming(lang: str) -> str:
 def locate(source: str | Path) -> Path:
     """Folder of a policy by any of its names; see ``find_model``."""
     return find_model(source).folder
-
-
-def newest(folder: Path) -> Path:
-    """The policy or adapter saved last under a folder.
-
-    Raises:
-        RlpoetError: there is none.
-    """
-    found = [path for path in folder.glob("**/config.json") if (path.parent / "model.safetensors").exists()]
-    found += folder.glob(f"**/{ADAPTER}")
-    if not found:
-        raise RlpoetError(f"policy {LATEST}: none under {folder}/; expected a run there. Train one first: rlpoet train.")
-    return max(found, key=lambda path: path.stat().st_mtime).parent
 
 
 def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
@@ -156,14 +147,43 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
     try:
         with quiet():
             return kind.from_pretrained(files.folder, local_files_only=True, **options)
-    except Exception as error:  # safetensors, tokenizers, gguf and json each raise their own
+    except Exception as error:
+        if not is_of_files(error) and not _without_table(files.folder):
+            raise  # a bug, ours or a library's, to be seen whole
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         wanted = (
             "a GGUF file of an architecture transformers reads"
             if files.gguf
             else "config.json, model.safetensors and tokenizer.json that fit"
         )
-        raise RlpoetError(f"{files}: broken policy ({first}); expected {wanted}.") from None
+        raise RlpoetError(f"{files}: broken policy ({first}); expected {wanted}.") from error
+
+
+def is_of_files(error: Exception) -> bool:
+    """Whether an exception of a library that opens a model says that its files are missing, broken or do not fit.
+
+    safetensors, pickle and the hub's checks of a configuration raise kinds of their own; tokenizers raises bare ``Exception``, torch
+    ``RuntimeError`` for weights of another shape, transformers ``OSError`` and ``ValueError``, and ``KeyError`` for an entry that a file
+    lacks. Any other kind is a bug.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    kinds = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, StrictDataclassError)
+    return type(error) is Exception or (isinstance(error, kinds) and not isinstance(error, NotImplementedError | RecursionError))
+
+
+def _without_table(folder: Path) -> list[str]:
+    """JSON files of a model that hold no table, on which libraries stumble in any way."""
+    found = []
+    for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+        try:
+            found += [] if isinstance(json.loads((folder / name).read_text(encoding="utf-8")), dict) else [name]
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            found.append(name)
+    return found
 
 
 def _need(package: str, files: ModelFiles) -> None:
@@ -195,4 +215,4 @@ def _from_hub(name: str, *, allow_download: bool) -> Path | None:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RlpoetError(
             f"{name}: cannot be downloaded ({first[:160]}); expected a public model and a network. Or give a folder that holds the model."
-        ) from None
+        ) from error

@@ -9,7 +9,7 @@ from policies.formats.codec import Format, load_format
 from policies.formats.verse import VerseFormat
 from policies.llama.bare import open_bare
 from policies.loading.adapters import base_of, fingerprint, read_base, silent
-from policies.loading.files import ModelFiles, find_model, grow, open_model, open_tokenizer, quiet
+from policies.loading.files import ModelFiles, find_model, grow, is_of_files, open_model, open_tokenizer, quiet
 from rlpoet.errors import RlpoetError
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedMo
             import peft
 
             whole = peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
-    except Exception as error:  # peft, safetensors and torch each raise their own
+    except Exception as error:
+        if not is_of_files(error):
+            raise  # a bug, ours or a library's, to be seen whole
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise RlpoetError(f"{folder}: broken adapter ({first[:160]}); expected adapter_model.safetensors that fits {files}.") from None
+        raise RlpoetError(f"{folder}: broken adapter ({first[:160]}); expected adapter_model.safetensors that fits {files}.") from error
     return whole, tokenizer, verse_format

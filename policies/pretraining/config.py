@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlpoet.config.command import Switch
+
 EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.config.command.Renames``)
+EARLIER_SWITCHES = {"resume": Switch("output_dir", "overwrite")}  # it was a switch, on by default
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Train a tiny verse model from nothing on your poems. Run it again with the same --output_dir to go on.
+    """Train a tiny verse model from nothing on your poems. Ctrl-C saves; --resume goes on.
 
     Attributes:
         lang: fr, es or en.
@@ -47,10 +50,13 @@ class PretrainConfig:
         compile: use torch.compile where a C++ compiler is there and the model is not read by hand, which is faster.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
-        resume: go on from the checkpoint in output_dir; --no_resume starts again.
+        overwrite: begin again in a folder that holds a run, and delete what that run wrote.
+        resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
     """
 
     EARLIER = EARLIER
+    EARLIER_SWITCHES = EARLIER_SWITCHES
+    RESUME_WITH = ("minutes", "max_steps", "threads")
 
     lang: str
     data: tuple[str, ...]
@@ -86,4 +92,5 @@ class PretrainConfig:
     compile: bool = True
     save_steps: int = 250
     eval_samples: int = 256
-    resume: bool = True
+    overwrite: bool = False
+    resume: str | None = None

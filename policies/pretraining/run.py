@@ -36,6 +36,7 @@ from rlpoet.phonology import phonology
 from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.types import Prompt
 
+CHECKPOINT = "checkpoint.pt"
 HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation
 
 
@@ -55,11 +56,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError("--rhyme_pairs_share: rhyme pairs stand after a plan token; expected plans. Leave out --no_plans.")
     phonology(config.lang)
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    folder = Path(config.output_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    if not config.resume:
-        for name in ("checkpoint.pt", "metrics.jsonl", "samples.jsonl", *(path.name for path in folder.glob("events.out.*"))):
-            (folder / name).unlink(missing_ok=True)
+    folder = Path(config.resume or config.output_dir)
+    prepare(folder, resume=bool(config.resume), overwrite=config.overwrite)
     console = Console(stderr=True)
     poems = select(read_poems(config.data), config.where)
     if config.core and any(not poem.core for poem in poems):
@@ -74,13 +72,12 @@ def pretrain_run(config: PretrainConfig) -> int:
         train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
         held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
         bar.update(task, completed=len(poems))
-    resumed = (folder / "checkpoint.pt").exists() and (folder / "tokenizer.json").exists()
     model: Any = None
     if config.start:
         model, tokenizer, verse_format = _started(config, train)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
-    elif resumed:
+    elif config.resume:
         from transformers import AutoTokenizer
 
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
@@ -133,11 +130,10 @@ def pretrain_run(config: PretrainConfig) -> int:
         seed=config.seed,
     )
     patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and some_held else None
-    step = checkpoint_step(folder / "checkpoint.pt")
-    if step is None:
-        (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run stopped before its first checkpoint
+    step = checkpoint_step(folder / CHECKPOINT)
     tracker = Tracker(folder, resume_step=step)
-    tracker.config(config)
+    if step is None:
+        tracker.config(config)
 
     started_bits = bits_per_char(model, held_pieces, tokenizer, window=config.window) if config.start and held_pieces else None
 
@@ -160,7 +156,7 @@ def pretrain_run(config: PretrainConfig) -> int:
 
         try:
             done = pretrain(
-                model, tokenizer, pieces, schedule, checkpoint=folder / "checkpoint.pt", report=report, evaluate=evaluate,
+                model, tokenizer, pieces, schedule, checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
                 compiled=config.compile and shutil.which("g++") is not None, precision=precision,
             )  # fmt: skip
@@ -168,7 +164,7 @@ def pretrain_run(config: PretrainConfig) -> int:
             policy.save(folder, dtype=torch.bfloat16)
             tracker.close()
             console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
-            console.print(f"Interrupted; saved in {folder}. The same command goes on.")
+            console.print(f"Interrupted; saved in {folder}. Go on with: rlpoet pretrain --resume {folder}")
             return 130
     policy.save(folder, dtype=torch.bfloat16)
     reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
@@ -190,6 +186,31 @@ def pretrain_run(config: PretrainConfig) -> int:
     tracker.close()
     console.print(result)
     return 0
+
+
+def prepare(folder: Path, *, resume: bool, overwrite: bool) -> None:
+    """See to it that a folder is there, and holds a run if one is to go on, and else none.
+
+    Args:
+        overwrite: delete what an earlier run wrote.
+
+    Raises:
+        RlpoetError: there is no run, or one that nobody said to go on with or to delete.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        for name in (CHECKPOINT, "tokenizer.json"):
+            if not (folder / name).exists():
+                raise RlpoetError(f"--resume {folder}: no {name}; expected a run that was stopped. Start one without --resume.")
+        return
+    found = [path for name in (CHECKPOINT, "best.pt", "metrics.jsonl", "samples.jsonl", "events.out.*") for path in folder.glob(name)]
+    if found and not overwrite:
+        raise RlpoetError(
+            f"{folder}: holds a run already ({found[0].name}); expected a new folder. Go on with --resume {folder}, begin again with "
+            "--overwrite, or choose another --output_dir."
+        )
+    for path in found:
+        path.unlink()
 
 
 def _enough(

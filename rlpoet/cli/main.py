@@ -93,7 +93,7 @@ def _overview() -> str:
     for name in sorted({*CORE, *names(GROUP)}):
         try:
             rows.append(f"  {name:<10} {find_command(name).help}")
-        except (ImportError, RlpoetError) as error:  # one broken plug-in must not hide the others
+        except Exception as error:  # one broken plug-in, whatever is wrong with it, must not hide the others
             rows.append(f"  {name:<10} (cannot be loaded: {error})")
     return "\n".join(
         [

@@ -103,6 +103,53 @@ def renames_of(schema: type[Any]) -> Renames:
     return Renames(keys, values)
 
 
+@dataclass(frozen=True)
+class Switch:
+    """What an option that was a switch in an earlier release stands for today.
+
+    A class lists its own in a class variable ``EARLIER_SWITCHES``, by name.
+
+    Attributes:
+        on: option whose value it takes where its flag is given without one.
+        off: switch that ``--no_NAME`` means; "" if that is what happens anyway.
+    """
+
+    on: str
+    off: str = ""
+
+
+def switched(schema: type[Any], flags: Mapping[str, Any], others: Mapping[str, Any], note: Callable[[str], None]) -> dict[str, Any]:
+    """Flags with those that were switches as they are today.
+
+    Args:
+        flags: by name; one that was a switch, and is given as one, is True or False.
+        others: values from files.
+        note: called with one text per old spelling.
+
+    Raises:
+        RlpoetError: the option whose value it takes is not given.
+    """
+    out = dict(flags)
+    for name, switch in getattr(schema, "EARLIER_SWITCHES", {}).items():
+        was = out.get(name)
+        if was is True:
+            value = out[name] = out.get(switch.on, others.get(switch.on))
+            if value is None:
+                raise RlpoetError(f"--{name}: no value; expected a text.")
+            note(f"--{name} without a value is --{name} {value} now")
+        elif was is False:
+            del out[name]
+            out |= {switch.off: True} if switch.off else {}
+            note(f"--no_{name} is {f'--{switch.off}' if switch.off else 'left out'} now")
+    return out
+
+
+def without_switches(schema: type[Any], content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a file less the options that were switches, and stand there as true or false: every run's file had them."""
+    old = getattr(schema, "EARLIER_SWITCHES", {})
+    return {key: value for key, value in content.items() if not (key in old and isinstance(value, bool))}
+
+
 def under(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
     """The old names of settings that stand in a table of tables.
 

@@ -27,6 +27,7 @@ class Flags:
         self.tables = {table for name in self.fields for table in _tables_of(name)}
         self.many = {name for name, hint in self.fields.items() if typing.get_origin(hint) in (tuple, list)}
         self.switches = {name for name, hint in self.fields.items() if hint is bool}
+        self.were_switches = set(getattr(command.config, "EARLIER_SWITCHES", {}))
         self.renames = renames_of(command.config)
         for names in (self.many, self.switches):
             names |= {".".join(old) for old, new in self.renames.keys.items() if ".".join(new) in names}
@@ -52,6 +53,12 @@ class Flags:
                 if value is not None:
                     raise RlpoetError(f"{word}: this flag takes no value; expected --{name} or --{negated(name)}.")
                 given[name if name in self.switches else self._off(name)] = name in self.switches
+                continue
+            if value is None and name in self.were_switches and (not rest or _is_flag(rest[0])):
+                given[name] = True
+                continue
+            if name.removeprefix("no_") in self.were_switches - {name}:
+                given[name.removeprefix("no_")] = False
                 continue
             if value is None:
                 if not rest or _is_flag(rest[0]):
@@ -102,7 +109,8 @@ class Flags:
             return name, word[2:].removeprefix("=") or None
         name, equals, value = word[2:].partition("=")
         today = self.today(name)
-        if today not in ("config", "help", *self.tables) and self.leaf(today)[0] not in self.fields and not self._off(name):
+        known = today in ("config", "help", *self.tables) or self.leaf(today)[0] in self.fields
+        if not known and not self._off(name) and name.removeprefix("no_") not in self.were_switches:
             room = next((table for table in sorted(self.tables, key=len, reverse=True) if today.startswith(f"{table}.")), "")
             spelt = sorted({f"--{key}" for key in self._beside(room)})
             raise RlpoetError(f"unknown flag '--{name}'{did_you_mean('--' + name, spelt)}; expected one of {', '.join(spelt)}.")

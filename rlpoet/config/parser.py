@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from rlpoet.config.command import Command, current
+from rlpoet.config.command import Command, current, switched, without_switches
 from rlpoet.config.flags import Flags, by_path, described, gathered, negated, opened, spelled
 from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, made, nested, refuse
 from rlpoet.errors import RlpoetError, did_you_mean
@@ -41,13 +41,17 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
     given, configs = flags.read(argv)
     notes: list[str] = []
     given = current(command.config, given, where="--", note=notes.append)
+    bare_resume = given.get("resume") is True  # of an earlier release: the same command again, which went on
+    files = [_read_yaml(path, command.config, notes.append) for path in configs]
+    given = switched(command.config, given, {key: value for content, _ in files for key, value in content.items()}, notes.append)
+    if given.get("resume") and (beside := getattr(command.config, "RESUME_WITH", None)) is not None:
+        given, configs = _resumed(given, configs, beside, strict=not bare_resume)
+        files = [_read_yaml(path, command.config, notes.append) for path in configs]
     values: dict[str, Any] = {}  # of files, by dotted name
     sources: list[str] = []  # each a path, or what stands in the file, by today's names
-    for path in configs:
-        n_notes = len(notes)
-        content = _read_yaml(path, command.config, notes.append)
+    for path, (content, changed) in zip(configs, files, strict=True):
         values |= flat(content, command.config)
-        sources.append(path if len(notes) == n_notes else yaml.safe_dump(content, allow_unicode=True, sort_keys=False))
+        sources.append(yaml.safe_dump(content, allow_unicode=True, sort_keys=False) if changed else path)
     if notes and tell is not None:
         tell("; ".join(dict.fromkeys(notes)))
     given = by_path(gathered(opened(given, flags), values, flags), values, command.config, flags)
@@ -66,6 +70,31 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
     return made(command.config, {name: namespace[name] for name in flags.fields})
 
 
+def _resumed(given: dict[str, Any], configs: list[str], beside: Sequence[str], *, strict: bool) -> tuple[dict[str, Any], list[str]]:
+    """Flags and files of a run that goes on: its own configuration, and over it the flags that may be given anew.
+
+    Args:
+        beside: those flags.
+        strict: refuse all others, which the run's own configuration decides; else they are left out.
+
+    Raises:
+        RlpoetError: no run there, or a flag that cannot be given anew.
+    """
+    folder = str(given["resume"])
+    path = Path(folder) / "config.yaml"
+    if not path.is_file():
+        raise RlpoetError(f"--resume {folder}: no config.yaml; expected the folder of a run that was stopped. Start one without --resume.")
+    others = [name for name in given if name not in (*beside, "resume", "help")] + ["config"] * bool(configs)
+    if others and strict:
+        known = ", ".join(f"--{name}" for name in beside)
+        raise RlpoetError(
+            f"--{others[0]}: given with --resume {folder}, whose own configuration holds; expected at most {known} beside it. "
+            f"Leave --{others[0]} out, or start a new run."
+        )
+    kept = {name: value for name, value in given.items() if name in (*beside, "help")}
+    return {**kept, "resume": folder, "output_dir": folder}, [str(path)]
+
+
 def read(schema: type[Schema], path: str | Path) -> Schema:
     """The configuration in a YAML file.
 
@@ -79,7 +108,8 @@ def read(schema: type[Schema], path: str | Path) -> Schema:
     return config
 
 
-def _read_yaml(path: str, schema: type[Any], note: Callable[[str], None]) -> dict[str, Any]:
+def _read_yaml(path: str, schema: type[Any], note: Callable[[str], None]) -> tuple[dict[str, Any], bool]:
+    """What a file holds by the names of today, and whether that differs from how it is written."""
     text = read_text(path)
     try:
         content = yaml.safe_load(text)
@@ -89,9 +119,9 @@ def _read_yaml(path: str, schema: type[Any], note: Callable[[str], None]) -> dic
         raise RlpoetError(f"{where}: not YAML ({getattr(error, 'problem', None) or error}); expected `key: value` lines.") from None
     if not isinstance(content, dict):
         raise RlpoetError(f"{path}: {type(content).__name__}; expected `key: value` lines.")
-    content = nested(current(schema, content, where=f"{path}: ", note=note))
+    written, content = content, nested(without_switches(schema, current(schema, content, where=f"{path}: ", note=note)))
     _refuse_unknown(content, schema, path, "")
-    return content
+    return content, content != written
 
 
 def _refuse_unknown(content: Mapping[str, Any], schema: Any, path: str, table: str) -> None:

@@ -15,6 +15,7 @@ class EvaluateConfig:
 
     Attributes:
         policy: a shipped policy by its language, the folder of one or of a run, any Hugging Face causal LM.
+        policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         texts: poems to measure beside or instead of a policy's: text files, tables, folders, a run, what generate --out wrote.
         poems: corpora of poems it has not read: files, folders, hf:owner/name, gutenberg:NUMBER.
         human: poems by people that stand beside the measured ones; those of --poems by default.
@@ -42,6 +43,7 @@ class EvaluateConfig:
     """
 
     policy: str | None = None
+    policy_class: str | None = None
     texts: tuple[str, ...] = ()
     poems: tuple[str, ...] = ()
     human: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.reporting.poems import console
@@ -22,6 +24,8 @@ from rlpoet.sweeps.run import n_cores, refuse_changes, run_grid
 from rlpoet.sweeps.tables import markdown, terminal_table
 from rlpoet.text import write_atomically
 from rlpoet.training.build import check
+
+CONFIG = "config.yaml"
 
 
 def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *, baseline: str | None = None) -> int:
@@ -51,9 +55,10 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
                 raise RlpoetError(f"{cell.name}: {error}") from None
         if not config.overwrite:
             refuse_changes(cells)
+        write_config(config)
         outcomes = run_grid(cells, jobs=config.jobs or n_cores(), out=out)
     states = {cell.name: outcomes.get(cell.name, state_of(cell)) for cell in cells}
-    again = dataclasses.replace(config, report_only=False, overwrite=False)  # what makes all of it, from nothing
+    again = dataclasses.replace(config, report_only=False, overwrite=False, resume=None)  # what makes all of it, from nothing
     trained = [read_cell(cell, reach=config.reach) for cell in cells if states[cell.name] == "done"]
     comparison = compared(config, cells, states, trained, baseline=baseline or names[0], command=spelled(command, again))
     paths = write_comparison(comparison)
@@ -64,6 +69,14 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
     if "failed" in states.values():
         return 1
     return 130 if not config.report_only and any(state != "done" for state in states.values()) else 0
+
+
+def write_config(config: GridConfig) -> None:
+    """``config.yaml`` in the grid's folder, by which ``--resume`` goes on; what is asked of one call alone is left out."""
+    once = dataclasses.replace(config, overwrite=False, report_only=False, dry_run=False, resume=None)
+    folder = Path(config.output_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / CONFIG, yaml.safe_dump(plain(once), allow_unicode=True, sort_keys=False))
 
 
 def write_comparison(comparison: Comparison) -> list[Path]:

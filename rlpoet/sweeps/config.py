@@ -50,7 +50,10 @@ class GridConfig:
         overwrite: begin runs again whose settings have changed; without it they are an error.
         report_only: run nothing, report on what is there.
         dry_run: run nothing, say what would be done.
+        resume: folder of a grid to go on with; its own configuration holds.
     """
+
+    RESUME_WITH = ("jobs", "report_only", "dry_run")
 
     output_dir: str = "runs/compare"
     langs: tuple[str, ...] = ("fr",)
@@ -64,13 +67,14 @@ class GridConfig:
     overwrite: bool = False
     report_only: bool = False
     dry_run: bool = False
+    resume: str | None = None
 
 
 @dataclass(frozen=True)
 class CompareConfig(GridConfig):
     """Train several arms on one task, over languages and seeds, and tell which are better and by how much.
 
-    Ctrl-C saves; the same command goes on.
+    Ctrl-C saves; --resume, or the same command, goes on.
 
     Attributes:
         algos: trainers, an arm each; none if --arms has what is to be compared.
@@ -90,7 +94,7 @@ class CompareConfig(GridConfig):
 class AblateConfig(GridConfig):
     """Leave out one thing at a time and measure what it was good for, over languages and seeds.
 
-    Ctrl-C saves; the same command goes on.
+    Ctrl-C saves; --resume, or the same command, goes on.
 
     Attributes:
         kind: rewards leaves one reward out of the mix; factors turns one setting of the trainer (--common.algo) off, or on where it is off;

@@ -48,7 +48,7 @@ def policy_of(config: TrainConfig) -> Policy:
     Raises:
         RlpoetError: it writes another language.
     """
-    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang)
+    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
     policy.precision = PRECISIONS.get(config.precision, torch.float32)  # a run settles what "auto" is (``rlpoet.training.run``)

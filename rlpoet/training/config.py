@@ -59,6 +59,7 @@ class TrainConfig(StepOptions):
     Attributes:
         lang: fr, es, en, an installed language, or the folder of one.
         policy: a shipped policy by its language, or the folder of one; the language's own by default.
+        policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         output_dir: folder of the run; runs/LANG-ALGO-sSEED by default, a number added if it exists.
         algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta;
             grpo and rloo are trl's, with the same penalty; rft fine-tunes on its best poems; best-of-n trains nothing and spends the
@@ -106,6 +107,7 @@ class TrainConfig(StepOptions):
 
     lang: str = "fr"
     policy: str | None = None
+    policy_class: str | None = None
     output_dir: str | None = None
     algo: str = "tb"
     forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")

@@ -48,6 +48,7 @@ from rlpoet.types import Prompt
 
 CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
 FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
+RESUME_WITH = ("minutes", "max_steps")  # what may be given beside --resume
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 COLUMNS = {  # of the running table: heading -> metric
     "reward": "reward/mean",
@@ -340,9 +341,17 @@ def resumed(config: TrainConfig) -> TrainConfig:
     """The configuration a stopped run was started with.
 
     Raises:
-        RlpoetError: the folder holds no stopped run.
+        RlpoetError: the folder holds no stopped run, or a setting is given anew that its own configuration decides.
     """
     folder = Path(str(config.resume))
+    default = TrainConfig()
+    for field in dataclasses.fields(TrainConfig):
+        value = getattr(config, field.name)
+        if field.name not in ("resume", *RESUME_WITH) and value != getattr(default, field.name):
+            raise RlpoetError(
+                f"--{field.name}: given with --resume {folder}, whose own configuration holds; expected at most "
+                f"{', '.join(f'--{name}' for name in RESUME_WITH)} beside it. Leave --{field.name} out, or start a new run."
+            )
     for name in ("config.yaml", CHECKPOINT, BEFORE):
         if not (folder / name).exists():
             raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
@@ -356,7 +365,7 @@ def resumed(config: TrainConfig) -> TrainConfig:
     values = {"freeze_layers": 0.0, **{name: value for name, value in values.items() if name not in others}}  # before: all layers
     if values.get("beta_warmup", 0.0) > 1:  # a warm-up was counted in steps
         values["beta_warmup"] = TrainConfig.beta_warmup
-    budget = {name: getattr(config, name) for name in ("minutes", "max_steps") if getattr(config, name) is not None}
+    budget = {name: getattr(config, name) for name in RESUME_WITH if getattr(config, name) is not None}
     return made(TrainConfig, {**values, **budget, "resume": str(folder)})
 
 

@@ -237,7 +237,8 @@ def test_pretraining_starts_stops_and_goes_on(quiet):
     flags = ["pretrain", "--lang", "fr", "--data", "poems.jsonl", "--output_dir", "prior", "--size", "nano", "--vocab_size", "400"]
     flags += ["--batch_tokens", "256", "--window", "128", "--save_steps", "2", "--threads", "1", "--no_compile", "--validation", "0.3"]
     assert main([*flags, "--max_steps", "2"]) == 0
-    assert main([*flags, "--max_steps", "4"]) == 0
+    assert main([*flags, "--max_steps", "4"]) == 2  # a run is there already
+    assert main(["pretrain", "--resume", "prior", "--max_steps", "4"]) == 0
     result = json.loads(Path("prior/result.json").read_text(encoding="utf-8"))
     assert result["steps"] == 4 and set(result["rhyme_pairs"]) == {"couplet", "quatrain-abab", "quatrain-abba"}
     assert "bits per character" in Path("prior/README.md").read_text(encoding="utf-8")

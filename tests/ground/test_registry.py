@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +50,28 @@ def test_nothing_registered_says_that_the_package_is_not_installed(entries):
     entries()
     with pytest.raises(RlpoetError, match=r"nothing is registered.*pip install"):
         registry.load(GROUP, "rhyme")
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [("None.upper()", AttributeError), ("from math import no_such_function", ImportError), ("{}['rhyme']", KeyError)],
+)
+def test_a_bug_in_the_code_of_a_plug_in_comes_through_as_it_is(entries, tmp_path, monkeypatch, code, kind):
+    (tmp_path / "plugin_with_a_bug.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entries(broken="plugin_with_a_bug:Thing")
+    with pytest.raises(kind) as caught:
+        registry.load(GROUP, "broken")
+    assert type(caught.value) is kind and Path(caught.traceback[-1].path).name == "plugin_with_a_bug.py"
+
+
+def test_a_plug_in_that_misses_a_module_says_which_one_and_where(entries, tmp_path, monkeypatch):
+    (tmp_path / "plugin_that_needs.py").write_text("import no_such_dependency", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entries(needy="plugin_that_needs:Thing")
+    with pytest.raises(RlpoetError, match=r"'needy' .*does not load: it imports 'no_such_dependency', which is not here") as caught:
+        registry.load(GROUP, "needy")
+    assert isinstance(caught.value.__cause__, ModuleNotFoundError)
 
 
 @pytest.mark.parametrize("value", ["no_such_module:Thing", "rewards.rhyme:NoSuchThing"])

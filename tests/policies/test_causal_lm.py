@@ -15,8 +15,10 @@ from policies.formats.grammar import Grammar
 from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import BOS, BREAK, END
 from policies.llama.decoder import LlamaDecoder, can_step
+from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.forms import form
+from rlpoet.rollout import load_policy
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
@@ -283,3 +285,42 @@ def test_a_grammar_leaves_the_odds_of_what_it_allows_alone(policy):
     grammar.allow(logits)
     allowed = torch.isfinite(logits[0])
     assert 0 < allowed.sum() < 60 and torch.equal(logits[0, allowed], before[0, allowed])
+
+
+@pytest.mark.parametrize(("raised", "shown"), [
+    (TypeError("a bug"), TypeError), (AttributeError("a bug"), AttributeError), (NotImplementedError("a bug"), NotImplementedError),
+    (OSError("no file"), RlpoetError), (Exception("no tokenizer"), RlpoetError),
+])  # fmt: skip
+def test_a_bug_while_a_policy_is_opened_is_no_broken_policy(tmp_path, monkeypatch, raised, shown):
+    tiny_policy().save(tmp_path)
+
+    def failing(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", failing)
+    with pytest.raises(shown) as caught:
+        CausalPolicy.load(tmp_path)
+    assert raised in (caught.value, caught.value.__cause__)
+
+
+def test_a_bug_in_the_load_of_a_registered_class_comes_through(tmp_path, monkeypatch):
+    class Buggy:
+        @classmethod
+        def load(cls, source, **options):
+            return {}["weights"]
+
+    monkeypatch.setattr(registry, "names", lambda group: ("buggy",))
+    monkeypatch.setattr(registry, "load", lambda group, name: Buggy)
+    registry.name_class(tmp_path, "buggy")
+    with pytest.raises(KeyError, match="weights"):
+        load_policy(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("content", ["[]", "{", ""])
+def test_a_file_that_holds_no_table_is_a_broken_policy(tmp_path, name, content):
+    tiny_policy().save(tmp_path)
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(RlpoetError, match="broken policy") as caught:
+        CausalPolicy.load(tmp_path)
+    assert caught.value.__cause__ is not None

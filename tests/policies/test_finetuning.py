@@ -101,7 +101,7 @@ def test_a_stopped_run_that_goes_on_ends_with_the_weights_of_one_that_never_stop
     assert tune(*flags, *lora, "--output_dir", tmp_path / "cut", "--gradient_accumulation_steps", 2) == 130
     assert "# interrupted, step 3" in (tmp_path / "cut" / "samples.txt").read_text(encoding="utf-8")
     monkeypatch.setattr(finetune_run, "batches", real)
-    assert tune(*flags, *lora, "--output_dir", tmp_path / "cut", "--gradient_accumulation_steps", 2, "--resume") == 0
+    assert main(["finetune", "--resume", str(tmp_path / "cut")]) == 0
     whole, cut = (CausalPolicy.load(tmp_path / name).model.state_dict() for name in ("whole", "cut"))
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
     steps = [json.loads(row)["step"] for row in (tmp_path / "cut" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -144,7 +144,7 @@ def test_the_worked_example_filters_its_table_and_searches_with_beams(tmp_path, 
         (["--epochs", "-1"], "expected 0 or more"),
         (["--sampling.temprature", "1"], "did you mean 'temperature'"),
         (["--lang", "es"], "writes 'fr'"),
-        (["--resume"], "no checkpoint.pt"),
+        (["--resume"], "no config.yaml"),
         (["--where", "agee=x"], "did you mean 'age'"),
         (["--authors", "Paul Verlain"], "did you mean 'Paul Verlaine'"),
         (["--window", "3"], "expected 16 tokens or more"),

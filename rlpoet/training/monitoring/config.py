@@ -17,6 +17,7 @@ class PreflightConfig:
 
     Attributes:
         policy: a shipped policy by its language, or the folder of one or of a run.
+        policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         lang: language a plain model is to write in; a policy with marks of its own keeps its own.
         forms: the forms to try.
         authors: whose manner; by default the policy's commonest, and none.
@@ -35,6 +36,7 @@ class PreflightConfig:
     EARLIER = EARLIER_REWARD_OPTIONS
 
     policy: str = "fr"
+    policy_class: str | None = None
     lang: str | None = None
     forms: tuple[str, ...] = ("quatrain-abab", "quatrain-abba")
     authors: tuple[str, ...] = ()

@@ -37,7 +37,7 @@ def run_preflight(config: PreflightConfig) -> int:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
     torch.set_num_threads(config.threads or torch.get_num_threads())
     score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)
-    policy = load_policy(config.policy, seed=config.seed, lang=config.lang)
+    policy = load_policy(config.policy, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     for name in config.forms:
         form(name, policy.lang)
     authors = authors_of(config.authors, policy)

@@ -1,0 +1,1 @@
+"""A policy and a reward for rlpoet, found by their entry points."""

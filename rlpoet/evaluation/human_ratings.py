@@ -19,6 +19,7 @@ import numpy as np
 
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
+from rlpoet.tables import read_csv
 from rlpoet.text import read_text, write_atomically
 
 SCALES = ("meter", "rhyme", "readability", "emotion")
@@ -123,7 +124,7 @@ def read_sheet(path: Path) -> dict[str, dict[str, float]]:
             raise RlpoetError(f"{path}: row {number}: {row['id']!r} a second time; expected each poem once.")
         seen.add(row["id"])
         for scale in SCALES:
-            told = (row[scale] or "").strip().replace(",", ".")
+            told = row[scale].strip().replace(",", ".")
             if not told:
                 continue
             try:
@@ -222,12 +223,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _rows(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    text = read_text(path).removeprefix("\ufeff")
-    head = text.split("\n", 1)[0]
-    reader = csv.DictReader(
-        io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ","
-    )  # spreadsheets of some countries
-    missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-    if missing:
-        raise RlpoetError(f"{path}: no column {missing[0]!r}; expected {', '.join(wanted)}, as `rlpoet rate make` writes them.")
-    return list(reader)
+    return [{name: cell or "" for name, cell in row.items()} for _, row in read_csv(read_text(path), str(path), columns=wanted)]

@@ -24,6 +24,7 @@ from rlpoet.corpus.poem import Poem, deduplicated
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
 from rlpoet.errors import RlpoetError
 from rlpoet.tables import read_csv
+from rlpoet.text import whole_file
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 SUFFIXES = (*ROWS, ".txt", ".text", ".md")
@@ -88,10 +89,8 @@ def write_poems(path: str | Path, poems: Iterable[Poem]) -> None:
     if not path.name.removesuffix(".gz").endswith(".jsonl"):
         raise RlpoetError(f"{path}: expected a name that ends in .jsonl or .jsonl.gz.")
     text = "".join(json.dumps(as_row(poem), ensure_ascii=False) + "\n" for poem in poems).encode("utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
-    part.replace(path)
+    with whole_file(path) as stream:
+        stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
 
 
 def as_row(poem: Poem) -> dict[str, Any]:

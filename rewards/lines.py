@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from rlpoet.prosody.forms import form
-from rlpoet.text import split_poem
-from rlpoet.types import Explained, Form, LineScore, Prompt
+from rlpoet.prosody.fit import form_and_lines as read
+from rlpoet.types import Explained, Form, LineScore
 
-
-def read(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
-    """The form asked for, the lines written, and whether their number is right.
-
-    Blank lines are layout and count for nothing, so a sonnet may or may not show its stanzas.
-
-    Raises:
-        UnknownName: the prompt names no language or form we have. That is the caller's mistake, not the policy's.
-    """
-    asked = form(prompt.form, prompt.lang)
-    lines = split_poem(text)
-    return asked, lines, len(lines) == asked.n_lines
+__all__ = ["explain_miscount", "read"]
 
 
 def explain_miscount(name: str, asked: Form, lines: list[str]) -> Explained:

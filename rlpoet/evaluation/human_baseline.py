@@ -7,8 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from rlpoet.evaluation.form import PoemFacts
-from rlpoet.prosody.forms import answers, forms
-from rlpoet.prosody.meter import in_meter
+from rlpoet.prosody.fit import guess_form
 from rlpoet.types import Form
 
 DRAWS = 1000  # resamples behind an interval
@@ -83,13 +82,11 @@ def human_stanzas(
     """
     sizes = {form.n_lines for form in asked}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
-    every = [form for form in forms(lang) if form.n_lines in sizes]
     found: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
     for i in order:
-        lines = stanzas[i]
-        best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: kept(lines, form))
-        same = next((form.name for form in asked if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
-        if same is not None and len(found[same]) < n:
+        best = guess_form(stanzas[i], lang, least=0.0)
+        same = next((form.name for form in asked if best and (form.scheme, form.rhyme) == (best.scheme, best.rhyme)), None)
+        if best and same is not None and len(found[same]) < n:
             found[same].append((i, best.name))
         if all(len(own) >= n for own in found.values()):
             break
@@ -99,9 +96,3 @@ def human_stanzas(
 def _distinct(words: Sequence[Sequence[str]], rows: Sequence[int]) -> float:
     ends = [word for row in rows for word in words[row]]
     return len(set(ends)) / len(ends) if ends else 0.0
-
-
-def kept(lines: Sequence[str], form: Form) -> tuple[float, float]:
-    """Shares of pairs that rhyme and of lines in meter, of as many lines as the form has."""
-    paired = sum(answers(lines[i], lines[j], form) for i, j in form.pairs) / max(len(form.pairs), 1)
-    return paired, sum(in_meter(line, form.lang, lengths) for line, lengths in zip(lines, form.meters, strict=True)) / len(lines)

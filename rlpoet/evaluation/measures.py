@@ -15,6 +15,7 @@ from rlpoet.evaluation.human_baseline import Figures, figures, interval
 from rlpoet.evaluation.poems import EvaluationPoem
 from rlpoet.evaluation.repetition import variety
 from rlpoet.evaluation.second_judge import judged, last_word, second_judge
+from rlpoet.prosody.fit import has_its_lines
 from rlpoet.prosody.forms import answers, form
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Reward
@@ -87,7 +88,7 @@ def counted(
 def kinds_of(own: EvaluationPoem) -> Counter[str]:
     """How the pairs of the scheme rhyme."""
     asked = form(own.prompt.form, own.prompt.lang)
-    if len(own.lines) != asked.n_lines:
+    if not has_its_lines(own.lines, asked):
         return Counter()
     return Counter(rhyme_kind(own.lines[i], own.lines[j], own.prompt.lang) or NO_RHYME for i, j in asked.pairs)
 
@@ -99,7 +100,7 @@ def second_opinion(own: EvaluationPoem) -> tuple[int, int, int] | None:
         return None
     rhymed, fits = judged(judge, asked, own.lines)
     agreed = 0
-    if len(own.lines) == asked.n_lines:
+    if has_its_lines(own.lines, asked):
         for a, b in ((own.lines[i], own.lines[j]) for i, j in asked.pairs):
             agreed += (last_word(a) != last_word(b) and judge.rhyme(a, b)) == answers(a, b, asked)
     return rhymed, fits, agreed

@@ -26,7 +26,8 @@ from rlpoet.analysis.coherence import coherence
 from rlpoet.cli.main import main
 from rlpoet.corpus import Columns, Poem, write_poems
 from rlpoet.corpus.poem import printed
-from rlpoet.evaluation.form import PoemFacts, poem_facts
+from rlpoet.evaluation.diversity import batch_variety
+from rlpoet.evaluation.form import PoemFacts, measure, poem_facts
 from rlpoet.evaluation.human_baseline import figures, half_interval, human_stanzas, interval
 from rlpoet.evaluation.measures import all_figures, counted
 from rlpoet.evaluation.poems import EvaluationPoem, read_evaluation_poems, sampled_evaluation_poems
@@ -222,6 +223,17 @@ def test_a_perfect_human_quatrain_counts_for_the_form_of_its_scheme_alone():
     found = human_stanzas([BAUDELAIRE, VERLAINE], "fr", asked, 10)
     assert found == {"couplet": [], "quatrain-abab": [(0, "quatrain-abab")], "quatrain-abba": []}
     assert poem_facts(Prompt("fr", "quatrain-abab"), "\n".join(BAUDELAIRE)).perfect
+
+
+def test_opening_lines_are_no_end_words_of_the_poem_anywhere():
+    prompt = Prompt("fr", "couplet", opening=("Le chat dort",))
+    text = "Le chat dort\nla mer mord"
+    assert poem_facts(prompt, text).end_words == ("mord",) and poem_facts(Prompt("fr", "couplet"), text).end_words == ("dort", "mord")
+    assert (
+        measure([prompt] * 2, [text] * 2)["distinct_end_words"]
+        == batch_variety([prompt] * 2, [text] * 2)["samples/distinct_end_words"]
+        == 0.5
+    )
 
 
 # -- the verb -----------------------------------------------------------------------------------------

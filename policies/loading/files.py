@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.imports import first_import
+from rlpoet.registry import first_import
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,12 +18,12 @@ from policies.causal_lm import CausalPolicy
 from policies.likelihood import Cost, listened, poem_costs, weigh
 from policies.loading.files import SHIPPED
 from rlpoet import registry
+from rlpoet.analysis.intervals import Share, ratio_bounds
 from rlpoet.analysis.ngram_index import NgramIndex
 from rlpoet.corpus import Columns, Poem, read_poems, select
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.config import EvaluateConfig
-from rlpoet.evaluation.human_baseline import interval
 from rlpoet.evaluation.measures import Counted, by_form, counted
 from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
@@ -199,17 +200,16 @@ def columns_of(config: EvaluateConfig) -> Columns:
 
 def cost_figures(cost: Cost, *, seed: int = 0) -> dict[str, Any]:
     """Bits per character and perplexity per token with their intervals, and what they were counted on."""
-    bits = [nats / math.log(2) for nats in cost.nats]
-    edges = interval(cost.nats, cost.tokens, seed=seed)
+    nats, tokens, characters = (np.array(row, dtype=float) for row in (cost.nats, cost.tokens, cost.characters))
     return {
         "poems": len(cost.nats),
         "characters": sum(cost.characters),
         "tokens": sum(cost.tokens),
         "nats": sum(cost.nats),
         "bits_per_char": cost.bits_per_char,
-        "bits_per_char_95": interval(bits, cost.characters, seed=seed),
+        "bits_per_char_95": list(ratio_bounds(Share(nats / math.log(2), characters), seed=seed)),
         "perplexity": cost.perplexity,
-        "perplexity_95": torch.tensor(edges, dtype=torch.float64).exp().tolist(),
+        "perplexity_95": [math.exp(edge) for edge in ratio_bounds(Share(nats, tokens), seed=seed)],
     }
 
 

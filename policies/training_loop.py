@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from policies.formats.data import IGNORED
 from rlpoet.errors import RlpoetError
+from rlpoet.text import whole_file
 
 LINEAR, COSINE = "linear", "cosine"
 
@@ -256,9 +257,8 @@ def load_trained(model: nn.Module, state: dict[str, Tensor]) -> None:
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write a file whole or not at all."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(path)
+    with whole_file(path) as stream:
+        torch.save(state, stream)
 
 
 def checkpoint_step(path: Path) -> int | None:

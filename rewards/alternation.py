@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewards.lines import explain_miscount, read
+from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.languages import code_of
 from rlpoet.prosody.alternation import genders
 from rlpoet.prosody.ending import end_of
@@ -37,7 +37,7 @@ class Alternation:
         if not complete or not _places(asked):
             return [0.0] * len(lines)
         reached = [_share(asked, lines[: n + 1]) for n in range(len(lines))]
-        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+        return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The gender of each line, and where two rhymes of one gender touch."""

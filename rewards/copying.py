@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-from rewards.lines import explain_miscount, read
+from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.analysis.ngram_index import Copied, NgramIndex, words_of
 from rlpoet.errors import RlpoetError
 from rlpoet.types import Explained, Form, LineScore, Prompt
@@ -52,7 +52,7 @@ class Copying:
             return [0.0] * len(lines)
         parts = [lines[: n + 1] for n in range(len(lines))]
         reached = [_share(_credit(prompt, part, own), asked) for part, own in zip(parts, self._look_up(parts), strict=True)]
-        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+        return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """How much of each line stands in the corpus, no reason where it does not; without an index no line, and no score."""

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from rlpoet.prosody.forms import form
-from rlpoet.text import split_poem
-from rlpoet.types import Explained, Form, LineScore, Prompt
+from collections.abc import Sequence
 
+from rlpoet.prosody.fit import form_and_lines as read
+from rlpoet.types import Explained, Form, LineScore
 
-def read(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
-    """The form asked for, the lines written, and whether their number is right.
-
-    Blank lines are layout and count for nothing, so a sonnet may or may not show its stanzas.
-
-    Raises:
-        UnknownName: the prompt names no language or form we have. That is the caller's mistake, not the policy's.
-    """
-    asked = form(prompt.form, prompt.lang)
-    lines = split_poem(text)
-    return asked, lines, len(lines) == asked.n_lines
+__all__ = ["explain_miscount", "gains_of", "read"]
 
 
 def explain_miscount(name: str, asked: Form, lines: list[str]) -> Explained:
     """The explanation every reward gives for a text with too few or too many lines."""
     reason = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}, {asked.name} has {asked.n_lines}: no credit"
     return Explained(name, 0.0, tuple(LineScore(line, 0.0, reason) for line in lines))
+
+
+def gains_of(reached: Sequence[float]) -> list[float]:
+    """What each line adds, of what the first one, two, three ... lines have reached: sums to the last of them.
+
+    >>> gains_of([0.0, 0.5, 0.25])
+    [0.0, 0.5, -0.25]
+    """
+    return [now - before for before, now in zip((0.0, *reached), reached, strict=False)]

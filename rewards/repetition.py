@@ -11,7 +11,7 @@ from rewards.lines import explain_miscount, read
 from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import TableError
 from rlpoet.prosody.ending import end_of
-from rlpoet.text import read_text
+from rlpoet.tables import read_table
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 USUAL = 5  # times any word may stand in a poem, however short: articles come that often in good quatrains
@@ -134,11 +134,9 @@ def stock_rhymes(path: str | Path) -> frozenset[frozenset[str]]:
         RlpoetError: no such file, or one that is not UTF-8.
     """
     pairs = set()
-    for number, row in enumerate(read_text(path).splitlines(), start=1):
-        if not row.strip() or row.startswith("%"):
-            continue
-        cells = [" ".join(words_of(cell)) for cell in row.split("\t")]
-        if len(cells) != 2 or len(set(cells)) != 2 or not all(cells):
-            raise TableError(f"{path}:{number}: {row!r}; expected two words parted by a tab.")
-        pairs.add(frozenset(cells))
+    for where, cells in read_table(Path(path), ("word", "word"), header=False, where=str(path)):
+        words = frozenset(" ".join(words_of(cell)) for cell in cells)
+        if len(words) != 2 or not all(words):
+            raise TableError(f"{where}: {' and '.join(map(repr, cells))}; expected two different words.")
+        pairs.add(words)
     return frozenset(pairs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from rewards.lines import explain_miscount, read
+from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.errors import UnknownName
 from rlpoet.languages import codes, find
 from rlpoet.prosody import verse
@@ -91,7 +91,7 @@ class Rhyme:
         if not complete or not asked.pairs:
             return [0.0] * len(lines)
         reached = [self._share(asked, lines[: n + 1]) for n in range(len(lines))]
-        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+        return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line the pair it closes, or else opens, and why that pair has its credit."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rewards.lines import explain_miscount, read
+from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.analysis.authorship.model import StyleModel, heard, shipped, style_model
 from rlpoet.analysis.authorship.sound import LineSound
 from rlpoet.corpus.authors import find_author, parse_authors
@@ -79,7 +79,7 @@ class Style:
             return [0.0] * len(lines)
         sounds = heard(lines, prompt.lang)
         reached = [self._reached(*found, sounds[: n + 1], asked) for n in range(len(lines))]
-        return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
+        return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line how likely each voice is by it alone, and which of its sounds speak for the one that was asked for."""

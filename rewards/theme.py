@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rewards.lines import explain_miscount, read
+from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.analysis.coherence import ThemeModel, theme_model
 from rlpoet.types import Explained, LineScore, Prompt
 
@@ -53,7 +53,7 @@ class Theme:
             return [0.0] * len(lines)
         reached = [self._of(model, lines[:n]) for n in range(1, len(lines) + 1)]
         worth = [0.0 if score is None else score * n / asked.n_lines for n, score in enumerate(reached, start=1)]
-        return [now - before for before, now in zip([0.0, *worth], worth, strict=False)]
+        return gains_of(worth)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line the words that tie it to the others most; its number is what `line_shares` gives it."""

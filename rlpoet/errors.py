@@ -14,6 +14,10 @@ class TableError(RlpoetError):
     """A language table that cannot be trusted. The message starts ``file:line:``."""
 
 
+class BrokenContractError(RlpoetError):
+    """A reward or a verse language that does not do what every one promises; the message names the promise and the text that shows it."""
+
+
 class UnknownName(RlpoetError):
     """A name that is in no table; the message lists the known ones and the nearest."""
 

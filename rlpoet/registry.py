@@ -1,13 +1,18 @@
-"""Plug-ins by entry point, ours and others' alike: a name is ``module:object``, imported when it is asked for.
+"""What is imported late: plug-ins by entry point, ours and others' alike, and the libraries whose import takes seconds.
+
+A name is ``module:object``, imported when it is asked for.
 
 Groups: ``rlpoet.rewards`` (classes of rewards), ``rlpoet.policies`` (classes of policies), ``rlpoet.commands`` (verbs).
 """
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import importlib
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -109,3 +114,27 @@ def _refuse_shadow(entry: EntryPoint) -> None:
     if not getattr(found, "__rlpoet__", False):
         where = found.__file__ or next(iter(found.__path__))
         raise RlpoetError(f"{where}: this {root!r} hides rlpoet's package of that name; expected rlpoet's. Rename it, or start elsewhere.")
+
+
+@contextlib.contextmanager
+def first_import(module: str) -> Iterator[None]:
+    """Around the import of a module: the first time, without the garbage collector.
+
+    torch and transformers make some million objects that stay until the end. The collector walks through them again and again while
+    they are made, and once more at exit, which is a quarter of the time of a short command. Here it pauses, and what exists after the
+    import is left out of later collections (``gc.freeze``).
+
+    Args:
+        module: the slowest of what is imported, ``torch`` or ``transformers.modeling_utils``. If it is there already, nothing changes.
+    """
+    if module in sys.modules:
+        yield
+        return
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_on:
+            gc.enable()

@@ -11,6 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -93,14 +94,30 @@ def read_rows(path: str | Path, before_waiting: Callable[[], object] = lambda: N
         raise RlpoetError(f"{path}: {error.strerror}; expected a readable file.") from None
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file so that no reader ever sees half of it, not even after a crash."""
+@contextmanager
+def whole_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A stream to write a file to, which takes its place when all is written: no reader sees half of it, not even after a crash.
+
+    Where writing fails, what stood there before stays. A folder that is missing is made.
+    """
+    path = Path(path)
     part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: str | Path, text: str) -> None:
+    """Write a text file whole, as UTF-8; see ``whole_file``."""
+    with whole_file(path) as stream:
+        stream.write(text.encode("utf-8"))
 
 
 def _name(path: str | Path) -> str:

@@ -8,7 +8,6 @@ dataclass itself is one table of its own, with options such as ``--ppo.lam``.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import re
 import types
@@ -20,6 +19,7 @@ from typing import Any
 import docstring_parser
 import yaml
 
+from experiments.release.pages import write_page
 from rlpoet.cli.main import CORE, find_command
 from rlpoet.config.command import Command
 from rlpoet.config.ranges import expected, in_order
@@ -150,9 +150,7 @@ def page() -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"{PAGE}: {len(PAGE.read_text(encoding='utf-8').splitlines())} lines")
+    write_page(PAGE, page, about=__doc__)
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ python -m experiments.release.forms_page            # or: make docs
 
 from __future__ import annotations
 
-import argparse
 import itertools
 from pathlib import Path
 
+from experiments.release.pages import write_page
 from rlpoet.languages import FORMS, find
 from rlpoet.prosody.forms import load
 from rlpoet.types import Form
@@ -60,9 +60,7 @@ def page() -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"{PAGE}: {len(PAGE.read_text(encoding='utf-8').splitlines())} lines")
+    write_page(PAGE, page, about=__doc__)
 
 
 if __name__ == "__main__":

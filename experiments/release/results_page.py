@@ -18,13 +18,14 @@ A cell is a number, a text, null (not measured) or an object: ``mean`` with ``se
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
+
+from experiments.release.pages import write_page
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
 RESULTS = EXPERIMENTS / "results"
@@ -137,9 +138,7 @@ def page(files: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    PAGE.write_text(page(read_tables()), encoding="utf-8")
-    print(f"{PAGE}: {len(PAGE.read_text(encoding='utf-8').splitlines())} lines")
+    write_page(PAGE, lambda: page(read_tables()), about=__doc__)
 
 
 if __name__ == "__main__":

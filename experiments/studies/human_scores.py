@@ -28,8 +28,7 @@ from rewards.repetition import Repetition
 from rewards.rhyme import Rhyme
 from rewards.testing.attacks import ATTACKS, Example, end_word, red_team
 from rlpoet.corpus import Poem, read_poems, split_poems
-from rlpoet.evaluation.human_baseline import kept
-from rlpoet.evaluation.score import guess_form
+from rlpoet.prosody.fit import guess_form, kept
 from rlpoet.prosody.forms import forms
 from rlpoet.protocols import Reward
 from rlpoet.types import Form, Prompt

@@ -24,6 +24,7 @@ from collections.abc import Collection, Sequence
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.corpus import read_poems
+from rlpoet.evaluation.diversity import distinct_share
 from rlpoet.evaluation.form import measure, poem_facts
 from rlpoet.types import Prompt
 
@@ -64,7 +65,7 @@ def figures(
     if in_draws:
         rng = random.Random(0)
         draws = ([word for own in rng.sample(ends, min(in_draws, len(ends))) for word in own] for _ in range(N_DRAWS))
-        told["distinct_end_words"] = statistics.mean(len(set(words)) / max(len(words), 1) for words in draws)
+        told["distinct_end_words"] = statistics.mean(distinct_share(words) for words in draws)
     if known:
         words = [re.sub(r"^\w{1,2}'", "", word) for own in ends for word in own]
         told["invented"] = sum(word not in known for word in words) / len(words)

@@ -20,7 +20,7 @@ from policies.formats.verse import BOS, VerseFormat
 from rlpoet.corpus import Poem
 from rlpoet.prosody.annotate import Group, annotate
 from rlpoet.prosody.digest import verse_version
-from rlpoet.text import canonical
+from rlpoet.text import canonical, whole_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -58,12 +58,10 @@ def annotate_all(
         if number % 50 == 0:
             tick(number)
     if cache is not None:
-        partial = cache.with_suffix(".partial")
-        with gzip.open(partial, "wt", encoding="utf-8", compresslevel=3) as file:
+        with whole_file(cache) as stream, gzip.open(stream, "wt", encoding="utf-8", compresslevel=3) as file:
             file.write(stamp + "\n")
             for item in done:
                 file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
-        partial.replace(cache)
     return done
 
 

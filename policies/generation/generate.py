@@ -22,12 +22,12 @@ from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
+from rlpoet.prosody.fit import form_and_lines
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.run_report import heard
 from rlpoet.rollout import Policy, load_policy
-from rlpoet.text import split_poem
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
@@ -167,8 +167,8 @@ def _keep(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt]
 
 def scored(text: str, prompt: Prompt) -> ScoredPoem:
     """A poem with its scores; one that broke off earns nothing."""
-    lines = split_poem(text)
-    if len(lines) != form(prompt.form, prompt.lang).n_lines:
+    _, lines, complete = form_and_lines(prompt, text)
+    if not complete:
         return heard("\n".join(lines), prompt.lang, form=prompt.form, scores={"rhyme": 0.0, "meter": 0.0})
     return score_text("\n".join(lines), prompt.lang, prompt.form)[0]
 

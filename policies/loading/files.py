@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.imports import first_import
-from rlpoet.registry import CAUSAL_LM, class_of
+from rlpoet.registry import CAUSAL_LM, class_of, first_import
 from rlpoet.rollout import ADAPTER, LATEST, RUNS, newest
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from policies.loading.files import locate
+from rlpoet.text import write_atomically
 
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 
@@ -63,9 +64,7 @@ reinforcement learning:
 
 It has read mostly verse from before 1930 and keeps its views and its spelling. It makes no sense for long: it is a prior to train from.
 """
-    partial = folder / "README.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / "README.md")
+    write_atomically(folder / "README.md", text)
 
 
 def _flag(key: str, value: object) -> str:

@@ -12,7 +12,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import BrokenContractError
 from rlpoet.protocols import Reward
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
@@ -34,10 +34,6 @@ ODD_TEXTS = (
     "x" * 3000 + "\n" + "la " * 1000,
     "\n".join(["un vers de trop"] * 15),
 )  # fmt: skip
-
-
-class BrokenContractError(RlpoetError):
-    """A reward that does not do what every reward promises."""
 
 
 def check_reward(reward: Reward, *, perfect: Sequence[Example] = (), examples: Sequence[Example] = ()) -> None:

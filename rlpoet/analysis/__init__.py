@@ -1,1 +1,1 @@
-"""Models over texts: authorship by sound, coherence by theme, an index of word runs, and bootstrap intervals."""
+"""Models over texts: authorship by sound, coherence by theme, an index of word runs; their files, and intervals."""

@@ -13,16 +13,15 @@ from __future__ import annotations
 import array
 import hashlib
 import itertools
-import os
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from rlpoet.analysis.arrays import save_arrays, saved_arrays
 from rlpoet.corpus.poem import Poem
 from rlpoet.errors import RlpoetError
 from rlpoet.text import split_poem
@@ -132,16 +131,7 @@ class NgramIndex:
         path = Path(path)
         if path.suffix != ".npz":
             raise RlpoetError(f"{path}: not the name of an index; expected one that ends in .npz.")
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:
-                np.savez(stream, format=FORMAT, n=self.n, **{name: getattr(self, name) for name in _ARRAYS})
-                stream.flush()
-                os.fsync(stream.fileno())
-            part.replace(path)
-        except OSError as error:
-            raise RlpoetError(f"{path}: {error.strerror}; expected a folder that can be written.") from None
+        save_arrays(path, {"format": FORMAT, "n": self.n, **{name: getattr(self, name) for name in _ARRAYS}}, packed=False)
 
     @classmethod
     def load(cls, path: str | Path) -> NgramIndex:
@@ -151,18 +141,10 @@ class NgramIndex:
             RlpoetError: no such file, no index, or one of another version.
         """
         fix = "Build it with `rlpoet evaluate --corpus FILES --index FILE`."
-        try:
-            with Path(path).open("rb") as stream:
-                held = np.load(stream, allow_pickle=False)
-                if not isinstance(held, np.lib.npyio.NpzFile):
-                    raise ValueError(f"{path} holds one array")
-                if (version := int(held["format"])) != FORMAT:
-                    raise RlpoetError(f"{path}: an index of version {version}; expected version {FORMAT}. {fix}")
-                return cls(int(held["n"]), *(held[name] for name in _ARRAYS))
-        except OSError as error:
-            raise RlpoetError(f"{path}: {error.strerror or error}; expected an index of n-grams (.npz). {fix}") from None
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            raise RlpoetError(f"{path}: no index of n-grams; expected a file that rlpoet wrote (.npz). {fix}") from None
+        with saved_arrays(path, "an index of n-grams", fix=fix) as held:
+            if (version := int(held["format"])) != FORMAT:
+                raise RlpoetError(f"{path}: an index of version {version}; expected version {FORMAT}. {fix}")
+            return cls(int(held["n"]), *(held[name] for name in _ARRAYS))
 
     def _told(self, read: _Read, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
         """One answer a text; ``hits`` has one entry a window that lies within a text, ``whole`` one a line."""

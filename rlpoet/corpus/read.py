@@ -7,12 +7,9 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +23,8 @@ from rlpoet.corpus.hub import hub_rows
 from rlpoet.corpus.poem import Poem, deduplicated
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
 from rlpoet.errors import RlpoetError
+from rlpoet.tables import read_csv
+from rlpoet.text import whole_file
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 SUFFIXES = (*ROWS, ".txt", ".text", ".md")
@@ -90,10 +89,8 @@ def write_poems(path: str | Path, poems: Iterable[Poem]) -> None:
     if not path.name.removesuffix(".gz").endswith(".jsonl"):
         raise RlpoetError(f"{path}: expected a name that ends in .jsonl or .jsonl.gz.")
     text = "".join(json.dumps(as_row(poem), ensure_ascii=False) + "\n" for poem in poems).encode("utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
-    part.replace(path)
+    with whole_file(path) as stream:
+        stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
 
 
 def as_row(poem: Poem) -> dict[str, Any]:
@@ -122,7 +119,7 @@ def _file(path: Path, columns: Columns) -> Iterator[Poem]:
         return
     text = _read(path)
     if kind in (".csv", ".tsv"):
-        yield from poems_of_rows(_csv(text, path, "\t" if kind == ".tsv" else None), columns, str(path))
+        yield from poems_of_rows(read_csv(text, str(path), delimiter="\t" if kind == ".tsv" else None), columns, str(path))
     elif kind in (".jsonl", ".json", ".ndjson"):
         yield from poems_of_rows(_json(text, path), columns, str(path))
     elif is_gutenberg(text):
@@ -173,24 +170,6 @@ def _json_lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
                 yield number, json.loads(row)
             except json.JSONDecodeError as error:
                 raise RlpoetError(f"{path}:{number}: not JSON ({error.msg}); expected one poem a line.") from None
-
-
-def _csv(text: str, path: Path, delimiter: str | None) -> Iterator[Row]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses poems over 128 kB
-    header = text.lstrip("\n\r").partition("\n")[0]
-    mark = delimiter or max(",;\t|", key=header.count)
-    try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=mark, strict=True)
-        for row in reader:
-            long = row.pop(None, None)
-            if long:
-                names = len(reader.fieldnames or ())
-                raise RlpoetError(
-                    f"{path}:{reader.line_num}: {names + len(long)} cells; expected {names}, as in the header. Quote the text."
-                )
-            yield f"{path}:{reader.line_num}", {name: value for name, value in row.items() if name}
-    except csv.Error as error:
-        raise RlpoetError(f"{path}:{reader.line_num}: not CSV ({error}); expected a header and quoted cells.") from None
 
 
 def _parquet(path: Path) -> Iterator[Row]:

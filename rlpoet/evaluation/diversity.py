@@ -1,12 +1,26 @@
-"""How much the poems of one step repeat each other: cheap enough to be watched at every step."""
+"""How much poems repeat each other: cheap enough to be watched at every step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from rlpoet.prosody.ending import end_of
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
+
+
+def end_words(prompt: Prompt, lines: Sequence[str]) -> tuple[str, ...]:
+    """The last word of each line, ``""`` where it has none; opening lines were given, not written, and are left out."""
+    return tuple(end_of(line, prompt.lang).word for line in lines[len(prompt.opening) :])
+
+
+def distinct_share(items: Sequence[Hashable]) -> float:
+    """Different ones over all; 0 of none.
+
+    >>> distinct_share(["nuit", "jour", "nuit", "amour"]), distinct_share([])
+    (0.75, 0.0)
+    """
+    return len(set(items)) / max(len(items), 1)
 
 
 def batch_variety(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
@@ -21,10 +35,12 @@ def batch_variety(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, 
     >>> batch_variety([Prompt("fr", "couplet")] * 2, ["Le chat dort", "Le chat dort"])
     {'samples/duplicate_texts': 0.5, 'samples/distinct_end_words': 0.5, 'samples/duplicate_lines': 0.5}
     """
-    poems = [tuple(split_poem(text)[len(prompt.opening) :]) for prompt, text in zip(prompts, texts, strict=True)]
-    told = {"samples/duplicate_texts": 1 - len(set(poems)) / len(poems)} if poems else {}
-    lines = [(line, prompt.lang) for prompt, poem in zip(prompts, poems, strict=True) for line in poem]
+    poems = [split_poem(text) for text in texts]
+    own = [tuple(lines[len(prompt.opening) :]) for prompt, lines in zip(prompts, poems, strict=True)]
+    told = {"samples/duplicate_texts": 1 - distinct_share(own)} if own else {}
+    lines = [(line, prompt.lang) for prompt, written in zip(prompts, own, strict=True) for line in written]
     if lines:
-        told["samples/distinct_end_words"] = len({end_of(line, lang).word for line, lang in lines}) / len(lines)
-        told["samples/duplicate_lines"] = 1 - len(set(lines)) / len(lines)
+        words = [word for prompt, poem in zip(prompts, poems, strict=True) for word in end_words(prompt, poem)]
+        told["samples/distinct_end_words"] = distinct_share(words)
+        told["samples/duplicate_lines"] = 1 - distinct_share(lines)
     return told

@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlpoet.analysis.intervals import Share
-from rlpoet.prosody import verse
-from rlpoet.prosody.forms import answers, form
-from rlpoet.prosody.meter import in_meter
-from rlpoet.text import split_poem
-from rlpoet.types import Form, Prompt
+from rlpoet.evaluation.diversity import distinct_share, end_words
+from rlpoet.prosody.fit import form_and_lines, lines_in_meter, pairs_that_rhyme
+from rlpoet.types import Prompt
 
 SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
 
@@ -24,7 +22,7 @@ class PoemFacts:
     Attributes:
         pairs, rhymed: pairs the scheme asks for, and those that rhyme (a word never with itself).
         lines, in_meter: lines the form asks for, and those of an admissible length.
-        end_words: last word of each line, lower case.
+        end_words: last word of each line that was not given, lower case.
     """
 
     pairs: int
@@ -40,23 +38,16 @@ class PoemFacts:
 
 def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     """Count one poem."""
-    asked, lines = form(prompt.form, prompt.lang), split_poem(text)
-    words = tuple(ends[0].word if (ends := verse(prompt.lang).endings(line)) else "" for line in lines)
-    if len(lines) != asked.n_lines:
-        return PoemFacts(len(asked.pairs), 0, asked.n_lines, 0, words)
-    rhymed = sum(answers(lines[i], lines[j], asked) for i, j in asked.pairs)
-    return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, sum(lines_in_meter(asked, lines, prompt.lang)), words)
-
-
-def lines_in_meter(asked: Form, lines: Sequence[str], lang: str) -> list[bool]:
-    """Whether each line has an admissible length of the form."""
-    return [in_meter(line, lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+    asked, lines, complete = form_and_lines(prompt, text)
+    rhymed, fits = (sum(pairs_that_rhyme(lines, asked)), sum(lines_in_meter(lines, asked))) if complete else (0, 0)
+    return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, fits, end_words(prompt, lines))
 
 
 def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
     """``rhyme_pairs lines_in_meter perfect_stanzas distinct_end_words n`` of a set of poems.
 
-    ``distinct_end_words`` is the number of different last words over the number of lines: compare it only between sets of one size.
+    ``distinct_end_words`` is the number of different last words over the number of lines, without those that were given: compare it only
+    between sets of one size.
     """
     return figures_of([poem_facts(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
 
@@ -80,10 +71,5 @@ def shares(facts: Sequence[PoemFacts]) -> dict[str, Share]:
 
 
 def distinct_end_words(facts: Sequence[PoemFacts]) -> float:
-    """Different last words over lines."""
-    words = [word for fact in facts for word in fact.end_words]
-    return len(set(words)) / max(len(words), 1)
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+    """Different last words over lines; lines that were given are left out. 0 without a line."""
+    return distinct_share([word for fact in facts for word in fact.end_words])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 
 import numpy as np
 
-from rlpoet.evaluation.form import PoemFacts
-from rlpoet.prosody.forms import answers, forms
-from rlpoet.prosody.meter import in_meter
+from rlpoet.analysis.intervals import proportion_bounds, subsample_bounds
+from rlpoet.evaluation.form import PoemFacts, distinct_end_words, shares
+from rlpoet.prosody.fit import guess_form
 from rlpoet.types import Form
 
-DRAWS = 1000  # resamples behind an interval
+SUBSETS = 200  # of the poems, behind the interval of a figure that repeats would bias: each is counted anew
 MEASURES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")
 Figures = dict[str, float | list[float]]
 
@@ -23,54 +24,14 @@ def figures(facts: Sequence[PoemFacts], *, seed: int = 0) -> Figures:
     """
     if not facts:
         return {"n": 0}
-    table = np.array([(f.rhymed, f.pairs, f.in_meter, f.lines, f.perfect, 1) for f in facts], dtype=float)
     out: Figures = {"n": len(facts)}
-    for column, name in ((0, "rhyme_pairs"), (2, "lines_in_meter"), (4, "perfect_stanzas")):
-        part, whole = table[:, column], table[:, column + 1]
-        if whole.sum():
-            out[name] = float(part.sum() / whole.sum())
-            out[name + "_95"] = interval(part, whole, seed=seed)
-    words = [fact.end_words for fact in facts]
-    if any(words):
-        out["distinct_end_words"] = _distinct(words, range(len(words)))
-        out["distinct_end_words_95"] = half_interval(lambda rows: _distinct(words, rows), len(words), seed=seed)
+    for name, share in shares(facts).items():
+        out |= {name: share.value, name + "_95": list(proportion_bounds(share, seed=seed))}
+    if any(fact.end_words for fact in facts):
+        out["distinct_end_words"] = distinct_end_words(facts)
+        of = functools.partial(_distinct, facts)
+        out["distinct_end_words_95"] = list(subsample_bounds(of, len(facts), seed=seed, most=1.0, draws=SUBSETS))
     return out
-
-
-def interval(part: Sequence[float] | np.ndarray, whole: Sequence[float] | np.ndarray, *, seed: int = 0) -> list[float]:
-    """95 % bootstrap interval of ``sum(part) / sum(whole)``, poems drawn with replacement (percentiles)."""
-    top, bottom = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
-    rng, ratios = np.random.default_rng(seed), []
-    for _ in range(DRAWS):  # one after the other: all at once would be gigabytes for a large corpus
-        rows = rng.integers(0, len(top), size=len(top))
-        if (below := bottom[rows].sum()) > 0:
-            ratios.append(top[rows].sum() / below)
-    return [float(edge) for edge in np.percentile(ratios, (2.5, 97.5))]
-
-
-def half_interval(
-    statistic: Callable[[Sequence[int]], float], n: int, *, seed: int = 0, most: float = 1.0, draws: int = DRAWS // 5
-) -> list[float]:
-    """95 % interval of a statistic that repeats would bias, from random halves of the poems without replacement.
-
-    A poem drawn twice has no new words, so the plain bootstrap of a count of distinct words does not even hold its own value.
-    The spread over halves is that of the whole (delete-half jackknife); the interval is laid around the value of the whole.
-
-    Args:
-        n: number of poems.
-        most: what the statistic cannot exceed; it is never negative.
-        draws: number of halves.
-
-    References:
-        Shao and Wu, "A General Theory for Jackknife Variance Estimation", 1989: the delete-d jackknife.
-    """
-    value = statistic(range(n))
-    if n < 4:
-        return [value, value]
-    rng = np.random.default_rng(seed)
-    values = [statistic(rng.permutation(n)[: n // 2].tolist()) for _ in range(draws)]
-    reach = 1.96 * float(np.std(values)) * (n // 2 / (n - n // 2)) ** 0.5
-    return [max(0.0, value - reach), min(most, value + reach)]
 
 
 def human_stanzas(
@@ -83,25 +44,16 @@ def human_stanzas(
     """
     sizes = {form.n_lines for form in asked}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
-    every = [form for form in forms(lang) if form.n_lines in sizes]
     found: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
     for i in order:
-        lines = stanzas[i]
-        best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: kept(lines, form))
-        same = next((form.name for form in asked if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
-        if same is not None and len(found[same]) < n:
+        best = guess_form(stanzas[i], lang, least=0.0)
+        same = next((form.name for form in asked if best and (form.scheme, form.rhyme) == (best.scheme, best.rhyme)), None)
+        if best and same is not None and len(found[same]) < n:
             found[same].append((i, best.name))
         if all(len(own) >= n for own in found.values()):
             break
     return found
 
 
-def _distinct(words: Sequence[Sequence[str]], rows: Sequence[int]) -> float:
-    ends = [word for row in rows for word in words[row]]
-    return len(set(ends)) / len(ends) if ends else 0.0
-
-
-def kept(lines: Sequence[str], form: Form) -> tuple[float, float]:
-    """Shares of pairs that rhyme and of lines in meter, of as many lines as the form has."""
-    paired = sum(answers(lines[i], lines[j], form) for i, j in form.pairs) / max(len(form.pairs), 1)
-    return paired, sum(in_meter(line, form.lang, lengths) for line, lengths in zip(lines, form.meters, strict=True)) / len(lines)
+def _distinct(facts: Sequence[PoemFacts], rows: Sequence[int]) -> float:
+    return distinct_end_words([facts[row] for row in rows])

@@ -17,13 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
+from rlpoet.analysis.intervals import Share, ratio_bounds, statistic_bounds
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
+from rlpoet.tables import read_csv
 from rlpoet.text import read_text, write_atomically
 
 SCALES = ("meter", "rhyme", "readability", "emotion")
 LOW, HIGH = 1, 5
-DRAWS = 1000
+DRAWS = 200  # behind the interval of alpha
 PLAIN = str.maketrans(
     {"’": "'", "ʼ": "'", "“": '"', "”": '"', "«": '"', "»": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
 )
@@ -123,7 +125,7 @@ def read_sheet(path: Path) -> dict[str, dict[str, float]]:
             raise RlpoetError(f"{path}: row {number}: {row['id']!r} a second time; expected each poem once.")
         seen.add(row["id"])
         for scale in SCALES:
-            told = (row[scale] or "").strip().replace(",", ".")
+            told = row[scale].strip().replace(",", ".")
             if not told:
                 continue
             try:
@@ -179,26 +181,21 @@ def krippendorff(ratings: Grid) -> float | None:
 
 
 def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, str], seed: int) -> ScaleReport:
-    rng = np.random.default_rng(seed)
     means: dict[str, tuple[float, float, float, int]] = {}
     for source in dict.fromkeys(key.values()):
         poems = [number for number, whose in key.items() if whose == source and any(number in sheet for sheet in sheets)]
         if poems:
             each = np.array([np.mean([sheet[number] for sheet in sheets if number in sheet]) for number in poems])
-            drawn = each[rng.integers(len(each), size=(DRAWS, len(each)))].mean(axis=1)
-            low, high = np.quantile(drawn, (0.025, 0.975))
-            means[source] = float(each.mean()), float(low), float(high), len(each)
+            mean = Share(each, np.ones(len(each)))
+            means[source] = (mean.value, *ratio_bounds(mean, seed=seed), len(each))
     rated = [number for number in key if sum(number in sheet for sheet in sheets) > 1]
     grid = [[sheet.get(number) for number in rated] for sheet in sheets]
-    alpha = krippendorff(grid)
-    edges = None
+    alpha, edges = krippendorff(grid), None
     if alpha is not None and len(rated) >= 5:
-        tries = [
-            krippendorff([[row[i] for i in picked] for row in grid]) for picked in rng.integers(len(rated), size=(DRAWS // 5, len(rated)))
-        ]
-        known = [value for value in tries if value is not None]
-        edges = tuple(float(edge) for edge in np.quantile(known, (0.025, 0.975)))
-    return ScaleReport(scale, means, alpha, edges)  # type: ignore[arg-type]
+        edges = statistic_bounds(
+            lambda picked: krippendorff([[row[i] for i in picked] for row in grid]), len(rated), seed=seed, draws=DRAWS
+        )
+    return ScaleReport(scale, means, alpha, edges)
 
 
 def _unheaded(lines: Sequence[str]) -> Sequence[str]:
@@ -222,12 +219,4 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _rows(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    text = read_text(path).removeprefix("\ufeff")
-    head = text.split("\n", 1)[0]
-    reader = csv.DictReader(
-        io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ","
-    )  # spreadsheets of some countries
-    missing = [name for name in wanted if name not in (reader.fieldnames or ())]
-    if missing:
-        raise RlpoetError(f"{path}: no column {missing[0]!r}; expected {', '.join(wanted)}, as `rlpoet rate make` writes them.")
-    return list(reader)
+    return [{name: cell or "" for name, cell in row.items()} for _, row in read_csv(read_text(path), str(path), columns=wanted)]

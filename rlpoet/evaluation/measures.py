@@ -7,14 +7,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from rlpoet.analysis.authorship.model import heard, style_model
 from rlpoet.analysis.coherence import coherence
+from rlpoet.analysis.intervals import Bounds, Share, proportion_bounds, ratio_bounds
 from rlpoet.analysis.ngram_index import Copied, NgramIndex
 from rlpoet.evaluation.form import PoemFacts, poem_facts
-from rlpoet.evaluation.human_baseline import Figures, figures, interval
+from rlpoet.evaluation.human_baseline import Figures, figures
 from rlpoet.evaluation.poems import EvaluationPoem
 from rlpoet.evaluation.repetition import variety
 from rlpoet.evaluation.second_judge import judged, last_word, second_judge
+from rlpoet.prosody.fit import has_its_lines
 from rlpoet.prosody.forms import answers, form
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Reward
@@ -87,7 +91,7 @@ def counted(
 def kinds_of(own: EvaluationPoem) -> Counter[str]:
     """How the pairs of the scheme rhyme."""
     asked = form(own.prompt.form, own.prompt.lang)
-    if len(own.lines) != asked.n_lines:
+    if not has_its_lines(own.lines, asked):
         return Counter()
     return Counter(rhyme_kind(own.lines[i], own.lines[j], own.prompt.lang) or NO_RHYME for i, j in asked.pairs)
 
@@ -99,7 +103,7 @@ def second_opinion(own: EvaluationPoem) -> tuple[int, int, int] | None:
         return None
     rhymed, fits = judged(judge, asked, own.lines)
     agreed = 0
-    if len(own.lines) == asked.n_lines:
+    if has_its_lines(own.lines, asked):
         for a, b in ((own.lines[i], own.lines[j]) for i, j in asked.pairs):
             agreed += (last_word(a) != last_word(b) and judge.rhyme(a, b)) == answers(a, b, asked)
     return rhymed, fits, agreed
@@ -123,32 +127,36 @@ def all_figures(found: Sequence[Counted], *, seed: int) -> Figures:
     if not found:
         return out
 
-    def ratio(name: str, part: Sequence[float], whole: Sequence[float]) -> None:
+    def ratio(name: str, part: Sequence[float], whole: Sequence[float], bounds: Callable[..., Bounds] = ratio_bounds) -> None:
         if sum(whole):
-            out[name] = float(sum(part) / sum(whole))
-            out[name + "_95"] = interval(part, whole, seed=seed)
+            share = Share(np.array(part, dtype=float), np.array(whole, dtype=float))
+            out.update({name: share.value, name + "_95": list(bounds(share, seed=seed))})
+
+    def proportion(name: str, part: Sequence[float], whole: Sequence[float]) -> None:
+        ratio(name, part, whole, proportion_bounds)
 
     for kind in dict.fromkeys(kind for own in found for kind in own.kinds):
-        ratio(f"kind_{kind}", [own.kinds[kind] for own in found], [own.complete_pairs for own in found])
+        proportion(f"kind_{kind}", [own.kinds[kind] for own in found], [own.complete_pairs for own in found])
     for name in found[0].rewards:
         scores = [score for own in found if (score := own.rewards[name]) is not None]
         ratio(f"reward_{name}", scores, [1.0] * len(scores))
     second = [(own.second, own) for own in found if own.second is not None]
     if second:
-        ratio("second_rhyme_pairs", [told[0] for told, _ in second], [own.facts.pairs for _, own in second])
-        ratio("second_lines_in_meter", [told[1] for told, _ in second], [own.facts.lines for _, own in second])
-        ratio("second_agreement", [told[2] for told, _ in second], [own.complete_pairs for _, own in second])
+        proportion("second_rhyme_pairs", [told[0] for told, _ in second], [own.facts.pairs for _, own in second])
+        proportion("second_lines_in_meter", [told[1] for told, _ in second], [own.facts.lines for _, own in second])
+        proportion("second_agreement", [told[2] for told, _ in second], [own.complete_pairs for _, own in second])
     together = [own.coherence for own in found if own.coherence is not None]
     ratio("coherence", together, [1.0] * len(together))
     voices = [own.style for own in found if own.style is not None]
     ratio("style_of_a_poet", [1 - average for average, _ in voices], [1.0] * len(voices))
     hits = [hit for _, hit in voices if hit is not None]
-    ratio("style_of_the_author", hits, [1.0] * len(hits))
+    proportion("style_of_the_author", hits, [1.0] * len(hits))
     costs = [own.cost for own in found if own.cost is not None]
     if costs:
         ratio("prior_bits_per_char", [nats / math.log(2) for nats, _, _ in costs], [characters for *_, characters in costs])
-        edges = interval([nats for nats, *_ in costs], [tokens for _, tokens, _ in costs], seed=seed)
-        out["prior_perplexity"] = math.exp(sum(nats for nats, *_ in costs) / sum(tokens for _, tokens, _ in costs))
+        nats = Share(np.array([nats for nats, *_ in costs], dtype=float), np.array([tokens for _, tokens, _ in costs], dtype=float))
+        edges = ratio_bounds(nats, seed=seed)
+        out["prior_perplexity"] = math.exp(nats.value)
         out["prior_perplexity_95"] = [math.exp(edge) for edge in edges]
     copied = [own.copied for own in found if own.copied is not None]
     return out | variety([list(own.poem.lines) for own in found], copied=copied or None, seed=seed)

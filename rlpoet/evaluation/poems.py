@@ -13,13 +13,13 @@ from rlpoet.corpus import Columns, Poem, select
 from rlpoet.corpus.poem import printed
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
-from rlpoet.evaluation.human_baseline import human_stanzas, kept
+from rlpoet.evaluation.human_baseline import human_stanzas
+from rlpoet.prosody.fit import guess_form
 from rlpoet.prosody.forms import form, forms
 from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
 
 TOGETHER = 64  # poems sampled side by side
-WHOLE = 0.7  # a poem of several stanzas that keeps a form of several stanzas so well is one, not so many stanzas
 LABEL = re.compile(r"#\s+(\S+) ([\w-]+)(?=,|$)")  # what `rlpoet generate --out` writes above a poem
 
 
@@ -100,7 +100,7 @@ def read_evaluation_poems(
                 found.append(EvaluationPoem(Prompt(lang, label), shown.lines, label, shown))
                 continue
             for lines in _units(shown, asked or [own for own in forms(lang) if " " in own.scheme]):
-                best = _best(lines, asked or forms(lang))
+                best = guess_form(lines, lang, among=asked or None, least=0.0)
                 name = best.name if best else asked[0].name if asked else ""
                 left_out += not name
                 found += [EvaluationPoem(Prompt(lang, name, shown.author), lines, name, shown)] if name else []
@@ -141,13 +141,8 @@ def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
 
 def _units(poem: Poem, asked: Sequence[Form]) -> Iterator[tuple[str, ...]]:
     """The whole poem where it keeps a form of several stanzas, else its stanzas."""
-    long = [own for own in asked if " " in own.scheme and own.n_lines == len(poem.lines)]
-    if any(sum(kept(poem.lines, own)) / 2 >= WHOLE for own in long):
+    long = [own for own in asked if " " in own.scheme]
+    if long and guess_form(poem.lines, long[0].lang, among=long) is not None:  # one poem, not so many stanzas
         yield poem.lines
     else:
         yield from poem.stanzas
-
-
-def _best(lines: Sequence[str], among: Sequence[Form]) -> Form | None:
-    fitting = [own for own in among if own.n_lines == len(lines)]
-    return max(fitting, key=lambda own: kept(lines, own), default=None)

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rlpoet.analysis.intervals import Share, proportion_bounds, subsample_bounds
 from rlpoet.analysis.ngram_index import Copied, words_of
-from rlpoet.evaluation.human_baseline import Figures, half_interval, interval
+from rlpoet.evaluation.diversity import distinct_share
+from rlpoet.evaluation.human_baseline import SUBSETS, Figures
 
-NEIGHBOURS = 40  # random halves behind the interval of self-BLEU, which costs the most
+NEIGHBOURS = 40  # subsets behind the interval of self-BLEU, which costs the most
 VARIETY = {  # measure -> (label, whether it is a share)
     "copied_lines": ("lines in a run of the corpus", True),
     "whole_lines_copied": ("whole lines of the corpus", True),
@@ -66,24 +68,21 @@ def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None =
         shares["copied_lines"] = [sum(own.runs) for own in copied]
         shares["whole_lines_copied"] = [sum(own.whole) for own in copied]
     for name, part in shares.items():
-        out[name] = sum(part) / sum(sizes)
-        out[name + "_95"] = interval(part, sizes, seed=seed)
+        share = Share(np.array(part, dtype=float), np.array(sizes, dtype=float))
+        out |= {name: share.value, name + "_95": list(proportion_bounds(share, seed=seed))}
     out["end_word_entropy"] = _entropy([end for own in words for end in own.ends])
     ends = [Counter(own.ends) for own in words]
-    out["end_word_entropy_95"] = half_interval(
-        lambda rows: _entropy([end for row in rows for end in ends[row].elements()]), len(ends), seed=seed, most=math.inf
-    )
+    spread = functools.partial(subsample_bounds, n=len(words), seed=seed)
+    out["end_word_entropy_95"] = list(spread(lambda rows: _entropy([end for row in rows for end in ends[row].elements()]), draws=SUBSETS))
     for n in (2, 3):
         grams = [_grams(own.all, n) for own in words]
         if any(grams):
-            spread = functools.partial(_distinct, grams)
-            out[f"distinct_{n}"] = spread(range(len(grams)))
-            out[f"distinct_{n}_95"] = half_interval(spread, len(grams), seed=seed)
+            distinct = functools.partial(_distinct, grams)
+            out[f"distinct_{n}"] = distinct(range(len(grams)))
+            out[f"distinct_{n}_95"] = list(spread(distinct, most=1.0, draws=SUBSETS))
     if len(words) > 1:
         out["self_bleu"] = self_bleu([own.all for own in words])
-        out["self_bleu_95"] = half_interval(
-            lambda rows: self_bleu([words[row].all for row in rows]), len(words), seed=seed, draws=NEIGHBOURS
-        )
+        out["self_bleu_95"] = list(spread(lambda rows: self_bleu([words[row].all for row in rows]), most=1.0, draws=NEIGHBOURS))
     return out
 
 
@@ -141,8 +140,7 @@ def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:
 
 
 def _distinct(grams: Sequence[Sequence[tuple[str, ...]]], rows: Sequence[int]) -> float:
-    every = [gram for row in rows for gram in grams[row]]
-    return len(set(every)) / len(every) if every else 0.0
+    return distinct_share([gram for row in rows for gram in grams[row]])
 
 
 def _again(ends: Sequence[str]) -> int:

@@ -100,13 +100,18 @@ def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]
     """
     if before.prompts != after.prompts:
         return {}  # not the same prompts: nothing is paired
-    group = np.arange(len(after.prompts)) // PER_PROMPT
-    first, last = shares(before.facts), shares(after.facts)
+    group = _prompt_numbers(after)
+    first, last = shares_by_prompt(before), shares_by_prompt(after)
     found = {name: share_change(share, last[name], group) for name, share in first.items()}
     found["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
     found["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
     told = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in found.items()}
     return {name: sides for name, sides in told.items() if sides}
+
+
+def shares_by_prompt(measured: Measured) -> dict[str, Share]:
+    """The figures of ``SHARES``, poem by poem, and which poems have one prompt: they are alike, so intervals draw them together."""
+    return {name: dataclasses.replace(share, prompt=_prompt_numbers(measured)) for name, share in shares(measured.facts).items()}
 
 
 def weights_digest(policy: Policy) -> str:
@@ -137,6 +142,11 @@ def read(path: Path) -> Measured:
     facts = tuple(poem_facts(prompt, text) for prompt, text in zip(prompts, item["texts"], strict=True))
     nats, tokens = (np.array(item[name], dtype=float) if name in item else None for name in ("nats", "tokens"))
     return Measured(item["figures"], prompts, tuple(item["texts"]), facts, nats, tokens, item.get("prior"))
+
+
+def _prompt_numbers(measured: Measured) -> NDArray[np.int64]:
+    """Which prompt each poem is of, shape ``(P,)``."""
+    return np.arange(len(measured.prompts)) // PER_PROMPT
 
 
 def _nats(measured: Measured, group: NDArray[np.int64]) -> Redrawn | None:

@@ -13,15 +13,13 @@ from rlpoet import registry
 from rlpoet.errors import RlpoetError
 from rlpoet.languages import code_of
 from rlpoet.prosody.ending import end_of
-from rlpoet.prosody.forms import answers, forms
+from rlpoet.prosody.fit import guess_form
 from rlpoet.prosody.forms import form as find_form
-from rlpoet.prosody.meter import in_meter, scan_within
+from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import find_scheme
 from rlpoet.protocols import Reward
 from rlpoet.text import read_text, stanzas
 from rlpoet.types import Form, Prompt
-
-LIKELY = 0.7  # mean of rhyming pairs and lines in meter from which a form is a fair guess
 
 
 @dataclass(frozen=True)
@@ -121,23 +119,6 @@ def score_text(
     if len(blocks) > 1 and long_form and " " in long_form.scheme:
         return (_score(blocks[0][0], whole, lang, long_form, terms, guessed=True),)
     return tuple(_score(start, lines, lang, guess_form(lines, lang), terms, guessed=True) for start, lines in blocks)
-
-
-def guess_form(lines: Sequence[str], lang: str) -> Form | None:
-    """The form these lines keep best, or None if they keep none well: the mean of pairs that rhyme and lines in meter decides.
-
-    Raises:
-        UnknownName: no such language.
-    """
-    candidates = [asked for asked in forms(lang) if asked.n_lines == len(lines)]
-    best = max(candidates, key=lambda asked: _kept(lines, asked), default=None)  # the first of equals: the commonest form
-    return best if best and _kept(lines, best) >= LIKELY else None
-
-
-def _kept(lines: Sequence[str], asked: Form) -> float:
-    paired = [answers(lines[i], lines[j], asked) for i, j in asked.pairs]
-    measured = [in_meter(line, asked.lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
-    return (sum(paired) / len(paired) + sum(measured) / len(measured)) / 2
 
 
 def _numbered(text: str) -> list[tuple[int, list[str]]]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from rlpoet.languages import code_of
+from rlpoet.prosody.fit import has_its_lines
 from rlpoet.types import Form
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -58,7 +59,7 @@ def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
 
     A poem of another number of lines has none.
     """
-    if len(lines) != asked.n_lines:
+    if not has_its_lines(lines, asked):
         return 0, 0
     ends = [last_word(line) for line in lines]
     rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in asked.pairs)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpoet.errors import TableError, did_you_mean
+from rlpoet.tables import read_table
 
 FILE, WORDS = "language.toml", "words.tsv"
 WORD_COLUMNS = ["word", "syllables", "ipa", "note"]
@@ -253,29 +254,17 @@ def _words(path: Path, vowels: frozenset[str]) -> tuple[dict[str, tuple[Row, ...
     endings: dict[str, tuple[Row, ...]] = {}
     if not path.is_file():
         return words, endings
-    header = False
-    for number, raw in enumerate(unicodedata.normalize("NFC", path.read_text(encoding="utf-8")).split("\n"), start=1):
-        line, where = raw.rstrip(), f"{path}:{number}"
-        if not line or line.startswith("%"):
-            continue
-        cells = line.split("\t")
-        if not header:
-            if cells != WORD_COLUMNS:
-                raise TableError(f"{where}: header is {cells}; expected {WORD_COLUMNS}.")
-            header = True
-            continue
-        if not 2 <= len(cells) <= len(WORD_COLUMNS):
-            raise TableError(f"{where}: {len(cells)} columns; expected 2 to {len(WORD_COLUMNS)}: {', '.join(WORD_COLUMNS)}.")
-        word, syllables = cells[0], cells[1].split()
+    for where, (word, apart, ipa, _) in read_table(path, WORD_COLUMNS, optional=2, where=str(path)):
+        syllables = apart.split()
         stressed = [n for n, syllable in enumerate(syllables) if syllable.startswith("'")]
         bare = tuple(syllable.removeprefix("'") for syllable in syllables)
         if "".join(bare) != word.removeprefix("-"):
-            raise TableError(f"{where}: syllables {cells[1]!r} spell {''.join(bare)!r}; expected {word.removeprefix('-')!r}.")
+            raise TableError(f"{where}: syllables {apart!r} spell {''.join(bare)!r}; expected {word.removeprefix('-')!r}.")
         if len(stressed) != 1:
-            raise TableError(f"{where}: {len(stressed)} stressed syllables in {cells[1]!r}; expected one, with ' before it.")
+            raise TableError(f"{where}: {len(stressed)} stressed syllables in {apart!r}; expected one, with ' before it.")
         if lone := [syllable for syllable in bare if not vowels.intersection(unicodedata.normalize("NFD", syllable))]:
             raise TableError(f"{where}: syllable {lone[0]!r} has no vowel; expected one of {''.join(sorted(vowels))} in each.")
-        row = Row(word, bare, stressed[0], cells[2] if len(cells) > 2 else "", f"{WORDS}:{number}")
+        row = Row(word, bare, stressed[0], ipa.rstrip(), f"{WORDS}:{where.rpartition(':')[2]}")
         table, key = (endings, word[1:]) if word.startswith("-") else (words, word)
         table[key] = (*table.get(key, ()), row)
     return words, endings

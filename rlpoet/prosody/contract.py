@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import BrokenContractError
 from rlpoet.protocols import Verse
 from rlpoet.types import Ending, Pronunciation, Scansion
 
@@ -38,10 +38,6 @@ ODD_LINES = (
     "e" * 300,
     "la " * 300,
 )  # fmt: skip
-
-
-class BrokenContractError(RlpoetError):
-    """A verse language that does not do what every one promises."""
 
 
 def check_verse(

@@ -12,6 +12,7 @@ from rlpoet.errors import RlpoetError, TableError, UnknownName
 from rlpoet.languages import CORE, FORMS, codes, find
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.tables import read_table
 from rlpoet.types import Form
 
 ASSONANT = frozenset({"assonant", "asonante", "assonante"})  # as English, Spanish and French handbooks spell it
@@ -96,19 +97,7 @@ def load(path: Path, langs: Collection[str] = tuple(CORE)) -> dict[str, dict[str
         TableError: a bad header, a row that is not a form, or a name given twice in one language.
     """
     table: dict[str, dict[str, Form]] = {lang: {} for lang in langs}
-    header_seen = False
-    for number, row in enumerate(unicodedata.normalize("NFC", path.read_text(encoding="utf-8")).split("\n"), start=1):
-        where = f"{path.name}:{number}"
-        if not row.strip() or row.startswith("%"):
-            continue
-        cells = row.split("\t")
-        if not header_seen:
-            if cells != COLUMNS:
-                raise TableError(f"{where}: header is {cells}; expected {COLUMNS}.")
-            header_seen = True
-            continue
-        if len(cells) != len(COLUMNS):
-            raise TableError(f"{where}: {len(cells)} columns; expected {len(COLUMNS)}.")
+    for where, cells in read_table(path, COLUMNS):
         found = _form(dict(zip(COLUMNS, cells, strict=True)), where, langs)
         for name in (found.name, *cells[COLUMNS.index("aliases")].split()):
             if name in table[found.lang]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlpoet.analysis.intervals import Share
-from rlpoet.evaluation.form import SHARES, PoemFacts, distinct_end_words, shares
-from rlpoet.evaluation.sampled import Measured, read
+from rlpoet.evaluation.form import SHARES, PoemFacts, distinct_end_words
+from rlpoet.evaluation.sampled import Measured, read, shares_by_prompt
 from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import Cell
@@ -146,7 +146,7 @@ def samples_to_reach(curve: Curve, level: float) -> float | None:
 
 
 def _counted(measured: Measured) -> dict[str, float | Share]:
-    return {**shares(measured.facts), "distinct_end_words": distinct_end_words(measured.facts)}
+    return {**shares_by_prompt(measured), "distinct_end_words": distinct_end_words(measured.facts)}
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, result: Mapping[str, Any]) -> Curve:

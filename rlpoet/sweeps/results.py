@@ -177,5 +177,5 @@ def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping
             "and they drew fewer poems than they might."
         )
     if len({cell.seed for cell in cells}) == 1:
-        told.append("One seed: intervals are over poems alone and say nothing about another training.")
+        told.append("One seed: intervals are over prompts and poems alone and say nothing about another training.")
     return told

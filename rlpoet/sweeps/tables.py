@@ -12,10 +12,9 @@ from rlpoet.sweeps.figures import FIGURES, Figure
 from rlpoet.sweeps.results import Comparison, Row, spoken
 
 EXPLAINED = (
-    "Mean over seeds, and in brackets an interval of 95 %. Where poems have a part in a figure it is bootstrapped: "
-    "seeds are drawn with replacement, then the poems of each. KL, distinct end words, reward and samples belong to no single poem: "
-    "the seeds' range, and for differences Student's interval. "
-    "Differences are paired by seed and prompt; `not separated` means that the interval holds 0. "
+    "Mean over seeds, and in brackets an interval of 95 %: Student's over the seeds. With one seed the prompts are drawn again, each with "
+    "its poems, and what belongs to no single poem (KL, distinct end words, reward, samples) has none. "
+    "Differences are paired by seed, or by prompt with one seed; `not separated` means that the interval holds 0. "
     "No correction is made for many comparisons."
 )
 SHORT = (
@@ -56,14 +55,11 @@ def number(value: float, figure: Figure, *, signed: bool = False) -> str:
 
 
 def spelt(value: Interval, figure: Figure, *, gap: bool = False) -> str:
-    """A figure with its interval or its seeds' range: ``85.0 % [83.1, 86.9]``, ``2.5 (seeds 1.6 to 3.6)``, ``+3.2 points [1.1, 5.4]``."""
+    """A figure with its interval, where it is a merit and has one: ``85.0 % [83.1, 86.9]``, ``+3.2 points [+1.1, +5.4]``, ``2.5``."""
     unit = {"share": " points" if gap else " %", "relative": " points" if gap else " %"}.get(figure.kind, "")
     mean = f"{number(value.mean, figure, signed=gap)}{unit}"
-    least, most = (number(x, figure) for x in (value.least, value.most))
-    if not figure.better or (value.low is None and (gap or least == most)):
+    if not figure.better or value.low is None or value.high is None:
         return mean
-    if value.low is None or value.high is None:
-        return f"{mean} (seeds {least} to {most})"
     low, high = (number(x, figure, signed=gap) for x in (value.low, value.high))
     return mean if low == high else f"{mean} [{low}, {high}]"
 
@@ -154,7 +150,7 @@ def terminal_table(comparison: Comparison, lang: str) -> Table:
         cells = []
         for name in names:
             gap = row.differences.get(name)
-            lines = [told(comparison, row, name).partition(" (seeds")[0].replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
+            lines = [told(comparison, row, name).replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
             cells.append("\n".join(filter(None, lines)))
         table.add_row(row.arm, *cells)
     return table

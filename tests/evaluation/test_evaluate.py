@@ -8,6 +8,7 @@ import unicodedata
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -23,11 +24,13 @@ from policies.pretraining.model import bits_per_char
 from rewards.rhyme import Rhyme
 from rlpoet import registry
 from rlpoet.analysis.coherence import coherence
+from rlpoet.analysis.intervals import Share, proportion_bounds, ratio_bounds
 from rlpoet.cli.main import main
 from rlpoet.corpus import Columns, Poem, write_poems
 from rlpoet.corpus.poem import printed
-from rlpoet.evaluation.form import PoemFacts, poem_facts
-from rlpoet.evaluation.human_baseline import figures, half_interval, human_stanzas, interval
+from rlpoet.evaluation.diversity import batch_variety
+from rlpoet.evaluation.form import PoemFacts, measure, poem_facts
+from rlpoet.evaluation.human_baseline import figures, human_stanzas
 from rlpoet.evaluation.measures import all_figures, counted
 from rlpoet.evaluation.poems import EvaluationPoem, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.repetition import VARIETY, self_bleu, variety
@@ -189,7 +192,7 @@ def test_a_plain_model_with_few_positions_is_weighed_within_them():
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(4, 6)), min_size=2, max_size=30))
 def test_an_interval_lies_within_the_poems_ratios(counts):
-    low, high = interval([part for part, _ in counts], [whole for _, whole in counts])
+    low, high = ratio_bounds(Share(*np.array(counts, dtype=float).T))
     ratios = [part / whole for part, whole in counts]
     assert min(ratios) - 1e-9 <= low <= high <= max(ratios) + 1e-9
 
@@ -197,7 +200,7 @@ def test_an_interval_lies_within_the_poems_ratios(counts):
 def test_more_poems_make_a_narrower_interval_around_the_value():
     widths = []
     for n in (20, 2000):
-        low, high = interval([i % 2 for i in range(n)], [1] * n)
+        low, high = proportion_bounds(Share(np.arange(n) % 2.0, np.ones(n)))
         assert low <= 0.5 <= high
         widths.append(high - low)
     assert widths[1] < widths[0] / 5
@@ -209,7 +212,6 @@ def test_distinct_words_have_an_interval_that_holds_their_own_value():
     found = figures(facts)
     low, high = found["distinct_end_words_95"]
     assert low <= found["distinct_end_words"] <= high and found["distinct_end_words"] == 140 / 200
-    assert half_interval(lambda rows: 0.25, 50) == [0.25, 0.25]
 
 
 def test_what_nothing_was_asked_of_is_absent():
@@ -222,6 +224,17 @@ def test_a_perfect_human_quatrain_counts_for_the_form_of_its_scheme_alone():
     found = human_stanzas([BAUDELAIRE, VERLAINE], "fr", asked, 10)
     assert found == {"couplet": [], "quatrain-abab": [(0, "quatrain-abab")], "quatrain-abba": []}
     assert poem_facts(Prompt("fr", "quatrain-abab"), "\n".join(BAUDELAIRE)).perfect
+
+
+def test_opening_lines_are_no_end_words_of_the_poem_anywhere():
+    prompt = Prompt("fr", "couplet", opening=("Le chat dort",))
+    text = "Le chat dort\nla mer mord"
+    assert poem_facts(prompt, text).end_words == ("mord",) and poem_facts(Prompt("fr", "couplet"), text).end_words == ("dort", "mord")
+    assert (
+        measure([prompt] * 2, [text] * 2)["distinct_end_words"]
+        == batch_variety([prompt] * 2, [text] * 2)["samples/distinct_end_words"]
+        == 0.5
+    )
 
 
 # -- the verb -----------------------------------------------------------------------------------------

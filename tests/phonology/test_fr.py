@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from rlpoet.phonology import phonology
 from rlpoet.phonology.fr import sounds as french
-from rlpoet.phonology.fr.spelling import example_failures, table_rows
+from rlpoet.phonology.fr.spelling import DATA, example_failures
 from rlpoet.prosody import verse
 from rlpoet.prosody.fr.syllables import learned, modern_letters, nuclei, start_keys
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
+from rlpoet.tables import read_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 VOWEL = french.VOWELS
@@ -63,7 +64,7 @@ def test_every_spelling_rule_does_what_its_example_says():
 
 
 def test_every_old_spelling_row_does_what_its_example_says():
-    for where, (find, put, example) in table_rows("old_spelling.tsv", ["find", "put", "example"]):
+    for where, (find, put, example) in read_table(DATA / "old_spelling.tsv", ["find", "put", "example"]):
         old, _, new = example.partition(">")
         assert re.sub(find, "" if put == "0" else put, old) == new, where
 

@@ -146,7 +146,7 @@ def test_a_stock_rhyme_halves_the_line_that_answers(tmp_path):
     assert "day / way is a stock rhyme" in reward.explain(ABAB, "\n".join(CURFEW)).lines[2].reason
     path = tmp_path / "bad.tsv"
     path.write_text("day way\n", encoding="utf-8")
-    with pytest.raises(TableError, match=r"bad\.tsv:1: 'day way'; expected two words"):
+    with pytest.raises(TableError, match=r"bad\.tsv:1: 1 columns; expected 2: word, word"):
         Repetition(stock=str(path))
 
 

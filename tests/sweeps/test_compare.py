@@ -25,12 +25,13 @@ from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.config.parser import parse
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.form import poem_facts
+from rlpoet.evaluation.sampled import Measured, keep
 from rlpoet.reporting.poems import console
 from rlpoet.sweeps import run
 from rlpoet.sweeps.ablation import arms_of
 from rlpoet.sweeps.compare import spelled
 from rlpoet.sweeps.config import CompareConfig
-from rlpoet.sweeps.figures import Judged, Trained, samples_to_reach
+from rlpoet.sweeps.figures import Judged, Trained, read_cell, samples_to_reach
 from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_asked
 from rlpoet.sweeps.page import page
 from rlpoet.sweeps.results import compared, pareto_front
@@ -222,6 +223,22 @@ def test_the_front_is_what_nothing_beats(points, low_x):
     assert set(front) == {i for i, point in enumerate(points) if not any(beats(other, point) for other in points)}
 
 
+def test_the_poems_of_one_prompt_are_drawn_together(tmp_path):
+    (cell, *_) = plan(grid(tmp_path, seeds=(0,), langs=("fr",)), ARMS)
+    prompts = tuple(Prompt("fr", "couplet", f"poet {i // 4}") for i in range(40))
+    texts = tuple("la nuit\nle bruit" if i // 4 % 2 else "la nuit\nle jour" for i in range(40))
+    cell.folder.mkdir(parents=True)
+    for side in ("before", "after"):
+        keep(cell.folder / f"{side}.json", Measured({}, prompts, texts, ()))
+    (cell.folder / "result.json").write_text("{}", encoding="utf-8")
+    (cell.folder / "metrics.jsonl").touch()
+    figure = read_cell(cell, reach=0.8).figures["rhyme_pairs"]
+    assert figure.value == 0.5 and figure.prompt.tolist() == [i // 4 for i in range(40)]
+    told = interval([figure])
+    apart = interval([Share(figure.part, figure.whole)])  # as if there were forty prompts
+    assert told.high - told.low > 1.7 * (apart.high - apart.low)
+
+
 def test_samples_to_reach_a_level_are_read_off_the_running_mean():
     flat = [(float(x), 0.5) for x in range(100, 1100, 100)]
     assert samples_to_reach(flat, 0.8) is None and samples_to_reach([], 0.8) is None
@@ -262,7 +279,7 @@ def test_the_table_says_what_is_separated_and_what_is_not(comparison):
     rows = [row for row in text.splitlines() if row.startswith("|")]
     (tb, gap) = (row for row in rows if row.startswith("| tb |"))
     assert "100.0 %" in tb and "reached by 2 of 3" in tb
-    assert "+50.0 points [+" in gap and "**better**" in gap  # of pairs that rhyme, over the two seeds both have
+    assert "+50.0 points **better**" in gap  # of pairs that rhyme, over the two seeds both have
     assert "+1.000 **worse**" in gap  # of KL
     assert "+0.000 not separated" in gap  # of distinct end words
     assert any(row.startswith("| prior | 0.0 %") for row in rows)
@@ -275,6 +292,14 @@ def test_one_seed_is_never_called_better_by_what_no_poem_has(tmp_path):
     done = [trained(cell, [1.0, 0.0], kl=float(i), reached=None) for i, cell in enumerate(cells)]
     text = markdown(compared(config, cells, {cell.name: "done" for cell in cells}, done, baseline="tb", command=""))
     assert "One seed" in text and "better" not in text and "worse" not in text
+
+
+def test_a_figure_of_several_seeds_has_its_interval_in_the_table(tmp_path):
+    config = grid(tmp_path, langs=("fr",), seeds=(0, 1, 2))
+    cells = plan(config, ARMS)
+    done = [trained(cell, [1.0, 0.0], kl=2.0 + cell.seed, reached=None) for cell in cells]
+    text = markdown(compared(config, cells, {cell.name: "done" for cell in cells}, done, baseline="tb", command=""))
+    assert "3.000 [0.516, 5.484]" in text  # 3 +- 4.303 * 1 / sqrt 3
 
 
 class Closed(HTMLParser):

@@ -10,15 +10,14 @@ a line is verse of the language at all.
 from __future__ import annotations
 
 import functools
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from rlpoet.analysis.arrays import save_arrays, saved_arrays
 from rlpoet.analysis.authorship.features import features, text_of, told
 from rlpoet.analysis.authorship.ngrams import PhoneNgrams
 from rlpoet.analysis.authorship.sound import LineSound, hear
@@ -147,15 +146,7 @@ class StyleModel:
             "grams": _bytes("\n".join(self.language.counts)),
             "counts": np.array(list(self.language.counts.values()), dtype=np.uint32),
         }
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:  # an .npz, without the date: same model, same bytes
-            for name, array in arrays.items():
-                held = io.BytesIO()
-                np.save(held, array, allow_pickle=False)
-                out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_DEFLATED)
-        part.replace(path)
+        save_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> StyleModel:
@@ -165,31 +156,26 @@ class StyleModel:
             RlpoetError: no such file, no model of style, or one of another version.
         """
         fix = "Build it with `rlpoet style build`."
-        try:
-            with np.load(path, allow_pickle=False) as held:
-                facts = json.loads(held["told"].tobytes())
-                if facts["format"] != FORMAT:
-                    raise RlpoetError(f"{path}: a model of style of version {facts['format']}; expected version {FORMAT}. {fix}")
-                grams = held["grams"].tobytes().decode("utf-8").split("\n")
-                return cls(
-                    facts["lang"],
-                    tuple(facts["poets"]),
-                    tuple(facts["phones"]),
-                    np.cumsum(held["codes"], dtype=np.uint64),
-                    held["idf"].astype(np.float64),
-                    held["weights"] * held["scale"].astype(np.float64),
-                    held["bias"].astype(np.float64),
-                    held["lengths"],
-                    held["sharpness"].astype(np.float64),
-                    held["usual"].astype(np.float64),
-                    PhoneNgrams(dict(zip(grams, held["counts"].tolist(), strict=True))),
-                    facts["foreign"],
-                    facts["verse"],
-                )
-        except OSError as error:
-            raise RlpoetError(f"{path}: {error.strerror or error}; expected a model of style (.npz). {fix}") from None
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError):
-            raise RlpoetError(f"{path}: no model of style; expected a file that rlpoet wrote (.npz). {fix}") from None
+        with saved_arrays(path, "a model of style", fix=fix) as held:
+            facts = json.loads(held["told"].tobytes())
+            if facts["format"] != FORMAT:
+                raise RlpoetError(f"{path}: a model of style of version {facts['format']}; expected version {FORMAT}. {fix}")
+            grams = held["grams"].tobytes().decode("utf-8").split("\n")
+            return cls(
+                facts["lang"],
+                tuple(facts["poets"]),
+                tuple(facts["phones"]),
+                np.cumsum(held["codes"], dtype=np.uint64),
+                held["idf"].astype(np.float64),
+                held["weights"] * held["scale"].astype(np.float64),
+                held["bias"].astype(np.float64),
+                held["lengths"],
+                held["sharpness"].astype(np.float64),
+                held["usual"].astype(np.float64),
+                PhoneNgrams(dict(zip(grams, held["counts"].tolist(), strict=True))),
+                facts["foreign"],
+                facts["verse"],
+            )
 
 
 def shipped() -> tuple[str, ...]:

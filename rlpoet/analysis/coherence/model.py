@@ -15,10 +15,7 @@ shuffled stanzas that are less coherent, taking theirs for normal, times the sha
 from __future__ import annotations
 
 import functools
-import io
 import math
-import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from rlpoet.analysis.arrays import save_arrays, saved_arrays
 from rlpoet.analysis.coherence.words import find_entry, words_apart
 from rlpoet.errors import RlpoetError
 from rlpoet.languages import code_of
@@ -196,7 +194,6 @@ class ThemeModel:
         Raises:
             RlpoetError: a folder that cannot be written.
         """
-        path = Path(path)
         small, scale = quantised(self.vectors)
         held = {
             "format": np.int64(FORMAT),
@@ -206,20 +203,7 @@ class ThemeModel:
             "scale": scale,
             **{name: getattr(self, name) for name in _TABLES},
         }
-        part = path.with_name(path.name + ".part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, array in held.items():
-                    stream = io.BytesIO()
-                    np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
-                    # a fixed date: the same weights are the same file
-                    archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), stream.getvalue(), zipfile.ZIP_DEFLATED)
-            with part.open("rb") as written:
-                os.fsync(written.fileno())
-            part.replace(path)
-        except OSError as error:
-            raise RlpoetError(f"{path}: {error.strerror}; expected a folder that can be written.") from None
+        save_arrays(path, held)
 
     @classmethod
     def load(cls, path: str | Path) -> ThemeModel:
@@ -229,17 +213,12 @@ class ThemeModel:
             RlpoetError: no such file, no theme model, or one of another version.
         """
         fix = "Build it with `rlpoet theme build --lang LANG --data POEMS`."
-        try:
-            with np.load(Path(path), allow_pickle=False) as held:
-                if (version := int(held["format"])) != FORMAT:
-                    raise RlpoetError(f"{path}: a theme model of version {version}; expected version {FORMAT}. {fix}")
-                entries = tuple(held["entries"].tobytes().decode("utf-8").split("\n"))
-                vectors = held["vectors"].astype(np.float32) * held["scale"][:, None]
-                return cls(str(held["lang"]), entries, vectors, *(held[name] for name in _TABLES))
-        except OSError as error:
-            raise RlpoetError(f"{path}: {error.strerror or error}; expected a theme model (.npz). {fix}") from None
-        except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):
-            raise RlpoetError(f"{path}: no theme model; expected a file that rlpoet wrote (.npz). {fix}") from None
+        with saved_arrays(path, "a theme model", fix=fix) as held:
+            if (version := int(held["format"])) != FORMAT:
+                raise RlpoetError(f"{path}: a theme model of version {version}; expected version {FORMAT}. {fix}")
+            entries = tuple(held["entries"].tobytes().decode("utf-8").split("\n"))
+            vectors = held["vectors"].astype(np.float32) * held["scale"][:, None]
+            return cls(str(held["lang"]), entries, vectors, *(held[name] for name in _TABLES))
 
 
 _TABLES = ("lengths", "shuffled", "centre", "spread")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rlpoet.analysis.intervals import LEVEL
+from rlpoet.analysis.intervals import statistic_bounds
 from rlpoet.corpus.poem import Poem
 from rlpoet.prosody import verse
 
@@ -98,15 +99,14 @@ def auc_interval(
     real: NDArray[np.float64], false: NDArray[np.float64], poem: Sequence[int], *, draws: int = 200, seed: int = 0
 ) -> tuple[float, float]:
     """Bounds of 95 % by bootstrap over poems: a poem's stanzas and the false ones made beside them are drawn together."""
-    rng = np.random.default_rng(seed)
     _, number = np.unique(np.asarray(poem), return_inverse=True)
     of_poem = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
-    values = []
-    for _ in range(draws):
-        rows = np.concatenate([of_poem[k] for k in rng.integers(0, len(of_poem), len(of_poem))])
-        values.append(auc(real[rows], false[rows]))
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+
+    def of(poems: NDArray[np.int64]) -> float:
+        rows = np.concatenate([of_poem[k] for k in poems])
+        return auc(real[rows], false[rows])
+
+    return statistic_bounds(of, len(of_poem), seed=seed, draws=draws) or (math.nan, math.nan)
 
 
 def _pick(stanzas: Sequence[Stanza], rng: np.random.Generator) -> Stanza:

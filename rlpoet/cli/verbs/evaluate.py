@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rlpoet.config.command import Command
 from rlpoet.evaluation.config import EvaluateConfig
-from rlpoet.imports import first_import
+from rlpoet.registry import first_import
 
 
 def run(config: EvaluateConfig) -> int:

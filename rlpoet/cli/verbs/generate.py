@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from policies.generation.config import GenerateConfig
 from rlpoet.config.command import Command
-from rlpoet.imports import first_import
+from rlpoet.registry import first_import
 
 
 def run(config: GenerateConfig) -> int:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import functools
 
-from rlpoet.phonology.en.tables import Phones, numbered
+from rlpoet.phonology.en.tables import DATA, Phones
+from rlpoet.tables import table_lines
 
 ORDER = (1, -1, 2, -2, 3, -3, 4, -4, 5)  # neighbours, in the order they are asked: the right ones tell more in English
 Answer = tuple[Phones, Phones, float, str]  # said under stress, said without, log odds of the stress, the row
@@ -33,7 +34,7 @@ def _said(cell: str) -> Phones:
 def contexts() -> dict[str, tuple[int, str]]:
     """Context to its row, the number and the cells left; few of its 27,000 are ever looked at."""
     table = {}
-    for number, raw in numbered("contexts.tsv"):
+    for number, raw in table_lines(DATA / "contexts.tsv", ("context", "stressed", "plain", "odds")):
         path, _, cells = raw.partition("\t")
         table[path] = number, cells
     return table

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 
-from rlpoet.phonology.en.tables import Phones, is_vowel, known_phones, numbered, rows
+from rlpoet.phonology.en.tables import DATA, Phones, is_vowel, known_phones
+from rlpoet.tables import read_table, table_lines
 
 Found = tuple[tuple[Phones, str], ...]
 
@@ -39,19 +40,20 @@ def allomorph(stem: Phones, ending: str) -> Phones:
 def _endings() -> dict[str, tuple[tuple[str, str, tuple[str, ...], str], ...]]:
     """The rows of ``endings.tsv`` by their last letter, in order."""
     table: dict[str, list[tuple[str, str, tuple[str, ...], str]]] = {}
-    for where, (strip, put, phones, _) in rows("endings.tsv"):
+    for where, (strip, put, phones, _) in read_table(DATA / "endings.tsv", ("strip", "put", "phones", "example")):
         table.setdefault(strip[-1], []).append((where, strip, tuple(put.split("|")), phones))
     return {last: tuple(found) for last, found in table.items()}
 
 
 @functools.cache
 def _vocabulary() -> frozenset[str]:
-    return frozenset(word for _, word in numbered("vocabulary.tsv"))
+    return frozenset(word for _, word in table_lines(DATA / "vocabulary.tsv", ("word",)))
 
 
 @functools.cache
 def _prefixes() -> tuple[tuple[str, str, Phones], ...]:
-    return tuple((where, prefix, tuple(phones.split())) for where, (prefix, phones, _) in rows("prefixes.tsv"))
+    found = read_table(DATA / "prefixes.tsv", ("prefix", "phones", "example"))
+    return tuple((where, prefix, tuple(phones.split())) for where, (prefix, phones, _) in found)
 
 
 Respelling = tuple[str, str, re.Pattern[str], str]  # row, letters the pattern cannot do without, the pattern, its replacement
@@ -61,7 +63,7 @@ NEEDLESS = re.compile(r"\(\?=.*$|\(\?<[=!][^)]*\)|\([^)]*\)|\[[^]]*\]|[a-z]\?|\\
 @functools.cache
 def _spellings(when: str) -> tuple[Respelling, ...]:
     found = []
-    for where, (at, find, put, _) in rows("spellings.tsv"):
+    for where, (at, find, put, _) in read_table(DATA / "spellings.tsv", ("when", "find", "put", "example")):
         if at == when:
             needed = max(NEEDLESS.sub(" ", find).split(), key=len, default="")
             found.append((where, needed, re.compile(find), put))

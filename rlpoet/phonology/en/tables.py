@@ -6,38 +6,14 @@ CMUdict is General American. It comes with the ``pronouncing`` package and stays
 from __future__ import annotations
 
 import functools
-import unicodedata
-from collections.abc import Iterator
 from pathlib import Path
 
 from rlpoet.errors import TableError
+from rlpoet.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 DIGITS = frozenset("012")
 Phones = tuple[str, ...]  # ARPAbet, stress digits kept: ("HH", "AH0", "L", "OW1")
-
-
-def numbered(name: str) -> Iterator[tuple[int, str]]:
-    """The lines of ``data/en/<name>`` that are neither empty nor comments, with their numbers from 1; NFC."""
-    text = unicodedata.normalize("NFC", (DATA / name).read_text(encoding="utf-8"))
-    return ((number, raw) for number, raw in enumerate(text.split("\n"), start=1) if raw and raw[0] != "%")
-
-
-def rows(name: str) -> Iterator[tuple[str, list[str]]]:
-    """The rows of ``data/en/<name>`` as ``(file:line, cells)``; ``%`` starts a comment, the first row is the header.
-
-    Raises:
-        TableError: a row has more or fewer cells than the header.
-    """
-    width = 0
-    for number, raw in numbered(name):
-        cells = raw.split("\t")
-        if not width:
-            width = len(cells)
-            continue
-        if len(cells) != width:
-            raise TableError(f"{name}:{number}: {len(cells)} columns; expected {width}, as in the header.")
-        yield f"{name}:{number}", cells
 
 
 @functools.cache
@@ -52,14 +28,14 @@ def lexicon() -> dict[str, str]:
 @functools.cache
 def arpabet() -> dict[str, str]:
     """ARPAbet symbols, without stress digits, to IPA."""
-    return {cells[0]: cells[1] for _, cells in rows("arpabet.tsv")}
+    return {symbol: ipa for _, (symbol, ipa, _) in read_table(DATA / "arpabet.tsv", ("arpabet", "ipa", "example"))}
 
 
 @functools.cache
 def verse_words() -> dict[str, tuple[tuple[str, Phones, str], ...]]:
     """Words of ``words.tsv``: ``(where, phones, status)``, status ``only``, ``first`` or ``add``."""
     table: dict[str, list[tuple[str, Phones, str]]] = {}
-    for where, (word, phones, status) in rows("words.tsv"):
+    for where, (word, phones, status) in read_table(DATA / "words.tsv", ("word", "phones", "status")):
         if status not in ("only", "first", "add"):
             raise TableError(f"{where}: status {status!r}; expected only, first or add.")
         table.setdefault(word, []).append((where, tuple(phones.split()), status))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from rlpoet.errors import TableError
+from rlpoet.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 REDUCTION_COLUMNS = ["find", "put", "example", "note"]
@@ -17,31 +16,8 @@ DOUBLET_COLUMNS = ["word", "also", "note"]
 
 
 def rows(name: str, columns: list[str], classes: dict[str, str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Rows of a table behind its header as ``(file:line, cells)``; class lines go into ``classes``.
-
-    Raises:
-        TableError: a header or a row that is not as wide as ``columns`` says.
-    """
-    path, header = DATA / name, False
-    for number, raw in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        line, where = unicodedata.normalize("NFC", raw), f"{path.name}:{number}"
-        if not line.strip() or line.startswith("%"):
-            continue
-        if classes is not None and line.startswith("class "):
-            label, _, members = line.removeprefix("class ").partition("=")
-            classes[label.strip()] = members.strip()
-            continue
-        cells = line.split("\t")
-        if not header:
-            if cells != columns:
-                raise TableError(f"{where}: header is {cells}; expected {columns}.")
-            header = True
-            continue
-        if len(cells) == len(columns) - 1 and columns[-1] == "note":
-            cells.append("")
-        if len(cells) != len(columns):
-            raise TableError(f"{where}: {len(cells)} columns; expected {len(columns)}.")
-        yield where, cells
+    """Rows of a Spanish table as ``(file:line, cells)``; a row may leave out its note. Class lines go into ``classes``."""
+    return read_table(DATA / name, columns, optional=int(columns[-1] == "note"), classes=classes)
 
 
 @functools.cache

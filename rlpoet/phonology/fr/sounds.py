@@ -15,7 +15,8 @@ import unicodedata
 from pathlib import Path
 
 from rlpoet.errors import RlpoetError
-from rlpoet.phonology.fr.spelling import spell_out, table_rows
+from rlpoet.phonology.fr.spelling import DATA, spell_out
+from rlpoet.tables import read_table
 from rlpoet.types import Pronunciation, Transcription
 
 NASALS = {"@": "ɑ̃", "5": "ɛ̃", "1": "œ̃", "§": "ɔ̃"}
@@ -174,12 +175,12 @@ class French:
             if not word.isascii():
                 self.folded.setdefault(fold(word), word)
         self.homographs = {
-            strip_ligatures(cells[0]): tuple(tuple(ipa.split()) for ipa in cells[1].split("|"))
-            for _, cells in table_rows("homographs.tsv", ["word", "ipa"])
+            strip_ligatures(spelt): tuple(tuple(ipa.split()) for ipa in said.split("|"))
+            for _, (spelt, said) in read_table(DATA / "homographs.tsv", ("word", "ipa"))
         }
         self.old = tuple(
             (re.compile(find), "" if put == "0" else put)
-            for _, (find, put, _) in table_rows("old_spelling.tsv", ["find", "put", "example"])
+            for _, (find, put, _) in read_table(DATA / "old_spelling.tsv", ("find", "put", "example"))
         )
         self.transcribe = functools.lru_cache(maxsize=100_000)(self._transcribe)  # type: ignore[method-assign]
 

@@ -1,15 +1,13 @@
-"""French spelling to sound by the ordered rules of ``rules.tsv``, and how the French tables are read."""
+"""French spelling to sound by the ordered rules of ``rules.tsv``."""
 
 from __future__ import annotations
 
 import functools
 import re
-import unicodedata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpoet.errors import TableError
+from rlpoet.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 COLUMNS = ["before", "find", "after", "put", "example"]
@@ -25,40 +23,15 @@ class Rule:
     example: str
 
 
-def table_rows(name: str, columns: list[str] | None = None) -> Iterator[tuple[str, list[str]]]:
-    """Rows of a table in the data folder as ``(file:line, cells)``; comments and the header skipped."""
-    header = columns
-    width = 0
-    for number, raw in enumerate((DATA / name).read_text(encoding="utf-8").splitlines(), start=1):
-        if not raw.strip() or raw.startswith("%"):
-            continue
-        cells = unicodedata.normalize("NFC", raw).split("\t")
-        where = f"{name}:{number}"
-        if raw.startswith("class "):
-            yield where, [raw]
-            continue
-        if not width:
-            if header is not None and cells != header:
-                raise TableError(f"{where}: header is {cells}, expected {header}.")
-            width = len(cells)
-            continue
-        if len(cells) != width:
-            raise TableError(f"{where}: {len(cells)} columns, expected {width}.")
-        yield where, cells
-
-
 @functools.cache
 def spelling_rules() -> dict[str, tuple[Rule, ...]]:
     """Rules by the first letter they can match, in table order."""
     classes: dict[str, str] = {}
     by_letter: dict[str, list[Rule]] = {}
-    for where, cells in table_rows("rules.tsv", COLUMNS):
-        if len(cells) == 1:
-            name, _, members = cells[0].removeprefix("class ").partition("=")
-            classes["{" + name.strip() + "}"] = f"[{members.strip()}]"
-            continue
-        before, find, after, put, example = cells
-        for name, members in classes.items():
+    rows = list(read_table(DATA / "rules.tsv", COLUMNS, classes=classes))
+    sets = {f"{{{name}}}": f"[{members}]" for name, members in classes.items()}
+    for where, (before, find, after, put, example) in rows:
+        for name, members in sets.items():
             before, find, after = (cell.replace(name, members) for cell in (before, find, after))
         source = (f"(?<={before})" if before else "") + find + (f"(?={after})" if after else "")
         rule = Rule(where, re.compile(source), () if put == "0" else tuple(put.split()), example)

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from rlpoet.phonology.en.tables import rows
+from rlpoet.phonology.en.tables import DATA
+from rlpoet.tables import read_table
 
 _BASE = itemgetter(1)
 State = tuple[Any, ...]  # of en_scan: cost, base, odds and what the caller needs to know it by
@@ -82,7 +83,7 @@ def grammar() -> dict[str, float]:
 def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
     """By length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
     by_rule = grammar()
-    counted = {pattern: float(weight) for _, (pattern, weight) in rows("meter_patterns.tsv")}
+    counted = {pattern: float(weight) for _, (pattern, weight) in read_table(DATA / "meter_patterns.tsv", ("pattern", "weight"))}
     total = sum(counted.values())
     norm = sum(math.exp(w) for w in by_rule.values())
     by_length: dict[int, list[tuple[str, float]]] = defaultdict(list)
@@ -101,7 +102,7 @@ def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
 @functools.cache
 def _words() -> dict[str, tuple[float, str]]:
     """Log odds of a beat, and their row: of single monosyllables, and of the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
-    return {word: (float(odds), where) for where, (word, odds) in rows("meter_words.tsv")}
+    return {word: (float(odds), where) for where, (word, odds) in read_table(DATA / "meter_words.tsv", ("word", "odds"))}
 
 
 def syllable_class(marks: str, i: int) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from rlpoet.phonology.en.sounds import phones_of
-from rlpoet.phonology.en.tables import Phones, is_vowel, rows
+from rlpoet.phonology.en.tables import DATA, Phones, is_vowel
+from rlpoet.tables import read_table
 
 SYLLABIC_ED = 2.3  # winged in two where no accent says so
 OTHER = 1.1  # every pronunciation after the first
@@ -46,7 +47,7 @@ class Reading:
 
 @functools.cache
 def _licences() -> tuple[tuple[str, str, re.Pattern[str], str, float], ...]:
-    found = rows("licences.tsv")
+    found = read_table(DATA / "licences.tsv", ("name", "find", "put", "cost", "example"))
     return tuple((where, name, re.compile(find), "" if put == "0" else put, float(cost)) for where, (name, find, put, cost, _) in found)
 
 

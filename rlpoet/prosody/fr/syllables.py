@@ -16,7 +16,8 @@ from dataclasses import dataclass
 
 from rlpoet.phonology import phonology
 from rlpoet.phonology.fr.sounds import French, fold, lexicon_path
-from rlpoet.phonology.fr.spelling import DATA, table_rows
+from rlpoet.phonology.fr.spelling import DATA
+from rlpoet.tables import read_table
 
 VOWEL_LETTERS = "aàâäeéèêëiîïoôöuùûüyÿœæ"
 GRAPHEMES = re.compile("eau|aoû|œu|œi(?=l)|[ae][iîuûy]|o[iîuûùy]|oe(?=u|il)u?|[" + VOWEL_LETTERS + "]")
@@ -248,8 +249,9 @@ START_P = {"V": 0.0, "C": 1.0, ">h!": 0.97, ">h*": 0.04, ">oui*": 0.5, ">y*": 0.
 
 @functools.cache
 def _learned_rows() -> tuple[dict[str, float], dict[str, str]]:
-    rows = list(table_rows("dierese.tsv", ["key", "p", "n"])) if (DATA / "dierese.tsv").exists() else []
-    return {cells[0]: float(cells[1]) for _, cells in rows}, {cells[0]: where for where, cells in rows}
+    table = DATA / "dierese.tsv"
+    rows = list(read_table(table, ("key", "p", "n"))) if table.exists() else []  # what learns the table asks this module first
+    return {key: float(p) for _, (key, p, _) in rows}, {key: where for where, (key, *_) in rows}
 
 
 def learned() -> dict[str, float]:

@@ -1,0 +1,79 @@
+"""Whether a text has the lines of its form, how well they keep it, and which form lines keep best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rlpoet.prosody.forms import answers, form, forms
+from rlpoet.prosody.meter import in_meter
+from rlpoet.text import split_poem
+from rlpoet.types import Form, Prompt
+
+LIKELY = 0.7  # mean of rhyming pairs and lines in meter from which a form is a fair guess
+
+
+def has_its_lines(lines: Sequence[str], asked: Form) -> bool:
+    """Whether there are as many lines as a form has. Nothing of a poem with more or fewer is held against the form.
+
+    Blank lines are layout and count for nothing, so a sonnet may or may not show its stanzas.
+    """
+    return len(lines) == asked.n_lines
+
+
+def form_and_lines(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
+    r"""The form asked for, the lines written, and whether their number is right.
+
+    Raises:
+        UnknownName: the prompt names no language or form we have. That is the caller's mistake, not the policy's.
+
+    >>> asked, lines, complete = form_and_lines(Prompt("fr", "couplet"), "ombre\n\nsombre\n")
+    >>> asked.name, lines, complete
+    ('couplet', ['ombre', 'sombre'], True)
+    """
+    asked, lines = form(prompt.form, prompt.lang), split_poem(text)
+    return asked, lines, has_its_lines(lines, asked)
+
+
+def pairs_that_rhyme(lines: Sequence[str], asked: Form) -> list[bool]:
+    """Whether each pair of the form rhymes as it has to, in the order of ``asked.pairs``, of as many lines as the form has."""
+    return [answers(lines[i], lines[j], asked) for i, j in asked.pairs]
+
+
+def lines_in_meter(lines: Sequence[str], asked: Form) -> list[bool]:
+    """Whether each line has an admissible length of the form, of as many lines as it has."""
+    return [in_meter(line, asked.lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+
+
+def kept(lines: Sequence[str], asked: Form) -> tuple[float, ...]:
+    """Shares of pairs that rhyme and of lines in meter, of as many lines as the form has. Where nothing has to rhyme the second alone.
+
+    >>> kept(["Ici gît dans la nuit sombre", "Un poète sans nul nombre"], form("couplet", "fr"))
+    (1.0, 0.0)
+    """
+    parts = (pairs_that_rhyme(lines, asked), lines_in_meter(lines, asked))
+    return tuple(sum(part) / len(part) for part in parts if part)
+
+
+def guess_form(lines: Sequence[str], lang: str, *, among: Sequence[Form] | None = None, least: float = LIKELY) -> Form | None:
+    """The form these lines keep best, by the mean of the shares of ``kept``: the first of equals, in the table the commonest.
+
+    Args:
+        lines: of the text.
+        lang: whose forms.
+        among: the forms to choose from; all of the language if None.
+        least: mean from which a form is a guess.
+
+    Returns:
+        None where no form has so many lines, or none is kept so well.
+
+    Raises:
+        UnknownName: no such language.
+    """
+    best, most = None, -1.0
+    for asked in forms(lang) if among is None else among:
+        if has_its_lines(lines, asked):
+            shares = kept(lines, asked)
+            mean = sum(shares) / len(shares)
+            if mean > most:
+                best, most = asked, mean
+    return best if most >= least else None

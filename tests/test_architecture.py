@@ -29,7 +29,9 @@ DRAWN_BY = {  # who may import what draws; all others ask these
     "jinja2": {"rlpoet.reporting.pages"},
     "rich.progress": {"rlpoet.reporting.progress"},
 }
-TYPED = {"matplotlib": {"policies.loss_chart", "rlpoet.reporting.tracking", "rlpoet.sweeps.charts"}}  # the name of a type only
+TYPED = {  # for the name of a type only
+    "matplotlib": {"policies.loss_chart", "rlpoet.reporting.corpus", "rlpoet.reporting.tracking", "rlpoet.sweeps.charts"},
+}
 MOST = 20  # entries of a folder, Python's own files aside
 POINTS = [(group, name, value) for group, names in META["project"]["entry-points"].items() for name, value in names.items()]
 

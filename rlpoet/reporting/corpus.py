@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -16,6 +16,9 @@ from rlpoet.corpus.config import CorpusConfig
 from rlpoet.corpus.statistics import Statistics, quantiles, statistics
 from rlpoet.reporting.charts import BLUE, GREY, canvas, literal, save_png
 from rlpoet.reporting.poems import console
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN = 12  # authors, sizes or values in a list
 
@@ -28,7 +31,8 @@ def show_corpus(config: CorpusConfig, built: Built, written: Mapping[Path, int])
     """
     found = statistics(built.poems, lang=config.lang)
     if config.picture is not None:
-        write_picture(config.picture, found, ", ".join(Path(source).name or source for source in config.sources[:3]))
+        title = ", ".join(Path(source).name or source for source in config.sources[:3])
+        save_png(corpus_figure(found, title), Path(config.picture))
     gone = {"filtered": built.filtered, "without_a_line": built.empty, "too_short": built.short, "prose": built.prose, "twice": built.twice}
     if config.json:
         item: dict[str, Any] = {"sources": list(config.sources), "read": built.read, "left_out": gone, **found.as_json()}
@@ -72,8 +76,8 @@ def corpus_tables(found: Statistics) -> list[Table]:
     return tables
 
 
-def write_picture(path: str | Path, found: Statistics, title: str) -> None:
-    """Poems per author, line lengths, stanza sizes, and how much rhymes (or when it was written), as a PNG."""
+def corpus_figure(found: Statistics, title: str) -> Figure:
+    """Poems per author, line lengths, stanza sizes, and how much rhymes (or when it was written)."""
     figure, (who, wide, sizes, last) = canvas(11, 7.5, columns=2, rows=2, grid=False)
     figure.suptitle(f"{literal(title)}: {found.poems:,} poems, {found.lines:,} lines, {len(found.authors):,} authors")
     names = list(found.authors.items())[:15][::-1]
@@ -96,7 +100,7 @@ def write_picture(path: str | Path, found: Statistics, title: str) -> None:
         _named(last, "decade", "poems", "")
     else:
         _named(last, "share of rhymed lines", "", "not known: name the language")
-    save_png(figure, Path(path))
+    return figure
 
 
 def _table(*names: str) -> Table:
@@ -127,6 +131,7 @@ def _whole(axes: Any, counts: Mapping[int, int], most: int) -> None:
     for value, n in counts.items():
         folded[min(value, most + 1)] = folded.get(min(value, most + 1), 0) + n
     axes.bar(list(folded), list(folded.values()), width=0.9, color=BLUE)
+    axes.set_xlim(max(0, min(folded) - 2), max(folded) + 2) if folded else None
     axes.xaxis.get_major_locator().set_params(integer=True)
     if most + 1 in folded:
         axes.annotate(f">{most}", (most + 1, folded[most + 1]), ha="center", va="bottom", fontsize=8)
@@ -135,5 +140,9 @@ def _whole(axes: Any, counts: Mapping[int, int], most: int) -> None:
 def _named(axes: Any, below: str, left: str, missing: str) -> None:
     axes.set_xlabel(below)
     axes.set_ylabel(left)
+    if left:  # it counts
+        axes.yaxis.get_major_locator().set_params(integer=True)
     if missing:
+        axes.set_xticks([])
+        axes.set_yticks([])
         axes.text(0.5, 0.5, missing, ha="center", va="center", transform=axes.transAxes, color=GREY)

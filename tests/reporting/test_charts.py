@@ -9,7 +9,10 @@ from html import unescape
 
 import pytest
 
+from rlpoet.corpus import Poem
+from rlpoet.corpus.statistics import statistics
 from rlpoet.reporting.charts import INK, canvas, inline, line_chart, literal, save_png
+from rlpoet.reporting.corpus import corpus_figure
 
 
 def lines_of(svg: str, colour: str) -> list[list[tuple[float, float]]]:
@@ -66,6 +69,16 @@ def test_any_name_can_stand_in_a_chart(name, tmp_path):
     assert name in unescape(inline(figure, name, "told")).split("<svg")[1]
     save_png(figure, tmp_path / "new" / "x.png")  # a warning would fail here
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.png"]
+
+
+def test_the_picture_of_a_small_corpus_counts_in_whole_numbers_and_says_what_is_not_known():
+    figure = corpus_figure(statistics([Poem((("l'ombre", "sombre"),), None)], lang="fr"), "a $b$ c")
+    who, wide, sizes, _ = figure.axes
+    figure.draw_without_rendering()
+    ticks = [tick for axes in (wide, sizes) for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_majorticklocs()]
+    assert ticks and all(float(tick).is_integer() for tick in ticks) and wide.get_xlim() == (0, 3)
+    assert [text.get_text() for text in who.texts] == ["no author is named"] and not len(who.get_xticks())
+    assert figure.get_suptitle().startswith(r"a \$b\$ c: ")
 
 
 def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path, monkeypatch):

@@ -1,18 +1,15 @@
-"""Measure a policy on poems it has not read and on poems it writes, or any poems, and show it all as tables or one JSON object."""
+"""Measure a policy on poems it has not read and on poems it writes, or any poems: collect, measure, show."""
 
 from __future__ import annotations
 
-import json
 import math
 import random
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from policies.causal_lm import CausalPolicy
 from policies.likelihood import Cost, listened, poem_costs, weigh
@@ -24,20 +21,42 @@ from rlpoet.corpus import Columns, Poem, read_poems, select
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.config import EvaluateConfig
-from rlpoet.evaluation.measures import Counted, by_form, counted
+from rlpoet.evaluation.measures import by_form, counted
 from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
 from rlpoet.languages import code_of
 from rlpoet.machine import precision_of
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Reward
-from rlpoet.reporting.evaluation_tables import tables
+from rlpoet.reporting.evaluation_tables import show_figures
 from rlpoet.reporting.poems import console
+from rlpoet.reporting.progress import Pulse
 from rlpoet.rollout import Policy, load_policy
 
-T = TypeVar("T")
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
 NO_PRIOR = "none"
+
+
+@dataclass
+class Collected:
+    """All that is measured, and what it is measured with.
+
+    Attributes:
+        lang: language of all poems.
+        held: poems whose cost under the policy is wanted.
+        groups: ``sampled``, ``texts`` and ``human``, those there are; each group is a column of the table.
+        left_out: stanzas of texts that no form holds; None where no texts were given.
+        prior: the model whose perplexity the groups have.
+    """
+
+    lang: str
+    policy: Policy | None
+    rewards: Mapping[str, Reward]
+    held: Sequence[Poem]
+    groups: Mapping[str, Sequence[EvaluationPoem]]
+    left_out: int | None
+    index: NgramIndex | None
+    prior: CausalPolicy | None
 
 
 def evaluate(config: EvaluateConfig) -> int:
@@ -47,44 +66,63 @@ def evaluate(config: EvaluateConfig) -> int:
         RlpoetError, UnknownName: nothing to measure, no such policy, form, author, column or file.
     """
     check(config)
+    with Pulse(console(stderr=True)) as pulse:
+        collected = collect(config, pulse)
+        figures = measured(collected, config, pulse)
+    show_figures(figures, json=config.json)
+    return 0
+
+
+def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
+    """Open the models, read the poems, and have the policy write its own."""
     index = corpus_index(config) if config.n or config.texts else None
     torch.set_num_threads(config.threads or torch.get_num_threads())
     policy = opened(config.policy, config, config.policy_class) if config.policy else None
     lang = policy.lang if policy else str(config.lang)
-    asked = [form(name, lang) for name in dict.fromkeys(config.forms)]
+    forms = [form(name, lang) for name in dict.fromkeys(config.forms)]
     rewards = rewards_of(config.rewards)
-    told: dict[str, Any] = {"policy": config.policy, "lang": lang, "seed": config.seed, "versions": scorer_versions(lang, rewards)}
-    poems = held_poems(config, lang, config.poems) if config.poems else []
-    people = held_poems(config, lang, config.human) if config.human else poems
-    with progress(console(stderr=True)) as bar:
-        if poems and policy:
-            told |= reading(weigher(policy, "poems"), poems, config, bar)
-        columns: dict[str, list[EvaluationPoem]] = {}
-        if policy and config.n:
-            told["temperature"] = config.temperature
-            forms = asked or [form(name, lang) for name in FORMS]
-            authors = known_authors(config.authors, policy)
-            columns["sampled"] = watched(bar, "writing", config.n * len(forms), lambda tick: sampled_evaluation_poems(
-                policy, forms, config.n, authors, temperature=config.temperature, tick=tick
-            ))  # fmt: skip
-        if config.texts:
-            columns["texts"], told["stanzas_left_out"] = read_evaluation_poems(config.texts, lang, asked, columns=columns_of(config))
-        if columns and people:
-            measured = dict.fromkeys(own.group for evaluation_poems in columns.values() for own in evaluation_poems)
-            found = human_evaluation_poems(people, lang, [form(name, lang) for name in measured], config.n or 256, seed=config.seed)
-            columns["human"] = found
-        prior = prior_of(config, lang, policy) if columns else None
-        if prior is not None:
-            told["prior"] = config.prior or lang
-        for name, evaluation_poems in columns.items():
-            told[name] = by_form(_measured(bar, name, evaluation_poems, rewards, index, prior), seed=config.seed)
-    if config.json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
-        return 0
-    out = console()
-    for table in tables(told):
-        out.print(table)
-    return 0
+    held = held_poems(config, lang, config.poems) if config.poems else []
+    people = held_poems(config, lang, config.human) if config.human else held
+    groups: dict[str, Sequence[EvaluationPoem]] = {}
+    left_out = None
+    if policy and config.n:
+        sampled = forms or [form(name, lang) for name in FORMS]
+        authors = known_authors(config.authors, policy)
+        tick = pulse.part("writing", config.n * len(sampled))
+        groups["sampled"] = sampled_evaluation_poems(policy, sampled, config.n, authors, temperature=config.temperature, tick=tick)
+    if config.texts:
+        groups["texts"], left_out = read_evaluation_poems(config.texts, lang, forms, columns=columns_of(config))
+    if groups and people:
+        names = dict.fromkeys(own.group for group in groups.values() for own in group)
+        groups["human"] = human_evaluation_poems(people, lang, [form(name, lang) for name in names], config.n or 256, seed=config.seed)
+    prior = prior_of(config, lang, policy) if groups else None
+    return Collected(lang, policy, rewards, held if policy else [], groups, left_out, index, prior)
+
+
+def measured(collected: Collected, config: EvaluateConfig, pulse: Pulse) -> dict[str, Any]:
+    """What held-out poems cost the policy, and the figures of each group; as ``--json`` writes them."""
+    lang, policy = collected.lang, collected.policy
+    figures: dict[str, Any] = {
+        "policy": config.policy,
+        "lang": lang,
+        "seed": config.seed,
+        "versions": scorer_versions(lang, collected.rewards),
+    }
+    if policy and collected.held:
+        figures |= reading(weigher(policy, "poems"), collected.held, config, pulse)
+    if "sampled" in collected.groups:
+        figures["temperature"] = config.temperature
+    if collected.left_out is not None:
+        figures["stanzas_left_out"] = collected.left_out
+    if collected.prior is not None:
+        figures["prior"] = config.prior or lang
+    for name, poems in collected.groups.items():
+        costs = None
+        if collected.prior is not None:
+            costs = poem_costs(collected.prior, [own.lines for own in poems], tick=pulse.part(f"weighing {name}", 100))
+        tick = pulse.part(f"measuring {name}", 100)
+        figures[name] = by_form(counted(poems, collected.rewards, index=collected.index, costs=costs, tick=tick), seed=config.seed)
+    return figures
 
 
 def check(config: EvaluateConfig) -> None:
@@ -163,14 +201,14 @@ def known_authors(names: Sequence[str], policy: Policy) -> list[str]:
     return list(names)
 
 
-def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, bar: Progress) -> dict[str, Any]:
+def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, pulse: Pulse) -> dict[str, Any]:
     """What held-out poems cost the policy."""
-    heard = watched(bar, "listening to the poems", len(poems), lambda tick: listened(poems, policy.lang, tick=tick))
+    heard = listened(poems, policy.lang, tick=pulse.part("listening to the poems", len(poems)))
     policy.precision, pace = precision_of(config.precision, policy.model)
     precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
     if pace is not None and pace.measured:
-        bar.console.print(pace.line(), highlight=False)
-    cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=heard, tick=tick))
+        pulse.out.print(pace.line(), highlight=False)
+    cost = weigh(policy, poems, window=config.window, heard=heard, tick=pulse.part("reading them", 100))
     policy.precision = torch.float32
     known = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
     unknown = sum(poem.author is None or poem.author not in known for poem in poems)
@@ -225,31 +263,3 @@ def corpus_index(config: EvaluateConfig) -> NgramIndex | None:
     if config.index:
         index.save(config.index)
     return index
-
-
-def progress(out: Console) -> Progress:
-    """A bar on a terminal, nothing elsewhere."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=out, transient=True, disable=not out.is_terminal
-    )
-
-
-def _measured(
-    bar: Progress,
-    name: str,
-    evaluation_poems: Sequence[EvaluationPoem],
-    rewards: Mapping[str, Reward],
-    index: NgramIndex | None,
-    prior: Any,
-) -> list[Counted]:
-    lines = [own.lines for own in evaluation_poems]
-    costs = None if prior is None else watched(bar, f"weighing {name}", 100, lambda tick: poem_costs(prior, lines, tick=tick))
-    return watched(bar, f"measuring {name}", 100, lambda tick: counted(evaluation_poems, rewards, index=index, costs=costs, tick=tick))
-
-
-def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:
-    """Do a piece of work that tells how far it is."""
-    task = bar.add_task(name, total=total)
-    done = work(lambda n: bar.update(task, completed=n))
-    bar.update(task, completed=total)
-    return done

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.figure import Figure
+from rlpoet.reporting.charts import BLUE, GREY, RED, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 BITS = "eval/bits_per_char"
 
@@ -19,22 +22,18 @@ def loss_figure(rows: Sequence[Mapping[str, Any]], before: float | None, after: 
         last: step the run ended at.
     """
     measured = after is not None
-    figure = Figure(figsize=(9.0 if measured else 4.8, 3.4), layout="constrained")
-    panels = figure.subplots(1, 2 if measured else 1, squeeze=False)[0]
+    figure, panels = canvas(9.0 if measured else 4.8, 3.4, columns=2 if measured else 1)
     steps = [(row["step"], row["train/loss"]) for row in rows if "train/loss" in row]
-    panels[0].plot(*zip(*steps, strict=True), color="#2f7de1") if steps else None
+    panels[0].plot(*zip(*steps, strict=True), color=BLUE) if steps else None
     panels[0].set(title="training loss (running mean)", xlabel="update", ylabel="nats a token")
     if measured:
         during = [(row["step"], row[BITS]) for row in rows if BITS in row and row["step"] > 0]
         panel = panels[1]
         if during:
-            panel.plot(*zip(*during, strict=True), color="#2f7de1", marker=".", label="during")
+            panel.plot(*zip(*during, strict=True), color=BLUE, marker=".", label="during")
         if before is not None:
-            panel.plot([0], [before], "o", color="#777777", label=f"before {before:.3f}")
-        panel.plot([last], [after], "D", color="#d1495b", label=f"after {after:.3f}")
+            panel.plot([0], [before], "o", color=GREY, label=f"before {before:.3f}")
+        panel.plot([last], [after], "D", color=RED, label=f"after {after:.3f}")
         panel.set(title="held-out poems", xlabel="update", ylabel="bits a character")
         panel.legend(frameon=False)
-    for panel in panels:
-        panel.grid(alpha=0.2)
-        panel.spines[["top", "right"]].set_visible(False)
     return figure

@@ -75,6 +75,16 @@ def read_text(path: str | Path) -> str:
     return text
 
 
+def given_lines(texts: Iterable[str]) -> list[str]:
+    r"""The lines of texts that were given as arguments; ``-`` is standard input, a text with line breaks is several lines.
+
+    >>> given_lines(["ombre", "sombre\n\nnombre"])
+    ['ombre', 'sombre', 'nombre']
+    """
+    read = (read_text("-") if text == "-" else text for text in texts)
+    return [line for text in read for line in (split_poem(text) if "\n" in text else [text])]
+
+
 def read_rows(path: str | Path, before_waiting: Callable[[], object] = lambda: None) -> Iterator[str]:
     """Lines as they arrive, ends kept, so that ``-`` can be answered while it is still being written.
 

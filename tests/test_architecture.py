@@ -20,6 +20,14 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("rlpoet", "rewards", "policies")
 META = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 READ = {("rlpoet/machine.py", "os.environ")}  # limits on vector units, which tell one machine from another
+DRAWN_BY = {  # who may import what draws; all others ask these
+    "matplotlib": {"rlpoet.reporting.charts", "rlpoet.reporting.figures"},
+    "jinja2": {"rlpoet.reporting.pages"},
+    "rich.progress": {"rlpoet.reporting.progress"},
+}
+TYPED = {  # for the name of a type only
+    "matplotlib": {"policies.loss_chart", "rlpoet.reporting.corpus", "rlpoet.reporting.tracking", "rlpoet.sweeps.charts"},
+}
 MOST = 20  # entries of a folder, Python's own files aside
 POINTS = [(group, name, value) for group, names in META["project"]["entry-points"].items() for name, value in names.items()]
 
@@ -173,6 +181,35 @@ def test_nothing_below_the_command_line_prints_or_reads_the_environment():
             if (where, name) not in READ and name in ("print", "os.environ", "os.getenv", "logging.basicConfig"):
                 found.append(f"{where}:{node.lineno} {name}")
     assert found == []
+
+
+def test_pages_charts_and_bars_are_made_in_one_place():
+    """The libraries that draw are imported by few modules, and no string of a program is HTML."""
+    tag = re.compile(r"</?(?:a|b|code|details|div|figure|h\d|html|li|ol|p|path|pre|small|span|strong|style|svg|table|td|text|th|tr|ul)\b")
+    users: dict[str, set[str]] = {library: set() for library in DRAWN_BY}
+    by_hand = set()
+    for name, path in modules().items():
+        if name.startswith("experiments"):
+            continue
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        named = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+        named += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+        for library, own in users.items():
+            if any(f"{one}.".startswith(f"{library}.") for one in named):
+                own.add(name)
+        blocks = [node for node in nodes if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node)]
+        docs = {id(node.body[0].value) for node in blocks}
+        texts = (node.value for node in nodes if isinstance(node, ast.Constant) and id(node) not in docs)
+        by_hand |= {name for text in texts if isinstance(text, str) and tag.search(text)}
+    assert users == {library: places | TYPED.get(library, set()) for library, places in DRAWN_BY.items()}
+    assert by_hand == {"rlpoet.reporting.charts"}  # it takes tags out of what matplotlib wrote
+
+
+def test_a_verb_is_one_short_function():
+    for path in (ROOT / "rlpoet" / "cli" / "verbs").glob("[!_]*.py"):
+        functions = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)]
+        sizes = {node.name: node.end_lineno - node.lineno + 1 for node in functions}
+        assert list(sizes) == ["run"] and sizes["run"] <= 30, path.name
 
 
 def _lines(name: str) -> list[str]:

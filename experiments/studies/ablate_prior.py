@@ -26,6 +26,7 @@ from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import SIZES, Schedule, bits_per_char, build_model, pretrain
 from policies.pretraining.run import rhyming
 from rlpoet.corpus import read_poems, split_poems
+from rlpoet.reporting.charts import canvas, save_png
 from rlpoet.text import write_atomically
 
 BASE: dict[str, Any] = {"tokenizer": "bpe", "vocab": 2048, "size": "tiny", "groups": 1, "order": "backward", "plans": True}
@@ -102,8 +103,6 @@ def run_variant(name: str, train: list[Annotated], held: list[Annotated], lang: 
 
 def write_table(results: list[dict[str, Any]], folder: Path) -> None:
     """``table.md`` and ``curves.png``."""
-    from matplotlib.figure import Figure
-
     columns = "variant parameters characters/token tokens CPU-seconds bits/character couplet/abab/abba_rhyming".split()
     head = "| " + " | ".join(columns) + " |\n| --- " + "| --- " * (len(columns) - 1) + "|\n"
     rows = [
@@ -112,15 +111,13 @@ def write_table(results: list[dict[str, Any]], folder: Path) -> None:
         for r in results
     ]
     write_atomically(folder / "table.md", head + "".join(rows))
-    figure = Figure(figsize=(8, 5), dpi=120, layout="constrained")
-    axes = figure.subplots()
+    figure, (axes,) = canvas(8, 5)
     for r in results:
         axes.plot([x / 1e6 for x, _ in r["curve"][1:]], [y for _, y in r["curve"][1:]], marker="o", markersize=3, label=r["variant"])
     title = f"{results[0]['lang']}: equal characters, one change at a time"
     axes.set(xlabel="tokens, millions", ylabel="held-out bits per character", title=title)
-    axes.grid(alpha=0.3)
     axes.legend(fontsize=8, ncols=2)
-    figure.savefig(folder / "curves.png")
+    save_png(figure, folder / "curves.png")
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.sampler import Decoding
@@ -33,6 +32,8 @@ from rlpoet.evaluation.form import measure
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.prosody.forms import form
+from rlpoet.reporting.charts import save_png
+from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
@@ -122,19 +123,19 @@ def finetune_run(config: FinetuneConfig) -> int:
         def evaluate() -> dict[str, float]:
             return {BITS: some_held.bits(policy)} if some_held.rows else {}
 
-        with progress(out) as bar:
-            task = bar.add_task("training", total=1.0)
+        fed = batches(rows, batch_size=config.batch_size, pad=policy.pad, seed=config.seed, by_length=config.group_by_length)
+        try:
+            with Pulse(out) as pulse:
+                tick = pulse.part("training", 1.0)
 
-            def report(step: int, numbers: dict[str, float]) -> None:
-                tracker.scalars(step, numbers)
-                if "train/loss" in numbers:
-                    words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
-                    bar.update(task, completed=numbers["train/progress"], description=words)
-                elif numbers:
-                    out.print(f"step {step}  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), highlight=False)
+                def report(step: int, numbers: dict[str, float]) -> None:
+                    tracker.scalars(step, numbers)
+                    if "train/loss" in numbers:
+                        words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
+                        tick(numbers["train/progress"], words)
+                    elif numbers:
+                        out.print(f"step {step}  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), highlight=False)
 
-            fed = batches(rows, batch_size=config.batch_size, pad=policy.pad, seed=config.seed, by_length=config.group_by_length)
-            try:
                 done = learn(
                     policy.model, fed,
                     [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
@@ -142,12 +143,11 @@ def finetune_run(config: FinetuneConfig) -> int:
                     accumulate=config.gradient_accumulation_steps, clip=config.max_grad_norm, bf16=precision == torch.bfloat16,
                     patience=Patience(BITS, config.patience, folder / BEST),
                 )  # fmt: skip
-            except KeyboardInterrupt:
-                bar.stop()
-                save(policy, adapter, config, folder)
-                samples.write(policy, "interrupted", folder, tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
-                out.print(f"Interrupted; saved in {folder}. Go on with: rlpoet finetune --resume {folder}")
-                return 130
+        except KeyboardInterrupt:
+            save(policy, adapter, config, folder)
+            samples.write(policy, "interrupted", folder, tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
+            out.print(f"Interrupted; saved in {folder}. Go on with: rlpoet finetune --resume {folder}")
+            return 130
         save(policy, adapter, config, folder)
         reopened = CausalPolicy.load(folder, seed=config.seed, lang=policy.lang)  # what is measured and shown is what was saved
         reopened.model.to(next(policy.model.parameters()).device)
@@ -163,7 +163,7 @@ def finetune_run(config: FinetuneConfig) -> int:
         }  # fmt: skip
         tracker.result(result)
         figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), before.get("bits_per_char"), after.get("bits_per_char"), step)
-        figure.savefig(folder / "loss.png", dpi=120)
+        save_png(figure, folder / "loss.png")
         tracker.figure(step, "loss", figure)
     write_card(folder, result, dataclasses.asdict(config))
     for name, value in after.items():
@@ -247,9 +247,9 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     if len(verse) < len(clean):
         out.print(f"{len(clean) - len(verse)} poems left out: a line of more than {LONGEST} characters is no verse.")
     folder.mkdir(parents=True, exist_ok=True)
-    with progress(out) as bar:
-        task = bar.add_task("listening to rhyme and meter", total=len(train))
-        heard = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+    with Pulse(out) as pulse:
+        tick = pulse.part("listening to rhyme and meter", len(train))
+        heard = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=tick)
     return heard, held
 
 
@@ -307,7 +307,3 @@ def how(config: FinetuneConfig) -> str:
     if config.lora:
         return f"{'QLoRA' if config.qlora else 'LoRA'} ({config.lora}; {', '.join(config.lora_target)})"
     return f"full, {', '.join(config.freeze)} frozen" if config.freeze else "full"
-
-
-def progress(out: Console) -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=out, disable=not out.is_terminal)

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from tokenizers import AddedToken
 from transformers import PreTrainedTokenizerBase
 
@@ -33,6 +32,8 @@ from rlpoet.evaluation.form import measure
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
+from rlpoet.reporting.charts import save_png
+from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.types import Prompt
 
@@ -67,11 +68,10 @@ def pretrain_run(config: PretrainConfig) -> int:
     if not train_poems:
         raise RlpoetError(f"{config.data[0]}: no poem left to train on; expected some above --min_rhymed {config.min_rhymed}.")
     console.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
-    with _progress(console) as bar:
-        task = bar.add_task("listening to rhyme and meter", total=len(poems))
-        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+    with Pulse(console) as pulse:
+        tick = pulse.part("listening to rhyme and meter", len(poems))
+        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=tick)
         held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
-        bar.update(task, completed=len(poems))
     model: Any = None
     if config.start:
         model, tokenizer, verse_format = _started(config, train)
@@ -145,27 +145,27 @@ def pretrain_run(config: PretrainConfig) -> int:
         console.print("  ".join(f"{k} {v:.3f}" for k, v in found.items()) + "\n" + poem + "\n", highlight=False)
         return found
 
-    with _progress(console) as bar:
-        task = bar.add_task("training", total=1.0)
+    try:
+        with Pulse(console) as pulse:
+            tick = pulse.part("training", 1.0)
 
-        def report(step: int, numbers: dict[str, float]) -> None:
-            tracker.scalars(step, numbers)
-            if "train/loss" in numbers:
-                words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
-                bar.update(task, completed=numbers["train/progress"], description=words)
+            def report(step: int, numbers: dict[str, float]) -> None:
+                tracker.scalars(step, numbers)
+                if "train/loss" in numbers:
+                    words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
+                    tick(numbers["train/progress"], words)
 
-        try:
             done = pretrain(
                 model, tokenizer, pieces, schedule, checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
                 compiled=config.compile and shutil.which("g++") is not None, precision=precision,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            policy.save(folder, dtype=torch.bfloat16)
-            tracker.close()
-            console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
-            console.print(f"Interrupted; saved in {folder}. Go on with: rlpoet pretrain --resume {folder}")
-            return 130
+    except KeyboardInterrupt:
+        policy.save(folder, dtype=torch.bfloat16)
+        tracker.close()
+        console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
+        console.print(f"Interrupted; saved in {folder}. Go on with: rlpoet pretrain --resume {folder}")
+        return 130
     policy.save(folder, dtype=torch.bfloat16)
     reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
     result: dict[str, object] = {
@@ -181,7 +181,7 @@ def pretrain_run(config: PretrainConfig) -> int:
         result["bits_per_char"] = after
     tracker.result(result)
     figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(done["steps"]))
-    figure.savefig(folder / "loss.png", dpi=120)
+    save_png(figure, folder / "loss.png")
     write_card(folder, result, dataclasses.asdict(config))
     tracker.close()
     console.print(result)
@@ -285,7 +285,3 @@ def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
 def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
     bare = dataclasses.replace(verse_format, plans=False, countdown=0)
     return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=console, disable=not console.is_terminal)

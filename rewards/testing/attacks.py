@@ -127,7 +127,11 @@ def verdicts(found: Sequence[Finding]) -> dict[str, str]:
 
 def red_team_table(rewards: Sequence[tuple[str, Reward | Callable[[Prompt, str], Reward]]], examples: Sequence[Example] = HUMAN) -> str:
     """A Markdown table: a row an attack, a column a reward, a cell its worst verdict and the mean share of a poem's score that it keeps."""
-    columns = [(name, red_team(reward, examples)) for name, reward in rewards]
+    return findings_table([(name, red_team(reward, examples)) for name, reward in rewards])
+
+
+def findings_table(columns: Sequence[tuple[str, Sequence[Finding]]]) -> str:
+    """The same of attacks that were tried already, by the name of the reward."""
     rows = ["| attack | " + " | ".join(name for name, _ in columns) + " |", "| --- " * (1 + len(columns)) + "|"]
     for attack in ATTACKS:
         cells = []

@@ -150,6 +150,33 @@ def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str
     return [_scale(scale, [sheet[scale] for sheet in sheets], key, seed) for scale in SCALES]
 
 
+def make_sheet(sources: Sequence[str], sheet: Path, *, n: int, lines: int, seed: int) -> tuple[int, Path]:
+    """Choose poems and write a sheet and its key.
+
+    Returns:
+        The number of poems and the path of the key.
+
+    Raises:
+        RlpoetError: numbers that cannot be meant; see also ``items_of`` and ``write_sheet``.
+    """
+    if n < 1 or lines < 0:
+        raise RlpoetError(f"--n {n} --lines {lines}; expected at least 1 stanza, and 0 lines or more.")
+    items = items_of(sources, n=n, lines=lines, seed=seed)
+    return len(items), write_sheet(items, sheet)
+
+
+def read_ratings(sheets: Sequence[str], key: str | None = None, *, seed: int = 0) -> list[ScaleReport]:
+    """What filled sheets say, one of each judge.
+
+    Args:
+        key: the key of the sheets; the one beside the first of them by default.
+
+    Raises:
+        RlpoetError: see ``read_sheet``, ``read_key`` and ``report``.
+    """
+    return report([read_sheet(Path(path)) for path in sheets], read_key(Path(key or key_of(Path(sheets[0])))), seed=seed)
+
+
 def krippendorff(ratings: Grid) -> float | None:
     """Krippendorff's alpha for ordered values: 1 is full agreement, 0 what chance gives, below 0 worse than chance.
 

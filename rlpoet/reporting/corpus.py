@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.table import Table
@@ -14,9 +14,12 @@ from rich.table import Table
 from rlpoet.corpus.build import Built
 from rlpoet.corpus.config import CorpusConfig
 from rlpoet.corpus.statistics import Statistics, quantiles, statistics
+from rlpoet.reporting.charts import BLUE, GREY, canvas, literal, save_png
 from rlpoet.reporting.poems import console
 
-COLOUR = "#2f7de1"  # of every chart of this project
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 SHOWN = 12  # authors, sizes or values in a list
 
 
@@ -28,7 +31,8 @@ def show_corpus(config: CorpusConfig, built: Built, written: Mapping[Path, int])
     """
     found = statistics(built.poems, lang=config.lang)
     if config.picture is not None:
-        write_picture(config.picture, found, ", ".join(Path(source).name or source for source in config.sources[:3]))
+        title = ", ".join(Path(source).name or source for source in config.sources[:3])
+        save_png(corpus_figure(found, title), Path(config.picture))
     gone = {"filtered": built.filtered, "without_a_line": built.empty, "too_short": built.short, "prose": built.prose, "twice": built.twice}
     if config.json:
         item: dict[str, Any] = {"sources": list(config.sources), "read": built.read, "left_out": gone, **found.as_json()}
@@ -72,15 +76,12 @@ def corpus_tables(found: Statistics) -> list[Table]:
     return tables
 
 
-def write_picture(path: str | Path, found: Statistics, title: str) -> None:
-    """Poems per author, line lengths, stanza sizes, and how much rhymes (or when it was written), as a PNG."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
-    figure.suptitle(f"{title}: {found.poems:,} poems, {found.lines:,} lines, {len(found.authors):,} authors")
-    who, wide, sizes, last = figure.subplots(2, 2).flat
+def corpus_figure(found: Statistics, title: str) -> Figure:
+    """Poems per author, line lengths, stanza sizes, and how much rhymes (or when it was written)."""
+    figure, (who, wide, sizes, last) = canvas(11, 7.5, columns=2, rows=2, grid=False)
+    figure.suptitle(f"{literal(title)}: {found.poems:,} poems, {found.lines:,} lines, {len(found.authors):,} authors")
     names = list(found.authors.items())[:15][::-1]
-    _bars(who, [name if len(name) <= 28 else name[:27] + "…" for name, _ in names], [n for _, n in names], flat=True)
+    _bars(who, [literal(name if len(name) <= 28 else name[:27] + "…") for name, _ in names], [n for _, n in names], flat=True)
     _named(who, "poems an author", "", "no author is named" if not names else "")
     if found.syllables:
         _whole(wide, found.syllables, 20)
@@ -91,19 +92,15 @@ def write_picture(path: str | Path, found: Statistics, title: str) -> None:
     _whole(sizes, found.stanza_sizes, 16)
     _named(sizes, "lines a stanza", "stanzas", "")
     if found.rhymed:
-        last.hist(found.rhymed, bins=[i / 20 for i in range(21)], color=COLOUR)
+        last.hist(found.rhymed, bins=[i / 20 for i in range(21)], color=BLUE)
         _named(last, "share of rhymed lines", "poems", "")
     elif found.years:
         decades = sorted(10 * (year // 10) for year, n in found.years.items() for _ in range(n))
-        last.hist(decades, bins=range(decades[0], decades[-1] + 20, 10), color=COLOUR)
+        last.hist(decades, bins=range(decades[0], decades[-1] + 20, 10), color=BLUE)
         _named(last, "decade", "poems", "")
     else:
         _named(last, "share of rhymed lines", "", "not known: name the language")
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    figure.savefig(part, format="png", dpi=120)
-    part.replace(path)
+    return figure
 
 
 def _table(*names: str) -> Table:
@@ -124,7 +121,7 @@ def _counted(name: str, own: Mapping[Any, int]) -> Table:
 
 
 def _bars(axes: Any, names: Sequence[str], heights: Sequence[int], *, flat: bool = False) -> None:
-    (axes.barh if flat else axes.bar)(range(len(names)), heights, color=COLOUR)
+    (axes.barh if flat else axes.bar)(range(len(names)), heights, color=BLUE)
     (axes.set_yticks if flat else axes.set_xticks)(range(len(names)), names)
 
 
@@ -133,7 +130,8 @@ def _whole(axes: Any, counts: Mapping[int, int], most: int) -> None:
     folded: dict[int, int] = {}
     for value, n in counts.items():
         folded[min(value, most + 1)] = folded.get(min(value, most + 1), 0) + n
-    axes.bar(list(folded), list(folded.values()), width=0.9, color=COLOUR)
+    axes.bar(list(folded), list(folded.values()), width=0.9, color=BLUE)
+    axes.set_xlim(max(0, min(folded) - 2), max(folded) + 2) if folded else None
     axes.xaxis.get_major_locator().set_params(integer=True)
     if most + 1 in folded:
         axes.annotate(f">{most}", (most + 1, folded[most + 1]), ha="center", va="bottom", fontsize=8)
@@ -142,6 +140,9 @@ def _whole(axes: Any, counts: Mapping[int, int], most: int) -> None:
 def _named(axes: Any, below: str, left: str, missing: str) -> None:
     axes.set_xlabel(below)
     axes.set_ylabel(left)
-    axes.spines[["top", "right"]].set_visible(False)
+    if left:  # it counts
+        axes.yaxis.get_major_locator().set_params(integer=True)
     if missing:
-        axes.text(0.5, 0.5, missing, ha="center", va="center", transform=axes.transAxes, color="#8a8f98")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.text(0.5, 0.5, missing, ha="center", va="center", transform=axes.transAxes, color=GREY)

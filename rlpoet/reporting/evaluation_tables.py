@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from json import dumps as encode
 from typing import Any
 
 from rich import box
@@ -10,7 +12,7 @@ from rich.table import Table
 
 from rlpoet.evaluation.human_baseline import MEASURES
 from rlpoet.evaluation.repetition import VARIETY
-from rlpoet.reporting.poems import METRICS
+from rlpoet.reporting.poems import METRICS, console
 
 COLUMNS = {"sampled": "sampled", "texts": "texts", "human": "human"}
 PRIOR = {"prior_perplexity": "perplexity per token", "prior_bits_per_char": "bits per character"}
@@ -20,6 +22,16 @@ SENSE = {
     "style_of_the_author": ("style: its author is the likeliest poet", True),
 }
 SECOND = {"second_rhyme_pairs": "pairs that rhyme", "second_lines_in_meter": "lines in meter", "second_agreement": "pairs both judge alike"}
+
+
+def show_figures(told: Mapping[str, Any], *, json: bool = False) -> None:
+    """Print what was measured, as tables or as one JSON object."""
+    if json:
+        sys.stdout.write(encode(told, ensure_ascii=False) + "\n")
+        return
+    out = console()
+    for table in tables(told):
+        out.print(table)
 
 
 def tables(told: Mapping[str, Any]) -> list[Table]:

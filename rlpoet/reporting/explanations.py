@@ -6,15 +6,20 @@ before it is yellow, the letters that rhyme are spelt out beside the underlined 
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps as encode
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rlpoet.prosody.explain import LineExplained, PairHeard, RhymeExplained
-from rlpoet.reporting.poems import TIE, joined, scansion_rows, visible
+from rlpoet.errors import RlpoetError
+from rlpoet.prosody.explain import LineExplained, PairHeard, RhymeExplained, explain, explain_rhyme
+from rlpoet.reporting.poems import TIE, console, joined, scansion_rows, visible
 from rlpoet.types import Ending, Pronunciation, SpokenWord
 
 WIDEST = 100  # columns: rows of words are read across, so they stay short where the window is wide
@@ -74,6 +79,37 @@ class RhymeView:
         if len(told.pairs) > 1:
             yield ""
             yield from _columns(_pairs(told.pairs, told.decided), console, width)
+
+
+def explained(lines: Sequence[str], lang: str, *, rhyme: bool = False, target: int | None = None) -> list[LineExplained | RhymeExplained]:
+    """Every line, or with ``rhyme`` every pair of lines.
+
+    Raises:
+        RlpoetError: too few lines, or a target that cannot be meant.
+        UnknownName: no such language.
+    """
+    if target is not None and target < 1:
+        raise RlpoetError(f"--target: {target}; expected 1 or more syllables.")
+    if rhyme and target is not None:
+        raise RlpoetError("--target: given with --rhyme; expected one of them. A rhyme has no length.")
+    if len(lines) < (2 if rhyme else 1):
+        wanted = "two lines or words, or more" if rhyme else "a line of verse"
+        raise RlpoetError(f"LINES: {len(lines) or 'none'} given; expected {wanted}.")
+    if rhyme:
+        return [explain_rhyme(a, b, lang) for a, b in itertools.combinations(lines, 2)]
+    return [explain(line, lang, target=target) for line in lines]
+
+
+def show_explanations(told: Iterable[LineExplained | RhymeExplained], *, json: bool = False) -> None:
+    """Print explanations one below the other, or one JSON object each."""
+    out = console()
+    for i, one in enumerate(told):
+        if json:
+            sys.stdout.write(encode(dataclasses.asdict(one), ensure_ascii=False) + "\n")
+            continue
+        if i:
+            out.print()
+        out.print(RhymeView(one) if isinstance(one, RhymeExplained) else LineView(one))
 
 
 def ipa(said: Pronunciation, *, stressed: bool = True) -> str:

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rlpoet.evaluation.score import ScoredPoem
+from rlpoet.reporting.charts import DPI, GREY
 from rlpoet.reporting.poems import HUES, about, drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FONT, BOX = "DejaVu Sans Mono", "\u25a1"
-INK, GREY = "#1f2328", "#8a8f98"
+INK = "#1f2328"
 SIZE = 10  # points
-DPI = 120  # at which a character of DejaVu Sans Mono of that size is ten pixels wide, so that hinting moves none
-COLUMN, ROW = 10 / DPI, 0.21  # inches of a character, and of a line
+COLUMN, ROW = 10 / DPI, 0.21  # inches of a character, which is ten pixels wide, so that hinting moves none, and of a line
 MARGIN = 2  # columns
 START = 10  # column of a line's first letter
 

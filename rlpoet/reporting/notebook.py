@@ -5,18 +5,18 @@
 
 from __future__ import annotations
 
-import html
 import io
 from typing import Any
 
+from markupsafe import Markup
 from rich.console import Console, RenderableType
 
 from rlpoet.evaluation.score import ScoredPoem
 from rlpoet.prosody.explain import LineExplained, RhymeExplained
 from rlpoet.reporting.explanations import LineView, RhymeView
-from rlpoet.reporting.poems import CSS, SideBySide, poem_html
+from rlpoet.reporting.pages import render
+from rlpoet.reporting.poems import HUES, SideBySide, poem_html
 
-SIDES = ".pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:0 2rem}"
 WIDTH = 100  # columns of an explanation
 
 
@@ -41,22 +41,18 @@ def cell(shown: ScoredPoem | SideBySide | LineExplained | RhymeExplained) -> str
 
 def poem_cell(poem: ScoredPoem) -> str:
     """One poem with its syllables, césures and the reasons of its rewards, line by line; it brings its own style."""
-    return f"<style>{CSS}</style>{poem_html(poem, reasons=True, scansion=True)}"
+    return render("notebook_poem.html", hues=HUES, poem=poem_html(poem, reasons=True, scansion=True))
 
 
 def pairs_cell(both: SideBySide) -> str:
     """Pairs of poems in two columns, in one where the cell is narrow."""
-    rows = []
-    for pair in zip(both.before, both.after, strict=True):
-        cells = (
-            f"<div><strong>{html.escape(title)}</strong>{poem_html(poem)}</div>" for title, poem in zip(both.titles, pair, strict=True)
-        )
-        rows.append(f'<div class="pair">{"".join(cells)}</div>')
-    return f"<style>{CSS}{SIDES}</style>{''.join(rows)}"
+    pairs = [list(zip(both.titles, map(poem_html, pair), strict=True)) for pair in zip(both.before, both.after, strict=True)]
+    return render("notebook_pairs.html", hues=HUES, pairs=pairs)
 
 
 def terminal_cell(shown: RenderableType) -> str:
     """What a terminal of ``WIDTH`` columns shows, colours and all."""
     console = Console(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False, highlight=False, soft_wrap=True)
     console.print(shown)
-    return console.export_html(inline_styles=True, code_format='<pre style="line-height:1.3;white-space:pre-wrap">{code}</pre>')
+    coloured = Markup(console.export_html(inline_styles=True, code_format="{code}"))  # rich has escaped the text
+    return render("notebook_terminal.html", shown=coloured)

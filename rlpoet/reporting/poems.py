@@ -7,12 +7,12 @@ rhymes with no other has an ``x`` and is grey, a wrong length reads ``11≠12``.
 
 from __future__ import annotations
 
-import html
 import re
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len
@@ -26,29 +26,13 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.reporting.pages import render
 from rlpoet.types import Scansion
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 HUES = ("#2f7de1", "#d9730d", "#1f9d55", "#c026d3", "#dc3545", "#0d9488", "#7c5cff", "#a8790a")  # readable on white and on black
-CSS = "\n".join(
-    [
-        ".poem{margin:0 0 1.25rem}",
-        ".poem ol{list-style:none;margin:.25rem 0;padding:0}",
-        ".poem li{display:grid;grid-template-columns:1rem minmax(3.6rem,max-content) 1fr;gap:0 .5rem;line-height:1.5}",
-        ".poem li.gap{height:.7rem}",
-        ".poem .letter{font-weight:700}",
-        ".poem .count{opacity:.7;font-variant-numeric:tabular-nums}",
-        ".poem .count.off{opacity:1;font-weight:700}",
-        ".poem .tail{font-weight:700;text-decoration:underline;text-underline-offset:.15em}",
-        ".poem .x .letter,.poem .x .tail{color:#8a8f98;font-weight:400}",
-        ".poem .x .tail{text-decoration-style:dotted}",
-        ".poem .about,.poem .why{font-size:.85em;opacity:.75}",
-        ".poem .why,.poem .scansion{grid-column:3}",
-        ".poem .scansion{font-size:.85em;line-height:1.25;opacity:.85;margin-bottom:.2rem}",
-        ".poem .scansion>span{display:inline-block;white-space:pre}",
-        ".poem .scansion b{display:block;font-weight:600;font-size:.85em}",
-        *(f".poem .f{i} .letter,.poem .f{i} .tail{{color:{hue}}}" for i, hue in enumerate(HUES)),
-    ]
-)
 
 METRICS = {  # key of result.json -> (label, format)
     "rhyme_pairs": ("pairs that rhyme", "share"),
@@ -146,23 +130,9 @@ def poem_text(poem: ScoredPoem, *, reasons: bool = False) -> Text:
     return out
 
 
-def poem_html(poem: ScoredPoem, *, reasons: bool = False, scansion: bool = False) -> str:
-    """An HTML fragment; the page holds ``CSS`` once."""
-    rows = []
-    for line in drawn(poem, scansion=scansion):
-        if line is None:
-            rows.append('<li class="gap" aria-hidden="true"></li>')
-            continue
-        why = "".join(f'<span class="why">{html.escape(reason)}</span>' for reason in line.reasons) if reasons else ""
-        cells = (f"<span><b>{mark or '&nbsp;'}</b>{html.escape(below)}</span>" for mark, below in line.syllables)
-        why = f'<span class="scansion">{"".join(cells)}</span>{why}' if line.syllables else why
-        rows.append(
-            f'<li class="{"x" if line.hue is None else f"f{line.hue}"}"><span class="letter">{line.letter}</span>'
-            f'<span class="{"count" if line.in_meter else "count off"}">{line.count}</span>'
-            f'<span>{html.escape(line.head)}<span class="tail">{html.escape(line.tail)}</span>{html.escape(line.rest)}</span>{why}</li>'
-        )
-    lang = f' lang="{poem.lang}"' if poem.lang else ""
-    return f'<div class="poem"><div class="about">{html.escape(about(poem))}</div><ol{lang}>{"".join(rows)}</ol></div>'
+def poem_html(poem: ScoredPoem, *, reasons: bool = False, scansion: bool = False) -> Markup:
+    """An HTML fragment; the page holds ``poem.css`` once."""
+    return render("poem.html", about=about(poem), lang=poem.lang, lines=drawn(poem, scansion=scansion), reasons=reasons)
 
 
 def poem_markdown(poem: ScoredPoem) -> str:
@@ -232,15 +202,9 @@ def comparison_table(before: Mapping[str, float], after: Mapping[str, float], in
     return table
 
 
-def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> str:
+def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> Markup:
     """The same table in HTML."""
-    rows = (
-        f'<tr><th scope="row">{html.escape(label)}</th>' + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-        for label, *cells in comparison_rows(before, after, intervals)
-    )
-    head = "<thead><tr><th></th><th>before</th><th>after</th><th>change</th></tr></thead>"
-    note = f"<p>{html.escape(NOTE)}</p>" if intervals else ""
-    return f'<table class="figures">{head}<tbody>{"".join(rows)}</tbody></table>{note}'
+    return render("change.html", rows=comparison_rows(before, after, intervals), note=NOTE if intervals else "")
 
 
 def visible(text: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import TracebackType
 
@@ -30,7 +31,7 @@ class Pulse:
         self.ends: float | None = None  # on ``time.monotonic``'s clock
         self._done = threading.Event()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:.0f} %"),
             TextColumn("{task.fields[left]}"),
@@ -53,6 +54,28 @@ class Pulse:
         self.share = self.share if share is None else min(1.0, max(0.0, share))
         self.ends = self.ends if left is None else time.monotonic() + left
         self._bar.update(self._task, description=self.words, completed=self.share, left=self._left())
+
+    def part(self, words: str, total: float) -> Callable[..., None]:
+        """Begin a part of the job whose end is told from its own pace.
+
+        Args:
+            words: what it is at.
+            total: how much there is to do, in whatever it is counted in.
+
+        Returns:
+            ``tick(done)`` or ``tick(done, words)``, to be called as it goes on.
+        """
+        first: list[tuple[float, float]] = []  # when and where the first tick found it: a job taken up again begins in the middle
+        self.ends = None
+        self.tell(words, share=0.0)
+
+        def tick(done: float, words: str | None = None) -> None:
+            now, share = time.monotonic(), done / total if total else 1.0
+            first.append((now, share)) if not first else None
+            began, before = first[0]
+            self.tell(words, share=share, left=(now - began) * (1 - share) / (share - before) if share > before else None)
+
+        return tick
 
     def line(self) -> str:
         """The same as one line."""

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import sys
 from collections.abc import Sequence
+from json import dumps as encode
 
 from rich import box
 from rich.table import Table
 
 from rlpoet.evaluation.human_ratings import ScaleReport
+from rlpoet.reporting.poems import console
+
+
+def show_ratings(told: Sequence[ScaleReport], n_judges: int, *, json: bool = False) -> None:
+    """Print them as a table, or as one JSON object."""
+    if json:
+        scales = [dataclasses.asdict(own) for own in told]
+        sys.stdout.write(encode({"judges": n_judges, "scales": scales}, ensure_ascii=False) + "\n")
+        return
+    console().print(rating_table(told, n_judges))
 
 
 def rating_table(told: Sequence[ScaleReport], n_judges: int) -> Table:

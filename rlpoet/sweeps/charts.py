@@ -1,31 +1,28 @@
-"""Pictures of a comparison, drawn by matplotlib as SVG inside a page: in its colour, as wide as it is, and told in words as well."""
+"""Pictures of a comparison: arms over fresh samples, and arms against each other."""
 
 from __future__ import annotations
 
-import html
-import io
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure as Canvas
 
-from rlpoet.reporting.charts import smooth
+from rlpoet.reporting.charts import INK, canvas, inline, literal, smooth
 from rlpoet.reporting.poems import HUES
 from rlpoet.sweeps.figures import Curve
 from rlpoet.sweeps.results import pareto_front
 
-INK = "#010203"  # stands for the page's own colour
+if TYPE_CHECKING:
+    from markupsafe import Markup
+    from matplotlib.figure import Figure
+
 DASHES, MARKS = ("-", "--", ":", "-."), ("o", "s", "^", "D", "v", "P", "X", "*")
-SIZE = (5.0, 3.3)  # inches at 72 points: letters stay readable where the picture is as wide as a phone
-CSS = ".plot{width:100%;height:auto;display:block;max-width:40rem}"
+SIZE = (5.0, 3.1)  # inches: letters stay readable where the picture is as wide as a phone
 
 
 def learning_curves(
     title: str, curves: Mapping[str, Sequence[Curve]], *, ylabel: str, order: Sequence[str], level: float | None = None, bands: bool = True
-) -> str:
+) -> Markup:
     """Running means over fresh samples: a line for the mean of an arm's seeds, a band from the least to the greatest.
 
     Args:
@@ -34,7 +31,7 @@ def learning_curves(
         level: drawn as a thin line.
         bands: leave them out where many would cover each other.
     """
-    figure, axes = _axes()
+    figure, (axes,) = canvas(*SIZE)
     told = []
     for arm, seeds in curves.items():
         means = [([x for x, _ in curve], smooth([y for _, y in curve])) for curve in seeds if curve]
@@ -44,7 +41,7 @@ def learning_curves(
         grid = np.linspace(max(xs[0] for xs, _ in means), end, 200)
         rows = np.array([np.interp(grid, xs, ys) for xs, ys in means])
         color, dashes, _ = _style(order, arm)
-        axes.plot(grid, rows.mean(0), color=color, linestyle=dashes, linewidth=1.8, label=arm)
+        axes.plot(grid, rows.mean(0), color=color, linestyle=dashes, linewidth=1.8, label=literal(arm))
         if len(rows) > 1 and bands:
             axes.fill_between(grid, rows.min(0), rows.max(0), color=color, alpha=0.18, linewidth=0)
         told.append(f"{arm} from {rows.mean(0)[0]:.2f} to {rows.mean(0)[-1]:.2f} after {end:.0f}")
@@ -52,19 +49,19 @@ def learning_curves(
         axes.axhline(level, color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
     axes.set_xlabel("fresh samples", color=INK)
     axes.set_ylabel(ylabel, color=INK)
-    return _svg(figure, title, f"{title}: {'; '.join(told)}")
+    return _finished(figure, title, f"{title}: {'; '.join(told)}")
 
 
 def pareto(
     title: str, points: Mapping[str, Sequence[tuple[float, float]]], *, xlabel: str, ylabel: str, order: Sequence[str], low_x: bool
-) -> str:
+) -> Markup:
     """Arms as marks at the mean of their seeds, seeds as small dots, and the front: arms that none beats in both directions.
 
     Args:
         points: arm -> (x, y) of each seed.
         low_x: whether a lower x is better.
     """
-    figure, axes = _axes()
+    figure, (axes,) = canvas(*SIZE)
     means = {arm: (float(np.mean([x for x, _ in own])), float(np.mean([y for _, y in own]))) for arm, own in points.items() if own}
     front = [list(means)[i] for i in pareto_front(list(means.values()), low_x=low_x)]
     if len(front) > 1:
@@ -73,23 +70,12 @@ def pareto(
         color, _, mark = _style(order, arm)
         if len(points[arm]) > 1:
             axes.scatter(*zip(*points[arm], strict=True), s=9, color=color, alpha=0.5, linewidths=0, zorder=2)
-        axes.scatter([x], [y], s=46, color=color, marker=mark, label=arm, zorder=3)
+        axes.scatter([x], [y], s=46, color=color, marker=mark, label=literal(arm), zorder=3)
     axes.margins(0.12)
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel, color=INK)
     told = "; ".join(f"{arm} {x:.3g}, {y:.3g}" for arm, (x, y) in means.items())
-    return _svg(figure, title, f"{title} ({xlabel}, {ylabel}): {told}. Not beaten in both: {', '.join(front)}")
-
-
-def _axes() -> tuple[Canvas, Any]:
-    figure = Canvas(figsize=SIZE, layout="constrained")
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(INK)
-    axes.spines[["left", "bottom"]].set_alpha(0.4)
-    axes.tick_params(colors=INK, labelsize=10)
-    axes.grid(color=INK, alpha=0.12, linewidth=0.6)
-    return figure, axes
+    return _finished(figure, title, f"{title} ({xlabel}, {ylabel}): {told}. Not beaten in both: {', '.join(front)}")
 
 
 def _style(order: Sequence[str], arm: str) -> tuple[str, str, str]:
@@ -98,29 +84,13 @@ def _style(order: Sequence[str], arm: str) -> tuple[str, str, str]:
     return HUES[i % len(HUES)], DASHES[turn % len(DASHES)], MARKS[(i + 3 * turn) % len(MARKS)]
 
 
-def _svg(figure: Canvas, title: str, told: str) -> str:
-    (axes,) = figure.axes
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK)
-    handles, labels = axes.get_legend_handles_labels()
+def _finished(figure: Figure, title: str, told: str) -> Markup:
+    """The figure in a page, with few enough marks on its axis that they stay apart, and a legend below it as high as it needs."""
+    figure.axes[0].locator_params(axis="x", nbins=6)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         columns = min(len(labels), 4 if max(map(len, labels)) < 11 else 3 if max(map(len, labels)) < 16 else 2)
         rows = -(-len(labels) // columns)
         figure.set_size_inches(SIZE[0], SIZE[1] + 0.19 * rows)
         figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=10, frameon=False, labelcolor=INK)
-    stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": told}):  # text stays text; names of parts are the same every time
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r' id="[a-z0-9]+_[0-9_]+"', "", text)  # many pictures in one page
-    size = re.search(r'viewBox="[^"]+"', text)
-    return re.sub(
-        r"<svg[^>]*>",
-        lambda _: (
-            f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size[0] if size else ""} '
-            f'role="img" aria-label="{html.escape(told)}">'
-        ),
-        text,
-        count=1,
-    )
+    return inline(figure, title, told)

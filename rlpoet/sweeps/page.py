@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rlpoet.analysis.intervals import Interval, Share
-from rlpoet.reporting.poems import CSS, poem_html
-from rlpoet.reporting.run_report import PAGE, heard
+from rlpoet.reporting.pages import render
+from rlpoet.reporting.poems import HUES, poem_html
+from rlpoet.reporting.run_report import heard
 from rlpoet.sweeps import charts
 from rlpoet.sweeps.figures import FIGURES, KL, PAIRS, REWARD, Curve, Judged, Trained
 from rlpoet.sweeps.results import Comparison, Row, own_settings, spoken
 from rlpoet.sweeps.run import last_words
 from rlpoet.sweeps.tables import EXPLAINED, columns, heading, leads, number, spelt, told, verdict
 
-STYLE = "\n".join(
-    [
-        ".figures thead th{white-space:normal;min-width:5.5rem;vertical-align:bottom;font-size:.85rem}",
-        ".figures th[scope]{position:sticky;left:0;background:Canvas;padding-right:1rem;white-space:nowrap}",
-        ".figures small{display:block;opacity:.7}",
-        ".figures small.told{opacity:1;font-weight:700}",
-        ".poems{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,20rem),1fr));gap:0 2rem}",
-        ".poems>div{min-width:0}",
-        "h3{margin-top:1.5rem}",
-        ".warning{border-left:4px solid #d9730d;padding-left:.75rem}",
-        ".charts.wide{margin-top:1.5rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr))}",
-        "pre{overflow-x:auto;font-size:.85em}",
-    ]
-)
 PLACES = ("best", "median", "worst")
 FOLDED_FROM = 6  # arms from which only the best poems are open, and bands would cover each other
 
@@ -37,73 +24,77 @@ FOLDED_FROM = 6  # arms from which only the best poems are open, and bands would
 def page(comparison: Comparison) -> str:
     """The page."""
     title = f"rlpoet {comparison.command.split()[1]}: {Path(comparison.config.output_dir).resolve().name}"
-    sections = [_head(title, comparison)]
-    for lang in comparison.langs:
-        if any(row.lang == lang for row in comparison.rows):
-            sections += [f"<h2>{lang}</h2>", _tables(comparison, lang), _charts(comparison, lang), _poems(comparison, lang)]
-    sections += ["<h2>Each run</h2>", _runs(comparison), _failures(comparison)]
-    css = f"{CSS}\n{charts.CSS}\n{STYLE}"
-    return PAGE.format(title=html.escape(title), css=css, body="\n".join(filter(None, sections)))
-
-
-def _head(title: str, comparison: Comparison) -> str:
-    sentences = (
-        "".join(f'<p class="lead">{html.escape(text)}</p>' for text in leads(comparison)) or '<p class="lead">No run is done yet.</p>'
-    )
-    warnings = "".join(f'<p class="warning">{html.escape(text)}</p>' for text in comparison.warnings)
     commits = sorted({one.commit for one in comparison.trained if one.commit})
-    facts = f"{len(comparison.trained)} of {len(comparison.cells)} runs done" + (f" · commit {', '.join(commits)}" if commits else "")
-    return (
-        f"<h1>{html.escape(title)}</h1>\n{sentences}\n{warnings}\n<p>{html.escape(facts)}</p>\n"
-        f"<p><code>{html.escape(comparison.command)}</code></p>\n<p>{html.escape(EXPLAINED).replace('`', '')}</p>"
+    return render(
+        "comparison.html",
+        title=title,
+        hues=HUES,
+        leads=leads(comparison),
+        warnings=comparison.warnings,
+        facts=f"{len(comparison.trained)} of {len(comparison.cells)} runs done" + (f" · commit {', '.join(commits)}" if commits else ""),
+        command=comparison.command,
+        explained=EXPLAINED.replace("`", ""),
+        baseline=comparison.baseline,
+        parts=[_part(comparison, lang) for lang in comparison.langs if any(row.lang == lang for row in comparison.rows)],
+        runs=_runs(comparison),
+        failures=[
+            {"name": cell.name, "log": "\n".join(last_words(cell))} for cell in comparison.cells if comparison.states[cell.name] == "failed"
+        ],
     )
 
 
-def _tables(comparison: Comparison, lang: str) -> str:
+def _part(comparison: Comparison, lang: str) -> dict[str, Any]:
+    """What the page shows of a language."""
     rows = [row for row in comparison.rows if row.lang == lang]
     names = columns(comparison, lang)
-    heads = [heading(name, comparison.config.reach) for name in names]
-    figures = [_row(row.arm, [_figure(comparison, row, name) for name in names]) for row in rows]
-    parts = [_table(heads, figures)]
+    judged = [name for name in names if FIGURES[name].better]
     apart = [row for row in rows if row.differences]
-    if apart:
-        judged = [name for name in names if FIGURES[name].better]
-        gaps = [_row(row.arm, [_gap(row.differences.get(name), name) for name in judged]) for row in apart]
-        heads = [heading(name, comparison.config.reach) for name in judged]
-        parts.append(f"<h3>Differences from {html.escape(comparison.baseline)}</h3>{_table(heads, gaps)}")
-    return "\n".join(parts)
+    gaps = [(row.arm, [_gap(row.differences.get(name), name) for name in judged]) for row in apart]
+    return {
+        "lang": lang,
+        "figures": (_heads(comparison, names), [(row.arm, [_figure(comparison, row, name) for name in names]) for row in rows]),
+        "differences": (_heads(comparison, judged), gaps) if apart else None,
+        "places": _places(comparison, lang),
+        **_charts(comparison, lang),
+    }
 
 
-def _figure(comparison: Comparison, row: Row, name: str) -> str:
+def _heads(comparison: Comparison, names: Sequence[str]) -> list[str]:
+    return [heading(name, comparison.config.reach) for name in names]
+
+
+def _figure(comparison: Comparison, row: Row, name: str) -> dict[str, Any]:
     value = row.figures.get(name)
     if value is None or value.low is None:
-        return _split(told(comparison, row, name))
+        return _cell(told(comparison, row, name))
     figure = FIGURES[name]
     seeds = f"seeds {number(value.least, figure)} to {number(value.most, figure)}"
-    return _split(spelt(value, figure)) + (f"<small>{seeds}</small>" if value.least < value.most else "")
+    return _cell(spelt(value, figure), seeds if value.least < value.most else "")
 
 
-def _gap(value: Interval | None, name: str) -> str:
+def _gap(value: Interval | None, name: str) -> dict[str, Any]:
     if value is None:
-        return ""
+        return _cell("")
     judged = verdict(value, FIGURES[name])
     mark = {"better": "▲ ", "worse": "▼ "}.get(judged, "")
-    return _split(spelt(value, FIGURES[name], gap=True)) + f'<small class="{"told" if mark else ""}">{mark}{judged}</small>'
+    return _cell(spelt(value, FIGURES[name], gap=True), mark + judged, strong=bool(mark))
 
 
-def _split(text: str) -> str:
-    """The interval on a line of its own."""
+def _cell(text: str, note: str = "", *, strong: bool = False) -> dict[str, Any]:
+    """A figure, its interval on a line of its own, and what else there is to say of it."""
     mean, bracket, rest = text.partition(" [" if " [" in text else " (")
-    return html.escape(mean) + (f"<small>{html.escape(bracket[1:] + rest)}</small>" if bracket else "")
+    notes = [{"text": bracket[1:] + rest, "strong": False}, {"text": note, "strong": strong}]
+    return {"mean": mean, "notes": [own for own in notes if own["text"]]}
 
 
-def _charts(comparison: Comparison, lang: str) -> str:
+def _charts(comparison: Comparison, lang: str) -> dict[str, Any]:
+    """Curves and fronts of all arms; where all arms in one picture are a tangle, also each beside the baseline."""
     arms = {arm: comparison.of(arm, lang) for arm in comparison.arms}
     rewards = {
         json.dumps([own_settings(t.cell.config).get(key) for key in ("rewards", "reward_options")]) for own in arms.values() for t in own
     }
     height = "reward" if len(rewards) == 1 else "rhyme_pairs"  # other rewards are no common scale
-    drawn, each = [], ""
+    drawn, each, each_title = [], [], ""
     for key, label, level in (
         (PAIRS, "pairs that rhyme", comparison.config.reach),
         (REWARD, "reward", None),
@@ -116,30 +107,23 @@ def _charts(comparison: Comparison, lang: str) -> str:
             few = len(curves) < FOLDED_FROM
             drawn.append(charts.learning_curves(title, curves, ylabel=label, order=comparison.arms, level=level, bands=few))
             if key == PAIRS and not few:
-                each = _each(comparison, lang, curves, label)
+                each, each_title = _each(comparison, lang, curves, label), f"{label}: each arm beside {comparison.baseline}"
     for key, low_x in (("kl", True), ("distinct_end_words", False)):
         points = {arm: _points(own, key, height) for arm, own in arms.items()}
         if any(points.values()):
             x, y = FIGURES[key].label, FIGURES[height].label
             title = f"{lang}: {y} against {'KL' if low_x else 'distinct end words'}"
             drawn.append(charts.pareto(title, points, xlabel=x, ylabel=y, order=comparison.arms, low_x=low_x))
-    note = (
-        "Bands, where arms are few, reach from the lowest to the highest seed. Small dots are seeds, large marks their means; "
-        "the thin line joins the arms that no other beats in both directions."
-    )
-    return f'<div class="charts wide">{"".join(drawn)}</div>\n{each}<p>{note}</p>' if drawn else ""
+    return {"charts": drawn, "each": each, "each_title": each_title}
 
 
-def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve]], label: str) -> str:
-    """Where all arms in one picture are a tangle: each beside the baseline."""
+def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve]], label: str) -> list[str]:
     base = comparison.baseline
-    drawn = [
+    return [
         charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: own}, ylabel=label, order=comparison.arms)
         for arm, own in curves.items()
         if arm != base
     ]
-    title = f"{label}: each arm beside {base}"
-    return f'<details><summary>{html.escape(title)}</summary><div class="charts">{"".join(drawn)}</div></details>\n'
 
 
 def _points(own: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
@@ -151,19 +135,17 @@ def _plain(figures: Mapping[str, float | Share], name: str) -> float:
     return value.value if isinstance(value, Share) else value
 
 
-def _poems(comparison: Comparison, lang: str) -> str:
+def _places(comparison: Comparison, lang: str) -> list[dict[str, Any]]:
+    """The best, the median and the worst poem of each arm."""
     arms = [arm for arm in comparison.arms if comparison.of(arm, lang)]
-    shown = []
-    for place in PLACES:
-        cells = "".join(_poem(arm, *_placed(comparison.of(arm, lang), place)) for arm in arms)
-        content = f'<div class="poems">{cells}</div>'
-        opened = " open" if place == "best" or len(arms) < FOLDED_FROM else ""
-        shown.append(f"<details{opened}><summary>{place} poem of each arm</summary>{content}</details>")
-    note = (
-        "Of all poems of the last examination, ranked by the share of pairs that rhyme plus the share of lines in meter; "
-        "of equals, the first drawn."
-    )
-    return f"<h3>Poems</h3>\n<p>{note}</p>\n" + "\n".join(shown)
+    return [
+        {
+            "name": place,
+            "open": place == "best" or len(arms) < FOLDED_FROM,
+            "poems": [_poem(arm, *_placed(comparison.of(arm, lang), place)) for arm in arms],
+        }
+        for place in PLACES
+    ]
 
 
 def _placed(own: Sequence[Trained], place: str) -> tuple[Judged, int]:
@@ -172,45 +154,21 @@ def _placed(own: Sequence[Trained], place: str) -> tuple[Judged, int]:
     return ranked[{"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}[place]]
 
 
-def _poem(arm: str, poem: Judged, seed: int) -> str:
+def _poem(arm: str, poem: Judged, seed: int) -> tuple[str, str]:
+    """What stands above a poem, and the poem."""
     manner = f" · in the manner of {poem.prompt.author}" if poem.prompt.author else ""
-    drawn = poem_html(heard(poem.text, poem.prompt.lang, form=poem.prompt.form))
-    return f"<div><h3>{html.escape(f'{arm} · seed {seed}{manner}')}</h3>{drawn}</div>"
+    return f"{arm} · seed {seed}{manner}", poem_html(heard(poem.text, poem.prompt.lang, form=poem.prompt.form))
 
 
-def _runs(comparison: Comparison) -> str:
+def _runs(comparison: Comparison) -> list[dict[str, str]]:
     by_name = {one.cell.name: one for one in comparison.trained}
     rows = []
     for cell in comparison.cells:
         one = by_name.get(cell.name)
-        state, commit, command = comparison.states[cell.name], one.commit if one else "", one.command if one else ""
-        notes = "; ".join(one.notes) if one else ""
-        link = f"{html.escape(cell.arm)}/{html.escape(cell.folder.name)}/report.html"
-        name = f'<a href="{link}">{html.escape(cell.name)}</a>' if one else html.escape(cell.name)
-        cells = [
-            name,
-            state,
-            html.escape(commit),
-            f"<code>{html.escape(spoken(cell.config))}</code>",
-            f"<code>{html.escape(command)}</code>",
-            notes,
-        ]
-        rows.append("<tr>" + "".join(f"<td>{text}</td>" for text in cells) + "</tr>")
-    heads = "".join(f"<th>{head}</th>" for head in ("run", "state", "commit", "settings that are not the defaults", "command", ""))
-    table = f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-    return f"<details><summary>{len(comparison.cells)} runs with their settings and commands</summary>{table}</details>"
-
-
-def _failures(comparison: Comparison) -> str:
-    failed = [cell for cell in comparison.cells if comparison.states[cell.name] == "failed"]
-    logs = [f"<h3>{html.escape(cell.name)} failed</h3><pre>{html.escape(chr(10).join(last_words(cell)))}</pre>" for cell in failed]
-    return "\n".join(logs)
-
-
-def _row(arm: str, cells: Sequence[str]) -> str:
-    return f'<tr><th scope="row">{html.escape(arm)}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _table(heads: Sequence[str], rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
-    return f'<div class="scroll"><table class="figures"><thead><tr><th></th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        own = {"name": cell.name, "state": comparison.states[cell.name], "settings": spoken(cell.config)}
+        own |= {"link": "", "commit": "", "command": "", "notes": ""}
+        if one:
+            own |= {"commit": one.commit, "command": one.command, "notes": "; ".join(one.notes)}
+            own |= {"link": f"{cell.arm}/{cell.folder.name}/report.html"}
+        rows.append(own)
+    return rows

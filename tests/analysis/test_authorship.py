@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 import math
 import random
@@ -11,9 +13,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 from rewards.style import Style
 from rewards.testing.contract import check_reward
+from rlpoet.analysis.authorship.attribution import attributions
 from rlpoet.analysis.authorship.build import build_style
 from rlpoet.analysis.authorship.features import KINDS, features, inventory, told
 from rlpoet.analysis.authorship.groups import choose_poets, split_groups
@@ -24,6 +28,7 @@ from rlpoet.cli.main import main
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import write_poems
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.reporting.attributions import attribution_table
 from rlpoet.types import Prompt
 
 HUGO = """Demain, dès l'aube, à l'heure où blanchit la campagne,
@@ -308,6 +313,19 @@ def test_the_command_builds_lists_and_scores(poems, tmp_path, capsys):
     assert next(iter(json.loads(row)["voices"])) == "Anne Mer"
     assert main(["style", "score", str(tmp_path / "poem.txt"), "--lang", "fr"]) == 0
     assert main(["style", "build", "--lang", "fr"]) == 2
+
+
+def test_each_poem_has_its_voices_the_likeliest_first_and_is_shown_as_it_is_written():
+    model = style_model("fr")
+    (found,) = attributions([HUGO.splitlines()], "fr", model)
+    assert found.lines[0].startswith("Demain") and 0 <= found.verselike <= 1
+    odds = [voice.probability for voice in found.voices]
+    assert odds == sorted(odds, reverse=True) and sum(odds) == pytest.approx(1) and len(odds) == len(model.voices)
+    assert {voice.name for voice in found.voices} == set(model.voices) and len(found.voices[0].signs) <= 5
+    console = Console(file=io.StringIO(), width=200)
+    console.print(attribution_table(dataclasses.replace(found, lines=("[b] dans [/] la nuit",))))
+    shown = console.file.getvalue()
+    assert "[b] dans [/] la nuit ... (1 lines" in shown and found.voices[4].name in shown and found.voices[5].name not in shown
 
 
 def test_three_languages_ship():

@@ -72,6 +72,7 @@ def test_the_site_has_every_page():
 
     site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
     assert sorted(files(site["nav"])) == [path.name for path in DOCS]
+    assert [file for file in site["extra_css"] if not (ROOT / "docs" / file).exists()] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

@@ -37,6 +37,7 @@ from rlpoet.evaluation.repetition import VARIETY, self_bleu, variety
 from rlpoet.evaluation.second_judge import second_judge
 from rlpoet.prosody.digest import verse_version
 from rlpoet.prosody.forms import form
+from rlpoet.reporting.progress import Pulse
 from rlpoet.text import canonical
 from rlpoet.types import Prompt
 
@@ -446,6 +447,29 @@ def test_any_text_is_measured_without_a_policy_beside_people(texts, saved, capsy
     shown = capsys.readouterr().out
     assert "second judge: pairs that rhyme" in shown and "reward rhyme" in shown and "rhyme: " in shown
     assert f"ear {verse_version()[:12]}" in shown
+
+
+def test_every_part_of_the_work_is_told_as_it_goes_on(texts, saved, monkeypatch, capsys):
+    told, part = {}, Pulse.part
+
+    def noted(pulse, words, total):
+        tick, done = part(pulse, words, total), told.setdefault(words, [total])
+        return lambda n, *more: (done.append(n), tick(n, *more))[1]
+
+    monkeypatch.setattr(Pulse, "part", noted)
+    argv = ["--policy", str(saved), "--n", "2", "--forms", "couplet", "--poems", str(saved / "poems.jsonl"), "--prior", str(saved)]
+    assert main(["evaluate", *argv, "--rewards", "rhyme", "--texts", str(texts / "plain.txt"), "--json"]) == 0
+    groups = ("sampled", "texts", "human")
+    parts = [
+        "writing",
+        "listening to the poems",
+        "reading them",
+        *(f"{what} {own}" for own in groups for what in ("weighing", "measuring")),
+    ]
+    assert list(told) == parts and told["writing"] == [2, 2]
+    assert all(len(told[f"measuring {own}"]) > 1 for own in ("sampled", "texts")) and told["listening to the poems"][0] == 2
+    figures = json.loads(capsys.readouterr().out)
+    assert list(figures)[:4] == ["policy", "lang", "seed", "versions"] and list(figures)[-3:] == list(groups)
 
 
 def test_poems_are_sampled_in_the_manner_of_each_author_in_turn(policy):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from rlpoet.errors import RlpoetError
-from rlpoet.reporting.charts import line_chart
 from rlpoet.reporting.poems import comparison_rows
 from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker
@@ -42,7 +42,7 @@ class Balanced(HTMLParser):
         self.open: list[str] = []
 
     def handle_starttag(self, tag, attrs):
-        if tag not in ("meta", "line", "polyline", "circle", "br"):
+        if tag not in ("meta", "br"):
             self.open.append(tag)
 
     def handle_endtag(self, tag):
@@ -59,7 +59,7 @@ def test_the_page_has_figures_poems_curves_and_settings(run):
     assert "<strong>81.2 %</strong>" in page and "+77.2 points" in page and "10.0 minutes" in page
     assert page.count('<div class="poem">') == 3 and "in the manner of Hugo &amp; fils" in page
     assert page.count("<svg") == 8 and "2 more curves" in page and "gfn/loss (log scale)" in page
-    assert "&quot;rhyme&quot;: 1.0" in page
+    assert '{"rhyme": 1.0}' in unescape(page)
 
 
 def test_the_page_says_how_sure_its_figures_are(run):
@@ -121,10 +121,3 @@ def test_what_is_no_run_is_one_clear_line(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(RlpoetError, match=message):
         write_report(tmp_path / "x")
-
-
-@pytest.mark.parametrize("points", [[(1, 0.0)], [(1, 2.0), (2, 2.0)], [(i, -1.0 / (i + 1)) for i in range(5000)]])
-def test_every_curve_stays_inside_its_frame(points):
-    svg = line_chart("x", points, log=True)
-    pairs = re.findall(r"(-?[\d.]+),(-?[\d.]+)", " ".join(re.findall(r'points="([^"]*)"', svg)))
-    assert all(0 <= float(x) <= 360 and 0 <= float(y) <= 190 for x, y in pairs) and len(pairs) <= 480

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from experiments.studies.ppo_against_trl.task import HERE, LENGTH, SETTINGS, START, open_model, optimum, reward
+from rlpoet.reporting.charts import canvas, save_png
 
 SMOOTH = 5  # batches a point of a curve is the mean of
 LAST = 20  # batches the final figures are the mean of
@@ -67,12 +68,7 @@ def main() -> None:
     (args.out / "result.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=1))
 
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 3, figsize=(13, 3.8), layout="constrained")
+    figure, axes = canvas(13, 3.8, columns=3)
     for axis, (name, pair) in zip(axes, both.items(), strict=True):
         for runs, colour, label in zip(pair, ("#0072b2", "#d55e00"), ("rlpoet", "trl 1.12"), strict=True):
             batches = np.arange(SMOOTH, SMOOTH + runs.shape[1])
@@ -84,7 +80,7 @@ def main() -> None:
             title={"reward": "reward", "kl": "KL to the prior, nats", "entropy": "entropy of a text, nats"}[name], xlabel="batches of 128"
         )
         axis.legend(fontsize=8)
-    figure.savefig(args.out / "curves.png", dpi=100)
+    save_png(figure, args.out / "curves.png")
 
 
 if __name__ == "__main__":

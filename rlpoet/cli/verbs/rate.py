@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,30 +41,14 @@ class RateConfig:
 
 
 def run(config: RateConfig) -> int:
-    from rlpoet.errors import RlpoetError
-    from rlpoet.evaluation.human_ratings import items_of, key_of, read_key, read_sheet, report, write_sheet
+    from rlpoet.evaluation.human_ratings import make_sheet, read_ratings
+    from rlpoet.reporting.rating_tables import show_ratings
 
-    if config.n < 1 or config.lines < 0:
-        raise RlpoetError(f"--n {config.n} --lines {config.lines}; expected at least 1 stanza, and 0 lines or more.")
     if config.action == "make":
-        items = items_of(config.files, n=config.n, lines=config.lines, seed=config.seed)
-        key = write_sheet(items, Path(config.out))
-        sys.stdout.write(
-            f"sheet  {config.out}  {len(items)} poems, to be filled in by each judge in a copy\nkey    {key}  not for judges\n"
-        )
+        n, key = make_sheet(config.files, Path(config.out), n=config.n, lines=config.lines, seed=config.seed)
+        sys.stdout.write(f"sheet  {config.out}  {n} poems, to be filled in by each judge in a copy\nkey    {key}  not for judges\n")
         return 0
-    told = report(
-        [read_sheet(Path(path)) for path in config.files], read_key(Path(config.key or key_of(Path(config.files[0])))), seed=config.seed
-    )
-    if config.json:
-        sys.stdout.write(
-            json.dumps({"judges": len(config.files), "scales": [dataclasses.asdict(own) for own in told]}, ensure_ascii=False) + "\n"
-        )
-        return 0
-    from rlpoet.reporting.poems import console
-    from rlpoet.reporting.rating_tables import rating_table
-
-    console().print(rating_table(told, len(config.files)))
+    show_ratings(read_ratings(config.files, config.key, seed=config.seed), len(config.files), json=config.json)
     return 0
 
 

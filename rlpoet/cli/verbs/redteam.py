@@ -30,7 +30,7 @@ class RedteamConfig:
 
 
 def run(config: RedteamConfig) -> int:
-    from rewards.testing.attacks import red_team, red_team_table
+    from rewards.testing.attacks import findings_table, red_team
     from rlpoet import registry
     from rlpoet.training.rewards import made
 
@@ -39,8 +39,9 @@ def run(config: RedteamConfig) -> int:
         if name not in names:
             raise RlpoetError(f"--reward_options.{name}: not among the rewards tried; expected one of {', '.join(names)}.")
     rewards = [made(name, config.reward_options.get(name, {})) for name in names]
-    sys.stdout.write(red_team_table([(reward.name, reward) for reward in rewards]) + "\n")
-    return int(any(one.verdict == "above" for reward in rewards for one in red_team(reward)))
+    found = [(reward.name, red_team(reward)) for reward in rewards]
+    sys.stdout.write(findings_table(found) + "\n")
+    return int(any(one.verdict == "above" for _, own in found for one in own))
 
 
 COMMAND = Command("redteam", "how rewards can be cheated, your own too", RedteamConfig, run, positional=("rewards",))

@@ -59,7 +59,7 @@ def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_
 
 
 def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
-    assert main(["train", "--policy", str(saved), *SMALL]) == 0
+    assert main(["train", "--policy", str(saved), *SMALL, "--report_to", "tensorboard"]) == 0
     folder = Path("runs/fr-tb-s0")
     logs = ("metrics.jsonl", "samples.jsonl", "before.json", "after.json", "config.yaml", "checkpoint.pt")
     for name in ("report.html", "result.json", "policy/model.safetensors", "policy/tokenizer.json", *logs):

@@ -11,7 +11,8 @@ from policies.pretraining.model import SIZES, Size, build_model
 from rlpoet.prosody.annotate import annotate
 
 VERLAINE = ("Les sanglots longs", "Des violons", "De l'automne", "Blessent mon cœur", "D'une langueur", "Monotone.")
-SMALL = "--max_steps 3 --minutes 0 --eval_samples 8 --prompts_per_step 2 --group_size 2 --save_steps 1 --threads 1".split()  # a run
+# a run, without the pictures of its poems for TensorBoard, which take longer than all the rest of it
+SMALL = "--max_steps 3 --minutes 0 --eval_samples 8 --prompts_per_step 2 --group_size 2 --save_steps 1 --threads 1 --report_to none".split()
 BAUDELAIRE = (
     "Souvent, pour s'amuser, les hommes d'équipage",
     "Prennent des albatros, vastes oiseaux des mers,",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import random
 import signal
@@ -17,35 +16,43 @@ from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
 from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.types import Prompt
 
 PROMPTS = [Prompt("fr", "couplet"), Prompt("fr", "couplet", "Paul Verlaine"), Prompt("fr", "quatrain-abab")]
 
 
-class Refuses(Rhyme):
-    """A reward that fails as a user's might."""
+REFUSED, EXPLAINED = Prompt("fr", "quatrain-abba"), Prompt("fr", "quatrain-aabb")
+
+
+class Moody(Rhyme):
+    """A reward that fails over one form as a user's might, and says over another what is wrong."""
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
-        raise ZeroDivisionError("no syllables")
+        if REFUSED in prompts:
+            raise ZeroDivisionError("no syllables")
+        if EXPLAINED in prompts:
+            raise RlpoetError("lexicon.txt: not found; expected a file.")
+        return super().score(prompts, texts)
 
 
-class Explains(Rhyme):
-    """A reward that says what is wrong."""
-
-    def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
-        raise RlpoetError("lexicon.txt: not found; expected a file.")
-
-
-def made(reward: type[Rhyme] = Rhyme) -> TBTrainer:
-    score = WeightedMean([(reward(), 1.0)])
+def made() -> TBTrainer:
+    score = WeightedMean([(Moody(), 1.0)])
     return make(TBTrainer, tiny_policy(), score, PROMPTS, prompts_per_step=3, group_size=4, warmup=0.0, explore=("hot",))
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[WorkerPool]:
-    with WorkerPool(made, 1) as helping:
+def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(made, 1) as helping:  # one for all tests: a process imports torch for seconds
         yield helping
+
+
+@pytest.fixture
+def workers(pool) -> WorkerPool:
+    if not pool.workers:  # the test of a death came first
+        pool.__init__(made, 1)
+    return pool
 
 
 def test_a_shared_step_has_the_gradient_of_its_texts(workers):
@@ -80,23 +87,26 @@ def test_a_step_with_fewer_prompts_than_processes_leaves_workers_idle(workers):
     assert len(workers.shared(here.share, here.learned, PROMPTS[:1], 5.0, 0.0, seed=1, pad=here.policy.pad).fresh) == 4
 
 
-def test_a_worker_that_dies_is_told_of_and_the_run_goes_on():
+@pytest.mark.parametrize(("prompt", "message"), [(REFUSED, "(?s)--processes 1.*Error: no syllables"), (EXPLAINED, "^lexicon.txt")])
+def test_what_a_worker_raises_is_raised_here_and_ends_no_worker(workers, prompt, message):
+    here = made()
+
+    def shared(theirs: Prompt) -> Shard:
+        return workers.shared(here.share, here.learned, [PROMPTS[0], theirs], 5.0, 0.0, seed=1, pad=here.policy.pad)
+
+    with pytest.raises(RlpoetError, match=message):
+        shared(prompt)
+    assert len(shared(PROMPTS[1]).fresh) == 8
+
+
+def test_a_worker_that_dies_is_told_of_and_the_run_goes_on(workers):
     told: list[str] = []
-    with WorkerPool(made, 1, tell=told.append) as helping:
-        run = made()
-        run.workers = helping
-        assert len(run.step(0.0)[1]) == 12
-        os.kill(helping.workers[0][0].pid, signal.SIGKILL)
-        helping.workers[0][0].join()
-        assert len(run.step(0.0)[1]) in (8, 12)  # the share it had is lost, if it had one
-        assert len(run.step(0.0)[1]) == 12 and run.n_steps == 3
-    assert len(told) == 1 and "exit code -9" in told[0] and "Going on with 1" in told[0]
-
-
-@pytest.mark.parametrize(("reward", "message"), [(Refuses, "(?s)--processes 1.*Error: no syllables"), (Explains, "^lexicon.txt")])
-def test_what_a_worker_raises_is_raised_here(reward, message):
+    workers.tell = told.append
     run = made()
-    with WorkerPool(functools.partial(made, reward), 1) as helping:
-        run.workers = helping
-        with pytest.raises(RlpoetError, match=message):
-            run.step(0.0)
+    run.workers = workers
+    assert len(run.step(0.0)[1]) == 12
+    os.kill(workers.workers[0][0].pid, signal.SIGKILL)
+    workers.workers[0][0].join()
+    assert len(run.step(0.0)[1]) in (8, 12)  # the share it had is lost, if it had one
+    assert len(run.step(0.0)[1]) == 12 and run.n_steps == 3
+    assert len(told) == 1 and "exit code -9" in told[0] and "Going on with 1" in told[0]

@@ -119,16 +119,16 @@ def _installed(code: str) -> Language | None:
         return CORE[code]
     if not code or code not in registry.names(GROUP):
         return None
-    given = registry.load(GROUP, code)
-    if callable(given):
-        given = given()
-    if isinstance(given, (str, Path)):
-        given = _of_folder(Path(given))
-    if not isinstance(given, Language):
-        raise RlpoetError(f"{GROUP}: {code!r} gives {given!r:.60}; expected a folder, a Language, or a function that gives one.")
-    if given.code != code:
-        raise RlpoetError(f"{GROUP}: {code!r} leads to a language of code {given.code!r}; expected one name. Rename one of them.")
-    return given
+    plugin = registry.load(GROUP, code)
+    if callable(plugin):
+        plugin = plugin()
+    if isinstance(plugin, (str, Path)):
+        plugin = _of_folder(Path(plugin))
+    if not isinstance(plugin, Language):
+        raise RlpoetError(f"{GROUP}: {code!r} gives {plugin!r:.60}; expected a folder, a Language, or a function that gives one.")
+    if plugin.code != code:
+        raise RlpoetError(f"{GROUP}: {code!r} leads to a language of code {plugin.code!r}; expected one name. Rename one of them.")
+    return plugin
 
 
 def _is_folder(lang: str) -> bool:

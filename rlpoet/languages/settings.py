@@ -166,19 +166,19 @@ def read_settings(path: Path) -> Settings:
     for key in TOP:
         if not isinstance(table.get(key), str) or not table[key]:
             raise TableError(f'{where("", key)}: {key} is {table.get(key)!r}; expected a text such as {key} = "...".')
-    made = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
-    settings = Settings(path, *(table[key] for key in TOP), **made)
+    sections = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
+    settings = Settings(path, *(table[key] for key in TOP), **sections)
     _check(settings, where)
     words, endings = _words(path / WORDS, frozenset(settings.letters.vowels))
     return dataclasses.replace(settings, words=words, endings=endings, lines=lines)
 
 
-def _section(cls: type[Any], given: Any, name: str, where: Any) -> Any:
-    if not isinstance(given, dict):
-        raise TableError(f"{where('', name)}: {name} is {given!r}; expected a section [{name}].")
+def _section(cls: type[Any], table: Any, name: str, where: Any) -> Any:
+    if not isinstance(table, dict):
+        raise TableError(f"{where('', name)}: {name} is {table!r}; expected a section [{name}].")
     hints = typing.get_type_hints(cls)
     values = {}
-    for key, value in given.items():
+    for key, value in table.items():
         if key not in hints:
             raise TableError(f"{where(name, key)}: unknown {key!r} in [{name}]{did_you_mean(key, hints)}; expected {', '.join(hints)}.")
         values[key] = _typed(value, hints[key], f"{where(name, key)}: {key}")
@@ -236,15 +236,15 @@ def line_of(lines: Mapping[tuple[str, str], int], section: str, key: str) -> int
 
 def _key_lines(text: str) -> dict[tuple[str, str], int]:
     """``(section, key)`` -> line; ``(section, "")`` is the section's own line."""
-    found: dict[tuple[str, str], int] = {}
+    lines_of_keys: dict[tuple[str, str], int] = {}
     section = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if opened := re.match(r"\s*\[([\w.]+)\]", line):
             section = opened[1]
-            found.setdefault((section, ""), number)
+            lines_of_keys.setdefault((section, ""), number)
         elif key := re.match(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([\w-]+))\s*=", line):
-            found.setdefault((section, key[1] or key[2] or key[3]), number)
-    return found
+            lines_of_keys.setdefault((section, key[1] or key[2] or key[3]), number)
+    return lines_of_keys
 
 
 def _words(path: Path, vowels: frozenset[str]) -> tuple[dict[str, tuple[Row, ...]], dict[str, tuple[Row, ...]]]:

@@ -17,9 +17,9 @@ def phonology(lang: str) -> Phonology:
     Raises:
         UnknownName: no such language or variety.
     """
-    found = find(lang)
-    if found.variety:
-        ear = made(found.language.verse)(variety=found.variety)
-        if hasattr(ear, "phonology"):
-            return ear.phonology
-    return made(found.language.phonology)()
+    match = find(lang)
+    if match.variety:
+        verse = made(match.language.verse)(variety=match.variety)
+        if hasattr(verse, "phonology"):
+            return verse.phonology
+    return made(match.language.phonology)()

@@ -80,14 +80,14 @@ def respellings(word: str, when: tuple[str, ...]) -> list[tuple[str, str]]:
 
 def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
     """Spellings the stem may have had: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
-    found = []
+    candidates = []
     for put in puts:
         if put == "2":
             if len(rest) > 2 and rest[-1] == rest[-2]:
-                found.append(rest[:-1])
+                candidates.append(rest[:-1])
         else:
-            found.append(rest if put == "0" else rest + put)
-    return [stem for stem in found if len(stem) > 1]
+            candidates.append(rest if put == "0" else rest + put)
+    return [stem for stem in candidates if len(stem) > 1]
 
 
 def elided(word: str) -> Found:
@@ -103,8 +103,8 @@ def elided(word: str) -> Found:
             nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
             if len(nuclei) > at and phones[nuclei[at]].endswith("0"):
                 i = nuclei[at]
-                kept = ("R",) if phones[i] == "ER0" else ()
-                return ((phones[:i] + kept + phones[i + 1 :], f"elided: {source}"),)
+                consonant = ("R",) if phones[i] == "ER0" else ()
+                return ((phones[:i] + consonant + phones[i + 1 :], f"elided: {source}"),)
         if whole:
             return whole
     return ()
@@ -118,15 +118,15 @@ def inflected(word: str, deep: bool = True) -> Found:
         for stem in stems(word[: -len(strip)], puts):
             if len(stem) < 3 and "'" not in strip:
                 continue
-            found = known_phones(stem) or (inflected(stem, deep=False) if deep and len(stem) > 3 else ())
-            if found:
-                return tuple((phones + allomorph(phones, ending), where) for phones, _ in found)
+            stem_phones = known_phones(stem) or (inflected(stem, deep=False) if deep and len(stem) > 3 else ())
+            if stem_phones:
+                return tuple((phones + allomorph(phones, ending), where) for phones, _ in stem_phones)
     return ()
 
 
-def syllabic(found: Found) -> Found:
+def syllabic(pronunciations: Found) -> Found:
     """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
-    return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in found if len(phones) > 2)
+    return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in pronunciations if len(phones) > 2)
 
 
 def prefixed(word: str) -> Found:
@@ -134,9 +134,9 @@ def prefixed(word: str) -> Found:
     for where, prefix, phones in _prefixes():
         if word.startswith(prefix) and len(word) - len(prefix) > 2:
             rest = word[len(prefix) :]
-            found = known_phones(rest) or inflected(rest)
-            if found:
-                return tuple((phones + tail, where) for tail, _ in found)
+            rest_phones = known_phones(rest) or inflected(rest)
+            if rest_phones:
+                return tuple((phones + tail, where) for tail, _ in rest_phones)
     return ()
 
 
@@ -156,32 +156,32 @@ def respelt(word: str, when: str) -> Found:
     """The word in the lexicon's spelling, by one row of ``spellings.tsv`` or, for ``late``, by two."""
     once = respellings(word, ("early",) if when == "early" else ("early", "late"))
     for where, form in once:
-        found = known_phones(form)
-        if found:
-            return tuple((phones, where) for phones, _ in found)
+        pronunciations = known_phones(form)
+        if pronunciations:
+            return tuple((phones, where) for phones, _ in pronunciations)
     if when == "early":
         return ()
     for where, form in once:
-        found = inflected(form)
-        if found:
-            return tuple((phones, where) for phones, _ in found)
+        pronunciations = inflected(form)
+        if pronunciations:
+            return tuple((phones, where) for phones, _ in pronunciations)
     for where, form in once:
         for _, twice in respellings(form, ("early", "late")):
-            found = known_phones(twice) if twice != word else ()
-            if found:
-                return tuple((phones, where) for phones, _ in found)
+            pronunciations = known_phones(twice) if twice != word else ()
+            if pronunciations:
+                return tuple((phones, where) for phones, _ in pronunciations)
     return ()
 
 
 def formed(word: str) -> Found:
     """Every way of this module in order, nearest to the lexicon first."""
     if word.endswith("s") and word[:-1] in _vocabulary():  # smites, before the older spelling of a plural (teares)
-        found = inflected(word)
-        if found:
-            return found
+        pronunciations = inflected(word)
+        if pronunciations:
+            return pronunciations
     ways = (elided, lambda w: respelt(w, "early"), inflected, prefixed, lambda w: respelt(w, "late"), compound)
     for way in ways:
-        found = way(word)
-        if found:
-            return found
+        pronunciations = way(word)
+        if pronunciations:
+            return pronunciations
     return ()

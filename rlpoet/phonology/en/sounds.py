@@ -73,8 +73,8 @@ def phones_of(word: str) -> tuple[Found, bool]:
     if not simple.strip("'-"):
         return (((("AH0",), "contexts.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
     if not word.isascii() and GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
-        found, known = _lookup(simple)
-        return syllabic(found) or found, known
+        pronunciations, known = _lookup(simple)
+        return syllabic(pronunciations) or pronunciations, known
     if word[0].isdigit():
         return _lookup(simple)[0], False
     return _lookup(simple)
@@ -85,24 +85,24 @@ def _lookup(simple: str) -> tuple[Found, bool]:
     """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
     if len(simple) > LONGEST:
         return (guess(simple.replace("'", "").replace("-", "")),), False
-    found = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
-    if not found and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
+    pronunciations = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
+    if not pronunciations and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
         for start in ("a", "be"):
             whole = known_phones(start + simple[1:])
             if whole:
                 return tuple((phones[[is_vowel(p) for p in phones].index(True) + 1 :], f"elided: {s}") for phones, s in whole), True
-    if not found and "-" in simple:
+    if not pronunciations and "-" in simple:
         return _hyphened(simple)
-    if not found and simple.strip("'") != simple:
-        found = formed(simple.strip("'"))
-    if not found and "'" in simple.strip("'"):
+    if not pronunciations and simple.strip("'") != simple:
+        pronunciations = formed(simple.strip("'"))
+    if not pronunciations and "'" in simple.strip("'"):
         first, _, rest = simple.strip("'").partition("'")
         if first in ("th", "t", "d", "l") and rest:
             tail, known = _lookup(rest)
             head = {"th": ("DH",), "t": ("T",), "d": ("D",), "l": ("L",)}[first]
             return tuple((head + phones, source) for phones, source in tail), known
-    if found:
-        return found, True
+    if pronunciations:
+        return pronunciations, True
     return (guess(simple.replace("'", "").replace("-", "")),), False
 
 
@@ -112,8 +112,8 @@ def _hyphened(simple: str) -> tuple[Found, bool]:
     before: Phones = ()
     known = True
     for part in parts[:-1]:
-        found, sure = _lookup(part)
-        before += tuple(p.replace("1", "2") for p in found[0][0])
+        part_phones, sure = _lookup(part)
+        before += tuple(p.replace("1", "2") for p in part_phones[0][0])
         known &= sure
     tail, sure = _lookup(parts[-1])
     return tuple((before + phones, source) for phones, source in tail), known and sure

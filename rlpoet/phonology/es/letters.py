@@ -134,16 +134,16 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 def _bare(letter: str) -> tuple[str, str]:
     """A letter without its marks (a ligature as its letters), and what the mark says: ``acute``, ``dieresis`` or nothing."""
     apart = unicodedata.normalize("NFKD", letter)
-    plain = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
-    return {"œ": "e", "æ": "e", "ß": "ss"}.get(plain, plain), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
+    letters = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
+    return {"œ": "e", "æ": "e", "ß": "ss"}.get(letters, letters), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
 
 
 def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Heard:
     """What the second character of a window sounds like, and how many letters it takes with it."""
     rules, pattern = table
-    found = pattern.match(window, 1)
-    if found is not None and found.lastindex is not None:
-        rule, length = rules[found.lastindex - 1], found.end() - 1
+    match = pattern.match(window, 1)
+    if match is not None and match.lastindex is not None:
+        rule, length = rules[match.lastindex - 1], match.end() - 1
         # two phones share the letters; of x the first gets none
         ends = tuple(length if n == len(rule.phones) else length // len(rule.phones) for n in range(1, len(rule.phones) + 1))
         classes = "".join(("y" if window == window[0] + "y" else phone) if phone in ("i", "u") else "c" for phone in rule.phones)
@@ -168,11 +168,11 @@ def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Heard
 @functools.cache
 def _sights() -> dict[str, tuple[bool, int]]:
     """How far the rows of a letter look: whether behind, and how many letters ahead, itself included."""
-    found: dict[str, tuple[bool, int]] = {}
+    widths: dict[str, tuple[bool, int]] = {}
     for rule in letter_rules()[0]:
-        behind, ahead = found.get(rule.letter, (False, 1))
-        found[rule.letter] = (behind or rule.behind, max(ahead, rule.ahead))
-    return found
+        behind, ahead = widths.get(rule.letter, (False, 1))
+        widths[rule.letter] = (behind or rule.behind, max(ahead, rule.ahead))
+    return widths
 
 
 @functools.lru_cache(maxsize=WORD_CACHE)
@@ -199,12 +199,12 @@ def _spelled(word: str, hear: Callable[[str, int], Heard]) -> tuple[list[str], s
     padded = " " + word
     n = len(word)
     while at < n:
-        length, heard, kinds, stops, rule, odd = hear(padded, at)
+        length, phones_read, kinds, stops, rule, odd = hear(padded, at)
         if rule:
             last = rule
         strange = strange or odd
         begin = at
-        for phone, kind, stop in zip(heard, kinds, stops, strict=True):
+        for phone, kind, stop in zip(phones_read, kinds, stops, strict=True):
             if kind != "c" or not phones or phones[-1] != phone:
                 phones.append(phone)
                 classes.append(kind)
@@ -263,8 +263,8 @@ def _stress(word: str, phones: list[str], classes: str, start: int, n_groups: in
         return 0
     if classes[-1] != "c":
         return n_groups - 1 if classes[-1] == "y" else n_groups - 2
-    plain = phones[-1] in ("n", "s") and word[start] in "ns" and classes[-2] != "c"
-    return n_groups - 2 if plain else n_groups - 1
+    is_plural_ending = phones[-1] in ("n", "s") and word[start] in "ns" and classes[-2] != "c"
+    return n_groups - 2 if is_plural_ending else n_groups - 1
 
 
 @functools.lru_cache(maxsize=WORD_CACHE)

@@ -106,10 +106,10 @@ def strip_accents(text: str) -> str:
 
 def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:
     """The last full vowel with the glide before it and what follows, open and close e as one: what spellings are compared by."""
-    said = pronounce(phones)
-    if not said.nuclei:
+    pronunciation = pronounce(phones)
+    if not pronunciation.nuclei:
         return phones
-    at = said.nuclei[said.stress]
+    at = pronunciation.nuclei[pronunciation.stress]
     glide = phones[at - 1 : at] if at and phones[at - 1] in GLIDED else ()
     return (*glide, *(ALIKE.get(phone, phone) for phone in phones[at:]))
 
@@ -194,20 +194,20 @@ class French:
         readings, source, known = self.readings(text, name=word[:1].isupper())
         if word.isupper() and LOST_ACCENT.search(text):  # BEAUTE, L'ETE
             head, _, last = text.rpartition("'")
-            bare = LOST_ACCENT.search(last)
-            accented = f"{last[: bare.start()]}é{bare.group()[1:]}" if bare else last
+            unaccented = LOST_ACCENT.search(last)
+            accented = f"{last[: unaccented.start()]}é{unaccented.group()[1:]}" if unaccented else last
             entry = accented if accented in self.lexicon else self.folded.get(fold(accented))
-            if bare and entry:
-                said = [spell_out(head.replace("'", ""))[0] + phones for phones in self.look_up(entry)]
-                readings = [*readings, *said] if last in self.lexicon else said
+            if unaccented and entry:
+                pronunciations = [spell_out(head.replace("'", ""))[0] + phones for phones in self.look_up(entry)]
+                readings = [*readings, *pronunciations] if last in self.lexicon else pronunciations
                 source, known = f"Lexique 3.82 ({entry})", True
         return Transcription(word, tuple(pronounce(phones) for phones in readings), source, known)
 
     def readings(self, text: str, *, name: bool = False) -> tuple[list[tuple[str, ...]], str, bool]:
         """Phones of each reading of a cleaned word, the source, and whether it is known."""
-        found = self.look_up(text)
-        if found:
-            return found, "Lexique 3.82", True
+        readings = self.look_up(text)
+        if readings:
+            return readings, "Lexique 3.82", True
         elided = ELISION.match(text)
         if elided:
             prefix = spell_out(elided.group().replace("'", ""))[0]
@@ -264,14 +264,14 @@ class French:
         if text.endswith("ent") and len(text) > 5 and present in self.lexicon:
             return self.look_up(present), f"Lexique 3.82 ({present})", True
         for pattern, ending in VERB_ENDINGS:
-            found = pattern.search(text)
-            if found and found.start() > 1:
-                infinitive = text[: found.start()] + "er"
-                said = self.look_up(infinitive) if infinitive in self.lexicon else []
-                if said and said[0][-1] == "e":
-                    stem = said[0][:-1]
+            match = pattern.search(text)
+            if match and match.start() > 1:
+                infinitive = text[: match.start()] + "er"
+                infinitive_phones = self.look_up(infinitive) if infinitive in self.lexicon else []
+                if infinitive_phones and infinitive_phones[0][-1] == "e":
+                    stem = infinitive_phones[0][:-1]
                     if not ending:
-                        stem = closed_stem(stem) or spell_out(text[: found.start()] + "e")[0]
+                        stem = closed_stem(stem) or spell_out(text[: match.start()] + "e")[0]
                     return [(*stem, *ending)], f"Lexique 3.82 ({infinitive})", True
         return None
 
@@ -303,9 +303,9 @@ class French:
     def old_forms(self, text: str) -> dict[str, int]:
         """Spellings that ``old_spelling.tsv`` makes of a word, with how many rows each took."""
         candidates = {text: 0}
-        bare = strip_accents(text)
-        if bare != text:
-            candidates[bare] = 1
+        unaccented = strip_accents(text)
+        if unaccented != text:
+            candidates[unaccented] = 1
         for pattern, put in self.old:
             for form, changes in list(candidates.items()):
                 changed = pattern.sub(put, form)
@@ -316,10 +316,10 @@ class French:
     @staticmethod
     def archaic(text: str) -> list[tuple[str, ...]]:
         """Readings poets before 1750 also used: -ois, -oit as /wa/ beside /ɛ/, -aigne as /ɛɲ/ beside /aɲ/."""
-        found = [spell_out(text)[0]] if re.search("oi(s|t|ent|stre|tre|sse?)$", text) else []
+        readings = [spell_out(text)[0]] if re.search("oi(s|t|ent|stre|tre|sse?)$", text) else []
         if re.search("aignes?$", text):  # montaigne : baigne
-            found.append((*spell_out(text)[0][:-2], "ɛ", "ɲ"))
-        return found
+            readings.append((*spell_out(text)[0][:-2], "ɛ", "ɲ"))
+        return readings
 
     @staticmethod
     def by_rule(text: str, *, name: bool = False) -> list[tuple[str, ...]]:

@@ -108,15 +108,15 @@ class Spelled:
         return (Spelled, (self.settings,))
 
     def _transcribe(self, word: str) -> Transcription:
-        found: dict[Pronunciation, tuple[str, bool]] = {}
+        sources: dict[Pronunciation, tuple[str, bool]] = {}
         for parsed in self.parse(word):
-            said, agree = self._pronounce(parsed)
-            if said is not None:
-                found.setdefault(said, (parsed.source or f"epitran {self.settings.epitran}", parsed.known and agree))
-        if not found:
+            pronunciation, agree = self._pronounce(parsed)
+            if pronunciation is not None:
+                sources.setdefault(pronunciation, (parsed.source or f"epitran {self.settings.epitran}", parsed.known and agree))
+        if not sources:
             return Transcription(word, (), "", False)
-        source, known = next(iter(found.values()))
-        return Transcription(word, tuple(found), source, known)
+        source, known = next(iter(sources.values()))
+        return Transcription(word, tuple(sources), source, known)
 
     def _parse(self, word: str) -> tuple[Parsed, ...]:
         """Every way to cut a word: one a row of ``words.tsv``, else by the rules. Empty for a word without a letter."""
@@ -143,14 +143,14 @@ class Spelled:
             starts.pop()
             n_head -= 1
         for syllable in row.syllables:
-            own = tuple(n for n in range(at, at + len(syllable)) if bare(text[n]) in self._vowels)
-            sounded = tuple(n for n in own if n not in self._muted(text))
+            vowels = tuple(n for n in range(at, at + len(syllable)) if bare(text[n]) in self._vowels)
+            sounded = tuple(n for n in vowels if n not in self._muted(text))
             if len(groups) > n_head:
                 starts.append(at)
-                groups.append(sounded or own)
+                groups.append(sounded or vowels)
             else:
                 starts.append(glide_start if glide else self._start(text, at, groups))
-                groups.append((*glide, *(sounded or own)))
+                groups.append((*glide, *(sounded or vowels)))
             at += len(syllable)
         starts[0] = 0
         stress = len(groups) - len(row.syllables) + row.stress
@@ -177,7 +177,7 @@ class Spelled:
 
     @functools.lru_cache(maxsize=1024)
     def _muted(self, text: str) -> frozenset[int]:
-        return frozenset(n for found in self._mute.finditer(text) for n in range(*found.span()))
+        return frozenset(n for match in self._mute.finditer(text) for n in range(*match.span()))
 
     def _runs(self, text: str) -> list[list[int]]:
         """Places of vowel letters that touch; a mute letter between them does not part them."""
@@ -199,7 +199,7 @@ class Spelled:
     def _groups(self, text: str, *, stop: int | None = None) -> list[tuple[int, ...]]:
         """Vowel letters by syllable, of the letters before ``stop``."""
         groups: list[list[int]] = []
-        runs = [own for run in self._runs(text) if (own := [n for n in run if stop is None or n < stop])]
+        runs = [before_stop for run in self._runs(text) if (before_stop := [n for n in run if stop is None or n < stop])]
         marked = any(mark in unicodedata.normalize("NFD", text[: runs[-1][0]]) for mark in self._marks) if runs and stop is None else False
         for run in runs:
             for k, n in enumerate(run):
@@ -283,27 +283,27 @@ class Spelled:
         phones = list(segments(parsed.ipa or self._ipa(parsed.text)))
         if not phones:
             phones = [letter for letter in parsed.text if letter.isalpha()]
-        heard: list[list[int]] = []
+        vowel_runs: list[list[int]] = []
         for n, phone in enumerate(phones):
             if phone[0] in VOWEL or phone[0] in GLIDE:
-                if heard and heard[-1][-1] == n - 1:
-                    heard[-1].append(n)
+                if vowel_runs and vowel_runs[-1][-1] == n - 1:
+                    vowel_runs[-1].append(n)
                 else:
-                    heard.append([n])
-        heard = [run for run in heard if any(phones[n][0] in VOWEL for n in run)]
+                    vowel_runs.append([n])
+        vowel_runs = [run for run in vowel_runs if any(phones[n][0] in VOWEL for n in run)]
         spelt: list[list[int]] = []  # nuclei by run
         runs = self._runs_of(parsed)
         for run in runs:
             spelt.append([nucleus for nucleus in parsed.nuclei if nucleus in run])
-        agree = len(heard) == len(runs) and bool(heard)
+        agree = len(vowel_runs) == len(runs) and bool(vowel_runs)
         nuclei: dict[int, int] = {}
-        for run, own, sounds in zip(reversed(runs), reversed(spelt), reversed(heard), strict=False):
-            if sum(phones[n][0] in VOWEL for n in sounds) < len(own):  # a-in-da: a row parts what epitran has in one
+        for run, run_nuclei, sounds in zip(reversed(runs), reversed(spelt), reversed(vowel_runs), strict=False):
+            if sum(phones[n][0] in VOWEL for n in sounds) < len(run_nuclei):  # a-in-da: a row parts what epitran has in one
                 for n in sounds:
                     phones[n] = FULL.get(phones[n][0], phones[n][0]) + phones[n][1:]
             vowels = [n for n in sounds if phones[n][0] in VOWEL]
-            for k, nucleus in enumerate(own):
-                at = vowels[k] if len(vowels) == len(own) else sounds[max(len(sounds) - (len(run) - run.index(nucleus)), 0)]
+            for k, nucleus in enumerate(run_nuclei):
+                at = vowels[k] if len(vowels) == len(run_nuclei) else sounds[max(len(sounds) - (len(run) - run.index(nucleus)), 0)]
                 if phones[at][0] in GLIDE:
                     at = min(vowels, key=lambda n, at=at: abs(n - at))  # type: ignore[misc]
                 nuclei.setdefault(at, nucleus)
@@ -313,8 +313,8 @@ class Spelled:
         if not nuclei:
             return (Pronunciation(tuple(phones), (len(phones) - 1,), 0), not parsed.groups) if phones else (None, False)
         places = tuple(sorted(nuclei))
-        wanted = parsed.nuclei[parsed.stress] if parsed.nuclei else -1
-        stress = next((k for k, at in enumerate(places) if nuclei[at] == wanted), None)
+        stressed_nucleus = parsed.nuclei[parsed.stress] if parsed.nuclei else -1
+        stress = next((k for k, at in enumerate(places) if nuclei[at] == stressed_nucleus), None)
         agree = agree and stress is not None and len(places) == len(parsed.nuclei)
         return Pronunciation(tuple(phones), places, len(places) - 1 if stress is None else stress), agree
 

@@ -15,6 +15,6 @@ def verse(lang: str) -> Verse:
     Raises:
         UnknownName: no such language or variety.
     """
-    found = find(lang)
-    make = made(found.language.verse)
-    return make(variety=found.variety) if found.variety else make()
+    match = find(lang)
+    make = made(match.language.verse)
+    return make(variety=match.variety) if match.variety else make()

@@ -28,14 +28,19 @@ class Touch:
 
 def genders(lines: Sequence[str], scheme: str) -> tuple[str, ...]:
     """The gender of each line: ``m``, ``f``, or nothing where a word has both (couvent) and its rhyme does not tell."""
-    ear = verse("fr")
-    possible = [frozenset(ending.gender for ending in ear.endings(line)) for line in lines]
+    language = verse("fr")
+    possible = [frozenset(ending.gender for ending in language.endings(line)) for line in lines]
     family: dict[str, frozenset[str]] = {}
-    for letter, own in zip(scheme, possible, strict=True):
+    for letter, line_gender in zip(scheme, possible, strict=True):
         if letter != "x":
-            family[letter] = (family.get(letter, own) & own) or own
-    chosen = [family.get(letter, own) if letter != "x" else own for letter, own in zip(scheme, possible, strict=True)]
-    return tuple(next(iter(own)) if len(own) == 1 else "" for own in (a & b or b for a, b in zip(chosen, possible, strict=True)))
+            family[letter] = (family.get(letter, line_gender) & line_gender) or line_gender
+    chosen = [
+        family.get(letter, line_gender) if letter != "x" else line_gender for letter, line_gender in zip(scheme, possible, strict=True)
+    ]
+    return tuple(
+        next(iter(line_gender)) if len(line_gender) == 1 else ""
+        for line_gender in (a & b or b for a, b in zip(chosen, possible, strict=True))
+    )
 
 
 def touches(lines: Sequence[str], scheme: str | None = None) -> tuple[Touch, ...]:

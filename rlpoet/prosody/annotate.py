@@ -31,11 +31,11 @@ class Group:
 
 def tail_keys(lines: Sequence[str], letters: str, lang: str) -> tuple[str, ...]:
     """Labels of the lines' rhyme tails; a family shares the label most of its lines can have."""
-    ear = verse(lang)
-    choices = [[ear.key(e) for e in ear.endings(line)] for line in lines]
-    keys = [own[0] if own else "" for own in choices]
+    language = verse(lang)
+    choices = [[language.key(e) for e in language.endings(line)] for line in lines]
+    keys = [line_keys[0] if line_keys else "" for line_keys in choices]
     for letter in set(letters) - {"x"}:
-        members = [i for i, own in enumerate(letters) if own == letter]
+        members = [i for i, line_keys in enumerate(letters) if line_keys == letter]
         votes = Counter(key for i in members for key in dict.fromkeys(choices[i]))
         if votes:
             shared = max(votes, key=lambda key: (votes[key], key == keys[members[0]]))
@@ -77,8 +77,8 @@ def annotate(stanzas: Sequence[Sequence[str]], lang: str) -> list[Group]:
 
 
 def _group(lines: Sequence[str], scheme: str, lang: str) -> Group:
-    ear = verse(lang)
-    lengths = [ear.scan(line).syllables for line in lines]
+    language = verse(lang)
+    lengths = [language.scan(line).syllables for line in lines]
     return Group(tuple(lines), relabel(scheme), tail_keys(lines, scheme.replace(" ", ""), lang), meter_label(lengths))
 
 

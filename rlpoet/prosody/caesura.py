@@ -25,7 +25,7 @@ def keeps_caesura(line: str, lang: str, lengths: tuple[int, ...]) -> bool | None
     """
     code = code_of(lang)
     if code == "fr":
-        found = [fr_cesure.cesure(line, length) for length in lengths if length in fr_cesure.PATTERNS]
-        return any(own is not None and own.kept for own in found) if found else None
+        caesuras = [fr_cesure.cesure(line, length) for length in lengths if length in fr_cesure.PATTERNS]
+        return any(caesura is not None and caesura.kept for caesura in caesuras) if caesuras else None
     halves = [(length, HALVES[length]) for length in lengths if length in HALVES] if code == "es" else []
     return any(scan(line, lang, length).caesura == half for length, half in halves) if halves else None

@@ -26,12 +26,12 @@ def syllables_before(line: str, lang: str, places: Sequence[int], *, target: int
     >>> syllables_before(line, "fr", [line.index(word) for word in ("l'", "ombre", "immense", "qui")], target=12)
     (1, 1, 2, 9)
     """
-    found, start = [], 0
+    counts, start = [], 0
     for unit in verse(lang).scan(line, target).units:
         if unit.counts:
-            plain = unicodedata.normalize("NFD", unit.text.lower())
-            last = max((i for i, letter in enumerate(plain) if letter in VOWELS), default=0)
-            found.append(start + len(unicodedata.normalize("NFC", plain[: last + 1])) - 1)
+            letters = unicodedata.normalize("NFD", unit.text.lower())
+            last = max((i for i, letter in enumerate(letters) if letter in VOWELS), default=0)
+            counts.append(start + len(unicodedata.normalize("NFC", letters[: last + 1])) - 1)
         start += len(unit.text)
-    found.sort()
-    return tuple(bisect_left(found, place) for place in places)
+    counts.sort()
+    return tuple(bisect_left(counts, place) for place in places)

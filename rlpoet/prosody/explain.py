@@ -100,13 +100,13 @@ def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained
     >>> told.scansion.syllables, told.line[slice(*told.tail)], told.endings[0].gender
     (10, 'eine', 'f')
     """
-    ear = verse(lang)
-    scansion, words, endings = ear.scan(line, target), ear.words(line, target), ear.endings(line)
+    language = verse(lang)
+    scansion, words, endings = language.scan(line, target), language.words(line, target), language.endings(line)
     return LineExplained(
         line,
         lang,
         target,
-        ear.meter_name(scansion) if words else "",
+        language.meter_name(scansion) if words else "",
         _plain(Scansion, scansion),
         words,
         tuple(_plain(Ending, ending) for ending in endings),
@@ -125,34 +125,34 @@ def explain_rhyme(a: str, b: str, lang: str) -> RhymeExplained:
     >>> told.kind == rhyme_kind("ombre", "sombre", "fr"), told.full, told.decided
     (True, True, 0)
     """
-    ear = verse(lang)
-    firsts, seconds = ear.endings(a), ear.endings(b)
-    pairs = tuple(PairHeard(_plain(Ending, x), _plain(Ending, y), ear.kind(x, y), ear.why(x, y)) for x in firsts for y in seconds)
+    language = verse(lang)
+    firsts, seconds = language.endings(a), language.endings(b)
+    pairs = tuple(PairHeard(_plain(Ending, x), _plain(Ending, y), language.kind(x, y), language.why(x, y)) for x in firsts for y in seconds)
     kind = rhyme_kind(a, b, lang)
     decided = next((i for i, pair in enumerate(pairs) if kind is not None and pair.kind == kind), None)
     if pairs:
         why = pairs[decided or 0].why
     else:
-        why = tuple(f"no word to rhyme in {line!r}" for line, own in ((a, firsts), (b, seconds)) if not own)
-    return RhymeExplained(a, b, lang, kind, kind in ear.rhyming, pairs, decided, why)
+        why = tuple(f"no word to rhyme in {line!r}" for line, endings in ((a, firsts), (b, seconds)) if not endings)
+    return RhymeExplained(a, b, lang, kind, kind in language.rhyming, pairs, decided, why)
 
 
-def _plain(kind: type[Plain], told: Plain) -> Plain:
+def _plain(kind: type[Plain], value: Plain) -> Plain:
     """An ending or a scansion without what a language's own subclass adds: the same fields in every language."""
-    return kind(**{field.name: getattr(told, field.name) for field in dataclasses.fields(kind)})
+    return kind(**{field.name: getattr(value, field.name) for field in dataclasses.fields(kind)})
 
 
 def _guessed(line: str, words: tuple[SpokenWord, ...], scansion: Scansion) -> tuple[str, ...]:
     """Words whose sounds or whose syllables are guesses, each as it was typed first."""
     doubtful = set(map(_folded, scansion.guessed))
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for word in words:
         typed = line[word.start : word.end]
         if not word.heard.known or _folded(typed) in doubtful:
-            found.setdefault(_folded(typed), typed)
+            sources.setdefault(_folded(typed), typed)
     for spelt in scansion.guessed:
-        found.setdefault(_folded(spelt), spelt)
-    return tuple(found.values())
+        sources.setdefault(_folded(spelt), spelt)
+    return tuple(sources.values())
 
 
 def _tail(line: str, words: tuple[SpokenWord, ...], endings: tuple[Ending, ...]) -> tuple[int, int]:

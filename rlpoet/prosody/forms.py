@@ -53,7 +53,7 @@ def forms(lang: str) -> tuple[Form, ...]:
     return tuple(dict.fromkeys(_names(lang).values()))
 
 
-def answers(a: str, b: str, asked: Form) -> bool:
+def answers(a: str, b: str, form: Form) -> bool:
     """Whether two lines rhyme as a form wants it: in full, or at least in assonance where the form is assonant, or as poets of its
     century had it where the form is historical and the ear of the language knows such rhymes.
 
@@ -62,10 +62,10 @@ def answers(a: str, b: str, asked: Form) -> bool:
     >>> answers("love", "prove", form("sonnet-shakespearean", "en")), answers("love", "prove", form("quatrain-abab", "en"))
     (True, False)
     """
-    kind = rhyme_kind(a, b, asked.lang)
-    if kind in verse(asked.lang).rhyming:
+    kind = rhyme_kind(a, b, form.lang)
+    if kind in verse(form.lang).rhyming:
         return True
-    return kind in (ASSONANT if asked.rhyme == "assonant" else detecting(asked.lang) if asked.rhyme == "historical" else ())
+    return kind in (ASSONANT if form.rhyme == "assonant" else detecting(form.lang) if form.rhyme == "historical" else ())
 
 
 def detecting(lang: str) -> Collection[str]:

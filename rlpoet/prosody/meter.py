@@ -18,8 +18,8 @@ def scan(line: str, lang: str, target: int | None = None) -> Scansion:
 
 def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
     """The ear's ``scan``, or its quicker ``counted`` if it has one."""
-    ear = verse(lang)
-    count: Callable[[str, int | None], Scansion] = getattr(ear, "counted", ear.scan)
+    language = verse(lang)
+    count: Callable[[str, int | None], Scansion] = getattr(language, "counted", language.scan)
     return count
 
 
@@ -51,5 +51,5 @@ def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
         scansion = scan(line, lang, target)
         if scansion.fits:
             return scansion
-    plain = scan(line, lang)
-    return dataclasses.replace(plain, fits=False) if lengths else plain
+    unconstrained = scan(line, lang)
+    return dataclasses.replace(unconstrained, fits=False) if lengths else unconstrained

@@ -18,18 +18,18 @@ EARSHOT = 6  # lines
 @functools.lru_cache(maxsize=200_000)
 def rhyme_kind(a: str, b: str, lang: str) -> str | None:
     """How line ``a`` rhymes with line ``b``, or None: ``best_kind`` of their endings, remembered."""
-    ear = verse(lang)
-    return best_kind(ear.endings(a), ear.endings(b), ear)
+    language = verse(lang)
+    return best_kind(language.endings(a), language.endings(b), language)
 
 
-def best_kind(a: Sequence[Ending], b: Sequence[Ending], ear: Verse) -> str | None:
+def best_kind(a: Sequence[Ending], b: Sequence[Ending], language: Verse) -> str | None:
     """The best kind over all plausible pronunciations of two line ends, or None.
 
     Full rhymes first, then the lesser kinds (``identical``, ``assonant``, ``eye``, ``slant``) which do not count as a rhyme.
     """
     if len(a) == len(b) == 1:  # nearly every word is said in one way
-        return ear.kind(a[0], b[0])
-    kind_of, rhyming, lesser = ear.kind, ear.rhyming, None
+        return language.kind(a[0], b[0])
+    kind_of, rhyming, lesser = language.kind, language.rhyming, None
     for x in a:
         for y in b:
             kind = kind_of(x, y)
@@ -52,11 +52,11 @@ def find_scheme(lines: Sequence[str], lang: str) -> str:
     may count further kinds in a poem bound by them (``rhyming_for``: the assonance of a Spanish
     romance), but not for the lines it leaves loose (``loose_for``), whose mate has to stand within ``EARSHOT`` lines.
     """
-    ear = verse(lang)
-    strict = ear.rhyming | {"identical"}
-    bound = getattr(ear, "rhyming_for", None)
+    language = verse(lang)
+    strict = language.rhyming | {"identical"}
+    bound = getattr(language, "rhyming_for", None)
     kinds = strict if bound is None else strict | bound(lines)
-    loose = ear.loose_for(lines) if kinds != strict and hasattr(ear, "loose_for") else frozenset()
+    loose = language.loose_for(lines) if kinds != strict and hasattr(language, "loose_for") else frozenset()
     family: list[int] = []
     for i, line in enumerate(lines):
         mate = None

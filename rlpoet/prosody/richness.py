@@ -22,8 +22,10 @@ def shared_sounds(a: str, b: str, lang: str) -> int:
     >>> shared_sounds("l'ombre", "sombre", "fr"), shared_sounds("amor", "clamor", "es")
     (3, 4)
     """
-    ear = verse(lang)
-    return max((_shared(x, y) for x in ear.endings(a) for y in ear.endings(b) if ear.kind(x, y) in ear.rhyming), default=0)
+    language = verse(lang)
+    return max(
+        (_shared(x, y) for x in language.endings(a) for y in language.endings(b) if language.kind(x, y) in language.rhyming), default=0
+    )
 
 
 @functools.lru_cache(maxsize=100_000)
@@ -33,9 +35,9 @@ def homophones(a: str, b: str, lang: str) -> bool:
     >>> homophones("the sea", "I see", "en"), homophones("a cow", "and now", "en")
     (True, False)
     """
-    ear = phonology(lang)
-    heard = [{said.phones for said in ear.transcribe(end_of(line, lang).word).pronunciations} for line in (a, b)]
-    return bool(heard[0] & heard[1])
+    sounds = phonology(lang)
+    phones = [{pronunciation.phones for pronunciation in sounds.transcribe(end_of(line, lang).word).pronunciations} for line in (a, b)]
+    return bool(phones[0] & phones[1])
 
 
 def _shared(a: Ending, b: Ending) -> int:

@@ -27,7 +27,7 @@ def spoken(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) ->
         parse: each word with the reading it has in the line.
         pattern: the beats of that reading.
     """
-    found = []
+    words = []
     at = 0
     syllables = iter(pattern)
     places = [match for match in WORD.finditer(heard_part(line)) if heard(match[0]) is not None]
@@ -35,17 +35,19 @@ def spoken(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) ->
         beats = "".join(itertools.islice(syllables, len(reading.marks)))
         units = lay(word.spelt, ((word, reading),), beats) if beats else ()
         at = place.start()
-        found.append(SpokenWord(at, at + len(word.spelt), heard_here(word, reading), "", word_note(reading, units)))
-    return tuple(found)
+        words.append(SpokenWord(at, at + len(word.spelt), heard_here(word, reading), "", word_note(reading, units)))
+    return tuple(words)
 
 
 def heard_here(word: Heard, reading: Reading) -> Transcription:
     """All pronunciations of a word, that of the reading first."""
-    found, known = phones_of(word.spelt)
+    pronunciations, known = phones_of(word.spelt)
     ways: list[Phones] = [reading.phones] if reading.phones else []
-    said: dict[Pronunciation, None] = dict.fromkeys(pronunciation(phones) for phones in [*ways, *(phones for phones, _ in found)])
-    source = next((where for phones, where in found if phones == reading.phones), found[0][1] if found else "")
-    return Transcription(word.spelt, tuple(said), source, known)
+    in_line: dict[Pronunciation, None] = dict.fromkeys(
+        pronunciation(phones) for phones in [*ways, *(phones for phones, _ in pronunciations)]
+    )
+    source = next((where for phones, where in pronunciations if phones == reading.phones), pronunciations[0][1] if pronunciations else "")
+    return Transcription(word.spelt, tuple(in_line), source, known)
 
 
 def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
@@ -58,20 +60,22 @@ def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
 
 def reasons(a: Ending, b: Ending, kind: str | None) -> tuple[str, ...]:
     """Short sentences on why ``a`` and ``b`` are of this kind: the tails, the pronunciations, what is lacking, what is a guess."""
-    said = [f"“{a.word}” ends in /{''.join(a.phones)}/, “{b.word}” in /{''.join(b.phones)}/."]
+    sentences = [f"“{a.word}” ends in /{''.join(a.phones)}/, “{b.word}” in /{''.join(b.phones)}/."]
     for ending in (a, b):
         tails = list(dict.fromkeys(e.phones for e in word_endings(ending.word) if e.stress == PRIMARY))
         others = [tail for tail in tails if tail != ending.phones]
         if ending.phones in tails and others:
-            said.append(f"“{ending.word}” is said in {len(tails)} ways: here /{''.join(ending.phones)}/, not {_listed(others)}.")
-    said.append(_verdict(a, b, kind))
+            sentences.append(f"“{ending.word}” is said in {len(tails)} ways: here /{''.join(ending.phones)}/, not {_listed(others)}.")
+    sentences.append(_verdict(a, b, kind))
     for ending in (a, b):
         stress = ending.stress if isinstance(ending, EnglishEnding) else ""
         if stress in STRESS and a.word != b.word:
             reason = STRESS[stress].format(word=ending.word)
-            said.append(f"{reason[0].upper()}{reason[1:]}.")
-    said += [f"“{e.word}” is in no lexicon and no rule reaches it: its sound is a guess." for e in dict.fromkeys((a, b)) if not e.known]
-    return tuple(dict.fromkeys(said))
+            sentences.append(f"{reason[0].upper()}{reason[1:]}.")
+    sentences += [
+        f"“{e.word}” is in no lexicon and no rule reaches it: its sound is a guess." for e in dict.fromkeys((a, b)) if not e.known
+    ]
+    return tuple(dict.fromkeys(sentences))
 
 
 def _listed(tails: list[tuple[str, ...]]) -> str:

@@ -70,9 +70,9 @@ def feet_of(pattern: str) -> tuple[str, Feet] | None:
     best: tuple[float, str, Feet] | None = None
     for family, spec in _families().items():
         for n, weight in spec["feet"].items():
-            found = divided(pattern, family, int(n))
-            if found is not None and (best is None or weight - found[0] > best[0]):
-                best = (weight - found[0], family, found[1])
+            feet = divided(pattern, family, int(n))
+            if feet is not None and (best is None or weight - feet[0] > best[0]):
+                best = (weight - feet[0], family, feet[1])
     return None if best is None else best[1:]
 
 
@@ -84,29 +84,29 @@ def name_pattern(pattern: str) -> str:
     >>> name_pattern("+-+-+-+")
     'trochaic tetrameter catalectic'
     """
-    found = feet_of(pattern)
-    if found is None:
+    parsed = feet_of(pattern)
+    if parsed is None:
         return ""
-    family, feet = found
-    n, own = len(feet), OWN[family]
+    family, feet = parsed
+    n, standard = len(feet), OWN[family]
     name = f"{family} {LINES[n]}"
     notes: list[str] = []
     for i, foot in enumerate(feet, start=1):
-        if foot == own:
+        if foot == standard:
             continue
         base, extra = foot, ""
         if i == n and family in RISING and foot.endswith("-") and foot != "+-" and "+" in foot:
             base = foot.rstrip("-")
             extra = "feminine ending" if len(foot) - len(base) == 1 else "triple ending"
-        if i == n and family not in RISING and len(foot) < len(own):
+        if i == n and family not in RISING and len(foot) < len(standard):
             if family == "dactylic" and n == 6 and foot == "+-":
                 continue  # the hexameter of Evangeline always ends so
-            name += " catalectic" if len(own) - len(foot) == 1 else " brachycatalectic"
+            name += " catalectic" if len(standard) - len(foot) == 1 else " brachycatalectic"
         elif base == "+" or (i == 1 and family == "amphibrachic"):
             notes.append("headless")
-        elif base == own[::-1] and len(own) == 2:
+        elif base == standard[::-1] and len(standard) == 2:
             notes.append(f"{ORDINALS[i]} foot inverted")
-        elif base != own:
+        elif base != standard:
             notes.append(f"{ORDINALS[i]} foot {FOOT.get(base, base)}")
         if extra:
             notes.append(extra)

@@ -55,8 +55,8 @@ def words_of(line: str) -> list[str]:
     >>> words_of("’Twas the sea-wind -- heav’n’s own!")
     ['’Twas', 'the', 'sea-wind', 'heav’n’s', 'own']
     """
-    found = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
-    return [word for word in found if plain(word).strip("'")]
+    words = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
+    return [word for word in words if plain(word).strip("'")]
 
 
 def heard_part(line: str) -> str:
@@ -77,14 +77,14 @@ def last_words(line: str) -> list[str]:
     tokens = WORD.findall(line[-NEAR:])
     if len(tokens) < 3 and len(line) > NEAR:  # the first of them may have been cut
         tokens = WORD.findall(line[-FAR:])
-    found: list[str] = []
+    words: list[str] = []
     for token in reversed(tokens):
         word = token.rstrip(MOJIBAKE)
         if plain(word).strip("'"):
-            found.append(word)
-            if len(found) == 2:
+            words.append(word)
+            if len(words) == 2:
                 break
-    return found[::-1]
+    return words[::-1]
 
 
 def merged(tail: Phones) -> tuple[str, ...]:
@@ -130,21 +130,21 @@ def tails(word: str, phones: Phones) -> list[tuple[int, Phones, str]]:
     if not nuclei:
         return []
     main, last = stressed_nucleus(phones), len(nuclei) - 1
-    own = [(main, phones[nuclei[main] :], PRIMARY)]
+    candidates = [(main, phones[nuclei[main] :], PRIMARY)]
     if last == main:
-        return own
+        return candidates
     weak = phones[nuclei[last] :]
     far = last - main > 1 or weak[0] in FULL or (weak[0][-1] == "2" and weak not in LIGHT)
     more = [(last, weak, PROMOTED if far else WRENCHED)]
-    own += [(i, phones[nuclei[i] :], PROMOTED) for i in range(main + 1, last) if phones[nuclei[i]][-1] == "2"]
+    candidates += [(i, phones[nuclei[i] :], PROMOTED) for i in range(main + 1, last) if phones[nuclei[i]][-1] == "2"]
     if weak[0] in ("AH0", "IH0") and len(weak) > 1:
         more[0] = (last, ("AH1", *weak[1:]), more[0][2])
-        shown = next((vowel for pattern, vowel in promoted_vowels() if pattern.search(word)), None)
-        if shown not in (None, "AH1"):
-            more.append((last, (shown, *weak[1:]), more[0][2]))
+        spelt_vowel = next((vowel for pattern, vowel in promoted_vowels() if pattern.search(word)), None)
+        if spelt_vowel not in (None, "AH1"):
+            more.append((last, (spelt_vowel, *weak[1:]), more[0][2]))
     elif weak[0] == "IY0":
         more.append((last, ("AY1", *weak[1:]), HISTORICAL if far else WRENCHED))
-    return more[:1] + own + more[1:] if last - main > 1 else own + more
+    return more[:1] + candidates + more[1:] if last - main > 1 else candidates + more
 
 
 def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
@@ -160,32 +160,32 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
 @functools.lru_cache(maxsize=100_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
     """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
-    found, known = phones_of(word)
-    found = tuple(sorted(found, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
+    pronunciations, known = phones_of(word)
+    pronunciations = tuple(sorted(pronunciations, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
     simple = plain(word).strip("'")
     endings: dict[tuple[str, ...], EnglishEnding] = {}
-    for phones, _ in found:
+    for phones, _ in pronunciations:
         nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
         for nucleus, tail, stress in tails(simple, phones):
-            heard = merged(tail)
+            merged_tail = merged(tail)
             start = spelling_start(simple, nucleus, len(nuclei))
-            ending = EnglishEnding(simple, heard, onset(phones, nuclei[nucleus]), "", known, start, stress, " ".join(heard))
-            endings.setdefault(heard, ending)
+            ending = EnglishEnding(simple, merged_tail, onset(phones, nuclei[nucleus]), "", known, start, stress, " ".join(merged_tail))
+            endings.setdefault(merged_tail, ending)
     return tuple(endings.values())
 
 
 def mosaic(before: str, last: str) -> EnglishEnding | None:
     """A feminine rhyme of two words, ``upon it``: only when the last one is a weak pronoun and the other a stressed end."""
-    found, known = phones_of(before)
+    pronunciations, known = phones_of(before)
     tail, sure = phones_of(last)
-    if not found or not tail:
+    if not pronunciations or not tail:
         return None
-    phones, weak = found[0][0], tail[0][0]
+    phones, weak = pronunciations[0][0], tail[0][0]
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei or stressed_nucleus(phones) != len(nuclei) - 1 or phones[nuclei[-1]][-1] != "1":
         return None
     word = f"{plain(before).strip(chr(39))} {plain(last).strip(chr(39))}"
     start = spelling_start(word.partition(" ")[0], len(nuclei) - 1, len(nuclei))
     unstressed = tuple(p.replace("1", "0") for p in weak)
-    tail_heard = merged(phones[nuclei[-1] :] + unstressed)
-    return EnglishEnding(word, tail_heard, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(tail_heard))
+    merged_tail = merged(phones[nuclei[-1] :] + unstressed)
+    return EnglishEnding(word, merged_tail, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(merged_tail))

@@ -68,16 +68,16 @@ def heard(token: str) -> Heard | None:
     word = plain(spelt)
     if not word.strip("'"):
         return None
-    found, known = phones_of(spelt)
-    own = readings(spelt.lower())  # with its accents: wingèd
-    options = tuple([option(word, reading) for reading in own])
+    pronunciations, known = phones_of(spelt)
+    word_readings = readings(spelt.lower())  # with its accents: wingèd
+    options = tuple([option(word, reading) for reading in word_readings])
     before_vowel = before_glide = options
     if word in CROSSING:
-        mute: Phones = tuple(p for p in found[0][0] if not is_vowel(p))
-        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", found[0][1], mute)))
-    elif found and found[0][0][-1] == "IY0" and len(found[0][0]) > 2:
-        before_glide = (*options, *(option(word, _glided(reading)) for reading in own if len(reading.marks) > 1))
-    vowel = bool(found) and is_vowel(found[0][0][0])
+        mute: Phones = tuple(p for p in pronunciations[0][0] if not is_vowel(p))
+        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", pronunciations[0][1], mute)))
+    elif pronunciations and pronunciations[0][0][-1] == "IY0" and len(pronunciations[0][0]) > 2:
+        before_glide = (*options, *(option(word, _glided(reading)) for reading in word_readings if len(reading.marks) > 1))
+    vowel = bool(pronunciations) and is_vowel(pronunciations[0][0][0])
     return Heard(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
 
 
@@ -106,9 +106,9 @@ def candidates(words: list[Heard]) -> dict[int, list[State]]:
         if len(words) > LONGEST:
             options = options[:1]
         beam = [
-            (cost + more, base + paid + own, readiness + sure + others, (*chosen, reading))
+            (cost + more, base + paid + base_log_p, readiness + sure + others, (*chosen, reading))
             for cost, base, readiness, chosen in beam
-            for more, own, others, reading in options
+            for more, base_log_p, others, reading in options
         ]
         sure, paid = (), 0.0
         if len(beam) > BEAM:
@@ -133,10 +133,10 @@ class LineScansion(Scansion):
     """A scansion that lays its pattern on the spelling only when somebody looks at ``units``: scoring never does.
 
     Attributes:
-        made: the line's words, and the reading of each that had a choice.
+        parts: the line's words, and the reading of each that had a choice.
     """
 
-    made: tuple[list[Heard], tuple[Reading, ...]]
+    parts: tuple[list[Heard], tuple[Reading, ...]]
 
     def __init__(  # the fields of Scansion, so that dataclasses.replace works
         self,
@@ -147,23 +147,31 @@ class LineScansion(Scansion):
         units: tuple[Syllable, ...] | None = None,
         caesura: int | None = None,
         guessed: tuple[str, ...] = (),
-        made: tuple[list[Heard], tuple[Reading, ...]] = ([], ()),
+        parts: tuple[list[Heard], tuple[Reading, ...]] = ([], ()),
     ) -> None:
-        own = {"line": line, "syllables": syllables, "stress": stress, "fits": fits, "caesura": caesura, "guessed": guessed, "made": made}
-        self.__dict__.update(own)  # frozen: not by assignment
+        values = {
+            "line": line,
+            "syllables": syllables,
+            "stress": stress,
+            "fits": fits,
+            "caesura": caesura,
+            "guessed": guessed,
+            "parts": parts,
+        }
+        self.__dict__.update(values)  # frozen: not by assignment
         if units is not None:
             self.__dict__["units"] = units
 
     @functools.cached_property
     def parse(self) -> tuple[tuple[Heard, Reading], ...]:
         """Each word with its reading."""
-        words, chosen = self.made
+        words, chosen = self.parts
         left = iter(chosen)
-        found = []
+        parsed = []
         for i, word in enumerate(words):
             options = word.before(words[i + 1]) if i + 1 < len(words) and words[i + 1].vowel else word.options
-            found.append((word, options[0][3] if len(options) == 1 else next(left)))
-        return tuple(found)
+            parsed.append((word, options[0][3] if len(options) == 1 else next(left)))
+        return tuple(parsed)
 
     @functools.cached_property
     def units(self) -> tuple[Syllable, ...]:
@@ -193,16 +201,16 @@ def scan_line(line: str, target: int | None) -> LineScansion:
 
 def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
     """The syllables of a reading on the spelling; a word without one lends its letters to the next syllable."""
-    found: list[tuple[str, str, str]] = []
+    syllables: list[tuple[str, str, str]] = []
     at = 0
     waiting = ""  # letters and signs before the next syllable
     lent: Reading | None = None  # the word without a syllable they come from
     for word, reading in parse:
         start = line.index(word.spelt, at)
         between, at = line[at:start], start + len(word.spelt)
-        if found and not waiting:
-            text, note, source = found[-1]
-            found[-1] = (text + between, note, source)
+        if syllables and not waiting:
+            text, note, source = syllables[-1]
+            syllables[-1] = (text + between, note, source)
         else:
             waiting += between
         if not reading.marks:
@@ -214,17 +222,17 @@ def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tu
             note, source = (reading.note, reading.source) if i == 0 else ("", "")
             if i == 0 and lent is not None and not note:
                 note, source = "elided", lent.source
-            beat = pattern[len(found)] == "+"
+            beat = pattern[len(syllables)] == "+"
             moved = "promoted" if beat and readiness[i] < PROMOTED else "demoted" if not beat and readiness[i] > DEMOTED else ""
             if moved and not note:
                 source = odds_source(word.plain, reading.marks, i)
-            found.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
+            syllables.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
             waiting, lent = "", None
-    if not found:
+    if not syllables:
         return (Syllable(line, counts=False),) if line else ()
-    text, note, source = found[-1]
-    found[-1] = (text + waiting + line[at:], note, source)
-    return tuple(Syllable(text, beat == "+", True, note, source) for (text, note, source), beat in zip(found, pattern, strict=True))
+    text, note, source = syllables[-1]
+    syllables[-1] = (text + waiting + line[at:], note, source)
+    return tuple(Syllable(text, beat == "+", True, note, source) for (text, note, source), beat in zip(syllables, pattern, strict=True))
 
 
 def word_source(reading: Reading) -> str:

@@ -59,7 +59,7 @@ MOST_COST = 6.5  # of one pattern's substitutions together
 
 def grammar() -> dict[str, float]:
     """Every pattern of the four feet within ``MOST_COST`` of licences, with its log weight; the best parse of each."""
-    found: dict[str, float] = {}
+    log_weights: dict[str, float] = {}
     for spec in FEET.values():
         for n, weight in spec["feet"].items():  # type: ignore[attr-defined]
             partial = {"": 0.0}
@@ -74,8 +74,8 @@ def grammar() -> dict[str, float]:
                         grown[head + foot] = total
                 partial = grown
             for pattern, cost in partial.items():
-                found[pattern] = max(found.get(pattern, -math.inf), weight - cost)
-    return found
+                log_weights[pattern] = max(log_weights.get(pattern, -math.inf), weight - cost)
+    return log_weights
 
 
 @functools.cache
@@ -90,11 +90,11 @@ def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
         p = (1 - COUNT_WEIGHT) * math.exp(by_rule.get(pattern, -math.inf)) / norm + COUNT_WEIGHT * counted.get(pattern, 0.0) / max(total, 1)
         by_length[len(pattern)].append((pattern, math.log(p)))
     table = {}
-    for n, found in by_length.items():
-        found.sort(key=lambda item: (-item[1], item[0]))
-        names = [pattern for pattern, _ in found]
+    for n, weighted in by_length.items():
+        weighted.sort(key=lambda item: (-item[1], item[0]))
+        names = [pattern for pattern, _ in weighted]
         beats = np.array([[c == "+" for c in pattern] for pattern in names], dtype=np.float64).T.copy()
-        table[n] = names, beats, np.array([prior for _, prior in found], dtype=np.float64)
+        table[n] = names, beats, np.array([prior for _, prior in weighted], dtype=np.float64)
     return table
 
 
@@ -125,8 +125,8 @@ def odds(word: str, marks: str) -> tuple[float, ...]:
     """Log odds that meter puts a beat on each syllable of a word read with these marks."""
     if len(marks) != 1:
         return _class_odds(marks)
-    own = _words().get(word)
-    return (own[0],) if own is not None else _class_odds("mono")
+    row = _words().get(word)
+    return (row[0],) if row is not None else _class_odds("mono")
 
 
 @functools.lru_cache(maxsize=5_000)

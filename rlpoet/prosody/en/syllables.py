@@ -81,14 +81,14 @@ def readings(word: str) -> tuple[Reading, ...]:
     >>> [(reading.marks, reading.note) for reading in readings("glorious")]
     [('100', ''), ('10', 'synizesis')]
     """
-    found, _ = phones_of(word)
-    if len(found) == 1 and not word.endswith("ed"):
-        phones, source = found[0]
+    pronunciations, _ = phones_of(word)
+    if len(pronunciations) == 1 and not word.endswith("ed"):
+        phones, source = pronunciations[0]
         marks = marks_of(phones)
         if len(marks) == 1 and not source.startswith("elided"):  # half of all words: nothing to choose
             return (Reading(marks, 0.0, "", source, phones),)
     best: dict[str, Reading] = {}
-    for order, (phones, source) in enumerate(found):
+    for order, (phones, source) in enumerate(pronunciations):
         base = OTHER if order else 0.0
         spoken = " ".join(phones) + " "
         if source.startswith("elided: "):  # the spelling has done it
@@ -99,13 +99,13 @@ def readings(word: str) -> tuple[Reading, ...]:
         if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
             forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, "-ed", source)
         for form, (cost, note, where) in forms.items():
-            heard = tuple(form.split())
-            marks = marks_of(heard)
+            phone_row = tuple(form.split())
+            marks = marks_of(phone_row)
             if marks and (marks not in best or best[marks].cost > base + cost):
-                best[marks] = Reading(marks, base + cost, note, where or source, heard)
+                best[marks] = Reading(marks, base + cost, note, where or source, phone_row)
     ordered = sorted(best.values(), key=COST)[:MOST]
     if not ordered:
-        return (Reading("", 0.0, "", *(found[0][::-1] if found else ())),)
+        return (Reading("", 0.0, "", *(pronunciations[0][::-1] if pronunciations else ())),)
     least = ordered[0].cost
     if not least:
         return tuple(ordered)

@@ -49,12 +49,12 @@ class EnglishVerse:
         stresses = stress(a), stress(b)
         if WRENCHED in stresses:
             return None
-        own = stresses == (PRIMARY, PRIMARY)
-        if own and len(a.word) - a.start > 1 and a.word[a.start :] == b.word[b.start :]:
+        both_primary = stresses == (PRIMARY, PRIMARY)
+        if both_primary and len(a.word) - a.start > 1 and a.word[a.start :] == b.word[b.start :]:
             return "eye"
         if once:
             return "historical"
-        if own and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
+        if both_primary and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
             return "historical" if (a.phones[0], b.phones[0]) in self._vowels and (x, y) not in self._denied else "slant"
         return None
 
@@ -72,8 +72,8 @@ class EnglishVerse:
         >>> [word.note for word in EnglishVerse().words("Many a glorious morning have I seen")][:4]
         ['', '', 'elision (synizesis)', '']
         """
-        read = scan_line(line, target)
-        return spoken(line, read.parse, read.stress or "")
+        scansion = scan_line(line, target)
+        return spoken(line, scansion.parse, scansion.stress or "")
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
         """Short sentences on what ``kind(a, b)`` rests on."""
@@ -112,9 +112,9 @@ def line_endings(line: str) -> tuple[Ending, ...]:
     words = last_words(line)
     if not words:
         return ()
-    found = word_endings(words[-1])
+    endings = word_endings(words[-1])
     if len(words) > 1 and plain(words[-1]) in WEAK and plain(words[-2]) not in WEAK:
         two = mosaic(words[-2], words[-1])
         if two is not None:
-            return (*found, two)
-    return found
+            return (*endings, two)
+    return endings

@@ -69,12 +69,12 @@ def accent_places(stress: str) -> tuple[int, ...]:
 def oxytone_ends(units: tuple[Syllable, ...]) -> frozenset[int]:
     """Stressed syllables that end their word (a la francesa: "a - mor" on 4)."""
     counted = [unit for unit in units if unit.counts]
-    found = set()
+    ends = set()
     for n, (unit, following) in enumerate(zip(counted, [*counted[1:], None], strict=True), start=1):
         edge = unit.text[-1:] + (following.text[:1] if following is not None else "")
         if unit.stressed and unit.note != "sinalefa" and not (len(edge) == 2 and edge.isalpha()):
-            found.add(n)
-    return frozenset(found)
+            ends.add(n)
+    return frozenset(ends)
 
 
 def name_verse(stress: str, *, oxytones: frozenset[int] = frozenset()) -> Named:
@@ -93,8 +93,8 @@ def name_verse(stress: str, *, oxytones: frozenset[int] = frozenset()) -> Named:
     has = frozenset(accents)
     for row in accent_table().get(count, ()):
         if row.stressed <= has and not row.unstressed & has and row.cut <= oxytones:
-            plain = not (row.stressed or row.unstressed)
-            return Named(row.name, accents, row.where, not (plain and count == HENDECASYLLABLE))
+            is_default = not (row.stressed or row.unstressed)
+            return Named(row.name, accents, row.where, not (is_default and count == HENDECASYLLABLE))
     return Named(f"verso de {count} sílabas", accents, "")
 
 

@@ -59,17 +59,17 @@ class Reading(NamedTuple):
 def _tonics(folded: str, line: str, words: list[Placed], final: int) -> list[bool]:
     """Whether each word is stressed, by the table and the word that follows; ``final`` always is."""
     table = unstressed()
-    found = []
+    tonics = []
     for n, (word, start, _) in enumerate(words):
         after = table.get(word.text)
         if after is None or n == final or n == len(words) - 1:
-            found.append(True)
+            tonics.append(True)
         elif not after:
-            found.append(word.text == "o" and start > 0 and folded[start - 1] in VOCATIVE)  # ¡o muerte!
+            tonics.append(word.text == "o" and start > 0 and folded[start - 1] in VOCATIVE)  # ¡o muerte!
         else:
             following, place, _ = words[n + 1]
-            found.append(not (following.text in after or ("Name" in after and line[place : place + 1].isupper())))
-    return found
+            tonics.append(not (following.text in after or ("Name" in after and line[place : place + 1].isupper())))
+    return tonics
 
 
 def lay(folded: str, line: str) -> Laid:
@@ -185,10 +185,10 @@ def readings(laid: Laid) -> dict[int, Reading]:
 
 def joins(laid: Laid, reading: Reading) -> list[bool]:
     """For every cell whether it joins the one before; behind the last stress as usual."""
-    found = [bool(juncture.joined) for juncture in laid.junctures]
+    joined = [bool(juncture.joined) for juncture in laid.junctures]
     for k, i in enumerate(laid.soft):
-        found[i] = bool(reading.mask >> k & 1)
-    return found
+        joined[i] = bool(reading.mask >> k & 1)
+    return joined
 
 
 def prior(count: int) -> float:
@@ -212,19 +212,19 @@ def stress_pattern(laid: Laid, reading: Reading) -> str:
 
 def pieces(laid: Laid, reading: Reading) -> list[tuple[int, str, Juncture | None]]:
     """Where each syllable begins in the folded line, what is special about it, and the juncture read the rarer way there."""
-    found: list[tuple[int, str, Juncture | None]] = []
+    starts: list[tuple[int, str, Juncture | None]] = []
     joined = joins(laid, reading)
     for n, (word, start, _) in enumerate(laid.words):
         for place, i in zip(cell_starts(word.text) if word.vowels else (), range(laid.first[n], len(joined)), strict=False):
             juncture = laid.junctures[i]
             rare = juncture if juncture.joined is not None and joined[i] is not juncture.joined else None
             if joined[i]:
-                begin, note, other = found[-1]
+                begin, note, other = starts[-1]
                 if juncture.kind == "s":
-                    found[-1] = (begin, "sinalefa", other or rare)
+                    starts[-1] = (begin, "sinalefa", other or rare)
                 elif juncture.kind == "h":
-                    found[-1] = (begin, note or "sinéresis", other or rare)
+                    starts[-1] = (begin, note or "sinéresis", other or rare)
                 continue
             note = {"d": "diéresis", "s": "dialefa"}.get(juncture.kind, "") if juncture.joined else ""
-            found.append((start + place, note, rare))
-    return found
+            starts.append((start + place, note, rare))
+    return starts

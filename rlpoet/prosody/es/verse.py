@@ -54,13 +54,13 @@ class SpanishVerse:
         if not parsed.phones:
             return ()
         start = parsed.starts[parsed.nuclei[parsed.stress]]
-        found: dict[Tail, Ending] = {}
+        endings: dict[Tail, Ending] = {}
         for way in self.phonology.ways(parsed):
             at = way.nuclei[way.stress]
             tail = way.phones[at:]
-            if tail not in found:
-                found[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
-        return tuple(found.values())
+            if tail not in endings:
+                endings[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
+        return tuple(endings.values())
 
     def kind(self, a: Ending, b: Ending) -> str | None:
         """``identical``, ``consonante``, ``asonante`` or None."""

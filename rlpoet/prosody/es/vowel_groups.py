@@ -178,41 +178,41 @@ def _inside(word: Parsed, g: int, left: int, right: int, kind: str) -> Inside:
 def inside_features(about: Inside) -> tuple[str, ...]:
     """Why a juncture inside a word could be read the rarer way."""
     kind, pair = about.kind, about.left + about.right
-    found = [kind, f"{kind}:{pair}", f"{kind}:{about.stressed}{about.last}"]
+    features = [kind, f"{kind}:{pair}", f"{kind}:{about.stressed}{about.last}"]
     if kind == "d":
-        found += [f"d:{pair}{about.stressed}", f"d:{about.before}"]
+        features += [f"d:{pair}{about.stressed}", f"d:{about.before}"]
     else:
-        found.append(f"h:{pair}{about.stressed}{about.last}")
+        features.append(f"h:{pair}{about.stressed}{about.last}")
     if about.popular:
-        found.append("d:popular")
+        features.append("d:popular")
     if about.marked:
-        found.append("mark")
+        features.append("mark")
     if about.mute:
-        found.append(f"{kind}:h")
-    return tuple(found)
+        features.append(f"{kind}:h")
+    return tuple(features)
 
 
 @functools.lru_cache(maxsize=CACHE)
 def between_features(about: Between) -> tuple[str, ...]:
     """Why two words that touch could be kept apart (dialefa)."""
     tonic, opens = about.tonic, about.opens
-    found = ["s", f"s:{tonic}", f"s:{about.left}{about.right}", f"s:o{opens}", f"s:o{opens}{tonic[1]}"]
+    features = ["s", f"s:{tonic}", f"s:{about.left}{about.right}", f"s:o{opens}", f"s:o{opens}{tonic[1]}"]
     if "l" in about.around:
-        found += ["s:last", f"s:last{tonic[0]}", f"s:last{opens}"]
+        features += ["s:last", f"s:last{tonic[0]}", f"s:last{opens}"]
     touching = "v" if "v" in about.around else ""
     if about.before == "1":
-        found += ["s:L1", f"s:L1{tonic[1]}"]
+        features += ["s:L1", f"s:L1{tonic[1]}"]
     elif about.before:
-        found += ["s:L&" + touching, f"s:L{about.before}{touching}", f"s:L&{touching}{tonic[1]}"]
+        features += ["s:L&" + touching, f"s:L{about.before}{touching}", f"s:L&{touching}{tonic[1]}"]
     if about.after == "1":
-        found.append("s:R1")
+        features.append("s:R1")
     elif about.after:
-        found += ["s:R&" + touching, f"s:R{about.after}{touching}", f"s:R&{touching}{tonic[0]}"]
+        features += ["s:R&" + touching, f"s:R{about.after}{touching}", f"s:R&{touching}{tonic[0]}"]
     if about.glide:
-        found.append("s:glide")
+        features.append("s:glide")
     if about.pause:
-        found.append(f"s:{about.pause}")
-    return tuple(found)
+        features.append(f"s:{about.pause}")
+    return tuple(features)
 
 
 def word_features(kind: str, words: tuple[str, ...]) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def cesure(line: str, syllables: int | None = None) -> Cesure | None:
     if wanted not in PATTERNS:
         return None
     tried = [measure(line, pattern) for pattern in PATTERNS[wanted]]
-    return next((found for found in tried if found.kept), tried[0])
+    return next((caesura for caesura in tried if caesura.kept), tried[0])
 
 
 def measure(line: str, pattern: tuple[int, ...]) -> Cesure:
@@ -82,39 +82,41 @@ def measure(line: str, pattern: tuple[int, ...]) -> Cesure:
     'inside a word'
     """
     total = sum(pattern)
-    read = read_line(line, total)
-    if read.reading.count == total + 1 and len(pattern) == 2 and epic(read, pattern[0]):
-        return Cesure(pattern, False, "épique", f"épique: the mute e of {word_of(read, _counted(read)[pattern[0]])} is not counted")
-    if read.reading.count != total:
-        return Cesure(pattern, False, "length", f"{read.reading.count} syllables, {total} wanted")
+    line_reading = read_line(line, total)
+    if line_reading.reading.count == total + 1 and len(pattern) == 2 and epic(line_reading, pattern[0]):
+        return Cesure(
+            pattern, False, "épique", f"épique: the mute e of {word_of(line_reading, _counted(line_reading)[pattern[0]])} is not counted"
+        )
+    if line_reading.reading.count != total:
+        return Cesure(pattern, False, "length", f"{line_reading.reading.count} syllables, {total} wanted")
     cut = 0
     for part in pattern[:-1]:
         cut += part
-        kind, why = fault(read, cut)
+        kind, why = fault(line_reading, cut)
         if kind:
             return Cesure(pattern, False, kind, why)
     return Cesure(pattern, True)
 
 
-def kept_after(read: Read) -> int | None:
+def kept_after(line_reading: Read) -> int | None:
     """Syllables before the césure of a line of twelve (6+6) or ten (4+6, 5+5, 6+4) if one is kept, else None."""
-    patterns = PATTERNS.get(read.reading.count)
+    patterns = PATTERNS.get(line_reading.reading.count)
     if patterns is None:
         return None
-    counted = _counted(read)
+    counted = _counted(line_reading)
     for pattern in patterns:
-        if len(pattern) == 2 and not fault_at(read, counted, pattern[0]):
+        if len(pattern) == 2 and not fault_at(line_reading, counted, pattern[0]):
             return pattern[0]
     return None
 
 
-def fault(read: Read, cut: int) -> tuple[str, str]:
+def fault(line_reading: Read, cut: int) -> tuple[str, str]:
     """What is wrong with a césure after so many counted syllables: the kind and a sentence, empty if nothing is."""
-    counted = _counted(read)
-    kind = fault_at(read, counted, cut)
+    counted = _counted(line_reading)
+    kind = fault_at(line_reading, counted, cut)
     if not kind:
         return "", ""
-    word = word_of(read, counted[cut - 1])
+    word = word_of(line_reading, counted[cut - 1])
     return kind, {
         "enjambante": f"enjambante: {word} keeps its mute e for the next part",
         "inside a word": f"inside a word: {word}",
@@ -123,35 +125,35 @@ def fault(read: Read, cut: int) -> tuple[str, str]:
     }[kind]
 
 
-def fault_at(read: Read, counted: list[Mark], cut: int) -> str:
+def fault_at(line_reading: Read, counted: list[Mark], cut: int) -> str:
     """The kind of fault of a césure after so many of the counted nuclei, or nothing."""
     before, after = counted[cut - 1], counted[cut]
     if before.word == after.word:
         return "enjambante" if after.mute else "inside a word"
     if before.mute:
         return "lyrique"
-    begin, end = _span(read.text, before)
-    if end - begin < 7 and read.text[begin:end].lower() in PROCLITICS and _leans(read.text, begin, end, after.start):
+    begin, end = _span(line_reading.text, before)
+    if end - begin < 7 and line_reading.text[begin:end].lower() in PROCLITICS and _leans(line_reading.text, begin, end, after.start):
         return "proclitic"
     return ""
 
 
-def epic(read: Read, cut: int) -> bool:
+def epic(line_reading: Read, cut: int) -> bool:
     """Whether the syllable after the cut is a word-final mute e that a césure épique would leave uncounted."""
-    counted = _counted(read)
+    counted = _counted(line_reading)
     before, extra = counted[cut - 1], counted[cut]
     return extra.mute and before.word == extra.word and counted[cut + 1].word != extra.word
 
 
-def word_of(read: Read, mark: Mark) -> str:
+def word_of(line_reading: Read, mark: Mark) -> str:
     """The word a nucleus stands in, as typed (composed)."""
-    begin, end = _span(read.text, mark)
-    return read.text[begin:end]
+    begin, end = _span(line_reading.text, mark)
+    return line_reading.text[begin:end]
 
 
-def _counted(read: Read) -> list[Mark]:
-    chosen = read.reading.chosen
-    return [mark for i, mark in enumerate(read.marks) if mark.p >= SURE or chosen >> i & 1]
+def _counted(line_reading: Read) -> list[Mark]:
+    chosen = line_reading.reading.chosen
+    return [mark for i, mark in enumerate(line_reading.marks) if mark.p >= SURE or chosen >> i & 1]
 
 
 def _span(text: str, mark: Mark) -> tuple[int, int]:

@@ -43,11 +43,11 @@ def licensed_lines(
             seen[label] = i
     if all(mated):
         return frozenset()
-    found: set[int] = set()
+    licensed: set[int] = set()
     for i, own in enumerate(endings):
         if mated[i]:
             continue
         for j in range(max(i - REACH, 0), min(i + REACH + 1, len(endings))):
             if j != i and any(kind(a, b) in LICENCES for a in own for b in endings[j]):
-                found |= {i, j}
-    return frozenset(found)
+                licensed |= {i, j}
+    return frozenset(licensed)

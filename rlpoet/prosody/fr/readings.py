@@ -49,7 +49,7 @@ CLITIC = Nucleus(1, 2, ("Ce",), 1.0, "e")  # the e of -je, -ce
 def line_marks(line: str) -> list[Mark]:
     """The nuclei of a line with their chances in this context."""
     lowered = lower_same_length(line)
-    pieces = [(found.start(), found.group()) for found in PIECE.finditer(lowered)]
+    pieces = [(match.start(), match.group()) for match in PIECE.finditer(lowered)]
     marks: list[Mark] = []
     final = len(pieces) - 1
     for index, (at, word) in enumerate(pieces):
@@ -72,14 +72,14 @@ def word_start(word: str) -> str:
 @functools.lru_cache(maxsize=131_072)
 def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, float, bool, tuple[str, ...], float, str, bool], ...]:
     """The marks of a word before a word that starts so (nothing: the line ends), places within the word."""
-    found = []
+    marks = []
     for part in (CLITIC,) if enclitic else nuclei(word):
         mute = bool(part.mute)
         keys, p, source = mark_chance(part, start)
         if mute and not start:
             p = 0.0
-        found.append((part.start, part.end, p, mute, keys, part.start_p, source, bool(part.keys) and not mute))
-    return tuple(found)
+        marks.append((part.start, part.end, p, mute, keys, part.start_p, source, bool(part.keys) and not mute))
+    return tuple(marks)
 
 
 def mark_chance(part: Nucleus, start: str) -> tuple[tuple[str, ...], float, str]:
@@ -129,29 +129,29 @@ class Reading(NamedTuple):
 def readings(marks: list[Mark]) -> list[Reading]:
     """Readings of a line, best first: all of them up to ``MOST_READINGS``, then the best of each count."""
     sure = 0
-    found: list[tuple[float, int, int]] = [(0.0, 0, 0)]
+    partial: list[tuple[float, int, int]] = [(0.0, 0, 0)]
     for i, mark in enumerate(marks):
         if mark.p >= SURE:
             sure += 1
         elif mark.p > 1.0 - SURE:
             yes, no, bit = math.log(mark.p), math.log1p(-mark.p), 1 << i
-            found = [(s + no, n, c) for s, n, c in found] + [(s + yes, n + 1, c | bit) for s, n, c in found]
-            if len(found) > MOST_READINGS:
-                found = prune(found)
-    found.sort(key=lambda r: -r[0])
-    return [Reading(score, n + sure, chosen) for score, n, chosen in found]
+            partial = [(s + no, n, c) for s, n, c in partial] + [(s + yes, n + 1, c | bit) for s, n, c in partial]
+            if len(partial) > MOST_READINGS:
+                partial = prune(partial)
+    partial.sort(key=lambda r: -r[0])
+    return [Reading(score, n + sure, chosen) for score, n, chosen in partial]
 
 
-def prune(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+def prune(partial: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
     """The best few of each count, ``MOST_READINGS`` in all."""
     seen: dict[int, int] = {}
-    kept = []
-    for reading in sorted(found, key=lambda r: -r[0]):
+    best = []
+    for reading in sorted(partial, key=lambda r: -r[0]):
         n = seen.get(reading[1], 0)
         if n < MOST_OF_ONE_COUNT:
             seen[reading[1]] = n + 1
-            kept.append(reading)
-    return kept[: MOST_READINGS // 2]
+            best.append(reading)
+    return best[: MOST_READINGS // 2]
 
 
 def weigh(reading: Reading) -> float:
@@ -177,14 +177,14 @@ def read_line(line: str, target: int | None = None) -> Read:
     """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
     text, letters = compose(line)
     marks = line_marks(text)
-    found = readings(marks)
+    candidates = readings(marks)
     fits: bool | None = None
     if target is not None:
-        floor = found[0].score + math.log(FAR_FETCHED)
-        aimed = [reading for reading in found if reading.count == target and reading.score > floor]
+        floor = candidates[0].score + math.log(FAR_FETCHED)
+        aimed = [reading for reading in candidates if reading.count == target and reading.score > floor]
         fits = bool(aimed)
-        found = aimed or found
-    return Read(text, letters, marks, found[0] if len(found) == 1 else max(found, key=weigh), fits)
+        candidates = aimed or candidates
+    return Read(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:

@@ -61,7 +61,7 @@ def mask_silent(word: str) -> str:
     ('q.elq.', 'vo.age', 'sole.l', 'mang.a')
     """
     for pattern in SILENT:
-        word = pattern.sub(lambda found: found.group(1) + "." * (len(found.group()) - len(found.group(1))), word)
+        word = pattern.sub(lambda match: match.group(1) + "." * (len(match.group()) - len(match.group(1))), word)
     return word
 
 
@@ -84,19 +84,19 @@ def modern_letters(word: str) -> str:
     >>> modern_letters("auoir"), modern_letters("vnique"), modern_letters("iour"), modern_letters("jouir")
     ('avoir', 'unique', 'jour', 'jouir')
     """
-    ear = french()
-    if word in ear.lexicon:
+    phonology = french()
+    if word in phonology.lexicon:
         return word
     for pattern, put in OLD_LETTERS:
         changed = pattern.sub(put, word)
-        if changed in ear.lexicon or (put == "u" and changed != word):
+        if changed in phonology.lexicon or (put == "u" and changed != word):
             return changed
     return word
 
 
 def graphemes(word: str) -> list[tuple[int, int]]:
     """Spans of the vowel graphemes of a lower-case word."""
-    return [(found.start(), found.end()) for found in GRAPHEMES.finditer(mask_silent(word))]
+    return [(match.start(), match.end()) for match in GRAPHEMES.finditer(mask_silent(word))]
 
 
 def mute_ending(word: str) -> tuple[int, str]:
@@ -116,12 +116,12 @@ def accented(word: str) -> str:
     >>> accented("beaute"), accented("ete"), accented("cites"), accented("belle")
     ('beauté', 'été', 'cites', 'belle')
     """
-    ear = french()
-    if word in ear.lexicon or not word.endswith(("e", "es")):
+    phonology = french()
+    if word in phonology.lexicon or not word.endswith(("e", "es")):
         return word
     stem, final = (word[:-2], "és") if word.endswith("es") else (word[:-1], "é")
-    found = stem + final if stem + final in ear.lexicon else ear.folded.get(fold(stem + final), word)
-    return found if len(found) == len(word) else word
+    spelling = stem + final if stem + final in phonology.lexicon else phonology.folded.get(fold(stem + final), word)
+    return spelling if len(spelling) == len(word) else word
 
 
 def verbal_ent(word: str) -> bool:
@@ -142,7 +142,7 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
     word = modern_letters(word)
     spans = graphemes(word)
     mute_at, mute = mute_ending(word)
-    found: list[Nucleus] = []
+    units: list[Nucleus] = []
     previous_end = -1
     for index, (start, end) in enumerate(spans):
         touches = start == previous_end
@@ -150,16 +150,16 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
         if start == mute_at and len(spans) > 1:
             after = "V" if touches else "C"
             before = word[spans[-2][0] : start] if touches else ""
-            found.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
+            units.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
         elif touches:
             keys = contact_keys(word, spans[index - 1][0], start, end)
-            found.append(Nucleus(start, end, keys, contact_prior(word, found[-1], start, end)))
+            units.append(Nucleus(start, end, keys, contact_prior(word, units[-1], start, end)))
         elif word[start:end] in ("ay", "ey") and end < len(word):
-            found.append(Nucleus(start, start + 1))
-            found.append(Nucleus(start + 1, end, contact_keys(word, start, start + 1, end), 0.1))
+            units.append(Nucleus(start, start + 1))
+            units.append(Nucleus(start + 1, end, contact_keys(word, start, start + 1, end), 0.1))
         else:
-            found.append(Nucleus(start, end))
-    return tuple(found)
+            units.append(Nucleus(start, end))
+    return tuple(units)
 
 
 def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
@@ -199,9 +199,9 @@ def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
 
 def french() -> French:
     """The loaded French phonology, for its word list."""
-    ear = phonology("fr")
-    assert isinstance(ear, French)
-    return ear
+    language = phonology("fr")
+    assert isinstance(language, French)
+    return language
 
 
 @functools.cache

@@ -65,9 +65,9 @@ class FrenchVerse:
     def __init__(self, variety: str = "classical") -> None:
         if variety not in self.varieties:
             raise UnknownName("variety", variety, self.varieties)
-        ear = phonology("fr")
-        assert isinstance(ear, French)
-        self.phonology = ear
+        sounds = phonology("fr")
+        assert isinstance(sounds, French)
+        self.phonology = sounds
         self.classical = variety == "classical"
         self.endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._line_endings)  # type: ignore[method-assign]
         self._licensed = functools.lru_cache(maxsize=256)(self._find_licensed)
@@ -85,19 +85,21 @@ class FrenchVerse:
         word = clean(typed)
         if not word:
             return ()
-        heard = self.phonology.transcribe(typed)
+        transcription = self.phonology.transcribe(typed)
         word = word.rsplit("'", 1)[-1]
         if typed.isupper():
             word = accented(word)
         start = tail_start(word)
-        found = []
-        for said in heard.pronunciations:
-            if not said.nuclei:
+        endings = []
+        for pronunciation in transcription.pronunciations:
+            if not pronunciation.nuclei:
                 continue
-            at = said.nuclei[said.stress]
-            for phones in open_vowel(word, said.phones[at:]):
-                found.append(Ending(word, phones, said.phones[:at], gender(word, said.phones), heard.known, start))
-        return tuple(dict.fromkeys(found))
+            at = pronunciation.nuclei[pronunciation.stress]
+            for phones in open_vowel(word, pronunciation.phones[at:]):
+                endings.append(
+                    Ending(word, phones, pronunciation.phones[:at], gender(word, pronunciation.phones), transcription.known, start)
+                )
+        return tuple(dict.fromkeys(endings))
 
     def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
         """The kinds that count as rhyme in a poem, for finding its scheme: ``rhyming``, and the licences it takes."""
@@ -142,11 +144,15 @@ class FrenchVerse:
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
         """What the kind of two endings rests on, and where their sounds come from."""
-        told = reasons(a, b, self.kind(a, b), classical=self.classical)
+        sentences = reasons(a, b, self.kind(a, b), classical=self.classical)
         for word in dict.fromkeys((a.word, b.word)):
-            heard = self.phonology.transcribe(word)
-            told.append(f"{word!r} is in {heard.source}." if heard.known else f"{word!r} is a guess from its spelling ({heard.source}).")
-        return tuple(told)
+            transcription = self.phonology.transcribe(word)
+            sentences.append(
+                f"{word!r} is in {transcription.source}."
+                if transcription.known
+                else f"{word!r} is a guess from its spelling ({transcription.source})."
+            )
+        return tuple(sentences)
 
     def meter_name(self, scansion: Scansion) -> str:
         """``alexandrin 6+6``, ``décasyllabe, césure manquée: ...``, ``octosyllabe``, ``13 syllabes``; empty for nothing to count.

@@ -61,15 +61,15 @@ def line_words(line: str) -> list[LineWord]:
     ["tant'", 'è', 'amara', "l'", 'amor']
     """
     letters, starts = _letters(line)
-    found = []
+    words = []
     for match in WORD.finditer(letters):
         start, end = match.span()
         if letters[start] == "'" and start and letters[start - 1].isalpha():
             start += 1  # it was the end of the word before
         text = letters[start:end]
         if any(map(str.isalpha, text)):
-            found.append(LineWord(text, starts[start], starts[end]))
-    return found
+            words.append(LineWord(text, starts[start], starts[end]))
+    return words
 
 
 def _letters(line: str) -> tuple[str, list[int]]:
@@ -110,7 +110,11 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
 
     length = usual
     if target is None:
-        priced = [(found[0], n, wanted) for n, wanted in enumerate(settings.meter.lengths) if (found := cost_of(wanted)) is not None]
+        priced = [
+            (priced_length[0], n, usual_length)
+            for n, usual_length in enumerate(settings.meter.lengths)
+            if (priced_length := cost_of(usual_length)) is not None
+        ]
         if usual not in settings.meter.lengths and priced and min(priced)[0] <= EASY:
             length = min(priced)[2]
     elif cost_of(target) is not None:
@@ -125,11 +129,11 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
 def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
     """The vowels of a line, and what stands between each and the next."""
     settings = phonology.settings
-    shown = line[:LONGEST]
-    _, starts = _letters(shown)
+    visible = line[:LONGEST]
+    _, starts = _letters(visible)
     index = {at: n for n, at in enumerate(starts)}
     unstressed = frozenset(settings.stress.unstressed.split())
-    words = [(word, ways[0]) for word in line_words(shown) if (ways := phonology.parse(word.text))]
+    words = [(word, ways[0]) for word in line_words(visible) if (ways := phonology.parse(word.text))]
     carrying = [n for n, (_, parsed) in enumerate(words) if parsed.groups]
     cells: list[Cell] = []
     meetings: list[Meeting] = []
@@ -141,7 +145,7 @@ def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
         first = index[word.start] + len(word.text) - len(parsed.text)
         if cells:
             touching = n == behind + 1  # else a word without a vowel stands between: ch'i'
-            meetings.append(_between(words[behind], words[n], shown, cells[-1], tonic, settings) if touching else Meeting(True))
+            meetings.append(_between(words[behind], words[n], visible, cells[-1], tonic, settings) if touching else Meeting(True))
         for g, group in enumerate(parsed.groups):
             for k, at in enumerate(group):
                 if k:
@@ -203,12 +207,12 @@ def _units(
         else:
             syllables[-1].append(n)
             notes[-1] = notes[-1] or meeting.note
-    cuts = [0, *(cells[own[0]].start for own in syllables[1:]), len(line)]
+    cuts = [0, *(cells[syllable[0]].start for syllable in syllables[1:]), len(line)]
     units, stress = [], ""
-    for k, own in enumerate(syllables):
+    for k, syllable in enumerate(syllables):
         counts = k < length
-        stressed = counts and any(cells[n].stressed for n in own)
-        source = next((cells[n].source for n in own if cells[n].source), "")
+        stressed = counts and any(cells[n].stressed for n in syllable)
+        source = next((cells[n].source for n in syllable if cells[n].source), "")
         note = notes[k] if counts else "after the last that counts"
         units.append(Syllable(line[cuts[k] : cuts[k + 1]], stressed, counts, note, source))
         stress += ("+" if stressed else "-") if counts else ""

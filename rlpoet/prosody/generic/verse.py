@@ -42,17 +42,17 @@ class SpelledVerse:
 
     def _word_endings(self, typed: str) -> tuple[Ending, ...]:
         word = typed.strip("'-")
-        said = self.phonology.transcribe(typed)
+        transcription = self.phonology.transcribe(typed)
         starts = []
         for parsed in self.phonology.parse(typed):
             letters = parsed.text.rstrip("'-")
             starts.append(len(word) - len(letters) + (parsed.nuclei[parsed.stress] if parsed.nuclei else 0))
-        found: dict[tuple[str, ...], Ending] = {}
-        for k, way in enumerate(said.pronunciations):
+        endings: dict[tuple[str, ...], Ending] = {}
+        for k, way in enumerate(transcription.pronunciations):
             at = way.nuclei[way.stress]
             start = starts[min(k, len(starts) - 1)]
-            found.setdefault(way.phones[at:], Ending(word, way.phones[at:], way.phones[:at], "", said.known, max(start, 0)))
-        return tuple(found.values())
+            endings.setdefault(way.phones[at:], Ending(word, way.phones[at:], way.phones[:at], "", transcription.known, max(start, 0)))
+        return tuple(endings.values())
 
     def kind(self, a: Ending, b: Ending) -> str | None:
         """``identical``, ``rich``, ``perfect``, ``assonant`` or None."""
@@ -77,13 +77,13 @@ class SpelledVerse:
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         words = line_words(line[:LONGEST])
         begun = set(itertools.accumulate(len(unit.text) for unit in self.scan(line, target).units))
-        told = []
-        for here, following in itertools.pairwise([*words, None]):
-            if here is None:
+        spoken = []
+        for word, following in itertools.pairwise([*words, None]):
+            if word is None:
                 break
-            joined = following is not None and following.start not in begun and self._meet(here, following)
-            told.append(SpokenWord(here.start, here.end, self._as_typed(line, here), "", "sinalefa" if joined else ""))
-        return tuple(told)
+            joined = following is not None and following.start not in begun and self._meet(word, following)
+            spoken.append(SpokenWord(word.start, word.end, self._as_typed(line, word), "", "sinalefa" if joined else ""))
+        return tuple(spoken)
 
     def _as_typed(self, line: str, word: LineWord) -> Transcription:
         return dataclasses.replace(self.phonology.transcribe(word.text), word=line[word.start : word.end])
@@ -96,20 +96,20 @@ class SpelledVerse:
         kind, tail, other = self.kind(a, b), self._tail(a), self._tail(b)
         if kind == "identical":
             return (f"{a.word!r} is the same word on both sides, and a word does not rhyme with itself.",)
-        said = [f"From the last stressed vowel on, {a.word!r} is /{''.join(a.phones)}/ and {b.word!r} is /{''.join(b.phones)}/."]
+        sentences = [f"From the last stressed vowel on, {a.word!r} is /{''.join(a.phones)}/ and {b.word!r} is /{''.join(b.phones)}/."]
         if tail == other:
             if a.phones != b.phones:
                 merged = ", ".join(self.settings.rhyme.same)
-                said.append(f"Sounds that rhyme in this language are taken as one ({merged}): both are /{''.join(tail)}/.")
-            said.append("All sounds agree: a full rhyme.")
+                sentences.append(f"Sounds that rhyme in this language are taken as one ({merged}): both are /{''.join(tail)}/.")
+            sentences.append("All sounds agree: a full rhyme.")
             if kind == "rich":
-                said.append(f"/{a.onset[-1]}/ before it is shared too: a rich one.")
+                sentences.append(f"/{a.onset[-1]}/ before it is shared too: a rich one.")
         elif kind == "assonant":
-            said.append(f"Only the vowels agree ({'-'.join(_vowels(tail))}): an assonance, not a full rhyme.")
+            sentences.append(f"Only the vowels agree ({'-'.join(_vowels(tail))}): an assonance, not a full rhyme.")
         else:
-            said.append("They differ: no rhyme.")
-        said += [f"The sounds of {end.word!r} are a guess." for end in (a, b) if not end.known]
-        return tuple(said)
+            sentences.append("They differ: no rhyme.")
+        sentences += [f"The sounds of {end.word!r} are a guess." for end in (a, b) if not end.known]
+        return tuple(sentences)
 
     def meter_name(self, scansion: Scansion) -> str:
         """The folder's name for a length, the one whose stresses are there if it names several."""

@@ -20,10 +20,10 @@ def find_author(typed: str, authors: Sequence[str]) -> str:
     if typed in authors:
         return typed
     words = _plain(typed).split()
-    found = [author for author in authors if words and set(words) <= set(_plain(author).split())]
-    if not found:
+    matches = [author for author in authors if words and set(words) <= set(_plain(author).split())]
+    if not matches:
         raise UnknownName("author", typed, authors)
-    return found[0]
+    return matches[0]
 
 
 def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
@@ -38,7 +38,7 @@ def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
     """
     if text in authors:  # a name may hold a comma
         return {text: 1.0}
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for part in text.split(","):
         name, colon, weight = part.partition(":")
         try:
@@ -48,9 +48,9 @@ def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
         if not 0 < value < float("inf"):
             raise RlpoetError(f"author {part!r}: weight {weight!r}; expected a positive number, as in hugo:0.6,verlaine:0.4.")
         author = find_author(name.strip(), authors)
-        found[author] = found.get(author, 0.0) + value
-    total = sum(found.values())
-    return {name: value / total for name, value in found.items()}
+        weights[author] = weights.get(author, 0.0) + value
+    total = sum(weights.values())
+    return {name: value / total for name, value in weights.items()}
 
 
 def _plain(name: str) -> str:

@@ -40,8 +40,8 @@ def build(config: CorpusConfig) -> tuple[Built, dict[Path, int]]:
     built = collect(config)
     if config.out is None:
         return built, {}
-    train, held = split_poems(built.poems, validation=config.validation)
-    parts = {Path(config.out): train} | ({held_path(config.out): held} if config.validation else {})
+    train, held_out = split_poems(built.poems, validation=config.validation)
+    parts = {Path(config.out): train} | ({held_path(config.out): held_out} if config.validation else {})
     for path, poems in parts.items():
         write_poems(path, poems)
     return built, {path: len(poems) for path, poems in parts.items()}
@@ -67,15 +67,15 @@ def collect(config: CorpusConfig) -> Built:
     whole = [poem for poem in mended if poem is not None and poem.stanzas]
     long = [poem for poem in whole if len(poem.lines) >= config.min_lines]
     verse = [poem for poem in long if not is_prose(poem.lines, config.max_line)]
-    kept = deduplicated(verse)
-    if not kept:
+    unique = deduplicated(verse)
+    if not unique:
         raise RlpoetError(
             f"{' '.join(config.sources)}: none of {len(chosen)} poems is left ({len(whole) - len(long)} shorter than --min_lines "
             f"{config.min_lines}, {len(long) - len(verse)} with a line over --max_line {config.max_line}); expected some. Loosen these."
         )
     return Built(
-        tuple(kept), len(every), len(every) - len(chosen), len(chosen) - len(whole), len(whole) - len(long), len(long) - len(verse),
-        len(verse) - len(kept),
+        tuple(unique), len(every), len(every) - len(chosen), len(chosen) - len(whole), len(whole) - len(long), len(long) - len(verse),
+        len(verse) - len(unique),
     )  # fmt: skip
 
 

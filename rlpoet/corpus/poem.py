@@ -58,13 +58,13 @@ def deduplicated(poems: Iterable[Poem], *, seen: set[str] | None = None) -> list
     2
     """
     met = set() if seen is None else seen
-    kept = []
+    unique = []
     for poem in poems:
         mark = poem.fingerprint
         if mark not in met:
             met.add(mark)
-            kept.append(poem)
-    return kept
+            unique.append(poem)
+    return unique
 
 
 def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[list[Poem], list[Poem]]:
@@ -74,11 +74,11 @@ def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[lis
         validation: share of poems held out, in [0, 1).
     """
     train: list[Poem] = []
-    held: list[Poem] = []
+    held_out: list[Poem] = []
     for poem in poems:
         # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
-        (held if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
-    return train, held
+        (held_out if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
+    return train, held_out
 
 
 def printed(poem: Poem, lang: str) -> Poem:

@@ -62,8 +62,8 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
     if name.startswith(GUTENBERG):
         yield from book_poems(fetch(name.removeprefix(GUTENBERG).strip()))
     elif name.startswith(HUB):
-        asked = name.removeprefix(HUB)
-        yield from poems_of_rows(hub_rows(asked, split=split), columns, name)
+        dataset = name.removeprefix(HUB)
+        yield from poems_of_rows(hub_rows(dataset, split=split), columns, name)
     elif path.is_dir():
         yield from _folder(path, columns, split)
     elif path.exists():

@@ -62,7 +62,9 @@ class Statistics:
             item["syllables"] = {str(n): count for n, count in list(self.syllables.items())[:50]}
         if self.years:
             item["years"] = {"first": min(self.years), "last": max(self.years), "poems": sum(self.years.values())}
-        item["columns"] = {name: {"values": len(own), "commonest": dict(list(own.items())[:20])} for name, own in self.columns.items()}
+        item["columns"] = {
+            name: {"values": len(counts), "commonest": dict(list(counts.items())[:20])} for name, counts in self.columns.items()
+        }
         return item
 
 
@@ -83,7 +85,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
         syllables = _syllables(some, lang)
     years = [number_in(year) for poem in poems if (year := _year(poem)) is not None]
     authors = Counter(poem.author for poem in poems if poem.author)
-    own = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
+    names = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
     return Statistics(
         poems=len(poems),
         stanzas=sum(len(poem.stanzas) for poem in poems),
@@ -98,7 +100,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
         rhymed=rhymed,
         heard=lang is not None,
         syllables=_ordered(syllables),
-        columns={name: _ordered(Counter(value for poem in poems if (value := cell(poem, name)))) for name in own},
+        columns={name: _ordered(Counter(value for poem in poems if (value := cell(poem, name)))) for name in names},
     )
 
 

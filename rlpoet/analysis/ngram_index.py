@@ -96,9 +96,9 @@ class NgramIndex:
         if n < 2:
             raise ValueError(f"n is {n}; expected 2 words or more")
         poems = list(poems)
-        read = _Read([poem.lines for poem in poems])
+        hashed = _Read([poem.lines for poem in poems])
         starts = _Read([_beginning(poem) for poem in poems]).texts()
-        return cls(n, *_counted(*read.ngrams(n)), *_counted(*read.lines()), np.unique(starts))
+        return cls(n, *_counted(*hashed.ngrams(n)), *_counted(*hashed.lines()), np.unique(starts))
 
     def knows(self, poem: Poem) -> bool:
         """Whether a poem that begins like this one (its first four lines with a letter) was indexed."""
@@ -114,14 +114,14 @@ class NgramIndex:
         Args:
             own: for each text, whether it is itself a poem of the corpus: then only what another poem has too is copied.
         """
-        read = _Read(texts)
-        mine = np.array(own if own is not None else [False] * len(texts), dtype=bool)
-        grams, poem = read.ngrams(self.n)
-        hits = _found(self.grams, grams, self.shared, mine[poem])
-        lines, poem = read.lines()
-        whole = np.zeros(len(read.sizes), dtype=bool)
-        whole[read.sizes >= WHOLE] = _found(self.lines, lines, self.shared_lines, mine[poem])
-        return list(self._told(read, hits, whole))
+        hashed = _Read(texts)
+        is_own = np.array(own if own is not None else [False] * len(texts), dtype=bool)
+        grams, poem = hashed.ngrams(self.n)
+        hits = _found(self.grams, grams, self.shared, is_own[poem])
+        lines, poem = hashed.lines()
+        whole = np.zeros(len(hashed.sizes), dtype=bool)
+        whole[hashed.sizes >= WHOLE] = _found(self.lines, lines, self.shared_lines, is_own[poem])
+        return list(self._told(hashed, hits, whole))
 
     def save(self, path: str | Path) -> None:
         """Write the index; never half a file.
@@ -153,36 +153,36 @@ class NgramIndex:
         fix = "Build it with `rlpoet evaluate --corpus FILES --index FILE`."
         try:
             with Path(path).open("rb") as stream:
-                held = np.load(stream, allow_pickle=False)
-                if not isinstance(held, np.lib.npyio.NpzFile):
+                arrays = np.load(stream, allow_pickle=False)
+                if not isinstance(arrays, np.lib.npyio.NpzFile):
                     raise ValueError(f"{path} holds one array")
-                if (version := int(held["format"])) != FORMAT:
+                if (version := int(arrays["format"])) != FORMAT:
                     raise RlpoetError(f"{path}: an index of version {version}; expected version {FORMAT}. {fix}")
-                return cls(int(held["n"]), *(held[name] for name in _ARRAYS))
+                return cls(int(arrays["n"]), *(arrays[name] for name in _ARRAYS))
         except OSError as error:
             raise RlpoetError(f"{path}: {error.strerror or error}; expected an index of n-grams (.npz). {fix}") from None
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise RlpoetError(f"{path}: no index of n-grams; expected a file that rlpoet wrote (.npz). {fix}") from None
 
-    def _told(self, read: _Read, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
+    def _told(self, hashed: _Read, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
         """One answer a text; ``hits`` has one entry a window that lies within a text, ``whole`` one a line."""
-        starts = np.flatnonzero(read.windows(self.n))[hits]
-        inside = np.zeros(len(read.words), dtype=bool)
+        starts = np.flatnonzero(hashed.windows(self.n))[hits]
+        inside = np.zeros(len(hashed.words), dtype=bool)
         for shift in range(self.n):
             inside[starts + shift] = True
         upto = np.concatenate([[0], np.cumsum(inside)])
-        ends = np.cumsum(read.sizes)
-        covered = upto[ends] - upto[ends - read.sizes]
-        runs = (covered > 0) & ((2 * covered >= self.n) | (covered == read.sizes))
-        longest = np.zeros(len(read.counts), dtype=np.int64)
-        parts = np.split(starts, np.flatnonzero((np.diff(starts) != 1) | (np.diff(read.text_of[starts]) != 0)) + 1) if len(starts) else []
+        ends = np.cumsum(hashed.sizes)
+        covered = upto[ends] - upto[ends - hashed.sizes]
+        runs = (covered > 0) & ((2 * covered >= self.n) | (covered == hashed.sizes))
+        longest = np.zeros(len(hashed.counts), dtype=np.int64)
+        parts = np.split(starts, np.flatnonzero((np.diff(starts) != 1) | (np.diff(hashed.text_of[starts]) != 0)) + 1) if len(starts) else []
         for part in parts:
-            text = read.text_of[part[0]]
+            text = hashed.text_of[part[0]]
             longest[text] = max(longest[text], len(part) + self.n - 1)
         rows = zip(covered.tolist(), runs.tolist(), whole.tolist(), strict=True)
-        for most, count in zip(longest.tolist(), read.counts, strict=True):
-            own = list(itertools.islice(rows, count))
-            yield Copied(most, *(tuple(column) for column in zip(*own, strict=True))) if own else Copied(0, (), (), ())
+        for most, count in zip(longest.tolist(), hashed.counts, strict=True):
+            text_rows = list(itertools.islice(rows, count))
+            yield Copied(most, *(tuple(column) for column in zip(*text_rows, strict=True))) if text_rows else Copied(0, (), (), ())
 
 
 _ARRAYS = ("grams", "shared", "lines", "shared_lines", "poems")
@@ -221,12 +221,12 @@ class _Read:
     """
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
-        known, flat, sizes = _Hashes(), array.array("Q"), []
+        hashes, flat, sizes = _Hashes(), array.array("Q"), []
         for lines in texts:
             for line in lines:
-                found = words_of(line)
-                sizes.append(len(found))
-                flat.extend([known[word] for word in found])
+                line_words = words_of(line)
+                sizes.append(len(line_words))
+                flat.extend([hashes[word] for word in line_words])
         self.words = np.array(flat, dtype=np.uint64)
         self.sizes = np.array(sizes, dtype=np.int64)
         self.counts = [len(lines) for lines in texts]
@@ -287,9 +287,9 @@ def _counted(hashes: np.ndarray, texts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return hashes[starts], texts[starts] != texts[ends] if len(hashes) else np.empty(0, dtype=bool)
 
 
-def _found(known: np.ndarray, asked: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
-    if not len(known) or not len(asked):
-        return np.zeros(len(asked), dtype=bool)
-    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    hits = known[at] == asked
+def _found(index: np.ndarray, queries: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
+    if not len(index) or not len(queries):
+        return np.zeros(len(queries), dtype=bool)
+    at = np.minimum(np.searchsorted(index, queries), len(index) - 1)
+    hits = index[at] == queries
     return hits if shared is None or own is None else hits & (shared[at] | ~own)

@@ -78,13 +78,13 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
     for at, line in enumerate(lines):
         spoken, vowels, consonants, onsets = [WORD], [EDGE], [EDGE], []
         for word, nuclei in zip(line.words, line.nuclei, strict=True):
-            own = [number.get(phone, OTHER) for phone in word]
-            spoken += own
+            word_phones = [number.get(phone, OTHER) for phone in word]
+            spoken += word_phones
             spoken.append(WORD)
             inner = set(nuclei)
-            vowels += [own[n] for n in nuclei]
-            consonants += [phone for n, phone in enumerate(own) if n not in inner]
-            onsets.append(own[0] if nuclei and nuclei[0] else EDGE)
+            vowels += [word_phones[n] for n in nuclei]
+            consonants += [phone for n, phone in enumerate(word_phones) if n not in inner]
+            onsets.append(word_phones[0] if nuclei and nuclei[0] else EDGE)
         n_syllables = len(line.beats) or len(vowels) - 1
         vowels.append(EDGE)
         rows["phones"].append(spoken)
@@ -92,20 +92,24 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
         rows["consonants"].append([*consonants, EDGE])
         rows["rhythm"].append([EDGE, *(min(MOST, len(nuclei)) + FIRST for nuclei in line.nuclei), EDGE])
         rows["beats"].append([EDGE, *(BEATS[beat] for beat in line.beats), EDGE] if line.beats else [])
-        here = [_code("length", [min(MOST, n_syllables) + FIRST])]
-        here += [_code("alliteration", [b]) for gap in (1, 2) for a, b in zip(onsets, onsets[gap:], strict=False) if a == b != EDGE]
-        here += [_code("assonance", [b]) for gap in (1, 2) for a, b in zip(vowels[1:-1], vowels[1 + gap : -1], strict=False) if a == b]
+        line_features = [_code("length", [min(MOST, n_syllables) + FIRST])]
+        line_features += [
+            _code("alliteration", [b]) for gap in (1, 2) for a, b in zip(onsets, onsets[gap:], strict=False) if a == b != EDGE
+        ]
+        line_features += [
+            _code("assonance", [b]) for gap in (1, 2) for a, b in zip(vowels[1:-1], vowels[1 + gap : -1], strict=False) if a == b
+        ]
         last = [phone for phone in spoken if phone != WORD][-LONGEST_END:]
-        here += [_code("end", last[start:]) for start in range(len(last))]
-        said = [[number.get(phone, OTHER) for phone in word] for word in line.words]
-        here += [_code("word", word[:LONGEST_WORD]) for word in said]
-        here += [_code("pair", [*a[:OF_EACH], WORD, *b[:OF_EACH]]) for a, b in itertools.pairwise(said)]
-        here += _pointed(line, said)
-        single += here
-        owners += [at] * len(here)
-    for at, here in enumerate(_in_company(lines, sizes)):
-        single += here
-        owners += [at] * len(here)
+        line_features += [_code("end", last[start:]) for start in range(len(last))]
+        word_rows = [[number.get(phone, OTHER) for phone in word] for word in line.words]
+        line_features += [_code("word", word[:LONGEST_WORD]) for word in word_rows]
+        line_features += [_code("pair", [*a[:OF_EACH], WORD, *b[:OF_EACH]]) for a, b in itertools.pairwise(word_rows)]
+        line_features += _pointed(line, word_rows)
+        single += line_features
+        owners += [at] * len(line_features)
+    for at, line_features in enumerate(_in_company(lines, sizes)):
+        single += line_features
+        owners += [at] * len(line_features)
     numbers, places = [np.array(single, dtype=np.uint64)], [np.array(owners, dtype=np.int64)]
     for kind, (shortest, longest) in RUNS.items():
         sizes = [len(row) for row in rows[kind]]
@@ -129,50 +133,50 @@ def told(feature: int, phones: Sequence[str]) -> str:
         return f"{kind} {'-'.join('|' if sound == EDGE else str(sound - FIRST) for sound in sounds)}"
     if kind == "beats":
         return f"{kind} {''.join('|' if sound == EDGE else '+-'[sound - FIRST] for sound in sounds)}"
-    shown = ("?", " ", "|", *PAUSES, *phones)
+    symbols = ("?", " ", "|", *PAUSES, *phones)
     if kind == "breath":
-        return f"{kind} {' '.join(f'/{shown[a]}/ {b - FIRST}' for a, b in zip(sounds[::2], sounds[1::2], strict=True))}"
-    return f"{kind} /{''.join(shown[sound] for sound in sounds)}/"
+        return f"{kind} {' '.join(f'/{symbols[a]}/ {b - FIRST}' for a, b in zip(sounds[::2], sounds[1::2], strict=True))}"
+    return f"{kind} /{''.join(symbols[sound] for sound in sounds)}/"
 
 
 def _in_company(lines: Sequence[LineSound], sizes: Sequence[int]) -> list[list[int]]:
     """What each line adds beside those above it in its group."""
-    found: list[list[int]] = []
+    rows: list[list[int]] = []
     for size in sizes or [len(lines)]:
-        group = lines[len(found) : len(found) + size]
+        group = lines[len(rows) : len(rows) + size]
         tails = [[phone for word in line.words for phone in word][::-1] for line in group]
         vowels = [len(line.words[-1]) - line.nuclei[-1][-1] if line.words and line.nuclei[-1] else 0 for line in group]
         syllables = [min(MOST, len(line.beats) or sum(map(len, line.nuclei))) + FIRST for line in group]
         distances: list[int] = []
         tune: list[int] = []
         for n in range(len(group)):
-            here: list[int] = []
+            line_features: list[int] = []
             for pause in (*(PAUSE[pause] for pause in group[n].pauses if pause), EDGE):
                 tune.append(pause)
-                here += [_code("tune", tune[-run:]) for run in (1, 2, 3, 4) if len(tune) >= run]
+                line_features += [_code("tune", tune[-run:]) for run in (1, 2, 3, 4) if len(tune) >= run]
             distance = FIRST
             for back in range(1, min(FARTHEST, n) + 1):
                 shared = next((k for k, (a, b) in enumerate(zip(tails[n], tails[n - back], strict=False)) if a != b), None)
                 shared = min(len(tails[n]), len(tails[n - back])) if shared is None else shared
                 if vowels[n] and shared >= vowels[n]:
                     distance, rich = back + FIRST, min(shared, RICHEST) + FIRST
-                    here += [_code("rhyme", [distance]), _code("rhyme", [distance, rich]), _code("richness", [rich])]
-                    here.append(_code("richness", [rich, min(shared - vowels[n], RICHEST) + FIRST]))
+                    line_features += [_code("rhyme", [distance]), _code("rhyme", [distance, rich]), _code("richness", [rich])]
+                    line_features.append(_code("richness", [rich, min(shared - vowels[n], RICHEST) + FIRST]))
                     break
             distances.append(distance)
-            here += [_code("scheme", distances[-run:]) for run in (2, 3, 4) if len(distances) >= run]
-            here += [_code("lengths", syllables[n - run + 1 : n + 1]) for run in (2, 3) if n + 1 >= run]
-            found.append(here)
-    return found
+            line_features += [_code("scheme", distances[-run:]) for run in (2, 3, 4) if len(distances) >= run]
+            line_features += [_code("lengths", syllables[n - run + 1 : n + 1]) for run in (2, 3) if n + 1 >= run]
+            rows.append(line_features)
+    return rows
 
 
-def _pointed(line: LineSound, said: Sequence[Sequence[int]]) -> list[int]:
+def _pointed(line: LineSound, words: Sequence[Sequence[int]]) -> list[int]:
     """Pauses with the phones around them, and with the words between them."""
     before, *after = line.pauses or ("",)
     spoken = [PAUSE.get(before, WORD)]
     breaths: list[list[int]] = []
     n_words = 0
-    for word, pause in zip(said, after, strict=False):
+    for word, pause in zip(words, after, strict=False):
         spoken += [*word, PAUSE.get(pause, WORD)]
         n_words += 1
         if pause:
@@ -180,16 +184,16 @@ def _pointed(line: LineSound, said: Sequence[Sequence[int]]) -> list[int]:
             n_words = 0
     breaths.append([EDGE, min(MOST, n_words) + FIRST])
     spoken.append(EDGE)
-    here = []
+    pause_features = []
     for at, sound in enumerate(spoken):
         if EDGE < sound < FIRST:  # every run of which this is the last pause
             for begin in range(max(0, at - POINTED + 1), at + 1):
                 for end in range(at + 1, min(begin + POINTED, len(spoken)) + 1):
                     if end > at + 1 and EDGE < spoken[end - 1] < FIRST:
                         break
-                    here.append(_code("pause", spoken[begin:end]))
-    here += [_code("breath", own) for own in breaths] + [_code("breath", [*a, *b]) for a, b in itertools.pairwise(breaths)]
-    return here
+                    pause_features.append(_code("pause", spoken[begin:end]))
+    pause_features += [_code("breath", breath) for breath in breaths] + [_code("breath", [*a, *b]) for a, b in itertools.pairwise(breaths)]
+    return pause_features
 
 
 def kind_of(feature: int) -> str:

@@ -21,8 +21,8 @@ NOBODY = ("anon", "various", "traditional", "unknown")
 SIDES = ("train", "calibrate", "judge")
 SHARES = {"judge": 0.15, "calibrate": 0.10}  # of poems; the rest trains
 A_POEM = {"train": 60, "calibrate": 12, "judge": 12}  # groups that one poem gives at most, so that none speaks for its poet
-OTHERS = 2  # the same, of poems that are nobody's here
-MEANT = 4  # words from which a line of another side betrays a second edition
+AVERAGE_GROUPS = 2  # the same, of poems that are nobody's here
+MIN_WORDS = 4  # words from which a line of another side betrays a second edition
 
 Group = tuple[str, ...]
 Groups = Mapping[tuple[str, str], Sequence[Group]]
@@ -60,7 +60,7 @@ def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[s
     Args:
         most: groups a voice gets on each side.
     """
-    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    by_voice: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for poem in poems:
         place, side = int(poem.fingerprint[:8], 16) / 16**8, "train"
         for name, share in SHARES.items():
@@ -70,14 +70,16 @@ def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[s
         voice = poem.author if poem.author is not None and poem.author in poets else AVERAGE
         groups = [poem.lines[at : at + SIZE] for at in range(0, len(poem.lines) - SIZE + 1, SIZE)]
         random.Random(poem.fingerprint).shuffle(groups)
-        found[side, voice] += groups[: OTHERS if voice == AVERAGE else A_POEM[side]]
-    for groups in found.values():
+        by_voice[side, voice] += groups[: AVERAGE_GROUPS if voice == AVERAGE else A_POEM[side]]
+    for groups in by_voice.values():
         random.Random(0).shuffle(groups)
-    seen = {_plain(line) for (side, _), groups in found.items() if side == "train" for group in groups for line in group}
+    train_lines = {_plain(line) for (side, _), groups in by_voice.items() if side == "train" for group in groups for line in group}
     chosen = {}
-    for (side, voice), groups in sorted(found.items()):
+    for (side, voice), groups in sorted(by_voice.items()):
         fresh = (
-            groups if side == "train" else [group for group in groups if not any(_meant(line) and _plain(line) in seen for line in group)]
+            groups
+            if side == "train"
+            else [group for group in groups if not any(_meant(line) and _plain(line) in train_lines for line in group)]
         )
         chosen[side, voice] = fresh[: most[side]]
     return chosen
@@ -88,4 +90,4 @@ def _plain(line: str) -> str:
 
 
 def _meant(line: str) -> bool:
-    return len(words_of(line)) >= MEANT
+    return len(words_of(line)) >= MIN_WORDS

@@ -116,11 +116,11 @@ class StyleModel:
 
     def _weighed(self, lines: Sequence[LineSound]) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the features there are, and their values, a vector of length 1."""
-        found, seen = np.unique(features(lines, self.phones)[0], return_counts=True)
-        rows = np.minimum(np.searchsorted(self.codes, found), len(self.codes) - 1)
-        known = self.codes[rows] == found
+        numbers, counts = np.unique(features(lines, self.phones)[0], return_counts=True)
+        rows = np.minimum(np.searchsorted(self.codes, numbers), len(self.codes) - 1)
+        known = self.codes[rows] == numbers
         rows = rows[known]
-        values = (1 + np.log(seen[known])) * self.idf[rows]
+        values = (1 + np.log(counts[known])) * self.idf[rows]
         return rows, values / max(float(np.sqrt(values @ values)), 1e-9)
 
     def save(self, path: str | Path) -> None:
@@ -152,9 +152,9 @@ class StyleModel:
         part = path.with_name(path.name + ".part")
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:  # an .npz, without the date: same model, same bytes
             for name, array in arrays.items():
-                held = io.BytesIO()
-                np.save(held, array, allow_pickle=False)
-                out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), held.getvalue(), zipfile.ZIP_DEFLATED)
+                buffer = io.BytesIO()
+                np.save(buffer, array, allow_pickle=False)
+                out.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), buffer.getvalue(), zipfile.ZIP_DEFLATED)
         part.replace(path)
 
     @classmethod
@@ -166,23 +166,23 @@ class StyleModel:
         """
         fix = "Build it with `rlpoet style build`."
         try:
-            with np.load(path, allow_pickle=False) as held:
-                facts = json.loads(held["told"].tobytes())
+            with np.load(path, allow_pickle=False) as arrays:
+                facts = json.loads(arrays["told"].tobytes())
                 if facts["format"] != FORMAT:
                     raise RlpoetError(f"{path}: a model of style of version {facts['format']}; expected version {FORMAT}. {fix}")
-                grams = held["grams"].tobytes().decode("utf-8").split("\n")
+                grams = arrays["grams"].tobytes().decode("utf-8").split("\n")
                 return cls(
                     facts["lang"],
                     tuple(facts["poets"]),
                     tuple(facts["phones"]),
-                    np.cumsum(held["codes"], dtype=np.uint64),
-                    held["idf"].astype(np.float64),
-                    held["weights"] * held["scale"].astype(np.float64),
-                    held["bias"].astype(np.float64),
-                    held["lengths"],
-                    held["sharpness"].astype(np.float64),
-                    held["usual"].astype(np.float64),
-                    PhoneNgrams(dict(zip(grams, held["counts"].tolist(), strict=True))),
+                    np.cumsum(arrays["codes"], dtype=np.uint64),
+                    arrays["idf"].astype(np.float64),
+                    arrays["weights"] * arrays["scale"].astype(np.float64),
+                    arrays["bias"].astype(np.float64),
+                    arrays["lengths"],
+                    arrays["sharpness"].astype(np.float64),
+                    arrays["usual"].astype(np.float64),
+                    PhoneNgrams(dict(zip(grams, arrays["counts"].tolist(), strict=True))),
                     facts["foreign"],
                     facts["verse"],
                 )

@@ -35,9 +35,9 @@ class PhoneNgrams:
         self._after: dict[str, list[int]] = {}  # history -> [how often, how many different phones]
         for gram, count in self.counts.items():
             history = gram.rpartition(" ")[0]
-            seen = self._after.setdefault(history, [0, 0])
-            seen[0] += count
-            seen[1] += 1
+            totals = self._after.setdefault(history, [0, 0])
+            totals[0] += count
+            totals[1] += 1
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]], *, order: int, fewest: int = 1) -> PhoneNgrams:
@@ -59,11 +59,11 @@ class PhoneNgrams:
         likely = 1.0 / (len(self.inventory) + 1)
         for n in range(min(len(history), self.order - 1) + 1):
             before = " ".join(history[len(history) - n :])
-            seen = self._after.get(before)
-            if seen is None:
+            totals = self._after.get(before)
+            if totals is None:
                 break
-            own = self.counts.get(f"{before} {phone}" if before else phone, 0)
-            likely = (own + seen[1] * likely) / (seen[0] + seen[1])
+            n_seen = self.counts.get(f"{before} {phone}" if before else phone, 0)
+            likely = (n_seen + totals[1] * likely) / (totals[0] + totals[1])
         return likely
 
     def mean_log_p(self, row: Sequence[str]) -> float:

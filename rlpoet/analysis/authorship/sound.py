@@ -54,33 +54,33 @@ def hear(line: str, lang: str) -> LineSound:
     >>> hear("Quoi ! toi, mon fils ?...", "fr").pauses
     ('', '!', ',', '', '?')
     """
-    ear = verse(lang)
+    language = verse(lang)
     words: list[tuple[str, ...]] = []
     nuclei: list[tuple[int, ...]] = []
     guessed: list[str] = []
     before: tuple[str, ...] = ()  # sounds that lean on the word to come
-    gaps, read = [""], 0  # what stands before the first word and after each, and how far the line is read
-    for word in ear.words(line):
-        gaps[-1] += line[read : word.start]
-        read = word.end
+    gaps, read_until = [""], 0  # what stands before the first word and after each, and how far the line is read
+    for word in language.words(line):
+        gaps[-1] += line[read_until : word.start]
+        read_until = word.end
         if not word.heard.known:
             guessed.append(line[word.start : word.end])
         if not word.heard.pronunciations:
             continue
-        said = word.heard.pronunciations[0]
-        phones = before + said.phones
+        pronunciation = word.heard.pronunciations[0]
+        phones = before + pronunciation.phones
         link = (word.link,) if word.link and word.link != TIE else ()
-        if said.nuclei:
+        if pronunciation.nuclei:
             words.append(phones)
             gaps.append("")
-            nuclei.append(tuple(len(before) + place for place in said.nuclei))
+            nuclei.append(tuple(len(before) + place for place in pronunciation.nuclei))
             before = link
         else:  # c', l', qu': no syllable of its own
             before = phones + link
     if before and words:
         words[-1] += before
-    gaps[-1] += line[read:]
-    return LineSound(tuple(words), tuple(nuclei), ear.scan(line).stress or "", tuple(guessed), tuple(map(_pause, gaps)))
+    gaps[-1] += line[read_until:]
+    return LineSound(tuple(words), tuple(nuclei), language.scan(line).stress or "", tuple(guessed), tuple(map(_pause, gaps)))
 
 
 def _pause(gap: str) -> str:

@@ -56,9 +56,9 @@ def build_model(
     Raises:
         RlpoetError: too few poems to learn anything.
     """
-    heard = WordLines.of(poems)
-    entries = choose_entries(heard, words=words, rest=rest)
-    lines = LineRows.of(heard, {entry: row for row, entry in enumerate(entries)})
+    word_lines = WordLines.of(poems)
+    entries = choose_entries(word_lines, words=words, rest=rest)
+    lines = LineRows.of(word_lines, {entry: row for row, entry in enumerate(entries)})
     say(f"{len(poems):,} poems, {len(lines.rows):,} lines, {len(entries):,} entries")
     try:
         small, scale = quantised(learn(lines, len(entries), options, say=say))
@@ -66,8 +66,8 @@ def build_model(
         raise RlpoetError(f"theme: {error}. Give more poems, or a smaller --batch.") from None
     none = np.zeros((0, 3))
     vectors = small.astype(np.float32) * scale[:, None]
-    bare = ThemeModel(lang, entries, vectors, np.zeros(0, np.int64), none, np.zeros(0), np.zeros((0, 0)))
-    return _calibrated(bare, poems, lines)
+    uncalibrated = ThemeModel(lang, entries, vectors, np.zeros(0, np.int64), none, np.zeros(0), np.zeros((0, 0)))
+    return _calibrated(uncalibrated, poems, lines)
 
 
 def measure(model: ThemeModel, poems: Sequence[Poem], *, n_lines: int = 4, seed: int = 0) -> list[Figure]:
@@ -78,9 +78,9 @@ def measure(model: ThemeModel, poems: Sequence[Poem], *, n_lines: int = 4, seed:
         pairs = shuffled(stanzas, alike, seed=seed)
         if len({real.poem for real, _ in pairs}) < 2:
             continue
-        for suffix, seen in (("", list), (", last words removed", without_ends)):
-            real = np.array([model.coherence(seen(one.lines)) for one, _ in pairs])
-            false = np.array([model.coherence(seen(one.lines)) for _, one in pairs])
+        for suffix, transform in (("", list), (", last words removed", without_ends)):
+            real = np.array([model.coherence(transform(one.lines)) for one, _ in pairs])
+            false = np.array([model.coherence(transform(one.lines)) for _, one in pairs])
             of = [one.poem for one, _ in pairs]
             medians = float(np.median(real)), float(np.median(false))
             figures.append(Figure(name + suffix, len(pairs), len(set(of)), auc(real, false), *auc_interval(real, false, of), *medians))
@@ -105,12 +105,12 @@ def build(
         validation: share of poems held out, by a hash of their first lines.
         command: what built it, for the card.
     """
-    train, held = split_poems(poems, validation=validation)
+    train, held_out = split_poems(poems, validation=validation)
     model = build_model(lang, train, options, words=words, rest=rest, say=say)
     model.save(out / FILE)
-    figures = measure(ThemeModel.load(out / FILE), held)
+    figures = measure(ThemeModel.load(out / FILE), held_out)
     size = (out / FILE).stat().st_size
-    write_atomically(out / "README.md", card(model, figures, options, n_train=len(train), n_held=len(held), size=size, command=command))
+    write_atomically(out / "README.md", card(model, figures, options, n_train=len(train), n_held=len(held_out), size=size, command=command))
     return figures
 
 
@@ -160,10 +160,12 @@ def _calibrated(model: ThemeModel, poems: Sequence[Poem], lines: LineRows) -> Th
     lengths = [n for n in LENGTHS if n <= lines.poem[-1] + 1]
     table = []
     for n in lengths:
-        found = _shuffled_evidence(model, lines, n, rng)
-        table.append((found.mean(), max(found.mean(axis=1).std(), 1e-9), max(found.std(), 1e-9)) if len(found) else (0.0, 1.0, 1.0))
+        evidence = _shuffled_evidence(model, lines, n, rng)
+        table.append(
+            (evidence.mean(), max(evidence.mean(axis=1).std(), 1e-9), max(evidence.std(), 1e-9)) if len(evidence) else (0.0, 1.0, 1.0)
+        )
     blocks = [stanza for poem in poems for stanza in poem.stanzas]
-    bags = [[row for own in model.hear(blocks[i]).lines for row in own] for i in rng.permutation(len(blocks))[:STANZAS]]
+    bags = [[row for line_rows in model.hear(blocks[i]).lines for row in line_rows] for i in rng.permutation(len(blocks))[:STANZAS]]
     vectors = np.stack([model.stanza_vector(rows) for rows in bags if rows])
     centre, spread = vectors.mean(axis=0), np.atleast_2d(np.cov(vectors.T, bias=True))
     return dataclasses.replace(model, lengths=np.array(lengths), shuffled=np.array(table), centre=centre, spread=spread)
@@ -173,8 +175,8 @@ def _shuffled_evidence(model: ThemeModel, lines: LineRows, n: int, rng: np.rando
     """``model.evidence`` of stanzas whose n lines come from n poems, [S, n]; those with a line that brings no word are left out."""
     first = np.flatnonzero(np.diff(lines.poem, prepend=-1))
     count = np.diff(first, append=len(lines.poem))
-    drawn = np.stack([rng.choice(len(first), n, replace=False) for _ in range(SHUFFLES)])
-    picked = first[drawn] + (rng.random(drawn.shape) * count[drawn]).astype(np.int64)
+    sampled = np.stack([rng.choice(len(first), n, replace=False) for _ in range(SHUFFLES)])
+    picked = first[sampled] + (rng.random(sampled.shape) * count[sampled]).astype(np.int64)
     pad = len(model.vectors)
     table = np.vstack([model.vectors, np.zeros((1, model.vectors.shape[1]), np.float32)])
     rows = once(lines.rows[picked].reshape(SHUFFLES, -1), pad).reshape(SHUFFLES, n, -1)

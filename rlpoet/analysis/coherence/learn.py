@@ -67,16 +67,16 @@ class LineRows:
     def of(cls, lines: WordLines, index: dict[str, int]) -> LineRows:
         """Lines as a model with these entries knows them."""
         pad = len(index)
-        found = [find_entry(word, index) for word in lines.words]
-        known = np.array([pad if row is None else row for row in found], np.int32)[lines.flat]
+        entries = [find_entry(word, index) for word in lines.words]
+        flat_rows = np.array([pad if row is None else row for row in entries], np.int32)[lines.flat]
         start, line = np.cumsum(lines.sizes) - lines.sizes, np.repeat(np.arange(len(lines.sizes)), lines.sizes)
-        place = np.arange(len(known)) - start[line]
-        read = place < WIDEST
+        place = np.arange(len(flat_rows)) - start[line]
+        within = place < WIDEST
         rows = np.full((len(lines.sizes), WIDEST), pad, np.int32)
-        rows[line[read], place[read]] = known[read]
+        rows[line[within], place[within]] = flat_rows[within]
         ends = np.full(len(lines.sizes), pad, np.int32)
         whole = (lines.sizes > 0) & (lines.sizes <= WIDEST)
-        ends[whole] = known[(start + lines.sizes - 1)[whole]]
+        ends[whole] = flat_rows[(start + lines.sizes - 1)[whole]]
         return cls(rows, ends, lines.stanza, lines.poem)
 
 
@@ -97,11 +97,11 @@ def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callab
         raise ValueError(f"{len(runs.draw(rng))} runs of {options.run} lines of one stanza; expected {options.batch} or more")
     table = _Table(n_entries, options.dimensions, rng)
     steps, loss = max(1, round(options.epochs * per_epoch)), 0.0
-    for step, own in enumerate(_batches(runs, options.batch, steps, rng)):
-        bags = Bags(table.vectors, *_taken(lines, own, n_entries, options.forget, rng))
-        poem = np.where(own < 0, -1, lines.poem[own]).ravel()
-        found, error = contrast(bags, poem)
-        loss += found
+    for step, batch in enumerate(_batches(runs, options.batch, steps, rng)):
+        bags = Bags(table.vectors, *_taken(lines, batch, n_entries, options.forget, rng))
+        poem = np.where(batch < 0, -1, lines.poem[batch]).ravel()
+        batch_loss, error = contrast(bags, poem)
+        loss += batch_loss
         table.step(bags.rows, bags.ends, *bags.gradients(error), rate=options.rate * (1 - step / steps))
         if (step + 1) % per_epoch == 0 or step + 1 == steps:
             say(f"{(step + 1) / per_epoch:.1f} of {steps / per_epoch:.1f} epochs: {loss / (step % per_epoch + 1):.3f} nats a line")
@@ -217,8 +217,8 @@ class _Table:
         shared = np.concatenate([gradient.reshape(-1, size), end_gradient.reshape(-1, size)])
         names = np.concatenate([rows.ravel(), ends.ravel()])
         source = np.concatenate([np.repeat(np.arange(ends.size), width), np.arange(ends.size, 2 * ends.size)])
-        told = names < len(self.vectors) - 1
-        names, source = names[told], source[told]
+        is_entry = names < len(self.vectors) - 1
+        names, source = names[is_entry], source[is_entry]
         if not len(names):
             return
         order = np.argsort(names, kind="stable")
@@ -240,23 +240,23 @@ def _batches(runs: _Runs, size: int, steps: int, rng: np.random.Generator) -> It
             yield mixed[start : start + size]
 
 
-def _taken(lines: LineRows, own: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def _taken(lines: LineRows, batch: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """The words of each line where they come first in its run, and its end word."""
-    gone = own < 0
-    rows = lines.rows[own]
-    rows[gone] = pad
-    rows = once(rows.reshape(len(own), -1), pad).reshape(rows.shape)
+    is_padding = batch < 0
+    rows = lines.rows[batch]
+    rows[is_padding] = pad
+    rows = once(rows.reshape(len(batch), -1), pad).reshape(rows.shape)
     if forget:
         rows = np.where(rng.random(rows.shape) < forget, pad, rows)
-    return rows, np.where(gone, pad, lines.ends[own])
+    return rows, np.where(is_padding, pad, lines.ends[batch])
 
 
 def _sums(vectors: Vectors, rows: Rows, pad: int) -> Vectors:
     """Sum of each bag's vectors, [B, D]; bags without a word have zeros."""
-    told = rows < pad
-    count = told.sum(axis=1)
+    is_entry = rows < pad
+    count = is_entry.sum(axis=1)
     sums = np.zeros((len(rows), vectors.shape[1]), vectors.dtype)
     some = count > 0
     if some.any():
-        sums[some] = np.add.reduceat(vectors[rows[told]], (np.cumsum(count) - count)[some], axis=0)
+        sums[some] = np.add.reduceat(vectors[rows[is_entry]], (np.cumsum(count) - count)[some], axis=0)
     return sums

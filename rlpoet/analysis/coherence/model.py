@@ -96,22 +96,22 @@ class ThemeModel:
         rows, ends, sizes = [], [], []
         for line in lines:
             words = words_apart(line)
-            found = [find_entry(word, self.index) for word in words]
-            own = [row for row in dict.fromkeys(found) if row is not None and row not in met]
-            met.update(own)
-            rows.append(tuple(own))
-            ends.append(found[-1] if found and found[-1] in own else None)
+            entries = [find_entry(word, self.index) for word in words]
+            new = [row for row in dict.fromkeys(entries) if row is not None and row not in met]
+            met.update(new)
+            rows.append(tuple(new))
+            ends.append(entries[-1] if entries and entries[-1] in new else None)
             sizes.append(len(words))
         return Heard(tuple(rows), tuple(ends), tuple(sizes))
 
-    def evidence(self, heard: Heard) -> NDArray[np.float64]:
+    def evidence(self, stanza: Heard) -> NDArray[np.float64]:
         """``s_i`` of the lines that bring a word, in their order; raw, comparable only between stanzas of one length."""
-        told = heard.told
-        if len(told) < 2:
-            return np.zeros(len(told))
-        sums = np.stack([self.vectors[list(heard.lines[n])].sum(axis=0) for n in told]).astype(np.float64)
+        with_words = stanza.told
+        if len(with_words) < 2:
+            return np.zeros(len(with_words))
+        sums = np.stack([self.vectors[list(stanza.lines[n])].sum(axis=0) for n in with_words]).astype(np.float64)
         none = np.zeros(self.vectors.shape[1])
-        ends = np.stack([none if (end := heard.ends[n]) is None else self.vectors[end] for n in told])
+        ends = np.stack([none if (end := stanza.ends[n]) is None else self.vectors[end] for n in with_words])
         return set_against(sums, ends)
 
     def coherence(self, lines: Sequence[str]) -> float:
@@ -119,71 +119,71 @@ class ThemeModel:
 
         Shuffled stanzas have mean 1/2 or a little less.
         """
-        heard = self.hear(lines)
-        found = self.evidence(heard)
-        if len(found) < 2:
+        stanza = self.hear(lines)
+        values = self.evidence(stanza)
+        if len(values) < 2:
             return 0.0
-        mean, deviation, _ = self._usual(len(found))
-        return _normal((float(found.mean()) - mean) / deviation) * heard.fresh
+        mean, deviation, _ = self._usual(len(values))
+        return _normal((float(values.mean()) - mean) / deviation) * stanza.fresh
 
     def line_shares(self, lines: Sequence[str]) -> list[float]:
         """For each line the share of lines of shuffled stanzas that fit theirs less well; 0 where the line brings no word."""
-        heard = self.hear(lines)
-        found = self.evidence(heard)
+        stanza = self.hear(lines)
+        values = self.evidence(stanza)
         shares = [0.0] * len(lines)
-        if len(found) > 1:
-            mean, _, deviation = self._usual(len(found))
-            for n, value in zip(heard.told, found.tolist(), strict=True):
+        if len(values) > 1:
+            mean, _, deviation = self._usual(len(values))
+            for n, value in zip(stanza.told, values.tolist(), strict=True):
                 shares[n] = _normal((value - mean) / deviation)
         return shares
 
     def known(self, words: Sequence[str]) -> list[int]:
         """Rows of the theme words the model knows, each once."""
-        found = [find_entry(word, self.index) for text in words for word in words_apart(text)]
-        return [row for row in dict.fromkeys(found) if row is not None]
+        entries = [find_entry(word, self.index) for text in words for word in words_apart(text)]
+        return [row for row in dict.fromkeys(entries) if row is not None]
 
     def closeness(self, lines: Sequence[str], words: Sequence[str]) -> float | None:
         """How near the lines are to theme words, in [0, 1]: the share of real stanzas of the language that are less near.
 
         The words themselves count as any other: once each, where they are said. None where the model knows none of them.
         """
-        asked = self.known(words)
-        if not asked:
+        theme_rows = self.known(words)
+        if not theme_rows:
             return None
-        heard = self.hear(lines)
-        rows = [row for own in heard.lines for row in own]
+        stanza = self.hear(lines)
+        rows = [row for line_rows in stanza.lines for row in line_rows]
         if not rows:
             return 0.0
-        theme = self.stanza_vector(asked)
+        theme = self.stanza_vector(theme_rows)
         deviation = math.sqrt(float(theme @ self.spread @ theme))
-        return _normal(float(theme @ (self.stanza_vector(rows) - self.centre)) / max(deviation, 1e-9)) * heard.fresh
+        return _normal(float(theme @ (self.stanza_vector(rows) - self.centre)) / max(deviation, 1e-9)) * stanza.fresh
 
     def stanza_vector(self, rows: Sequence[int]) -> NDArray[np.float64]:
         """Sum of the words' vectors over the root of their number."""
         return self.vectors[list(rows)].sum(axis=0, dtype=np.float64) / math.sqrt(len(rows))
 
-    def tie(self, heard: Heard, line: int) -> tuple[str, str] | None:
+    def tie(self, stanza: Heard, line: int) -> tuple[str, str] | None:
         """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
         pairs = [
             (float(self.vectors[mine] @ self.vectors[other]), mine, other)
-            for mine in heard.lines[line]
-            for n, rows in enumerate(heard.lines)
+            for mine in stanza.lines[line]
+            for n, rows in enumerate(stanza.lines)
             if n != line
             for other in rows
-            if not (mine == heard.ends[line] and other == heard.ends[n])
+            if not (mine == stanza.ends[line] and other == stanza.ends[n])
         ]
         best = max(pairs, default=(0.0, 0, 0))
         return (self.entries[best[1]], self.entries[best[2]]) if best[0] > 0 else None
 
     def near(self, words: Sequence[str], n: int = 10) -> list[tuple[str, float]]:
         """The entries nearest to the words by cosine, nearest first, without the words; none if the model knows none of them."""
-        asked = self.known(words)
-        if not asked:
+        theme_rows = self.known(words)
+        if not theme_rows:
             return []
-        theme = self.vectors[asked].sum(axis=0)
+        theme = self.vectors[theme_rows].sum(axis=0)
         sizes = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(theme)
         likeness = self.vectors @ theme / np.maximum(sizes, 1e-9)
-        ranked = [row for row in np.argsort(-likeness, kind="stable").tolist() if row not in asked]
+        ranked = [row for row in np.argsort(-likeness, kind="stable").tolist() if row not in theme_rows]
         return [(self.entries[row], float(likeness[row])) for row in ranked[:n]]
 
     def _usual(self, n: int) -> tuple[float, float, float]:
@@ -198,7 +198,7 @@ class ThemeModel:
         """
         path = Path(path)
         small, scale = quantised(self.vectors)
-        held = {
+        arrays = {
             "format": np.int64(FORMAT),
             "lang": np.array(self.lang),
             "entries": np.frombuffer("\n".join(self.entries).encode("utf-8"), dtype=np.uint8),
@@ -210,7 +210,7 @@ class ThemeModel:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-                for name, array in held.items():
+                for name, array in arrays.items():
                     stream = io.BytesIO()
                     np.lib.format.write_array(stream, np.asanyarray(array), allow_pickle=False)
                     # a fixed date: the same weights are the same file
@@ -230,12 +230,12 @@ class ThemeModel:
         """
         fix = "Build it with `rlpoet theme build --lang LANG --data POEMS`."
         try:
-            with np.load(Path(path), allow_pickle=False) as held:
-                if (version := int(held["format"])) != FORMAT:
+            with np.load(Path(path), allow_pickle=False) as arrays:
+                if (version := int(arrays["format"])) != FORMAT:
                     raise RlpoetError(f"{path}: a theme model of version {version}; expected version {FORMAT}. {fix}")
-                entries = tuple(held["entries"].tobytes().decode("utf-8").split("\n"))
-                vectors = held["vectors"].astype(np.float32) * held["scale"][:, None]
-                return cls(str(held["lang"]), entries, vectors, *(held[name] for name in _TABLES))
+                entries = tuple(arrays["entries"].tobytes().decode("utf-8").split("\n"))
+                vectors = arrays["vectors"].astype(np.float32) * arrays["scale"][:, None]
+                return cls(str(arrays["lang"]), entries, vectors, *(arrays[name] for name in _TABLES))
         except OSError as error:
             raise RlpoetError(f"{path}: {error.strerror or error}; expected a theme model (.npz). {fix}") from None
         except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):

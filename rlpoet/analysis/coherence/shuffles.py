@@ -30,13 +30,13 @@ class Stanza:
 
 def stanzas_of(poems: Iterable[Poem], lang: str, *, n_lines: int = 4) -> list[Stanza]:
     """The stanzas of so many lines, every line with a letter in it."""
-    ear = verse(lang)
-    found = []
+    language = verse(lang)
+    stanzas = []
     for number, poem in enumerate(poems):
         for lines in poem.stanzas:
             if len(lines) == n_lines and all(any(map(str.isalpha, line)) for line in lines):
-                found.append(Stanza(lines, tuple(ear.scan(line).syllables for line in lines), number, poem.author))
-    return found
+                stanzas.append(Stanza(lines, tuple(language.scan(line).syllables for line in lines), number, poem.author))
+    return stanzas
 
 
 def same_form(stanza: Stanza) -> Hashable:

@@ -17,7 +17,7 @@ from rlpoet.corpus.poem import Poem
 BEGINNINGS = (7, 6, 5, 4)  # letters of a beginning, the longest one known decides
 TAIL = 4  # letters a word may have beyond its beginning: about what inflection adds
 MARK = "…"  # closes a beginning, so that it is no word: "chant…"
-SEEN = 5  # poems a word or a beginning must stand in
+MIN_POEMS = 5  # poems a word or a beginning must stand in
 
 _APOSTROPHE = re.compile("['’ʼ]")
 
@@ -79,8 +79,8 @@ class WordLines:
                     flat.extend([number.setdefault(word, len(number)) for word in words])
                     columns.extend((len(words), block, at))
                 block += 1
-        sizes, stanza, whose = np.array(columns, np.int64).reshape(-1, 3).T
-        return cls(tuple(number), np.array(flat, np.int32), sizes, stanza, whose)
+        sizes, stanza, poem_numbers = np.array(columns, np.int64).reshape(-1, 3).T
+        return cls(tuple(number), np.array(flat, np.int32), sizes, stanza, poem_numbers)
 
     def n_poems(self) -> NDArray[np.int64]:
         """For each distinct word, in how many poems it stands."""
@@ -97,12 +97,12 @@ def choose_entries(lines: WordLines, *, words: int, rest: int) -> tuple[str, ...
     """
     count = dict(zip(lines.words, lines.n_poems().tolist(), strict=True))
     ranked = sorted(count, key=lambda word: (-count[word], word))
-    kept = [word for word in ranked[:words] if count[word] >= SEEN]
-    known = set(kept)
+    chosen = [word for word in ranked[:words] if count[word] >= MIN_POEMS]
+    whole_words = set(chosen)
     starts: Counter[str] = Counter()
     for word in ranked:
-        if word not in known:
+        if word not in whole_words:
             for start in beginnings(word):
                 starts[start] += count[word]
     best = sorted(starts, key=lambda start: (-starts[start], start))[:rest]
-    return (*kept, *(start for start in best if starts[start] >= SEEN))
+    return (*chosen, *(start for start in best if starts[start] >= MIN_POEMS))

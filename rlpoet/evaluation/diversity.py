@@ -22,9 +22,9 @@ def batch_variety(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, 
     {'samples/duplicate_texts': 0.5, 'samples/distinct_end_words': 0.5, 'samples/duplicate_lines': 0.5}
     """
     poems = [tuple(split_poem(text)[len(prompt.opening) :]) for prompt, text in zip(prompts, texts, strict=True)]
-    told = {"samples/duplicate_texts": 1 - len(set(poems)) / len(poems)} if poems else {}
+    figures = {"samples/duplicate_texts": 1 - len(set(poems)) / len(poems)} if poems else {}
     lines = [(line, prompt.lang) for prompt, poem in zip(prompts, poems, strict=True) for line in poem]
     if lines:
-        told["samples/distinct_end_words"] = len({end_of(line, lang).word for line, lang in lines}) / len(lines)
-        told["samples/duplicate_lines"] = 1 - len(set(lines)) / len(lines)
-    return told
+        figures["samples/distinct_end_words"] = len({end_of(line, lang).word for line, lang in lines}) / len(lines)
+        figures["samples/duplicate_lines"] = 1 - len(set(lines)) / len(lines)
+    return figures

@@ -40,12 +40,12 @@ class PoemFacts:
 
 def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     """Count one poem."""
-    asked, lines = form(prompt.form, prompt.lang), split_poem(text)
+    poem_form, lines = form(prompt.form, prompt.lang), split_poem(text)
     words = tuple(ends[0].word if (ends := verse(prompt.lang).endings(line)) else "" for line in lines)
-    if len(lines) != asked.n_lines:
-        return PoemFacts(len(asked.pairs), 0, asked.n_lines, 0, words)
-    rhymed = sum(answers(lines[i], lines[j], asked) for i, j in asked.pairs)
-    return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, sum(lines_in_meter(asked, lines, prompt.lang)), words)
+    if len(lines) != poem_form.n_lines:
+        return PoemFacts(len(poem_form.pairs), 0, poem_form.n_lines, 0, words)
+    rhymed = sum(answers(lines[i], lines[j], poem_form) for i, j in poem_form.pairs)
+    return PoemFacts(len(poem_form.pairs), rhymed, poem_form.n_lines, sum(lines_in_meter(poem_form, lines, prompt.lang)), words)
 
 
 def lines_in_meter(asked: Form, lines: Sequence[str], lang: str) -> list[bool]:
@@ -63,9 +63,9 @@ def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]
 
 def figures_of(facts: Sequence[PoemFacts]) -> dict[str, float]:
     """The same of poems that are counted already."""
-    found = shares(facts)
-    asked = {name: found[name].value if name in found else 0.0 for name in SHARES}
-    return {**asked, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
+    by_name = shares(facts)
+    values = {name: by_name[name].value if name in by_name else 0.0 for name in SHARES}
+    return {**values, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
 
 
 def shares(facts: Sequence[PoemFacts]) -> dict[str, Share]:

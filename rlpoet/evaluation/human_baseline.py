@@ -84,16 +84,16 @@ def human_stanzas(
     sizes = {form.n_lines for form in asked}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
     every = [form for form in forms(lang) if form.n_lines in sizes]
-    found: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
+    chosen: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
     for i in order:
         lines = stanzas[i]
         best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: kept(lines, form))
         same = next((form.name for form in asked if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
-        if same is not None and len(found[same]) < n:
-            found[same].append((i, best.name))
-        if all(len(own) >= n for own in found.values()):
+        if same is not None and len(chosen[same]) < n:
+            chosen[same].append((i, best.name))
+        if all(len(numbers) >= n for numbers in chosen.values()):
             break
-    return found
+    return chosen
 
 
 def _distinct(words: Sequence[Sequence[str]], rows: Sequence[int]) -> float:

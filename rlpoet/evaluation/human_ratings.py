@@ -65,14 +65,16 @@ def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int) -> list[I
         RlpoetError: a source without such a stanza, or two of one name.
     """
     rng, chosen, names = random.Random(seed), [], set()
-    for given in sources:
-        name, sep, path = given.partition("=")
-        path, name = (path, name) if sep else (given, Path(given).name.partition(".")[0])
+    for entry in sources:
+        name, sep, path = entry.partition("=")
+        path, name = (path, name) if sep else (entry, Path(entry).name.partition(".")[0])
         if name in names:
-            raise RlpoetError(f"{given}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
+            raise RlpoetError(f"{entry}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
         names.add(name)
-        units = (own for poem in poems_of(path) for own in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas)))
-        texts = list(dict.fromkeys(_blind(own) for own in units if own and (not lines or len(own) == lines)))
+        units = (
+            poem_lines for poem in poems_of(path) for poem_lines in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas))
+        )
+        texts = list(dict.fromkeys(_blind(poem_lines) for poem_lines in units if poem_lines and (not lines or len(poem_lines) == lines)))
         if not texts:
             raise RlpoetError(f"{path}: no stanza of {lines} lines; expected some. Choose another --lines, 0 for whole poems.")
         chosen += [(name, text) for text in rng.sample(texts, min(n, len(texts)))]
@@ -88,9 +90,9 @@ def write_sheet(items: Sequence[Item], path: Path) -> Path:
         RlpoetError: one of them is there already: ratings are not to be written over.
     """
     key = key_of(path)
-    for own in (path, key):
-        if own.exists():
-            raise RlpoetError(f"{own}: there already; expected a new file, so that no rating is lost. Choose another --out.")
+    for file in (path, key):
+        if file.exists():
+            raise RlpoetError(f"{file}: there already; expected a new file, so that no rating is lost. Choose another --out.")
     write_atomically(path, _table(("id", "poem", *SCALES), [(item.number, item.text, *("" for _ in SCALES)) for item in items]))
     write_atomically(key, _table(("id", "source"), [(item.number, item.source) for item in sorted(items, key=lambda item: item.number)]))
     return key
@@ -116,24 +118,24 @@ def read_sheet(path: Path) -> dict[str, dict[str, float]]:
     Raises:
         RlpoetError: not a sheet, a poem twice, or a rating that is no number from 1 to 5.
     """
-    found: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
+    ratings: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
     seen = set()
     for number, row in enumerate(_rows(path, ("id", *SCALES)), start=2):
         if row["id"] in seen:
             raise RlpoetError(f"{path}: row {number}: {row['id']!r} a second time; expected each poem once.")
         seen.add(row["id"])
         for scale in SCALES:
-            told = (row[scale] or "").strip().replace(",", ".")
-            if not told:
+            typed = (row[scale] or "").strip().replace(",", ".")
+            if not typed:
                 continue
             try:
-                rating = float(told)
+                rating = float(typed)
             except ValueError:
                 rating = float("nan")
             if not LOW <= rating <= HIGH:
-                raise RlpoetError(f"{path}: row {number}: {scale} is {told!r}; expected a number from {LOW} to {HIGH}, or nothing.")
-            found[scale][row["id"]] = rating
-    return found
+                raise RlpoetError(f"{path}: row {number}: {scale} is {typed!r}; expected a number from {LOW} to {HIGH}, or nothing.")
+            ratings[scale][row["id"]] = rating
+    return ratings
 
 
 def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str, str], *, seed: int = 0) -> list[ScaleReport]:
@@ -142,7 +144,7 @@ def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str
     Raises:
         RlpoetError: a rated poem that is not in the key.
     """
-    stray = sorted({number for sheet in sheets for own in sheet.values() for number in own} - set(key))
+    stray = sorted({number for sheet in sheets for by_poem in sheet.values() for number in by_poem} - set(key))
     if stray:
         raise RlpoetError(f"{stray[0]!r}: rated, but not in the key; expected the key of the same sheet. Give it with --key.")
     return [_scale(scale, [sheet[scale] for sheet in sheets], key, seed) for scale in SCALES]
@@ -160,7 +162,7 @@ def krippendorff(ratings: Grid) -> float | None:
     >>> krippendorff([[1, 2, 3], [1, 2, 3]]), krippendorff([[1, 1], [1, 1]])
     (1.0, None)
     """
-    units = [[own for row in ratings if (own := row[i]) is not None] for i in range(len(ratings[0]) if ratings else 0)]
+    units = [[rating for row in ratings if (rating := row[i]) is not None] for i in range(len(ratings[0]) if ratings else 0)]
     units = [unit for unit in units if len(unit) > 1]
     values = sorted({value for unit in units for value in unit})
     if len(values) < 2:
@@ -182,11 +184,11 @@ def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, 
     rng = np.random.default_rng(seed)
     means: dict[str, tuple[float, float, float, int]] = {}
     for source in dict.fromkeys(key.values()):
-        poems = [number for number, whose in key.items() if whose == source and any(number in sheet for sheet in sheets)]
+        poems = [number for number, origin in key.items() if origin == source and any(number in sheet for sheet in sheets)]
         if poems:
             each = np.array([np.mean([sheet[number] for sheet in sheets if number in sheet]) for number in poems])
-            drawn = each[rng.integers(len(each), size=(DRAWS, len(each)))].mean(axis=1)
-            low, high = np.quantile(drawn, (0.025, 0.975))
+            resampled = each[rng.integers(len(each), size=(DRAWS, len(each)))].mean(axis=1)
+            low, high = np.quantile(resampled, (0.025, 0.975))
             means[source] = float(each.mean()), float(low), float(high), len(each)
     rated = [number for number in key if sum(number in sheet for sheet in sheets) > 1]
     grid = [[sheet.get(number) for number in rated] for sheet in sheets]
@@ -196,8 +198,8 @@ def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, 
         tries = [
             krippendorff([[row[i] for i in picked] for row in grid]) for picked in rng.integers(len(rated), size=(DRAWS // 5, len(rated)))
         ]
-        known = [value for value in tries if value is not None]
-        edges = tuple(float(edge) for edge in np.quantile(known, (0.025, 0.975)))
+        alphas = [value for value in tries if value is not None]
+        edges = tuple(float(edge) for edge in np.quantile(alphas, (0.025, 0.975)))
     return ScaleReport(scale, means, alpha, edges)  # type: ignore[arg-type]
 
 
@@ -208,8 +210,8 @@ def _unheaded(lines: Sequence[str]) -> Sequence[str]:
 
 def _blind(lines: Sequence[str]) -> str:
     """The poem in one typography, whoever wrote it."""
-    plain = (" ".join(line.translate(PLAIN).split()) for line in lines)
-    spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in plain)
+    translated = (" ".join(line.translate(PLAIN).split()) for line in lines)
+    spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in translated)
     return "\n".join(line[:1].upper() + line[1:] for line in spaced)
 
 

@@ -42,37 +42,37 @@ class EvaluationPoem:
 
 
 def sampled_evaluation_poems(
-    policy: Any, asked: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
+    policy: Any, of_forms: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
 ) -> list[EvaluationPoem]:
     """``n`` poems a form, in the manner of each author in turn, or of nobody."""
-    found: list[EvaluationPoem] = []
-    for wanted in asked:
-        prompts = [Prompt(policy.lang, wanted.name, author) for author in authors or [None]]  # type: ignore[list-item]
-        own: list[EvaluationPoem] = []
+    poems: list[EvaluationPoem] = []
+    for poem_form in of_forms:
+        prompts = [Prompt(policy.lang, poem_form.name, author) for author in authors or [None]]  # type: ignore[list-item]
+        form_poems: list[EvaluationPoem] = []
         for number, prompt in enumerate(prompts):
             share = n * (number + 1) // len(prompts) - n * number // len(prompts)
             while share:
                 texts = policy.sample([prompt], min(TOGETHER, share), temperature=temperature).texts
-                own += [EvaluationPoem(prompt, tuple(split_poem(text)), wanted.name) for text in texts]
+                form_poems += [EvaluationPoem(prompt, tuple(split_poem(text)), poem_form.name) for text in texts]
                 share -= len(texts)
-                tick(len(found) + len(own))
-        found += own
-    return found
+                tick(len(poems) + len(form_poems))
+        poems += form_poems
+    return poems
 
 
-def human_evaluation_poems(poems: Sequence[Poem], lang: str, asked: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
+def human_evaluation_poems(poems: Sequence[Poem], lang: str, of_forms: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
     """Stanzas by people, at most ``n`` a form, each held to the form of its scheme and lines that it keeps best."""
-    stanzas = [(lines, poem) for poem in poems for lines in _units(poem, asked)]
-    found = []
-    for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, asked, n, seed=seed).items():
-        found += [
+    stanzas = [(lines, poem) for poem in poems for lines in _units(poem, of_forms)]
+    chosen_poems = []
+    for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, of_forms, n, seed=seed).items():
+        chosen_poems += [
             EvaluationPoem(Prompt(lang, name, stanzas[i][1].author), tuple(stanzas[i][0]), group, stanzas[i][1]) for i, name in chosen
         ]
-    return found
+    return chosen_poems
 
 
 def read_evaluation_poems(
-    paths: Sequence[str], lang: str, asked: Sequence[Form], *, columns: Columns, where: str = ""
+    paths: Sequence[str], lang: str, of_forms: Sequence[Form], *, columns: Columns, where: str = ""
 ) -> tuple[list[EvaluationPoem], int]:
     """Poems of text files, tables, folders and runs; a poem that is there twice counts twice.
 
@@ -86,27 +86,27 @@ def read_evaluation_poems(
     Raises:
         RlpoetError: nothing to be measured.
     """
-    found: list[EvaluationPoem] = []
+    evaluation_poems: list[EvaluationPoem] = []
     left_out = 0
     for path in paths:
         prompted = _of_run(Path(path), lang)
         if prompted is not None:
-            found += prompted
+            evaluation_poems += prompted
             continue
         for poem in select(list(poems_of(path, columns=columns)), where):
             label, poem = _label(poem, lang)
-            shown = printed(poem, lang)
+            normalized = printed(poem, lang)
             if label is not None:
-                found.append(EvaluationPoem(Prompt(lang, label), shown.lines, label, shown))
+                evaluation_poems.append(EvaluationPoem(Prompt(lang, label), normalized.lines, label, normalized))
                 continue
-            for lines in _units(shown, asked or [own for own in forms(lang) if " " in own.scheme]):
-                best = _best(lines, asked or forms(lang))
-                name = best.name if best else asked[0].name if asked else ""
+            for lines in _units(normalized, of_forms or [known_form for known_form in forms(lang) if " " in known_form.scheme]):
+                best = _best(lines, of_forms or forms(lang))
+                name = best.name if best else of_forms[0].name if of_forms else ""
                 left_out += not name
-                found += [EvaluationPoem(Prompt(lang, name, shown.author), lines, name, shown)] if name else []
-    if not found:
+                evaluation_poems += [EvaluationPoem(Prompt(lang, name, normalized.author), lines, name, normalized)] if name else []
+    if not evaluation_poems:
         raise RlpoetError(f"--texts {' '.join(paths)}: no stanza that a form fits; expected poems, or --forms to hold them to.")
-    return found, left_out
+    return evaluation_poems, left_out
 
 
 def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
@@ -117,15 +117,15 @@ def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
     item = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(item, dict) or not {"prompts", "texts"} <= set(item):
         return None
-    found = []
-    for told, text in zip(item["prompts"], item["texts"], strict=True):
-        if told["lang"] != lang:
-            raise RlpoetError(f"{path}: poems in {told['lang']!r}; expected {lang!r}. Set --lang {told['lang']}.")
-        name = form(told["form"], lang).name
-        found.append(
-            EvaluationPoem(Prompt(lang, name, told.get("author"), tuple(told.get("opening") or ())), tuple(split_poem(text)), name)
+    poems = []
+    for prompt, text in zip(item["prompts"], item["texts"], strict=True):
+        if prompt["lang"] != lang:
+            raise RlpoetError(f"{path}: poems in {prompt['lang']!r}; expected {lang!r}. Set --lang {prompt['lang']}.")
+        name = form(prompt["form"], lang).name
+        poems.append(
+            EvaluationPoem(Prompt(lang, name, prompt.get("author"), tuple(prompt.get("opening") or ())), tuple(split_poem(text)), name)
         )
-    return found
+    return poems
 
 
 def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
@@ -139,15 +139,15 @@ def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
     return name, Poem(stanzas, poem.author, poem.title)
 
 
-def _units(poem: Poem, asked: Sequence[Form]) -> Iterator[tuple[str, ...]]:
+def _units(poem: Poem, of_forms: Sequence[Form]) -> Iterator[tuple[str, ...]]:
     """The whole poem where it keeps a form of several stanzas, else its stanzas."""
-    long = [own for own in asked if " " in own.scheme and own.n_lines == len(poem.lines)]
-    if any(sum(kept(poem.lines, own)) / 2 >= WHOLE for own in long):
+    long = [long_form for long_form in of_forms if " " in long_form.scheme and long_form.n_lines == len(poem.lines)]
+    if any(sum(kept(poem.lines, long_form)) / 2 >= WHOLE for long_form in long):
         yield poem.lines
     else:
         yield from poem.stanzas
 
 
 def _best(lines: Sequence[str], among: Sequence[Form]) -> Form | None:
-    fitting = [own for own in among if own.n_lines == len(lines)]
-    return max(fitting, key=lambda own: kept(lines, own), default=None)
+    fitting = [candidate for candidate in among if candidate.n_lines == len(lines)]
+    return max(fitting, key=lambda candidate: kept(lines, candidate), default=None)

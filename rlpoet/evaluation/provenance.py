@@ -38,8 +38,8 @@ def reward_version(reward: Reward) -> str:
     source = inspect.getsourcefile(type(reward))
     digest = hashlib.sha1(Path(source).read_bytes() if source else b"")
     digest.update(repr(sorted((key, value) for key, value in vars(reward).items() if isinstance(value, str | int | float))).encode())
-    own = getattr(reward, "version", None)
-    return f"{own} {digest.hexdigest()[:12]}" if own is not None else digest.hexdigest()[:12]
+    version = getattr(reward, "version", None)
+    return f"{version} {digest.hexdigest()[:12]}" if version is not None else digest.hexdigest()[:12]
 
 
 def _installed(name: str) -> bool:

@@ -111,19 +111,19 @@ def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
     for size in range(1, n + 1):
         counts = [Counter(_grams(poem, size)) for poem in poems]
         best: dict[tuple[str, ...], tuple[int, int, int]] = {}  # n-gram -> most, whose, second most
-        for i, own in enumerate(counts):
-            for gram, count in own.items():
+        for i, poem_counts in enumerate(counts):
+            for gram, count in poem_counts.items():
                 most, holder, second = best.get(gram, (0, -1, 0))
                 best[gram] = (count, i, most) if count > most else (most, holder, max(second, count))
-        for i, own in enumerate(counts):
-            if not own:
+        for i, poem_counts in enumerate(counts):
+            if not poem_counts:
                 continue
             clipped = 0
-            for gram, count in own.items():
+            for gram, count in poem_counts.items():
                 most, holder, second = best[gram]
                 clipped += min(count, second if holder == i else most)
             one = size > 1
-            logs[i] += math.log((clipped + one) / (own.total() + one)) if clipped or one else -math.inf
+            logs[i] += math.log((clipped + one) / (poem_counts.total() + one)) if clipped or one else -math.inf
             orders[i] += 1
     lengths = [len(poem) for poem in poems]
     return float(np.mean([_brevity(lengths, i) * math.exp(logs[i] / orders[i]) if orders[i] else 0.0 for i in range(len(poems))]))
@@ -131,9 +131,9 @@ def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
 
 def _brevity(lengths: Sequence[int], i: int) -> float:
     """1 for a poem at least as long as the other poem nearest to it in length, the shorter of two as near."""
-    own = lengths[i]
-    nearest = min((length for j, length in enumerate(lengths) if j != i), key=lambda length: (abs(length - own), length))
-    return 1.0 if own >= nearest else math.exp(1 - nearest / own)
+    own_length = lengths[i]
+    nearest = min((length for j, length in enumerate(lengths) if j != i), key=lambda length: (abs(length - own_length), length))
+    return 1.0 if own_length >= nearest else math.exp(1 - nearest / own_length)
 
 
 def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:

@@ -59,7 +59,7 @@ def examine(
     Returns:
         What they are worth, and the poems. ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
     """
-    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
+    saved = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
     policy.generator.manual_seed(seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
     policy.allow_identical_rhyme = False
@@ -73,16 +73,16 @@ def examine(
     with torch.no_grad():
         log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
     read_at = time.perf_counter()
-    policy.generator.set_state(kept[0])
-    policy.precision, prior.precision, policy.allow_identical_rhyme = kept[1:]
+    policy.generator.set_state(saved[0])
+    policy.precision, prior.precision, policy.allow_identical_rhyme = saved[1:]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
     nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()
     facts = tuple(poem_facts(prompt, text) for prompt, text in zip(rollout.prompts, rollout.texts, strict=True))
     figures = {**figures_of(facts), "prior_nll_per_token": float(nats.sum() / max(tokens.sum(), 1.0))}
     draw, read_once = (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn
-    found = Measured(figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once)
-    return found, rollout
+    measured = Measured(figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once)
+    return measured, rollout
 
 
 def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> None:
@@ -102,11 +102,11 @@ def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]
         return {}  # not the same prompts: nothing is paired
     group = np.arange(len(after.prompts)) // PER_PROMPT
     first, last = shares(before.facts), shares(after.facts)
-    found = {name: share_change(share, last[name], group) for name, share in first.items()}
-    found["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
-    found["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
-    told = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in found.items()}
-    return {name: sides for name, sides in told.items() if sides}
+    changes = {name: share_change(share, last[name], group) for name, share in first.items()}
+    changes["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
+    changes["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
+    by_figure = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in changes.items()}
+    return {name: sides for name, sides in by_figure.items() if sides}
 
 
 def weights_digest(policy: Policy) -> str:
@@ -154,7 +154,7 @@ def _distinct(facts: Sequence[PoemFacts], group: NDArray[np.int64]) -> Redrawn |
     prompt = np.repeat(group, [len(fact.end_words) for fact in facts])
 
     def share(kept: NDArray[np.bool_]) -> float:
-        own = number[kept[prompt]]
-        return np.count_nonzero(np.bincount(own)) / max(len(own), 1)
+        end_words = number[kept[prompt]]
+        return np.count_nonzero(np.bincount(end_words)) / max(len(end_words), 1)
 
     return subsampled(share, n)

@@ -74,12 +74,12 @@ def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
     >>> told.scores["rhyme"], told.syllables
     (1.0, (7, 7))
     """
-    found = score_text(poem, lang, form)
-    if len(found) > 1:
+    poems = score_text(poem, lang, form)
+    if len(poems) > 1:
         raise RlpoetError(
-            f"poem: {len(found)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
+            f"poem: {len(poems)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
         )
-    return found[0]
+    return poems[0]
 
 
 def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None) -> tuple[ScoredPoem, ...]:
@@ -89,8 +89,8 @@ def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards:
         RlpoetError: no such file, a folder, an empty file, bytes that are not UTF-8.
         UnknownName: no such language or form.
     """
-    asked = find_form(form, lang) if form is not None else None
-    return score_text(read_text(path), lang, asked.name if asked else None, rewards=rewards, where=str(path))
+    poem_form = find_form(form, lang) if form is not None else None
+    return score_text(read_text(path), lang, poem_form.name if poem_form else None, rewards=rewards, where=str(path))
 
 
 def score_text(
@@ -114,8 +114,8 @@ def score_text(
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
     terms = rewards if rewards is not None else [reward() for reward in registry.load_all("rlpoet.rewards").values()]
     if form is not None:
-        asked = find_form(form, lang)
-        return tuple(_score(start, lines, lang, asked, terms) for start, lines in _grouped(blocks, asked))
+        poem_form = find_form(form, lang)
+        return tuple(_score(start, lines, lang, poem_form, terms) for start, lines in _grouped(blocks, poem_form))
     whole = [line for _, lines in blocks for line in lines]
     long_form = guess_form(whole, lang)
     if len(blocks) > 1 and long_form and " " in long_form.scheme:
@@ -129,14 +129,14 @@ def guess_form(lines: Sequence[str], lang: str) -> Form | None:
     Raises:
         UnknownName: no such language.
     """
-    candidates = [asked for asked in forms(lang) if asked.n_lines == len(lines)]
-    best = max(candidates, key=lambda asked: _kept(lines, asked), default=None)  # the first of equals: the commonest form
+    candidates = [candidate for candidate in forms(lang) if candidate.n_lines == len(lines)]
+    best = max(candidates, key=lambda candidate: _kept(lines, candidate), default=None)  # the first of equals: the commonest form
     return best if best and _kept(lines, best) >= LIKELY else None
 
 
-def _kept(lines: Sequence[str], asked: Form) -> float:
-    paired = [answers(lines[i], lines[j], asked) for i, j in asked.pairs]
-    measured = [in_meter(line, asked.lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+def _kept(lines: Sequence[str], candidate: Form) -> float:
+    paired = [answers(lines[i], lines[j], candidate) for i, j in candidate.pairs]
+    measured = [in_meter(line, candidate.lang, lengths) for line, lengths in zip(lines, candidate.meters, strict=True)]
     return (sum(paired) / len(paired) + sum(measured) / len(measured)) / 2
 
 
@@ -151,12 +151,12 @@ def _numbered(text: str) -> list[tuple[int, list[str]]]:
     return blocks
 
 
-def _grouped(blocks: Sequence[tuple[int, list[str]]], asked: Form) -> list[tuple[int, list[str]]]:
-    if " " not in asked.scheme:
+def _grouped(blocks: Sequence[tuple[int, list[str]]], poem_form: Form) -> list[tuple[int, list[str]]]:
+    if " " not in poem_form.scheme:
         return list(blocks)
     poems: list[tuple[int, list[str]]] = []
     for start, lines in blocks:
-        if poems and len(poems[-1][1]) < asked.n_lines:
+        if poems and len(poems[-1][1]) < poem_form.n_lines:
             poems[-1] = (poems[-1][0], poems[-1][1] + lines)
         else:
             poems.append((start, lines))
@@ -164,31 +164,31 @@ def _grouped(blocks: Sequence[tuple[int, list[str]]], asked: Form) -> list[tuple
 
 
 def _score(
-    start: int, lines: Sequence[str], lang: str, asked: Form | None, rewards: Sequence[Reward], *, guessed: bool = False
+    start: int, lines: Sequence[str], lang: str, poem_form: Form | None, rewards: Sequence[Reward], *, guessed: bool = False
 ) -> ScoredPoem:
-    targets = tuple(asked.meters[n] if asked and n < asked.n_lines else () for n in range(len(lines)))
+    targets = tuple(poem_form.meters[n] if poem_form and n < poem_form.n_lines else () for n in range(len(lines)))
     scores: dict[str, float | None] = {}
     reasons: list[list[str]] = [[] for _ in lines]
     gained: list[dict[str, float]] = [{} for _ in lines]
-    for told in [reward.explain(Prompt(lang, asked.name), "\n".join(lines)) for reward in rewards] if asked else []:
-        scores[told.name] = told.score
-        for own, earned, row in zip(reasons, gained, told.lines, strict=False):
+    for explained in [reward.explain(Prompt(lang, poem_form.name), "\n".join(lines)) for reward in rewards] if poem_form else []:
+        scores[explained.name] = explained.score
+        for line_reasons, earned, row in zip(reasons, gained, explained.lines, strict=False):
             if row.reason:
-                own.append(f"{told.name}: {row.reason}")
+                line_reasons.append(f"{explained.name}: {row.reason}")
             if row.score is not None:
-                earned[told.name] = row.score
+                earned[explained.name] = row.score
     return ScoredPoem(
         lines=tuple(lines),
-        asked=asked.scheme if asked else "",
+        asked=poem_form.scheme if poem_form else "",
         found=find_scheme(lines, lang),
         syllables=tuple(scan_within(line, lang, lengths).syllables for line, lengths in zip(lines, targets, strict=True)),
         targets=targets,
         scores=scores,
-        reasons=tuple(tuple(own) for own in reasons),
+        reasons=tuple(tuple(line_reasons) for line_reasons in reasons),
         tails=tuple(end_of(line, lang).tail for line in lines),
         lang=code_of(lang),
-        form=asked.name if asked else None,
-        guessed=guessed and asked is not None,
+        form=poem_form.name if poem_form else None,
+        guessed=guessed and poem_form is not None,
         start=start,
         credits=tuple(gained),
     )

@@ -69,7 +69,7 @@ def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
 def words(line: str) -> list[str]:
     """Words in lower case, parted at apostrophes too."""
     text = unicodedata.normalize("NFC", line).lower().replace("’", "'")
-    return [part for found in WORD.findall(text) for part in found.split("'")]
+    return [part for match in WORD.findall(text) for part in match.split("'")]
 
 
 def last_word(line: str) -> str:
@@ -103,8 +103,8 @@ _FRENCH_RESPELLINGS = tuple(
 _FRENCH_ENT = re.compile(r"(?:m|d|c|rg|i|[éb]s|tal|viol|cell|pul|sol|turb|serp|torr|par|souv|couv|cont|^v|^l|^g)ents?$")
 # what it makes of accents it does not know, of letters that are mute, and of double ones
 _FRENCH_MENDS = tuple(
-    (re.compile(pattern), heard)
-    for pattern, heard in (
+    (re.compile(pattern), corrected)
+    for pattern, corrected in (
         (r"[əai]+(?=[\u0300\u0302])", "ɛ"),  # promə̀ne, mə̂me, maitre
         (r"[\u0300\u0302]", ""),
         (r"œ\u0303", "ɛ\u0303"),
@@ -130,10 +130,10 @@ class French:
         return bool(self._tails(last_word(a)) & self._tails(last_word(b)))
 
     def lengths(self, line: str) -> range:
-        found = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
+        line_words = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
         least = most = 0
-        for n, word in enumerate(found):
-            following = found[n + 1] if n + 1 < len(found) else ""
+        for n, word in enumerate(line_words):
+            following = line_words[n + 1] if n + 1 < len(line_words) else ""
             nuclei, more = self._nuclei(word)
             mute = re.search(r"(?<![ao])(?:es?|(ent))$", word) is not None and nuclei > 1
             if mute:
@@ -158,21 +158,21 @@ class French:
         if not any(map(str.isalpha, word)):
             return ""
         spelt = word if _FRENCH_ENT.search(word) else word.removesuffix("nt") if word.endswith("ent") else word
-        for pattern, said in _FRENCH_RESPELLINGS:
-            spelt = pattern.sub(said, spelt)
+        for pattern, written in _FRENCH_RESPELLINGS:
+            spelt = pattern.sub(written, spelt)
         if re.search("ail(?:le)?$", spelt):  # travail, muraille: epitran hears *elle*
             return "aj"
         sound = unicodedata.normalize("NFD", _epitran("fra-Latn").transliterate(spelt)).removesuffix("ə")
-        for pattern, said in _FRENCH_MENDS:
-            sound = pattern.sub(said, sound)
+        for pattern, written in _FRENCH_MENDS:
+            sound = pattern.sub(written, sound)
         nuclei = [i for i, letter in enumerate(sound) if letter in "aeiouyøœɑɔəɛɪʊ"]
         return sound[nuclei[-1] :] if nuclei else ""
 
     @staticmethod
     def _nuclei(word: str) -> tuple[int, int]:
         """Vowel groups, and how many more a diérèse could make."""
-        plain = re.sub(r"y(?=[aeiouéèêà])", "", word)
-        groups = re.findall(r"[aeiouyàâäéèêëîïôöùûüœæ]+", plain)
+        letters = re.sub(r"y(?=[aeiouéèêà])", "", word)
+        groups = re.findall(r"[aeiouyàâäéèêëîïôöùûüœæ]+", letters)
         sure = sum(len(re.findall(r"é(?=[aeoéèêuiâ])|[aoeu](?=[ïëéüö])|(?<!i)e(?=[âôu]{2})", group)) for group in groups)
         maybe = sum(
             len(re.findall(r"(?:i|ou|u)(?=[aeéèêoâôiîœ])", group)) for group in groups if not re.fullmatch(r"(?:ou|eu|au|eau)", group)
@@ -190,16 +190,16 @@ class Spanish:
         return bool(tails[0]) and tails[0] == tails[1]
 
     def lengths(self, line: str) -> range:
-        found = words(line)
-        if not found:
+        line_words = words(line)
+        if not line_words:
             return range(0)
-        nuclei = [_nuclei_es(word) for word in found]
+        nuclei = [_nuclei_es(word) for word in line_words]
         ties = sum(
             re.search("[aeiouáéíóúüy]$", left) is not None and re.match("h?[aeiouáéíóúü]|y$", right) is not None
-            for left, right in itertools.pairwise(found)
+            for left, right in itertools.pairwise(line_words)
         )
-        own = nuclei[-1]
-        from_end = len(own) - _stressed_es(found[-1], own) if own else 1
+        last_nuclei = nuclei[-1]
+        from_end = len(last_nuclei) - _stressed_es(line_words[-1], last_nuclei) if last_nuclei else 1
         base = sum(map(len, nuclei)) + {1: 1, 2: 0}.get(from_end, -1)
         return range(base - ties, base - ties + 1)
 
@@ -229,11 +229,11 @@ class English:
 
         for pattern, whole in _ENGLISH_RESPELLINGS:
             word = pattern.sub(whole, word)
-        said = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
-        if not said:
+        pronunciations = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
+        if not pronunciations:
             return self._alike(word.replace("'d", "ed").replace("'st", "est").replace("'", ""))
-        lifted = {_last_syllable(phones) for phones in said if LIFTED.search(phones)}
-        return frozenset({_tail(phones) for phones in said} | lifted)
+        lifted = {_last_syllable(phones) for phones in pronunciations if LIFTED.search(phones)}
+        return frozenset({_tail(phones) for phones in pronunciations} | lifted)
 
     @functools.cached_property
     def _by_letters(self) -> dict[str, str]:
@@ -252,8 +252,8 @@ class English:
 
     def _alike(self, word: str) -> frozenset[str]:
         """The tail of a word that CMUdict lacks, by the longest end of it that one of its words has."""
-        found = next((tail for n in reversed(SUFFIX) if (tail := self._by_letters.get(word[-n:])) and len(word) >= n), None)
-        return frozenset({found} if found else ())
+        best = next((tail for n in reversed(SUFFIX) if (tail := self._by_letters.get(word[-n:])) and len(word) >= n), None)
+        return frozenset({best} if best else ())
 
     def lengths(self, line: str) -> range:
         counts = [self._count(word) for word in WORD.findall(line.lower().replace("’", "'"))]
@@ -290,11 +290,11 @@ def _nuclei_es(word: str) -> list[int]:
     """Place of the vowel that carries each syllable."""
     text = re.sub(r"(?<=q)u(?=[eiéí])|(?<=g)u(?=[eiéí])", "·", word)
     text = re.sub(r"y(?![aeiouáéíóú])", "i", text)
-    found: list[int] = []
+    places: list[int] = []
     for group in re.finditer(f"[{STRONG}{WEAK}]+", text):
         strong = [group.start() + i for i, letter in enumerate(group.group()) if letter in STRONG]
-        found += strong or [group.end() - 1]  # two weak vowels: the second carries (viuda, cuidado)
-    return found
+        places += strong or [group.end() - 1]  # two weak vowels: the second carries (viuda, cuidado)
+    return places
 
 
 def _stressed_es(word: str, nuclei: Sequence[int]) -> int:

@@ -96,8 +96,8 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
     for name in pick:
         if name not in {arm.name for arm in arms}:
             raise UnknownName("--pick", name, [arm.name for arm in arms])
-    kept = [full, *(arm for arm in arms if not pick or arm.name in pick)]
-    return sorted(kept, key=lambda arm: arm.settings.get("beta", recipe.beta)) if kind == "beta" else kept
+    chosen = [full, *(arm for arm in arms if not pick or arm.name in pick)]
+    return sorted(chosen, key=lambda arm: arm.settings.get("beta", recipe.beta)) if kind == "beta" else chosen
 
 
 def baseline_of(kind: str, recipe: TrainConfig) -> str:

@@ -35,7 +35,7 @@ def learning_curves(
         bands: leave them out where many would cover each other.
     """
     figure, axes = _axes()
-    told = []
+    descriptions = []
     for arm, seeds in curves.items():
         means = [([x for x, _ in curve], smooth([y for _, y in curve])) for curve in seeds if curve]
         if not means:
@@ -47,12 +47,12 @@ def learning_curves(
         axes.plot(grid, rows.mean(0), color=color, linestyle=dashes, linewidth=1.8, label=arm)
         if len(rows) > 1 and bands:
             axes.fill_between(grid, rows.min(0), rows.max(0), color=color, alpha=0.18, linewidth=0)
-        told.append(f"{arm} from {rows.mean(0)[0]:.2f} to {rows.mean(0)[-1]:.2f} after {end:.0f}")
+        descriptions.append(f"{arm} from {rows.mean(0)[0]:.2f} to {rows.mean(0)[-1]:.2f} after {end:.0f}")
     if level is not None:
         axes.axhline(level, color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
     axes.set_xlabel("fresh samples", color=INK)
     axes.set_ylabel(ylabel, color=INK)
-    return _svg(figure, title, f"{title}: {'; '.join(told)}")
+    return _svg(figure, title, f"{title}: {'; '.join(descriptions)}")
 
 
 def pareto(
@@ -65,7 +65,11 @@ def pareto(
         low_x: whether a lower x is better.
     """
     figure, axes = _axes()
-    means = {arm: (float(np.mean([x for x, _ in own])), float(np.mean([y for _, y in own]))) for arm, own in points.items() if own}
+    means = {
+        arm: (float(np.mean([x for x, _ in arm_points])), float(np.mean([y for _, y in arm_points])))
+        for arm, arm_points in points.items()
+        if arm_points
+    }
     front = [list(means)[i] for i in pareto_front(list(means.values()), low_x=low_x)]
     if len(front) > 1:
         axes.plot(*zip(*(means[arm] for arm in front), strict=True), color=INK, alpha=0.35, linewidth=1, zorder=1)
@@ -77,8 +81,8 @@ def pareto(
     axes.margins(0.12)
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel, color=INK)
-    told = "; ".join(f"{arm} {x:.3g}, {y:.3g}" for arm, (x, y) in means.items())
-    return _svg(figure, title, f"{title} ({xlabel}, {ylabel}): {told}. Not beaten in both: {', '.join(front)}")
+    description = "; ".join(f"{arm} {x:.3g}, {y:.3g}" for arm, (x, y) in means.items())
+    return _svg(figure, title, f"{title} ({xlabel}, {ylabel}): {description}. Not beaten in both: {', '.join(front)}")
 
 
 def _axes() -> tuple[Canvas, Any]:
@@ -98,7 +102,7 @@ def _style(order: Sequence[str], arm: str) -> tuple[str, str, str]:
     return HUES[i % len(HUES)], DASHES[turn % len(DASHES)], MARKS[(i + 3 * turn) % len(MARKS)]
 
 
-def _svg(figure: Canvas, title: str, told: str) -> str:
+def _svg(figure: Canvas, title: str, description: str) -> str:
     (axes,) = figure.axes
     axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK)
     handles, labels = axes.get_legend_handles_labels()
@@ -108,7 +112,9 @@ def _svg(figure: Canvas, title: str, told: str) -> str:
         figure.set_size_inches(SIZE[0], SIZE[1] + 0.19 * rows)
         figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=10, frameon=False, labelcolor=INK)
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": told}):  # text stays text; names of parts are the same every time
+    with matplotlib.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": description}
+    ):  # text stays text; names of parts are the same every time
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
@@ -119,7 +125,7 @@ def _svg(figure: Canvas, title: str, told: str) -> str:
         r"<svg[^>]*>",
         lambda _: (
             f'<svg class="plot" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size[0] if size else ""} '
-            f'role="img" aria-label="{html.escape(told)}">'
+            f'role="img" aria-label="{html.escape(description)}">'
         ),
         text,
         count=1,

@@ -39,8 +39,8 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         raise UnknownName("--baseline", baseline, names)
     out = console(stderr=True)
     if config.dry_run:
-        told = [f"{cell.name:<32} {state_of(cell):<8} {spoken(cell.config)}" for cell in cells]
-        console().print("\n".join([spelled(command, config), *told]), markup=False)
+        listing = [f"{cell.name:<32} {state_of(cell):<8} {spoken(cell.config)}" for cell in cells]
+        console().print("\n".join([spelled(command, config), *listing]), markup=False)
         return 0
     outcomes: Mapping[str, str] = {}
     if not config.report_only:

@@ -160,14 +160,14 @@ def _arrival(curve: Curve) -> float:
 
 
 def _notes(result: Mapping[str, Any], counted: Mapping[str, float | Share], *, n_starts: int) -> list[str]:
-    told = result.get("after", {})
+    after = result.get("after", {})
     notes = [f"alarms: {', '.join(result['alarms'])}"] if result.get("alarms") else []
     if "best_of" in result:
         notes.append(f"each poem the best of {result['best_of']:g}")
     for name in SHARES:
         value = counted.get(name)
-        if name in told and isinstance(value, Share) and abs(told[name] - value.value) > 1e-9:
-            notes.append(f"{name} was {told[name]:.4f} when measured, {value.value:.4f} as counted today")
+        if name in after and isinstance(value, Share) and abs(after[name] - value.value) > 1e-9:
+            notes.append(f"{name} was {after[name]:.4f} when measured, {value.value:.4f} as counted today")
     if n_starts > 1:
         notes.append(f"started {n_starts} times")
     return notes

@@ -27,8 +27,8 @@ from rlpoet.text import write_atomically
 from rlpoet.training.budget import MOST_PROMPTS
 from rlpoet.training.config import TrainConfig
 
-ASKED, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
-OWN = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
+CONFIG_FILE, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
+GRID_FIELDS = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
 UNIMPORTANT = ("output_dir", "resume", "logging_steps", "save_steps", "report_to")  # a change of these leaves a result what it is
 State = Literal["new", "done", "stopped", "changed"]
 
@@ -77,7 +77,7 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
     for lang in config.by_lang:
         if lang not in config.langs:
             raise UnknownName("--by_lang", lang, config.langs)
-    for name in OWN:
+    for name in GRID_FIELDS:
         if getattr(config.common, name) != getattr(TrainConfig(), name):
             raise RlpoetError(
                 f"--common.{name}: {getattr(config.common, name)!r}; expected it left out, the grid sets it (--langs, --seeds, ...)."
@@ -98,8 +98,10 @@ def state_of(cell: Cell) -> State:
     folder = cell.folder
     if not folder.exists() or not any(folder.iterdir()):
         return "new"
-    if not (folder / ASKED).exists():
-        raise RlpoetError(f"{folder}: holds files but no {ASKED}; expected a run of this grid or nothing. Choose another --output_dir.")
+    if not (folder / CONFIG_FILE).exists():
+        raise RlpoetError(
+            f"{folder}: holds files but no {CONFIG_FILE}; expected a run of this grid or nothing. Choose another --output_dir."
+        )
     if changes(cell):
         return "changed"
     result = folder / "result.json"
@@ -111,7 +113,7 @@ def state_of(cell: Cell) -> State:
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
     """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
-    then = current(TrainConfig, yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {})
+    then = current(TrainConfig, yaml.safe_load((cell.folder / CONFIG_FILE).read_text(encoding="utf-8")) or {})
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
@@ -120,7 +122,7 @@ def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
 def write_asked(cell: Cell) -> Path:
     """``asked.yaml`` of a cell: a file for ``rlpoet train --config``."""
     cell.folder.mkdir(parents=True, exist_ok=True)
-    path = cell.folder / ASKED
+    path = cell.folder / CONFIG_FILE
     write_atomically(path, yaml.safe_dump(_settings(cell.config), allow_unicode=True, sort_keys=False))
     return path
 
@@ -140,7 +142,7 @@ def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> d
         name, _, inner = key.partition(".")
         if name not in base:
             raise UnknownName(f"{where}: setting", name, base)
-        if name in OWN:
+        if name in GRID_FIELDS:
             raise RlpoetError(f"{where}: sets {name!r}; expected it left out, the grid sets it (--langs, --seeds, ...).")
         if inner:
             if not isinstance(out[name], Mapping):
@@ -179,7 +181,7 @@ def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
 def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
     """The configuration as ``rlpoet train`` will read it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ASKED
+        path = Path(folder) / CONFIG_FILE
         path.write_text(yaml.safe_dump(plain(settings), allow_unicode=True), encoding="utf-8")
         try:
             return read(TrainConfig, path)

@@ -100,50 +100,52 @@ def _split(text: str) -> str:
 def _charts(comparison: Comparison, lang: str) -> str:
     arms = {arm: comparison.of(arm, lang) for arm in comparison.arms}
     rewards = {
-        json.dumps([own_settings(t.cell.config).get(key) for key in ("rewards", "reward_options")]) for own in arms.values() for t in own
+        json.dumps([own_settings(t.cell.config).get(key) for key in ("rewards", "reward_options")])
+        for arm_runs in arms.values()
+        for t in arm_runs
     }
     height = "reward" if len(rewards) == 1 else "rhyme_pairs"  # other rewards are no common scale
-    drawn, each = [], ""
+    panels, each = [], ""
     for key, label, level in (
         (PAIRS, "pairs that rhyme", comparison.config.reach),
         (REWARD, "reward", None),
         (KL, "KL to the prior, nats", None),
     ):
-        curves = {arm: [t.curves[key] for t in own if key in t.curves] for arm, own in arms.items()}
-        curves = {arm: own for arm, own in curves.items() if own}
+        curves = {arm: [t.curves[key] for t in arm_runs if key in t.curves] for arm, arm_runs in arms.items()}
+        curves = {arm: arm_runs for arm, arm_runs in curves.items() if arm_runs}
         if curves and (key != REWARD or height == "reward"):
             title = f"{lang}: {label} against fresh samples"
             few = len(curves) < FOLDED_FROM
-            drawn.append(charts.learning_curves(title, curves, ylabel=label, order=comparison.arms, level=level, bands=few))
+            panels.append(charts.learning_curves(title, curves, ylabel=label, order=comparison.arms, level=level, bands=few))
             if key == PAIRS and not few:
                 each = _each(comparison, lang, curves, label)
     for key, low_x in (("kl", True), ("distinct_end_words", False)):
-        points = {arm: _points(own, key, height) for arm, own in arms.items()}
+        points = {arm: _points(arm_runs, key, height) for arm, arm_runs in arms.items()}
         if any(points.values()):
             x, y = FIGURES[key].label, FIGURES[height].label
             title = f"{lang}: {y} against {'KL' if low_x else 'distinct end words'}"
-            drawn.append(charts.pareto(title, points, xlabel=x, ylabel=y, order=comparison.arms, low_x=low_x))
+            panels.append(charts.pareto(title, points, xlabel=x, ylabel=y, order=comparison.arms, low_x=low_x))
     note = (
         "Bands, where arms are few, reach from the lowest to the highest seed. Small dots are seeds, large marks their means; "
         "the thin line joins the arms that no other beats in both directions."
     )
-    return f'<div class="charts wide">{"".join(drawn)}</div>\n{each}<p>{note}</p>' if drawn else ""
+    return f'<div class="charts wide">{"".join(panels)}</div>\n{each}<p>{note}</p>' if panels else ""
 
 
 def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve]], label: str) -> str:
     """Where all arms in one picture are a tangle: each beside the baseline."""
     base = comparison.baseline
-    drawn = [
-        charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: own}, ylabel=label, order=comparison.arms)
-        for arm, own in curves.items()
+    panels = [
+        charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: arm_curves}, ylabel=label, order=comparison.arms)
+        for arm, arm_curves in curves.items()
         if arm != base
     ]
     title = f"{label}: each arm beside {base}"
-    return f'<details><summary>{html.escape(title)}</summary><div class="charts">{"".join(drawn)}</div></details>\n'
+    return f'<details><summary>{html.escape(title)}</summary><div class="charts">{"".join(panels)}</div></details>\n'
 
 
-def _points(own: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
-    return [(_plain(t.figures, x), _plain(t.figures, y)) for t in own if x in t.figures and y in t.figures]
+def _points(runs: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
+    return [(_plain(t.figures, x), _plain(t.figures, y)) for t in runs if x in t.figures and y in t.figures]
 
 
 def _plain(figures: Mapping[str, float | Share], name: str) -> float:
@@ -153,29 +155,29 @@ def _plain(figures: Mapping[str, float | Share], name: str) -> float:
 
 def _poems(comparison: Comparison, lang: str) -> str:
     arms = [arm for arm in comparison.arms if comparison.of(arm, lang)]
-    shown = []
+    blocks = []
     for place in PLACES:
         cells = "".join(_poem(arm, *_placed(comparison.of(arm, lang), place)) for arm in arms)
         content = f'<div class="poems">{cells}</div>'
         opened = " open" if place == "best" or len(arms) < FOLDED_FROM else ""
-        shown.append(f"<details{opened}><summary>{place} poem of each arm</summary>{content}</details>")
+        blocks.append(f"<details{opened}><summary>{place} poem of each arm</summary>{content}</details>")
     note = (
         "Of all poems of the last examination, ranked by the share of pairs that rhyme plus the share of lines in meter; "
         "of equals, the first drawn."
     )
-    return f"<h3>Poems</h3>\n<p>{note}</p>\n" + "\n".join(shown)
+    return f"<h3>Poems</h3>\n<p>{note}</p>\n" + "\n".join(blocks)
 
 
-def _placed(own: Sequence[Trained], place: str) -> tuple[Judged, int]:
+def _placed(runs: Sequence[Trained], place: str) -> tuple[Judged, int]:
     """The poem of an arm at a place, and its seed."""
-    ranked = sorted(((poem, t.cell.seed) for t in own for poem in t.poems), key=lambda pair: -pair[0].worth)
+    ranked = sorted(((poem, t.cell.seed) for t in runs for poem in t.poems), key=lambda pair: -pair[0].worth)
     return ranked[{"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}[place]]
 
 
 def _poem(arm: str, poem: Judged, seed: int) -> str:
     manner = f" · in the manner of {poem.prompt.author}" if poem.prompt.author else ""
-    drawn = poem_html(heard(poem.text, poem.prompt.lang, form=poem.prompt.form))
-    return f"<div><h3>{html.escape(f'{arm} · seed {seed}{manner}')}</h3>{drawn}</div>"
+    verse_html = poem_html(heard(poem.text, poem.prompt.lang, form=poem.prompt.form))
+    return f"<div><h3>{html.escape(f'{arm} · seed {seed}{manner}')}</h3>{verse_html}</div>"
 
 
 def _runs(comparison: Comparison) -> str:

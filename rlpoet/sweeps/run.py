@@ -21,12 +21,12 @@ from rich.console import Console
 
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.sweeps.grid import ASKED, ATTEMPTS, LOG, Cell, State, changes, state_of, write_asked
+from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_asked
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
 BEGUN = "before.json"  # what a run writes before it trains
-N_TOLD = 6  # last lines of a failed run's log
+N_LOG_LINES = 6  # last lines of a failed run's log
 Outcome = Literal["done", "failed", "stopped"]
 
 
@@ -48,9 +48,9 @@ def refuse_changes(cells: Sequence[Cell]) -> None:
     """
     for cell in cells:
         if state_of(cell) == "changed":
-            told = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changes(cell).items())
+            changed = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changes(cell).items())
             raise RlpoetError(
-                f"{cell.folder}: begun with other settings ({told}); expected the same. "
+                f"{cell.folder}: begun with other settings ({changed}); expected the same. "
                 "Put them back, choose another --output_dir, or --overwrite."
             )
 
@@ -72,19 +72,19 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
     if not waiting:
         return ended
     running: list[Running] = []
-    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as asked:
-        told = 0
+    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as interrupts:
+        n_reported = 0
         starting: list[Running] = []  # when they were asked to stop
         try:
-            while running or (waiting and not asked):
-                while waiting and len(running) < jobs and not asked:
+            while running or (waiting and not interrupts):
+                while waiting and len(running) < jobs and not interrupts:
                     cell = waiting.pop(0)
                     running.append(_start(cell, states[cell.name], lock))
                     out.print(f"{cell.name}: {'goes on' if states[cell.name] == 'stopped' else 'begins'} ({len(waiting)} more to come)")
-                if len(asked) > told:
-                    told = len(asked)
-                    _stop(running, signal.SIGINT if told == 1 else signal.SIGKILL)
-                    out.print(f"Stopping {len(running)} runs; they save and measure." if told == 1 else "Ended at once.")
+                if len(interrupts) > n_reported:
+                    n_reported = len(interrupts)
+                    _stop(running, signal.SIGINT if n_reported == 1 else signal.SIGKILL)
+                    out.print(f"Stopping {len(running)} runs; they save and measure." if n_reported == 1 else "Ended at once.")
                     starting = [one for one in running if not (one.cell.folder / BEGUN).exists()]
                 # an interrupt in the middle of an import can be lost: whoever goes on all the same is asked again
                 deaf = [one for one in starting if one in running and (one.cell.folder / BEGUN).exists()]
@@ -92,7 +92,7 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                 starting = [one for one in starting if one not in deaf]
                 for one in [one for one in running if _over(one)]:
                     running.remove(one)
-                    ended[one.cell.name] = _outcome(one, stopped=bool(asked))
+                    ended[one.cell.name] = _outcome(one, stopped=bool(interrupts))
                     _tell(one, ended[one.cell.name], out)
                 time.sleep(POLL)
         finally:
@@ -114,14 +114,14 @@ def last_words(cell: Cell) -> list[str]:
     """The end of a run's log."""
     path = cell.folder / LOG
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    return [line for line in lines if line.strip()][-N_TOLD:]
+    return [line for line in lines if line.strip()][-N_LOG_LINES:]
 
 
 def _start(cell: Cell, state: State, lock: int) -> Running:
     if state == "stopped":
         words = ["train", "--resume", str(cell.folder)]
     else:
-        if (cell.folder / ASKED).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
+        if (cell.folder / CONFIG_FILE).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
             shutil.rmtree(cell.folder)
         words = ["train", "--config", str(write_asked(cell))]
     with (cell.folder / LOG).open("ab") as log:
@@ -181,15 +181,15 @@ def _stop(running: Sequence[Running], number: int) -> None:
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
     """A list that grows with every SIGINT or SIGTERM; children start with the usual answers to both."""
-    got: list[int] = []
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield got
+        yield received
         return
-    kept = {number: signal.signal(number, lambda number, _: got.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield got
+        yield received
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 

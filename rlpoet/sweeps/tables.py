@@ -73,8 +73,8 @@ def told(comparison: Comparison, row: Row, name: str) -> str:
     if name in row.figures:
         return spelt(row.figures[name], FIGURES[name])
     if name == "samples_to_reach" and row.arm in comparison.arms:
-        got = sum(name in one.figures for one in comparison.of(row.arm, row.lang))
-        return f"reached by {got} of {len(row.seeds)}"
+        n_runs = sum(name in one.figures for one in comparison.of(row.arm, row.lang))
+        return f"reached by {n_runs} of {len(row.seeds)}"
     return ""
 
 
@@ -98,10 +98,10 @@ def leads(comparison: Comparison) -> list[str]:
             continue
         first, *others = sorted(arms, key=lambda row: -row.figures["rhyme_pairs"].mean)
         text = f"{lang}: {first.arm} rhymes most, {spelt(first.figures['rhyme_pairs'], figure)}"
-        held = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
-        if held is not None and "rhyme_pairs" in held.differences:
-            gap = held.differences["rhyme_pairs"]
-            text += f"; {held.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
+        leader = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
+        if leader is not None and "rhyme_pairs" in leader.differences:
+            gap = leader.differences["rhyme_pairs"]
+            text += f"; {leader.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
             text += f", {verdict(gap, figure)}" if verdict(gap, figure) else ""
         sentences.append(f"{text}.")
     return sentences

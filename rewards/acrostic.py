@@ -37,28 +37,28 @@ class Acrostic:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
-        if not complete or not 0 < len(self.letters) <= asked.n_lines:
+        form, lines, complete = read(prompt, text)
+        if not complete or not 0 < len(self.letters) <= form.n_lines:
             return [0.0] * len(lines)
-        return [own / len(self.letters) for own in self._right(lines)]
+        return [right / len(self.letters) for right in self._right(lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The letter found and the one wanted, line by line."""
-        asked, lines, complete = read(prompt, text)
-        if not 0 < len(self.letters) <= asked.n_lines:
+        form, lines, complete = read(prompt, text)
+        if not 0 < len(self.letters) <= form.n_lines:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
+            return explain_miscount(self.name, form, lines)
         rows = []
         for line, wanted in zip(lines, self.letters.ljust(len(lines)), strict=True):
-            found = _letters(line)[:1]
+            initial = _letters(line)[:1]
             free = LineScore(line, None, "")
-            rows.append(LineScore(line, float(found == wanted), f"{found or 'nothing'!r} for {wanted!r}") if wanted != " " else free)
+            rows.append(LineScore(line, float(initial == wanted), f"{initial or 'nothing'!r} for {wanted!r}") if wanted != " " else free)
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not 0 < len(self.letters) <= asked.n_lines:
+        form, lines, complete = read(prompt, text)
+        if not 0 < len(self.letters) <= form.n_lines:
             return None
         return sum(self._right(lines)) / len(self.letters) if complete else 0.0
 
@@ -73,5 +73,5 @@ def _letters(text: str) -> str:
     >>> _letters("« Été ! »"), _letters("Œil")
     ('ete', 'oeil')
     """
-    bare = unicodedata.normalize("NFD", text.casefold().translate(LIGATURES))
-    return "".join(character for character in bare if character.isalpha())
+    decomposed = unicodedata.normalize("NFD", text.casefold().translate(LIGATURES))
+    return "".join(character for character in decomposed if character.isalpha())

@@ -59,9 +59,9 @@ class Composition:
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """Every line's reasons of all terms, each under its name, joined by semicolons."""
-        told = [reward.explain(prompt, text) for reward, _ in self.terms]
-        rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
-        return Explained(self.name, self._total({e.name: e.score for e in told}), tuple(rows))
+        explained = [reward.explain(prompt, text) for reward, _ in self.terms]
+        rows = [LineScore(line, None, _reasons(explained, n)) for n, line in enumerate(split_poem(text))]
+        return Explained(self.name, self._total({e.name: e.score for e in explained}), tuple(rows))
 
     def without(self, name: str) -> Self:
         """The same reward less one term: the unit of an ablation. A gated term goes by its own name or by that of its reward.
@@ -69,10 +69,10 @@ class Composition:
         Raises:
             ValueError: no term of that name, or no other.
         """
-        kept = [(reward, weight) for reward, weight in self.terms if name not in names_of(reward)]
-        if len(kept) == len(self.terms):
+        remaining = [(reward, weight) for reward, weight in self.terms if name not in names_of(reward)]
+        if len(remaining) == len(self.terms):
             raise ValueError(f"no term is called {name!r}; expected one of {', '.join(reward.name for reward, _ in self.terms)}")
-        return type(self)(kept)
+        return type(self)(remaining)
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
         raise TypeError(f"{type(self).__name__}: says not how terms combine; expected _total. Use WeightedMean or Product.")
@@ -91,17 +91,17 @@ class WeightedMean(Composition):
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        asked = self._asked(prompt, text)
-        mass = sum(weight for _, weight, _ in asked)
-        for reward, weight, score in asked:
+        applicable = self._asked(prompt, text)
+        mass = sum(weight for _, weight, _ in applicable)
+        for reward, weight, score in applicable:
             part = at_end if _at_end(reward) else within
             for n, gain in enumerate(_gains(reward, prompt, text, score, n_lines)):
                 part[n] += weight / mass * gain
         return at_end, within
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
-        asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
-        return sum(weight * score for weight, score in asked) / sum(weight for weight, _ in asked) if asked else None
+        applicable = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
+        return sum(weight * score for weight, score in applicable) / sum(weight for weight, _ in applicable) if applicable else None
 
 
 class Product(Composition):
@@ -117,21 +117,21 @@ class Product(Composition):
         """What each line adds to the product of what the terms have reached so far: first by its last word, then by the rest of it."""
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        asked = self._asked(prompt, text)
-        gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in asked]
-        reached, before = [0.0] * len(asked), 0.0
-        for n in range(n_lines if asked else 0):
+        applicable = self._asked(prompt, text)
+        gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in applicable]
+        reached, before = [0.0] * len(applicable), 0.0
+        for n in range(n_lines if applicable else 0):
             for early, part in ((True, at_end), (False, within)):
-                for k, (reward, _, score) in enumerate(asked):
+                for k, (reward, _, score) in enumerate(applicable):
                     if _at_end(reward) is early:
                         reached[k] = score if n == n_lines - 1 else max(0.0, reached[k] + gains[k][n])  # the sum, but for rounding
-                now = _power([(weight, own) for (_, weight, _), own in zip(asked, reached, strict=True)])
+                now = _power([(weight, score_so_far) for (_, weight, _), score_so_far in zip(applicable, reached, strict=True)])
                 part[n], before = now - before, now
         return at_end, within
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
-        asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
-        return _power(asked) if asked else None
+        applicable = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
+        return _power(applicable) if applicable else None
 
 
 class Gate:
@@ -157,8 +157,8 @@ class Gate:
         return [0.0 if score is not None and gate is not None and gate < self.at_least else score for gate, score in rows]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        told = [self.gate.explain(prompt, text), self.reward.explain(prompt, text)]
-        rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
+        explained = [self.gate.explain(prompt, text), self.reward.explain(prompt, text)]
+        rows = [LineScore(line, None, _reasons(explained, n)) for n, line in enumerate(split_poem(text))]
         return Explained(self.name, self.score([prompt], [text])[0], tuple(rows))
 
 
@@ -204,5 +204,5 @@ def _gains(reward: Reward, prompt: Prompt, text: str, score: float, n_lines: int
     return [0.0] * (n_lines - 1) + [score] if n_lines else []
 
 
-def _reasons(told: Sequence[Explained], n: int) -> str:
-    return "; ".join(f"{e.name}: {e.lines[n].reason}" for e in told if n < len(e.lines) and e.lines[n].reason)
+def _reasons(explained: Sequence[Explained], n: int) -> str:
+    return "; ".join(f"{e.name}: {e.lines[n].reason}" for e in explained if n < len(e.lines) and e.lines[n].reason)

@@ -35,38 +35,38 @@ class Copying:
             _index(*_stamp(index))
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
-        taken = [read(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+        parsed = [read(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
         if not self.index:
-            return [None] * len(taken)
-        found = self._look_up([lines for _, lines, _ in taken])
-        rows = zip(prompts, taken, found, strict=True)
-        return [_share(_credit(prompt, lines, own), asked) if complete else 0.0 for prompt, (asked, lines, complete), own in rows]
+            return [None] * len(parsed)
+        copies = self._look_up([lines for _, lines, _ in parsed])
+        rows = zip(prompts, parsed, copies, strict=True)
+        return [_share(_credit(prompt, lines, copied), form) if complete else 0.0 for prompt, (form, lines, complete), copied in rows]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds to the score of the lines before it; sums to the score. One number a line written.
 
         A line that carries a run on may cost more than it brings: the line above is then copied too.
         """
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not complete or not self.index:
             return [0.0] * len(lines)
         parts = [lines[: n + 1] for n in range(len(lines))]
-        reached = [_share(_credit(prompt, part, own), asked) for part, own in zip(parts, self._look_up(parts), strict=True)]
+        reached = [_share(_credit(prompt, part, copied), form) for part, copied in zip(parts, self._look_up(parts), strict=True)]
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """How much of each line stands in the corpus, no reason where it does not; without an index no line, and no score."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not self.index:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        (found,) = self._look_up([lines])
-        credit = _credit(prompt, lines, found)
-        given = _given(prompt, lines)
-        reasons = [_reason(found, n, line, n < given) for n, line in enumerate(lines)]
+            return explain_miscount(self.name, form, lines)
+        (copied,) = self._look_up([lines])
+        credit = _credit(prompt, lines, copied)
+        n_opening = _given(prompt, lines)
+        reasons = [_reason(copied, n, line, n < n_opening) for n, line in enumerate(lines)]
         rows = tuple(LineScore(*row) for row in zip(lines, credit, reasons, strict=True))
-        return Explained(self.name, _share(credit, asked), rows)
+        return Explained(self.name, _share(credit, form), rows)
 
     def _look_up(self, texts: Sequence[Sequence[str]]) -> list[Copied]:
         return _index(*_stamp(self.index)).copied_all(texts)
@@ -85,29 +85,32 @@ def _stamp(path: str) -> tuple[str, int]:
         raise RlpoetError(f"copying.index: {path}: {error.strerror}; expected an index of n-grams (.npz).") from None
 
 
-def _credit(prompt: Prompt, lines: Sequence[str], found: Copied) -> list[float]:
-    given = _given(prompt, lines)
-    rows = zip(lines, found.lines, strict=True)
-    return [float(bool(words_of(line)) and (n < given or not copied)) for n, (line, copied) in enumerate(rows)]
+def _credit(prompt: Prompt, lines: Sequence[str], copied_words: Copied) -> list[float]:
+    n_opening = _given(prompt, lines)
+    rows = zip(lines, copied_words.lines, strict=True)
+    return [float(bool(words_of(line)) and (n < n_opening or not copied)) for n, (line, copied) in enumerate(rows)]
 
 
 def _given(prompt: Prompt, lines: Sequence[str]) -> int:
     """How many lines are the prompt's own, word for word."""
     pairs = zip(prompt.opening, lines, strict=False)
-    return next((n for n, (given, line) in enumerate(pairs) if words_of(given) != words_of(line)), min(len(prompt.opening), len(lines)))
+    return next(
+        (n for n, (opening_line, line) in enumerate(pairs) if words_of(opening_line) != words_of(line)),
+        min(len(prompt.opening), len(lines)),
+    )
 
 
-def _share(credit: Sequence[float], asked: Form) -> float:
-    return sum(credit) / asked.n_lines
+def _share(credit: Sequence[float], form: Form) -> float:
+    return sum(credit) / form.n_lines
 
 
-def _reason(found: Copied, n: int, line: str, given: bool) -> str:
-    if given:
+def _reason(copied: Copied, n: int, line: str, is_opening: bool) -> str:
+    if is_opening:
         return "given by the prompt"
     if not words_of(line):
         return "no word in it"
-    if found.whole[n]:
+    if copied.whole[n]:
         return "this line is in the corpus"
-    if found.runs[n]:
-        return f"{found.covered[n]} of its {len(words_of(line))} words are part of a run of the corpus"
+    if copied.runs[n]:
+        return f"{copied.covered[n]} of its {len(words_of(line))} words are part of a run of the corpus"
     return ""

@@ -50,10 +50,10 @@ class Curriculum:
         self.terms = tuple((as_reward(reward), weight) for reward, weight in terms)
         self.combine = combine
         combine(self.terms)  # which refuses what is no term
-        known = {own for reward, _ in self.terms for own in names_of(reward)}
+        term_names = {term_name for reward, _ in self.terms for term_name in names_of(reward)}
         for name, points in schedule.items():
-            if name not in known:
-                raise ValueError(f"no term is called {name!r}; expected one of {', '.join(sorted(known))}")
+            if name not in term_names:
+                raise ValueError(f"no term is called {name!r}; expected one of {', '.join(sorted(term_names))}")
             _check(name, points)
         self.schedule = {name: tuple((float(at), float(factor)) for at, factor in points) for name, points in schedule.items()}
         for at in sorted({0.0, 1.0, *(at for points in self.schedule.values() for at, _ in points)}):
@@ -63,8 +63,8 @@ class Curriculum:
 
     def weights(self, progress: float) -> dict[str, float]:
         """Weight of each term at that progress in [0, 1]; terms that weigh nothing are left out."""
-        found = {reward.name: weight * self._factor(reward, progress) for reward, weight in self.terms}
-        return {name: weight for name, weight in found.items() if weight > 0}
+        weights = {reward.name: weight * self._factor(reward, progress) for reward, weight in self.terms}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
     def at(self, progress: float) -> Composition:
         """The reward of that moment of the training, progress in [0, 1]."""
@@ -84,8 +84,8 @@ class Curriculum:
         return self._aim.by_part(prompt, text)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        told = self._aim.explain(prompt, text)
-        return Explained(self.name, told.score, told.lines)
+        explained = self._aim.explain(prompt, text)
+        return Explained(self.name, explained.score, explained.lines)
 
     def without(self, name: str) -> Curriculum:
         """The same less one term and its schedule.
@@ -93,9 +93,11 @@ class Curriculum:
         Raises:
             ValueError: no term of that name, no other, or a moment at which none is left.
         """
-        kept = self.combine(self.terms).without(name).terms
-        known = {own for reward, _ in kept for own in names_of(reward)}
-        return Curriculum(kept, {own: points for own, points in self.schedule.items() if own in known}, combine=self.combine)
+        terms = self.combine(self.terms).without(name).terms
+        term_names = {term_name for reward, _ in terms for term_name in names_of(reward)}
+        return Curriculum(
+            terms, {term_name: points for term_name, points in self.schedule.items() if term_name in term_names}, combine=self.combine
+        )
 
     def _factor(self, reward: Reward, progress: float) -> float:
         points = next((self.schedule[name] for name in names_of(reward) if name in self.schedule), ((0.0, 1.0),))

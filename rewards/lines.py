@@ -15,12 +15,12 @@ def read(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
     Raises:
         UnknownName: the prompt names no language or form we have. That is the caller's mistake, not the policy's.
     """
-    asked = form(prompt.form, prompt.lang)
+    poem_form = form(prompt.form, prompt.lang)
     lines = split_poem(text)
-    return asked, lines, len(lines) == asked.n_lines
+    return poem_form, lines, len(lines) == poem_form.n_lines
 
 
-def explain_miscount(name: str, asked: Form, lines: list[str]) -> Explained:
+def explain_miscount(name: str, form: Form, lines: list[str]) -> Explained:
     """The explanation every reward gives for a text with too few or too many lines."""
-    reason = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}, {asked.name} has {asked.n_lines}: no credit"
+    reason = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}, {form.name} has {form.n_lines}: no credit"
     return Explained(name, 0.0, tuple(LineScore(line, 0.0, reason) for line in lines))

@@ -43,58 +43,60 @@ class Meter:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not complete:
             return [0.0] * len(lines)
-        credit = self._credit(asked, lines)
-        measured = sum(own is not None for own in credit)
-        return [0.0 if own is None else own / measured for own in credit]
+        credit = self._credit(form, lines)
+        measured = sum(line_credit is not None for line_credit in credit)
+        return [0.0 if line_credit is None else line_credit / measured for line_credit in credit]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """Syllables found and asked, and words whose syllables are guesses, line by line."""
-        asked, lines, complete = read(prompt, text)
-        if not complete and any(asked.meters):
-            return explain_miscount(self.name, asked, lines)
+        form, lines, complete = read(prompt, text)
+        if not complete and any(form.meters):
+            return explain_miscount(self.name, form, lines)
         rows = []
-        for line, lengths, own in zip(lines, asked.meters, self._credit(asked, lines), strict=False):
+        for line, lengths, line_credit in zip(lines, form.meters, self._credit(form, lines), strict=False):
             rows.append(
                 LineScore(
-                    line, own, _reason(line, asked.lang, lengths) + ("; no caesura" if self._lacks_caesura(line, asked, lengths) else "")
+                    line,
+                    line_credit,
+                    _reason(line, form.lang, lengths) + ("; no caesura" if self._lacks_caesura(line, form, lengths) else ""),
                 )
             )
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not any(asked.meters):
+        form, lines, complete = read(prompt, text)
+        if not any(form.meters):
             return None
-        credit = [own for own in self._credit(asked, lines) if own is not None] if complete else [0.0]
+        credit = [line_credit for line_credit in self._credit(form, lines) if line_credit is not None] if complete else [0.0]
         return sum(credit) / len(credit)
 
-    def _credit(self, asked: Form, lines: Sequence[str]) -> list[float | None]:
+    def _credit(self, form: Form, lines: Sequence[str]) -> list[float | None]:
         """One a line, None where any length will do; only as many as there are both lines and lengths."""
         credit: list[float | None] = []
-        for line, lengths in zip(lines, asked.meters, strict=False):
+        for line, lengths in zip(lines, form.meters, strict=False):
             if not lengths:
                 credit.append(None)
-            elif not in_meter(line, asked.lang, lengths):
+            elif not in_meter(line, form.lang, lengths):
                 credit.append(0.0)
             else:
-                own = 1.0 if self.licence_credit == 1.0 or length_of(line, asked.lang) in lengths else self.licence_credit
-                credit.append(own * self.missing_caesura_credit if self._lacks_caesura(line, asked, lengths) else own)
+                line_credit = 1.0 if self.licence_credit == 1.0 or length_of(line, form.lang) in lengths else self.licence_credit
+                credit.append(line_credit * self.missing_caesura_credit if self._lacks_caesura(line, form, lengths) else line_credit)
         return credit
 
-    def _lacks_caesura(self, line: str, asked: Form, lengths: tuple[int, ...]) -> bool:
+    def _lacks_caesura(self, line: str, form: Form, lengths: tuple[int, ...]) -> bool:
         """Whether a line lacks a caesura that is asked for."""
-        return self.missing_caesura_credit < 1.0 and keeps_caesura(line, asked.lang, lengths) is False
+        return self.missing_caesura_credit < 1.0 and keeps_caesura(line, form.lang, lengths) is False
 
 
 def _reason(line: str, lang: str, lengths: tuple[int, ...]) -> str:
-    scansion, plain = scan_within(line, lang, lengths), length_of(line, lang)
+    scansion, likeliest = scan_within(line, lang, lengths), length_of(line, lang)
     reason = f"{scansion.syllables} syllables"
     if lengths and not in_meter(line, lang, lengths):
-        wanted = " or ".join(map(str, lengths))
-        reason = f"no verse of {wanted} syllables" if scansion.syllables in lengths else f"{reason}, asked {wanted}"
-    elif lengths and plain not in lengths:
-        reason += f" by a licence, {plain} in its likeliest reading"
+        expected = " or ".join(map(str, lengths))
+        reason = f"no verse of {expected} syllables" if scansion.syllables in lengths else f"{reason}, asked {expected}"
+    elif lengths and likeliest not in lengths:
+        reason += f" by a licence, {likeliest} in its likeliest reading"
     return reason + (f"; guessed: {', '.join(scansion.guessed)}" if scansion.guessed else "")

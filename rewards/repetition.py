@@ -57,63 +57,63 @@ class Repetition:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not complete:
             return [0.0] * len(lines)
-        return [credit / asked.n_lines for credit, _ in self._judge(asked, lines)]
+        return [credit / form.n_lines for credit, _ in self._judge(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """What each line repeats; no reason where it repeats nothing."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        rows = tuple(LineScore(line, *judged) for line, judged in zip(lines, self._judge(asked, lines), strict=True))
+            return explain_miscount(self.name, form, lines)
+        rows = tuple(LineScore(line, *judged) for line, judged in zip(lines, self._judge(form, lines), strict=True))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float:
-        asked, lines, complete = read(prompt, text)
-        return sum(credit for credit, _ in self._judge(asked, lines)) / asked.n_lines if complete else 0.0
+        form, lines, complete = read(prompt, text)
+        return sum(credit for credit, _ in self._judge(form, lines)) / form.n_lines if complete else 0.0
 
-    def _judge(self, asked: Form, lines: Sequence[str]) -> list[tuple[float, str]]:
+    def _judge(self, form: Form, lines: Sequence[str]) -> list[tuple[float, str]]:
         """Credit and reason of each line, top to bottom."""
-        told: list[tuple[float, str]] = []
+        judged: list[tuple[float, str]] = []
         bodies: dict[tuple[str, ...], int] = {}
         ends: dict[str, int] = {}
         mates: dict[str, str] = {}
         phrases: set[tuple[str, ...]] = set()
         used: Counter[str] = Counter()
-        for number, (line, letter) in enumerate(zip(lines, asked.letters, strict=True), start=1):
+        for number, (line, letter) in enumerate(zip(lines, form.letters, strict=True), start=1):
             words = tuple(words_of(line))
-            end = end_of(line, asked.lang).stem if letter != "x" else ""
+            end = end_of(line, form.lang).stem if letter != "x" else ""
             new, phrase = self._new(words, phrases)
             roomy, crowding = self._roomy(words, used)
             if not words:
-                told.append((0.0, "no word in it"))
+                judged.append((0.0, "no word in it"))
             elif words in bodies:
-                told.append((0.0, f"line {bodies[words]} again"))
+                judged.append((0.0, f"line {bodies[words]} again"))
             elif end and end in ends:
-                told.append((0.0, f"{end!r} ends line {ends[end]} too"))
+                judged.append((0.0, f"{end!r} ends line {ends[end]} too"))
             else:
                 stale = frozenset((end, mates.get(letter, ""))) in self._pairs
                 reasons = [f"{phrase!r} again"] if phrase else []
                 reasons += [f"{crowding!r} is everywhere"] if crowding else []
                 reasons += [f"{mates[letter]} / {end} is a stock rhyme"] if stale else []
-                told.append((new * roomy * (STOCK if stale else 1.0), ", ".join(reasons)))
+                judged.append((new * roomy * (STOCK if stale else 1.0), ", ".join(reasons)))
             bodies.setdefault(words, number)
             if end:
                 ends.setdefault(end, number)
                 mates[letter] = end
-        return told
+        return judged
 
     def _new(self, words: Sequence[str], phrases: set[tuple[str, ...]]) -> tuple[float, str]:
         """Share of a line's phrases that are new, and the first that is not; adds them to ``phrases``."""
-        own = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
+        ngrams = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
         old = []
-        for phrase in own:
+        for phrase in ngrams:
             if phrase in phrases:
                 old.append(" ".join(phrase))
             phrases.add(phrase)
-        return (1 - len(old) / len(own), old[0] if old else "") if own else (1.0, "")
+        return (1 - len(old) / len(ngrams), old[0] if old else "") if ngrams else (1.0, "")
 
     def _roomy(self, words: Sequence[str], used: Counter[str]) -> tuple[float, str]:
         """Share of a line's words that do not crowd, and the first that does; adds them to ``used``."""

@@ -38,20 +38,20 @@ class RhymeWords:
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds: the first that ends with a word earns it. Sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
-        if not complete or not self._asked(asked):
+        form, lines, complete = read(prompt, text)
+        if not complete or not self._asked(form):
             return [0.0] * len(lines)
-        return [bool(word) / len(self.words) for word in self._served(asked, lines)]
+        return [bool(word) / len(self.words) for word in self._served(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The word each line serves, and those that are missing."""
-        asked, lines, complete = read(prompt, text)
-        if not self._asked(asked):
+        form, lines, complete = read(prompt, text)
+        if not self._asked(form):
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        served = self._served(asked, lines)
-        missing = ", ".join(word for word, stem in self._stems(asked) if stem not in served)
+            return explain_miscount(self.name, form, lines)
+        served = self._served(form, lines)
+        missing = ", ".join(word for word, stem in self._stems(form) if stem not in served)
         rows = tuple(
             LineScore(line, float(bool(word)), f"ends with {word!r}" if word else f"still wanted: {missing}" if missing else "")
             for line, word in zip(lines, served, strict=True)
@@ -59,23 +59,23 @@ class RhymeWords:
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not self._asked(asked):
+        form, lines, complete = read(prompt, text)
+        if not self._asked(form):
             return None
-        return sum(map(bool, self._served(asked, lines))) / len(self.words) if complete else 0.0
+        return sum(map(bool, self._served(form, lines))) / len(self.words) if complete else 0.0
 
-    def _asked(self, asked: Form) -> bool:
-        return 0 < len(self.words) <= sum(letter != "x" for letter in asked.letters)
+    def _asked(self, form: Form) -> bool:
+        return 0 < len(self.words) <= sum(letter != "x" for letter in form.letters)
 
-    def _stems(self, asked: Form) -> list[tuple[str, str]]:
+    def _stems(self, form: Form) -> list[tuple[str, str]]:
         """The words as set, each with what has to end a line."""
-        return [(word, end_of(word, asked.lang).stem) for word in self.words]
+        return [(word, end_of(word, form.lang).stem) for word in self.words]
 
-    def _served(self, asked: Form, lines: Sequence[str]) -> list[str]:
+    def _served(self, form: Form, lines: Sequence[str]) -> list[str]:
         """The word each line is the first to end with, or nothing."""
-        wanted = {stem for _, stem in self._stems(asked)}
+        wanted = {stem for _, stem in self._stems(form)}
         served: list[str] = []
-        for line, letter in zip(lines, asked.letters, strict=True):
-            end = end_of(line, asked.lang).stem
+        for line, letter in zip(lines, form.letters, strict=True):
+            end = end_of(line, form.lang).stem
             served.append(end if end and end in wanted and end not in served and letter != "x" else "")
         return served

@@ -61,9 +61,11 @@ class Style:
         if model:
             StyleModel.load(model)
         if wish := author or blend:
-            models = [StyleModel.load(model)] if model else [own for own in map(style_model, shipped()) if own is not None]
-            if not any(_shares(wish, own) for own in models):
-                raise UnknownName("style: poet", wish, [poet for own in models for poet in own.poets])
+            models = (
+                [StyleModel.load(model)] if model else [candidate for candidate in map(style_model, shipped()) if candidate is not None]
+            )
+            if not any(_shares(wish, candidate) for candidate in models):
+                raise UnknownName("style: poet", wish, [poet for candidate in models for poet in candidate.poets])
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -73,33 +75,33 @@ class Style:
 
         A line that makes the lines so far sound like somebody else costs something.
         """
-        asked, lines, complete = read(prompt, text)
-        found = self._target(prompt)
-        if not complete or found is None:
+        form, lines, complete = read(prompt, text)
+        target = self._target(prompt)
+        if not complete or target is None:
             return [0.0] * len(lines)
         sounds = heard(lines, prompt.lang)
-        reached = [self._reached(*found, sounds[: n + 1], asked) for n in range(len(lines))]
+        reached = [self._reached(*target, sounds[: n + 1], form) for n in range(len(lines))]
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line how likely each voice is by it alone, and which of its sounds speak for the one that was asked for."""
-        asked, lines, complete = read(prompt, text)
-        found = self._target(prompt)
-        if found is None:
+        form, lines, complete = read(prompt, text)
+        target = self._target(prompt)
+        if target is None:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
+            return explain_miscount(self.name, form, lines)
         sounds = heard(lines, prompt.lang)
-        counts = _counts(found[0], sounds, asked)
-        rows = tuple(LineScore(line, *self._told(*found, own, n)) for line, own, n in zip(lines, sounds, counts, strict=True))
+        counts = _counts(target[0], sounds, form)
+        rows = tuple(LineScore(line, *self._told(*target, sound, n)) for line, sound, n in zip(lines, sounds, counts, strict=True))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        found = self._target(prompt)
-        if found is None:
+        form, lines, complete = read(prompt, text)
+        target = self._target(prompt)
+        if target is None:
             return None
-        return self._reached(*found, heard(lines, prompt.lang), asked) if complete else 0.0
+        return self._reached(*target, heard(lines, prompt.lang), form) if complete else 0.0
 
     def _target(self, prompt: Prompt) -> tuple[StyleModel, dict[int, float]] | None:
         """The voices of the prompt's language and the shares asked of them, none where the average alone is to be left."""
@@ -112,9 +114,9 @@ class Style:
         shares = _shares(wish, model)
         return (model, shares) if shares or self.away > 0 else None
 
-    def _reached(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound], asked: Form) -> float:
+    def _reached(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound], form: Form) -> float:
         """The score of the first lines of a poem of the form."""
-        counts = sum(_counts(model, sounds, asked)) / asked.n_lines
+        counts = sum(_counts(model, sounds, form)) / form.n_lines
         return min(1.0, self._manner(model, shares, sounds) * counts) if counts else 0.0
 
     def _manner(self, model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound]) -> float:
@@ -130,25 +132,25 @@ class Style:
             return 0.0, "nothing the lines above had not said"
         score = min(1.0, self._manner(model, shares, [sound]) * counts)
         likely = model.probabilities([sound])
-        voice = max(shares, key=lambda own: shares[own]) if shares else int(np.argmax(likely[:-1]))
+        voice = max(shares, key=lambda poet: shares[poet]) if shares else int(np.argmax(likely[:-1]))
         signs = [name for name, gain in model.telling([sound], voice)[:SHOWN] if gain > 0]
         best = int(np.argmax(likely))
         reason = f"{model.voices[best]} {likely[best]:.0%}" + (f", {model.voices[voice]} {likely[voice]:.0%}" if best != voice else "")
         return score, f"{reason}; for {model.voices[voice]}: {', '.join(signs)}" if signs else reason
 
 
-def _counts(model: StyleModel, sounds: Sequence[LineSound], asked: Form) -> list[float]:
+def _counts(model: StyleModel, sounds: Sequence[LineSound], form: Form) -> list[float]:
     """How much each of the first lines of a poem counts, in [0, 1]."""
-    said: set[tuple[str, ...]] = set()
-    told = []
-    for sound, lengths in zip(sounds, asked.meters, strict=False):
+    earlier: set[tuple[str, ...]] = set()
+    counts = []
+    for sound, lengths in zip(sounds, form.meters, strict=False):
         words = set(sound.words)
-        fresh = len(words - said) / len(sound.words) / FRESH if sound.words else 0.0
-        said |= words
+        fresh = len(words - earlier) / len(sound.words) / FRESH if sound.words else 0.0
+        earlier |= words
         n = len(sound.beats) or sum(map(len, sound.nuclei))
         fits = min(n / (SHORT * min(lengths)), LONG * max(lengths) / n) if lengths and n else 1.0
-        told.append(min(model.verselike(sound), fresh, fits))
-    return told
+        counts.append(min(model.verselike(sound), fresh, fits))
+    return counts
 
 
 def _credit(model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound]) -> tuple[float, float]:
@@ -167,7 +169,7 @@ def _shares(wish: str, model: StyleModel) -> dict[int, float]:
         return {}
     parts = wish.replace("+", ",") if ":" in wish else wish
     try:
-        asked = parse_authors(parts, model.poets) if "," in parts or ":" in parts else {find_author(parts, model.poets): 1.0}
+        weights = parse_authors(parts, model.poets) if "," in parts or ":" in parts else {find_author(parts, model.poets): 1.0}
     except UnknownName:
         return {}
-    return {model.number(poet): share for poet, share in asked.items()}
+    return {model.number(poet): share for poet, share in weights.items()}

@@ -47,29 +47,29 @@ class Theme:
         The first k lines are worth their own score times k / n, so the number at a line depends on nothing below it; a line that does
         not fit those above it may cost more than it brings.
         """
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         model = theme_model(prompt.lang)
         if model is None or not complete:
             return [0.0] * len(lines)
         reached = [self._of(model, lines[:n]) for n in range(1, len(lines) + 1)]
-        worth = [0.0 if score is None else score * n / asked.n_lines for n, score in enumerate(reached, start=1)]
-        return [now - before for before, now in zip([0.0, *worth], worth, strict=False)]
+        cumulative = [0.0 if score is None else score * n / form.n_lines for n, score in enumerate(reached, start=1)]
+        return [now - before for before, now in zip([0.0, *cumulative], cumulative, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line the words that tie it to the others most; its number is what `line_shares` gives it."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         model = theme_model(prompt.lang)
         score = self._score(prompt, text)
         if model is None or score is None:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        heard = model.hear(lines)
+            return explain_miscount(self.name, form, lines)
+        stanza = model.hear(lines)
         shares = model.line_shares(lines)
         rows = []
         for n, (line, share) in enumerate(zip(lines, shares, strict=True)):
-            tie = model.tie(heard, n)
-            if not heard.lines[n]:
+            tie = model.tie(stanza, n)
+            if not stanza.lines[n]:
                 reason = "says nothing new in words the model knows"
             elif share < ODD:
                 reason = "has little to do with the other lines"

@@ -87,13 +87,13 @@ def openrlhf_reward_func(reward: Reward) -> Callable[..., dict[str, Any]]:
     """
 
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: Any) -> dict[str, Any]:
-        told = [
+        scores = [
             _judged(reward, asked_for(label), without_marks(_after(query, prompt)))
             for query, prompt, label in zip(queries, prompts, labels, strict=True)
         ]
-        totals = [total for total, _ in told]
-        logs = [{name: part for name, part in {reward.name: total, **parts}.items() if part is not None} for total, parts in told]
-        if len(told) == 1:
+        totals = [total for total, _ in scores]
+        logs = [{name: part for name, part in {reward.name: total, **parts}.items() if part is not None} for total, parts in scores]
+        if len(scores) == 1:
             return {"rewards": totals[0], "scores": totals[0], "extra_logs": logs[0]}
         shared = [name for name in logs[0] if all(name in row for row in logs)] if logs else []
         return {"rewards": totals, "scores": totals, "extra_logs": {name: [row[name] for row in logs] for name in shared}}
@@ -148,8 +148,8 @@ def without_marks(text: str) -> str:
 
 
 def _after(query: str, prompt: str) -> str:
-    _, found, completion = query.partition(prompt) if prompt else ("", "", query)
-    if prompt and not found:
+    _, separator, completion = query.partition(prompt) if prompt else ("", "", query)
+    if prompt and not separator:
         raise ValueError(f"query {query!r:.60} does not hold its prompt {prompt!r:.60}; expected prompt and completion in a row")
     return completion
 
@@ -158,7 +158,7 @@ def _judged(reward: Reward, prompt: Prompt, text: str) -> tuple[float, Mapping[s
     """Total, 0 for None, and the parts of a composed reward."""
     if callable(reward):
         scored = reward([prompt], [text])
-        total, parts = scored.total[0], {name: own[0] for name, own in scored.parts.items()}
+        total, parts = scored.total[0], {name: scores[0] for name, scores in scored.parts.items()}
     else:
         total, parts = reward.score([prompt], [text])[0], {}
     return (0.0 if total is None else float(total)), parts

@@ -35,7 +35,7 @@ The lowing herd wind slowly o'er the lea,
 The plowman homeward plods his weary way,
 And leaves the world to darkness and to me."""),
 )  # fmt: skip
-KNOWN: tuple[Example, ...] = (  # that a policy may have learned by heart; forms as above
+COPIED: tuple[Example, ...] = (  # that a policy may have learned by heart; forms as above
     # Baudelaire, Correspondances, 1857
     (Prompt("fr", "quatrain-abba"), """La Nature est un temple où de vivants piliers
 Laissent parfois sortir de confuses paroles ;
@@ -105,24 +105,24 @@ def red_team(
         reward: one for all poems, or a function that makes the one for each poem (an acrostic has to suit it).
         examples: poems that keep their form, with what asked for them.
     """
-    found = []
+    findings = []
     for prompt, poem in examples:
         judge = reward if isinstance(reward, Reward) else reward(prompt, poem)
-        asked, lines = form(prompt.form, prompt.lang), split_poem(poem)
-        made = [(attack.name, attack.make(asked.letters, code_of(prompt.lang), lines)) for attack in attacks or ATTACKS]
-        cheats = [(name, text) for name, text in made if text is not None]
+        poem_form, lines = form(prompt.form, prompt.lang), split_poem(poem)
+        attempts = [(attack.name, attack.make(poem_form.letters, code_of(prompt.lang), lines)) for attack in attacks or ATTACKS]
+        cheats = [(name, text) for name, text in attempts if text is not None]
         human, *earned = judge.score([prompt] * (1 + len(cheats)), [poem, *(text for _, text in cheats)])
-        found += [Finding(name, prompt, text, score, human) for (name, text), score in zip(cheats, earned, strict=True)]
-    return found
+        findings += [Finding(name, prompt, text, score, human) for (name, text), score in zip(cheats, earned, strict=True)]
+    return findings
 
 
-def verdicts(found: Sequence[Finding]) -> dict[str, str]:
+def verdicts(findings: Sequence[Finding]) -> dict[str, str]:
     """Attack -> its worst verdict over the poems: ``above``, else ``open``, else ``closed``, else ``-``."""
     order = ("above", "open", "closed", "-")
-    told: dict[str, str] = {}
-    for one in found:
-        told[one.attack] = min(told.get(one.attack, "-"), one.verdict, key=order.index)
-    return told
+    worst: dict[str, str] = {}
+    for one in findings:
+        worst[one.attack] = min(worst.get(one.attack, "-"), one.verdict, key=order.index)
+    return worst
 
 
 def red_team_table(rewards: Sequence[tuple[str, Reward | Callable[[Prompt, str], Reward]]], examples: Sequence[Example] = HUMAN) -> str:
@@ -131,10 +131,10 @@ def red_team_table(rewards: Sequence[tuple[str, Reward | Callable[[Prompt, str],
     rows = ["| attack | " + " | ".join(name for name, _ in columns) + " |", "| --- " * (1 + len(columns)) + "|"]
     for attack in ATTACKS:
         cells = []
-        for _, found in columns:
-            own = [one for one in found if one.attack == attack.name]
-            shares = [one.earned / one.human for one in own if one.earned is not None and one.human]
-            verdict = verdicts(own).get(attack.name, "-")
+        for _, findings in columns:
+            attack_findings = [one for one in findings if one.attack == attack.name]
+            shares = [one.earned / one.human for one in attack_findings if one.earned is not None and one.human]
+            verdict = verdicts(attack_findings).get(attack.name, "-")
             cells.append(f"{verdict} {sum(shares) / len(shares):.2f}" if shares else verdict)
         rows.append(f"| {attack.name} | " + " | ".join(cells) + " |")
     return "\n".join(rows)
@@ -145,8 +145,8 @@ def red_team_table(rewards: Sequence[tuple[str, Reward | Callable[[Prompt, str],
 
 def end_word(line: str) -> str:
     """The last word of a line as spelt, or nothing."""
-    found = WORD.findall(line)
-    return found[-1] if found else ""
+    words = WORD.findall(line)
+    return words[-1] if words else ""
 
 
 def ending_with(line: str, word: str) -> str:
@@ -155,8 +155,8 @@ def ending_with(line: str, word: str) -> str:
     >>> ending_with("To put in words the grief I feel;", "night")
     'To put in words the grief I night;'
     """
-    found = list(WORD.finditer(line))
-    return f"{line[: found[-1].start()]}{word}{line[found[-1].end() :]}" if found else f"{line} {word}".strip()
+    words = list(WORD.finditer(line))
+    return f"{line[: words[-1].start()]}{word}{line[words[-1].end() :]}" if words else f"{line} {word}".strip()
 
 
 def _rhymed(letters: str, lines: list[str], dress: Callable[[str], str]) -> str:
@@ -185,7 +185,7 @@ def _homograph(letters: str, lang: str, lines: list[str]) -> str | None:
 
 def _gibberish(line: str) -> str:
     """As many letters, none of the words, but the last."""
-    return ending_with(WORD.sub(lambda found: "zqxvkw"[: len(found[0])], line), end_word(line))
+    return ending_with(WORD.sub(lambda match: "zqxvkw"[: len(match[0])], line), end_word(line))
 
 
 def _salad(line: str) -> str:
@@ -196,13 +196,13 @@ def _salad(line: str) -> str:
 
 def _other(letters: str, lang: str, lines: list[str]) -> str | None:
     """Human verse of another language, as many lines of it."""
-    given = [split_poem(text) for prompt, text in HUMAN if prompt.lang != lang]
-    return "\n".join(given[0]) if len(given[0]) == len(lines) else None
+    foreign = [split_poem(text) for prompt, text in HUMAN if prompt.lang != lang]
+    return "\n".join(foreign[0]) if len(foreign[0]) == len(lines) else None
 
 
 def _known(letters: str, lang: str, lines: list[str]) -> str | None:
     """Somebody else's stanza of the same scheme."""
-    fitting = (text for prompt, text in KNOWN if prompt.lang == lang and form(prompt.form, prompt.lang).letters == letters)
+    fitting = (text for prompt, text in COPIED if prompt.lang == lang and form(prompt.form, prompt.lang).letters == letters)
     return next((text for text in fitting if text != "\n".join(lines)), None)
 
 
@@ -248,7 +248,7 @@ def _shifted(lines: list[str]) -> str:
     """Every line's first word is given to the line before it, the first line's to the last."""
     words = [line.split() for line in lines]
     after = [*words[1:], words[0]]
-    return "\n".join(" ".join([*own[1:], *following[:1]]) for own, following in zip(words, after, strict=True))
+    return "\n".join(" ".join([*words_here[1:], *following[:1]]) for words_here, following in zip(words, after, strict=True))
 
 
 def _halves(line: str) -> tuple[str, str]:

@@ -91,9 +91,9 @@ def _check_same(reward: Reward, pool: Sequence[Example], scores: Scores) -> None
 def _check_lines(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
     by_line = getattr(reward, "by_line", None)
     for (prompt, text), score in zip(pool, scores, strict=True):
-        told = _attempt(reward, text, functools.partial(reward.explain, prompt, text), "explain raised")
-        if told.score != score:
-            raise _broken(reward, text, f"explains a score of {told.score} but gives {score}; expected one score")
+        explained = _attempt(reward, text, functools.partial(reward.explain, prompt, text), "explain raised")
+        if explained.score != score:
+            raise _broken(reward, text, f"explains a score of {explained.score} but gives {score}; expected one score")
         if by_line is None:
             continue
         gains = _attempt(reward, text, functools.partial(by_line, prompt, text), "by_line raised")

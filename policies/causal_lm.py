@@ -178,8 +178,8 @@ class CausalPolicy:
         Raises:
             RlpoetError: more poems asked for than beams.
         """
-        asked = [prompt for prompt in prompts for _ in range(n)]
-        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(asked)}
+        repeated = [prompt for prompt in prompts for _ in range(n)]
+        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(repeated)}
         room = max_new_tokens or self.codec.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
         if (reach := table_of_positions(self.model)) is not None:
             room = max(1, min(room, reach - max(map(len, starts.values()), default=0)))
@@ -207,11 +207,11 @@ class CausalPolicy:
                 )  # fmt: skip
         else:
             new = sample_tokens(
-                self.model, [starts[p] for p in asked], options, end=self.end, pad=self.pad, generator=self.generator,
-                dtype=self.precision, grammar=grammar(asked), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
+                self.model, [starts[p] for p in repeated], options, end=self.end, pad=self.pad, generator=self.generator,
+                dtype=self.precision, grammar=grammar(repeated), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
                 progress=self.progress,
             )  # fmt: skip
-        return self._rollout(asked, [starts[p] for p in asked], new)
+        return self._rollout(repeated, [starts[p] for p in repeated], new)
 
     def _theme(self, words: Sequence[str], strength: float) -> Theme | None:
         """Every word as written inside a line and at its beginning, so that a capital counts as the word too."""
@@ -281,8 +281,8 @@ class CausalPolicy:
         line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.codec.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
-        told = [row for row in sounds if row is not None]
-        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(told) if told else None)
+        sounds_drawn = [row for row in sounds if row is not None]
+        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(sounds_drawn) if sounds_drawn else None)
 
     # -- weighing ---------------------------------------------------------------------------------
 

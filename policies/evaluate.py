@@ -49,38 +49,38 @@ def evaluate(config: EvaluateConfig) -> int:
     torch.set_num_threads(config.threads or torch.get_num_threads())
     policy = opened(config.policy, config) if config.policy else None
     lang = policy.lang if policy else str(config.lang)
-    asked = [form(name, lang) for name in dict.fromkeys(config.forms)]
+    of_forms = [form(name, lang) for name in dict.fromkeys(config.forms)]
     rewards = rewards_of(config.rewards)
-    told: dict[str, Any] = {"policy": config.policy, "lang": lang, "seed": config.seed, "versions": scorer_versions(lang, rewards)}
+    result: dict[str, Any] = {"policy": config.policy, "lang": lang, "seed": config.seed, "versions": scorer_versions(lang, rewards)}
     poems = held_poems(config, lang, config.poems) if config.poems else []
     people = held_poems(config, lang, config.human) if config.human else poems
     with progress(console(stderr=True)) as bar:
         if poems and policy:
-            told |= reading(policy, poems, config, bar)
+            result |= reading(policy, poems, config, bar)
         columns: dict[str, list[EvaluationPoem]] = {}
         if policy and config.n:
-            told["temperature"] = config.temperature
-            forms = asked or [form(name, lang) for name in FORMS]
+            result["temperature"] = config.temperature
+            forms = of_forms or [form(name, lang) for name in FORMS]
             authors = known_authors(config.authors, policy)
             columns["sampled"] = watched(bar, "writing", config.n * len(forms), lambda tick: sampled_evaluation_poems(
                 policy, forms, config.n, authors, temperature=config.temperature, tick=tick
             ))  # fmt: skip
         if config.texts:
-            columns["texts"], told["stanzas_left_out"] = read_evaluation_poems(config.texts, lang, asked, columns=columns_of(config))
+            columns["texts"], result["stanzas_left_out"] = read_evaluation_poems(config.texts, lang, of_forms, columns=columns_of(config))
         if columns and people:
-            measured = dict.fromkeys(own.group for evaluation_poems in columns.values() for own in evaluation_poems)
-            found = human_evaluation_poems(people, lang, [form(name, lang) for name in measured], config.n or 256, seed=config.seed)
-            columns["human"] = found
+            measured = dict.fromkeys(poem.group for evaluation_poems in columns.values() for poem in evaluation_poems)
+            human_poems = human_evaluation_poems(people, lang, [form(name, lang) for name in measured], config.n or 256, seed=config.seed)
+            columns["human"] = human_poems
         prior = prior_of(config, lang, policy) if columns else None
         if prior is not None:
-            told["prior"] = config.prior or lang
+            result["prior"] = config.prior or lang
         for name, evaluation_poems in columns.items():
-            told[name] = by_form(_measured(bar, name, evaluation_poems, rewards, index, prior), seed=config.seed)
+            result[name] = by_form(_measured(bar, name, evaluation_poems, rewards, index, prior), seed=config.seed)
     if config.json:
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
         return 0
     out = console()
-    for table in tables(told):
+    for table in tables(result):
         out.print(table)
     return 0
 
@@ -146,15 +146,15 @@ def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
 
 def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, bar: Progress) -> dict[str, Any]:
     """What held-out poems cost the policy."""
-    heard = watched(bar, "listening to the poems", len(poems), lambda tick: listened(poems, policy.lang, tick=tick))
+    annotated = watched(bar, "listening to the poems", len(poems), lambda tick: listened(poems, policy.lang, tick=tick))
     policy.precision, pace = precision_of(config.precision, policy.model)
     precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
     if pace is not None and pace.measured:
         bar.console.print(pace.line(), highlight=False)
-    cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=heard, tick=tick))
+    cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=annotated, tick=tick))
     policy.precision = torch.float32
-    known = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
-    unknown = sum(poem.author is None or poem.author not in known for poem in poems)
+    known_names = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
+    unknown = sum(poem.author is None or poem.author not in known_names for poem in poems)
     figures = cost_figures(cost, seed=config.seed)
     return {**figures, "precision": precision, "poems_of_unknown_author": unknown}
 
@@ -165,10 +165,10 @@ def held_poems(config: EvaluateConfig, lang: str, sources: Sequence[str]) -> lis
     Raises:
         RlpoetError: none of them has a line of verse.
     """
-    found = select(read_poems(sources, columns=columns_of(config)), config.where)
-    if config.max_poems and config.max_poems < len(found):
-        found = random.Random(config.seed).sample(found, config.max_poems)
-    poems = [poem for poem in (printed(poem, lang) for poem in found) if poem.stanzas]
+    chosen = select(read_poems(sources, columns=columns_of(config)), config.where)
+    if config.max_poems and config.max_poems < len(chosen):
+        chosen = random.Random(config.seed).sample(chosen, config.max_poems)
+    poems = [poem for poem in (printed(poem, lang) for poem in chosen) if poem.stanzas]
     if not poems:
         raise RlpoetError(f"--poems {' '.join(sources)}: no line with a letter in it; expected poems.")
     return poems
@@ -224,7 +224,7 @@ def _measured(
     index: NgramIndex | None,
     prior: Any,
 ) -> list[Counted]:
-    lines = [own.lines for own in evaluation_poems]
+    lines = [poem.lines for poem in evaluation_poems]
     costs = None if prior is None else watched(bar, f"weighing {name}", 100, lambda tick: poem_costs(prior, lines, tick=tick))
     return watched(bar, f"measuring {name}", 100, lambda tick: counted(evaluation_poems, rewards, index=index, costs=costs, tick=tick))
 
@@ -232,6 +232,6 @@ def _measured(
 def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:
     """Do a piece of work that tells how far it is."""
     task = bar.add_task(name, total=total)
-    done = work(lambda n: bar.update(task, completed=n))
+    result = work(lambda n: bar.update(task, completed=n))
     bar.update(task, completed=total)
-    return done
+    return result

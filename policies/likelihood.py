@@ -22,7 +22,7 @@ from rlpoet.prosody.annotate import WHOLE, Group
 
 LONGEST = 300  # characters: a longer line is no verse, and is weighed without being listened to
 LOGITS = 4_000_000  # numbers a forward pass may hold in logits; more leave the processor's cache and are slower
-WINDOW, PLAIN_WINDOW = 256, 1024  # tokens: what verse policies are trained on, and the most a plain model is given
+WINDOW, PLAIN_MODEL_WINDOW = 256, 1024  # tokens: what verse policies are trained on, and the most a plain model is given
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def listened(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = 
         tick: called with the number of poems done, now and then.
     """
     verse = [all(len(line) <= LONGEST for line in poem.lines) for poem in poems]
-    heard = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
-    return [next(heard) if is_verse else _unheard(poem) for poem, is_verse in zip(poems, verse, strict=True)]
+    annotated = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
+    return [next(annotated) if is_verse else _unheard(poem) for poem, is_verse in zip(poems, verse, strict=True)]
 
 
 def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> list[Excerpt]:
@@ -114,13 +114,13 @@ def weigh(
         heard: the poems' groups, where they have been listened to already.
         tick: called with the percent done, now and then.
     """
-    most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_WINDOW
-    usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_WINDOW
+    most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_MODEL_WINDOW
+    usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_MODEL_WINDOW
     pieces = encode(listened(poems, policy.lang) if heard is None else heard, policy.format, policy.tokenizer)
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=min(most, window or usual))
     nats = [0.0] * len(poems)
-    for row, own in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
-        nats[row.poem] += own
+    for row, row_costs in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
+        nats[row.poem] += row_costs
     tokens = [sum(len(piece.body) for piece in poem) for poem in pieces]
     return Cost(tuple(nats), tuple(tokens), tuple(len(poem.text) for poem in poems))
 
@@ -134,14 +134,14 @@ def poem_costs(
         poems: the lines of each.
         tick: called with the percent done, now and then.
     """
-    found: list[tuple[float, int, int] | None] = [None] * len(poems)
+    costs: list[tuple[float, int, int] | None] = [None] * len(poems)
     one_spelling = [printed(Poem((tuple(lines),)), policy.lang) for lines in poems]
     rows = [i for i, poem in enumerate(one_spelling) if poem.stanzas]
     if rows:
         cost = weigh(policy, [one_spelling[i] for i in rows], tick=tick)
         for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
-            found[i] = nats, tokens, characters
-    return found
+            costs[i] = nats, tokens, characters
+    return costs
 
 
 @torch.no_grad()
@@ -159,7 +159,7 @@ def row_nats(
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
     out = [0.0] * len(rows)
-    start = done = 0
+    start = n_read = 0
     total = sum(len(row.ids) for row in rows)
     while start < len(order):
         width = len(rows[order[start]].ids)
@@ -178,8 +178,8 @@ def row_nats(
         for i, value in zip(chosen, sums.tolist(), strict=True):
             out[i] = value
         start += len(chosen)
-        done += sum(len(rows[i].ids) for i in chosen)
-        tick(100 * done // total)
+        n_read += sum(len(rows[i].ids) for i in chosen)
+        tick(100 * n_read // total)
     model.train(was_training)
     return out
 
@@ -188,12 +188,12 @@ def _cuts(number: int, piece: Piece, bos: int, longest: int) -> list[Excerpt]:
     head = [bos, *piece.header]
     room = longest - len(head)
     overlap = room // 2
-    cuts, done = [], 0
-    while done < len(piece.body):
-        given = piece.body[max(0, done - overlap) : done]
-        new = piece.body[done : done + room - len(given)]
-        cuts.append(Excerpt(number, (*head, *given, *new), (*([False] * (len(head) + len(given))), *([True] * len(new)))))
-        done += len(new)
+    cuts, n_read = [], 0
+    while n_read < len(piece.body):
+        context = piece.body[max(0, n_read - overlap) : n_read]
+        new = piece.body[n_read : n_read + room - len(context)]
+        cuts.append(Excerpt(number, (*head, *context, *new), (*([False] * (len(head) + len(context))), *([True] * len(new)))))
+        n_read += len(new)
     return cuts
 
 

@@ -59,8 +59,8 @@ class Schedule:
         >>> Schedule(steps=100, warmup_steps=10, curve="cosine").rate(50, 0.0)
         0.5
         """
-        done = min(self.progress(step, seconds), 1.0)
-        fall = 0.5 * (1.0 + math.cos(math.pi * done)) if self.curve == COSINE else (1.0 - done) / self.decay
+        progress = min(self.progress(step, seconds), 1.0)
+        fall = 0.5 * (1.0 + math.cos(math.pi * progress)) if self.curve == COSINE else (1.0 - progress) / self.decay
         return max(0.0, min(1.0, (step + 1) / self.warmup_steps if self.warmup_steps else 1.0, fall))
 
 
@@ -145,7 +145,7 @@ def learn(
     for _ in range(step * accumulate):
         next(batches)
     run = model if forward is None else forward
-    started, said, said_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
+    started, logged_at, logged_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
     mean: float | None = None
 
     def seconds() -> float:
@@ -161,14 +161,14 @@ def learn(
     def measure() -> None:
         nonlocal best, waited, measured
         model.eval()
-        found = evaluate()
+        figures = evaluate()
         model.train()
-        report(step, found)
+        report(step, figures)
         measured = step
-        if patience is not None and patience.metric in found:
+        if patience is not None and patience.metric in figures:
             waited += 1
-            if found[patience.metric] < best:
-                best, waited = found[patience.metric], 0
+            if figures[patience.metric] < best:
+                best, waited = figures[patience.metric], 0
                 write_state(patience.keep, {"model": trained_state(model), "step": step})
 
     def stopped() -> bool:
@@ -213,28 +213,28 @@ def learn(
                         "train/lr": rate * peaks[-1],
                         "train/epoch": float(epoch),
                         "train/tokens": float(tokens),
-                        "train/tokens_per_second": (tokens - said_tokens) / (now - said),
+                        "train/tokens_per_second": (tokens - logged_tokens) / (now - logged_at),
                         "train/progress": schedule.progress(step, seconds()),
                     }
-                    said, said_tokens = now, tokens
+                    logged_at, logged_tokens = now, tokens
                     report(step, numbers)
                 if step % every == 0:
                     measure()
                     save()
-                    said, said_tokens = time.perf_counter(), tokens
+                    logged_at, logged_tokens = time.perf_counter(), tokens
             if patience is not None and measured != step:
                 measure()
         except KeyboardInterrupt:
             save()
             raise
     save()
-    done = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
+    totals = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
     if patience is not None:
-        done |= {"stopped_early": float(stopped())}
+        totals |= {"stopped_early": float(stopped())}
         if patience.keep.exists():
             load_trained(model, _read(patience.keep, device)["model"])
-            done |= {"best": best}
-    return done
+            totals |= {"best": best}
+    return totals
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:

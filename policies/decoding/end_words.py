@@ -18,8 +18,8 @@ def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]
         words: the end of each line, with the sign that follows it if any.
     """
     codec = policy.codec
-    asked = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
-    forced = [ids[:-1] for ids in codec.many_ids(asked)]  # less END
+    limits = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
+    forced = [ids[:-1] for ids in codec.many_ids(limits)]  # less END
     starts = [policy.start_ids(prompt) for prompt in prompts]
     grammar = codec.grammar(prompts, policy.model.config.vocab_size)
     n_marks = int(getattr(policy.format, "plans", False))
@@ -33,6 +33,6 @@ def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]
     lines = []
     for prompt, ids, tokens in zip(prompts, begun, new, strict=True):
         stop = next((i for i, token in enumerate(tokens) if codec.ends_line(token)), None)
-        found = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
-        lines.append(found[len(prompt.opening)] if len(found) == len(prompt.opening) + 1 else "")
+        written = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
+        lines.append(written[len(prompt.opening)] if len(written) == len(prompt.opening) + 1 else "")
     return lines

@@ -34,35 +34,35 @@ def first_lines(policy: CausalPolicy, prompt: Prompt, words: str, n: int = 1, *,
     Raises:
         RlpoetError: no word in ``words``, or more than a line holds.
     """
-    given = words.split()
+    typed = words.split()
     if not any(map(str.isalnum, words)):
         raise RlpoetError(f"prompt {words!r}: no word in it; expected the first words of a poem.")
-    asked = form(prompt.form, prompt.lang)
-    lengths = asked.meters[0]
+    poem_form = form(prompt.form, prompt.lang)
+    lengths = poem_form.meters[0]
     if in_meter(words, prompt.lang, lengths):
         return [words] * n
-    bare = Prompt(prompt.lang, prompt.form, prompt.author)
+    unopened = Prompt(prompt.lang, prompt.form, prompt.author)
     if getattr(policy.format, "order", "forward") != "backward":
-        return [_go_on(policy, bare, words, temperature) for _ in range(n)]
-    drawn = policy.sample([bare], CANDIDATES, temperature=max(temperature, 0.3))
+        return [_go_on(policy, unopened, words, temperature) for _ in range(n)]
+    candidates = policy.sample([unopened], CANDIDATES, temperature=max(temperature, 0.3))
     lines = []
-    for text in drawn.texts:
+    for text in candidates.texts:
         rest = text.split("\n", 1)[0].split()
-        lines += [" ".join([*given, *rest[cut:]]) for cut in range(1, len(rest))]
+        lines += [" ".join([*typed, *rest[cut:]]) for cut in range(1, len(rest))]
     lines = list(dict.fromkeys(lines))
     fitting = [line for line in lines if in_meter(line, prompt.lang, lengths)]
     chosen = (fitting or lines)[:MOST_SCORED]
     if not chosen:
         raise RlpoetError(f"prompt {words!r}: found no line that goes on from it; expected fewer words, or a policy that writes.")
-    worth = fit_of_words(policy, prompt, words, chosen) / max(temperature, 0.1)
-    picks = torch.multinomial(worth.softmax(0), min(n, len(chosen)), generator=policy.generator).tolist()
+    logits = fit_of_words(policy, prompt, words, chosen) / max(temperature, 0.1)
+    picks = torch.multinomial(logits.softmax(0), min(n, len(chosen)), generator=policy.generator).tolist()
     return [chosen[picks[i % len(picks)]] for i in range(n)]
 
 
 def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequence[str]) -> torch.Tensor:
     """Log-probability, ``(len(lines),)``, nats, that a first line goes on with ``words`` and then is over, given its rest."""
-    bare = Prompt(prompt.lang, prompt.form, prompt.author)
-    rollout = policy.write([bare] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
+    unopened = Prompt(prompt.lang, prompt.form, prompt.author)
+    rollout = policy.write([unopened] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
     with torch.no_grad():
         log_p = policy.log_prob(rollout).cpu()
     ends = rollout.line_ends[:, :1]  # (N, 1), the last token of the first line

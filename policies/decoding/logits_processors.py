@@ -29,12 +29,12 @@ class Theme:
 
     def __call__(self, rows: Sequence[Sequence[int]], logits: Tensor, starts: Sequence[int]) -> Tensor:
         for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            said = tuple(row[start:])
-            done = {n for word, n in zip(self.words, self.numbers, strict=True) if _holds(said, word)}
+            written = tuple(row[start:])
+            used = {n for word, n in zip(self.words, self.numbers, strict=True) if _holds(written, word)}
             for word, n in zip(self.words, self.numbers, strict=True):
-                if n in done:
+                if n in used:
                     continue
-                k = _begun(said, word)
+                k = _begun(written, word)
                 logits[i, word[k]] += self.strength if k == 0 else 2 * self.strength
         return logits
 
@@ -57,14 +57,14 @@ class LogitsProcessor:
 
     def __call__(self, rows: list[list[int]], logits: Tensor) -> Tensor:
         marks = self.marks.to(logits.device)
-        kept = logits[:, marks].clone()
+        mark_logits = logits[:, marks].clone()
         for i, row in enumerate(rows if self.processors else []):  # rows differ in length once prompts do
             ids = torch.tensor([row], device=logits.device)
             for control in self.processors:
                 logits[i : i + 1] = control(ids, logits[i : i + 1])
         if self.theme is not None:
             logits = self.theme(rows, logits, [self.start] * len(rows))
-        logits[:, marks] = kept
+        logits[:, marks] = mark_logits
         return logits
 
 
@@ -74,12 +74,12 @@ def repetition_controls(decoding: Decoding) -> list[Any]:
         return []  # without the import: it takes longer than writing a poem
     from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    found: list[Any] = []
+    processors: list[Any] = []
     if decoding.repetition_penalty != 1.0:
-        found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+        processors.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
     if decoding.no_repeat_ngram:
-        found.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
-    return found
+        processors.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
+    return processors
 
 
 def _holds(row: tuple[int, ...], word: tuple[int, ...]) -> bool:

@@ -63,8 +63,8 @@ class Decoding:
 
 def decoder_for(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Decoder:
     """The fast way through a model if there is one, else its own."""
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return LlamaDecoder(bare, dtype) if can_step(bare) else HubDecoder(model)
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return LlamaDecoder(base, dtype) if can_step(base) else HubDecoder(model)
 
 
 def right_padded(prompts: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -125,24 +125,24 @@ def sample_tokens(
         if grammar is not None:
             grammar.allow(logits)
         tokens = draw(logits, decoding, generator)  # (B,)
-        drawn = tokens.tolist()
+        token_ids = tokens.tolist()
         if grammar is not None:
-            grammar.advance(drawn)
-        for row, token in zip(rows, drawn, strict=True):
+            grammar.advance(token_ids)
+        for row, token in zip(rows, token_ids, strict=True):
             out[row].append(token)
             if watch is not None:
                 watch(row, token)
-        live = [i for i, token in enumerate(drawn) if token != end]
+        live = [i for i, token in enumerate(token_ids) if token != end]
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):
             if progress is not None:
                 progress(len(prompts) - len(live), len(prompts))
-            keep = torch.tensor(live, device=device)
-            decoder.keep(keep)
+            live_rows = torch.tensor(live, device=device)
+            decoder.keep(live_rows)
             if grammar is not None:
                 grammar.keep(live)
-            rows, tokens = [rows[i] for i in live], tokens[keep]
+            rows, tokens = [rows[i] for i in live], tokens[live_rows]
         logits = decoder.step(tokens)
     if progress is not None:
         progress(len(prompts), len(prompts))
@@ -171,9 +171,9 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
         return _draw_anywhere(logits, uniform.to(logits.device))
     if logits.dtype not in (torch.float32, torch.bfloat16):
         logits = logits.float()
-    drawn = torch.empty(len(logits), dtype=torch.long)
-    kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), drawn.numpy())
-    return drawn
+    tokens = torch.empty(len(logits), dtype=torch.long)
+    kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), tokens.numpy())
+    return tokens
 
 
 def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:

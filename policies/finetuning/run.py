@@ -39,7 +39,7 @@ from rlpoet.types import Prompt
 
 CHECKPOINT, BEST, BEFORE = "checkpoint.pt", "best.pt", "before.json"
 EPOCHS = 3.0  # where no budget is given
-HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
+N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
 BITS = "eval/bits_per_char"
 
 
@@ -93,7 +93,7 @@ def finetune_run(config: FinetuneConfig) -> int:
     rows = training_rows(
         encode(train, policy.format, policy.tokenizer), bos=bos_id(policy.tokenizer), window=window, learn_headers=learn_headers
     )
-    held, some_held = held_out(policy, held_poems, window)
+    held_set, held_sample = held_out(policy, held_poems, window)
     steps = schedule_steps(config, len(rows))
     schedule = Schedule(
         minutes=config.minutes, steps=steps, learning_rate=config.learning_rate, weight_decay=config.weight_decay, curve=COSINE,
@@ -115,13 +115,13 @@ def finetune_run(config: FinetuneConfig) -> int:
             before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
         else:
             tracker.config(config)
-            before = figures(policy, held, config)
+            before = figures(policy, held_set, config)
             write_atomically(folder / BEFORE, json.dumps(before, ensure_ascii=False))
             tracker.scalars(0, {BITS: before.get("bits_per_char")})
             samples.write(policy, "before", folder, tracker, out, step=0)
 
         def evaluate() -> dict[str, float]:
-            return {BITS: some_held.bits(policy)} if some_held.rows else {}
+            return {BITS: held_sample.bits(policy)} if held_sample.rows else {}
 
         with progress(out) as bar:
             task = bar.add_task("training", total=1.0)
@@ -136,7 +136,7 @@ def finetune_run(config: FinetuneConfig) -> int:
 
             fed = batches(rows, batch_size=config.batch_size, pad=policy.pad, seed=config.seed, by_length=config.group_by_length)
             try:
-                done = learn(
+                totals = learn(
                     policy.model, fed,
                     [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
                     checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate, every=config.save_steps, logging=config.logging_steps,
@@ -152,14 +152,15 @@ def finetune_run(config: FinetuneConfig) -> int:
         save(policy, adapter, config, folder)
         reopened = CausalPolicy.load(folder, seed=config.seed, lang=policy.lang)  # what is measured and shown is what was saved
         reopened.model.to(next(policy.model.parameters()).device)
-        after = figures(reopened, held, config)
-        step = int(done["steps"])
+        after = figures(reopened, held_set, config)
+        step = int(totals["steps"])
         samples.write(reopened, "after", folder, tracker, out, step=step)
         result = {
             "policy": config.policy, "lang": policy.lang, "how": how(config), "parameters": n_parameters, "parameters_trained": n_trained,
             "poems": {"train": len(train), "validation": len(held_poems)}, "new_authors": names,
-            "tokens_seen": int(done["tokens"]), "epochs": round(done["epochs"], 3), "steps": step, "seconds": round(done["seconds"], 1),
-            "stopped_early": bool(done["stopped_early"]), "best_bits_per_char": done.get("best"), "seed": config.seed,
+            "tokens_seen": int(totals["tokens"]), "epochs": round(totals["epochs"], 3), "steps": step,
+            "seconds": round(totals["seconds"], 1), "stopped_early": bool(totals["stopped_early"]), "best_bits_per_char": totals.get("best"),
+            "seed": config.seed,
             "before": before, "after": after,
         }  # fmt: skip
         tracker.result(result)
@@ -240,7 +241,7 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     """
     clean = [poem for poem in (printed(poem, lang) for poem in poems) if poem.stanzas]
     verse = [poem for poem in clean if all(len(line) <= LONGEST for line in poem.lines)]
-    train, held = split_poems(verse, validation=config.validation)
+    train, held_poems = split_poems(verse, validation=config.validation)
     if not train:
         raise RlpoetError(
             f"{config.data[0]}: no poem left to train on, of {len(poems)}; expected verse. Lower --validation, or give more poems."
@@ -250,8 +251,8 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     with progress(out) as bar:
         task = bar.add_task("listening to rhyme and meter", total=len(train))
-        heard = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
-    return heard, held
+        annotated = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
+    return annotated, held_poems
 
 
 def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[Held, Held]:
@@ -259,7 +260,7 @@ def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[Held
     pieces = encode(listened(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=window)
     some, n = 0, 0
-    while some < len(poems) and n < HELD_TOKENS:
+    while some < len(poems) and n < N_EVAL_TOKENS:
         n += sum(len(piece.header) + len(piece.body) for piece in pieces[some])
         some += 1
     sizes = [len(poem.text) for poem in poems]
@@ -279,16 +280,16 @@ def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
     return min(limits) if limits else 0
 
 
-def figures(policy: CausalPolicy, held: Held, config: FinetuneConfig) -> dict[str, float]:
+def figures(policy: CausalPolicy, held_set: Held, config: FinetuneConfig) -> dict[str, float]:
     """Held-out bits per character, and rhyme and meter of fresh poems at temperature 1; what was not measured is absent."""
-    found: dict[str, float] = {"bits_per_char": held.bits(policy)} if held.rows else {}
+    figures: dict[str, float] = {"bits_per_char": held_set.bits(policy)} if held_set.rows else {}
     if config.eval_samples:
         policy.generator.manual_seed(config.seed + 1_000_003)
         n = -(-config.eval_samples // len(config.forms))
         parts = [policy.sample([Prompt(policy.lang, name)], n) for name in config.forms]
         measured = measure([p for part in parts for p in part.prompts], [t for part in parts for t in part.texts])
-        found |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
-    return found
+        figures |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
+    return figures
 
 
 def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Path) -> None:
@@ -297,10 +298,10 @@ def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Pat
     if adapter is None:
         policy.save(folder, dtype=dtype)
         return
-    own = folder / "adapter" if config.merge else folder
-    save_adapter(adapter, own, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
+    adapter_folder = folder / "adapter" if config.merge else folder
+    save_adapter(adapter, adapter_folder, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
     if config.merge:
-        CausalPolicy.load(own, lang=policy.lang).save(folder, dtype=dtype)
+        CausalPolicy.load(adapter_folder, lang=policy.lang).save(folder, dtype=dtype)
 
 
 def how(config: FinetuneConfig) -> str:

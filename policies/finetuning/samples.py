@@ -46,8 +46,8 @@ class Samples:
             options["beams"] = max(options["beams"], self.config.n_samples)
         policy.generator.manual_seed(self.config.seed + 7)
         rollout = policy.sample(self.prompts, self.config.n_samples, **options)
-        told = ", ".join(f"{key} {value:g}" for key, value in options.items())
-        blocks = [f"# {phase}, step {step}{f' ({told})' if told else ''}"]
+        settings = ", ".join(f"{key} {value:g}" for key, value in options.items())
+        blocks = [f"# {phase}, step {step}{f' ({settings})' if settings else ''}"]
         for prompt, text in zip(rollout.prompts, rollout.texts, strict=True):
             blocks.append(f"## {prompt.form}{f', {prompt.author}' if prompt.author else ''}\n\n{text}")
         mode = "w" if phase == "before" else "a"

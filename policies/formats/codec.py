@@ -142,10 +142,10 @@ class VerseCodec:
         return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def rest(self, prompt: Prompt, text: str) -> str:
-        lines, asked = split_poem(text), form(prompt.form, prompt.lang)
-        keys = tail_keys(lines, asked.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
-        places = self.format.line_places(relabel(asked.scheme))
-        rows = list(zip(places, lines, keys, asked.meters, strict=False))[len(prompt.opening) :]
+        lines, poem_form = split_poem(text), form(prompt.form, prompt.lang)
+        keys = tail_keys(lines, poem_form.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
+        places = self.format.line_places(relabel(poem_form.scheme))
+        rows = list(zip(places, lines, keys, poem_form.meters, strict=False))[len(prompt.opening) :]
         # the prompt ends with the mark of the first line that is still to be written
         written = [(place if i else "") + self.format.write_line(line, key, m[0]) for i, (place, line, key, m) in enumerate(rows)]
         return "".join(written) + END
@@ -171,8 +171,8 @@ class VerseCodec:
         decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []
         poems = []
         for row, (begin, end) in enumerate(pairwise([*begins, len(lines)])):
-            found = [self.format.read_line(words) for words in decoded[begin:end]]
-            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(found)))
+            parsed = [self.format.read_line(words) for words in decoded[begin:end]]
+            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(parsed)))
         return poems
 
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
@@ -182,15 +182,15 @@ class VerseCodec:
         ends = self.line_ends(ids, start)
         if self.format.order != "backward":
             return ends
-        found, at = [], start
+        words, at = [], start
         for end in ends:
             while at < end and ids[at] in self._marks:
                 at += 1
             while at < end and ids[at + 1] not in self._begins:
                 at += 1
-            found.append(at)
+            words.append(at)
             at = end + 1
-        return found
+        return words
 
     def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
         if not self.format.plans:

@@ -45,26 +45,26 @@ def annotate_all(
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
         tick: called with the number of poems done, now and then.
     """
-    poems_heard = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
-    stamp = hashlib.sha1(poems_heard.encode()).hexdigest()
+    cache_key = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
+    stamp = hashlib.sha1(cache_key.encode()).hexdigest()
     if cache is not None and cache.exists():
         with gzip.open(cache, "rt", encoding="utf-8") as file:
             if file.readline().strip() == stamp:
                 return [_from_json(json.loads(row)) for row in file]
-    done = []
+    annotated = []
     for number, poem in enumerate(poems):
         stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]
-        done.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
+        annotated.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
         if number % 50 == 0:
             tick(number)
     if cache is not None:
         partial = cache.with_suffix(".partial")
         with gzip.open(partial, "wt", encoding="utf-8", compresslevel=3) as file:
             file.write(stamp + "\n")
-            for item in done:
+            for item in annotated:
                 file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
         partial.replace(cache)
-    return done
+    return annotated
 
 
 def _from_json(item: dict[str, object]) -> Annotated:
@@ -121,9 +121,9 @@ def choose_format(
 def unplanned(poems: Sequence[Annotated], verse_format: VerseFormat, *, n_keys: int = N_KEYS, at_least: int = KEY_LINES) -> tuple[str, ...]:
     """Rhyme tails of the poems that share a mark with another, or have none, though they end lines enough; commonest first."""
     met = Counter(key for poem in poems for group in poem.groups for key in group.keys if key)
-    known = set(verse_format.keys)
-    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known]
-    return tuple(new[: max(0, n_keys - len(known))])
+    known_keys = set(verse_format.keys)
+    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known_keys]
+    return tuple(new[: max(0, n_keys - len(known_keys))])
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> 
 
 def bos_id(tokenizer: PreTrainedTokenizerBase) -> int:
     """What every row begins with: our BOS, or a plain tokenizer's own begin- or end-of-text mark."""
-    own = tokenizer.convert_tokens_to_ids(BOS)
-    if own is not None and own != tokenizer.unk_token_id:
-        return int(own)
+    bos = tokenizer.convert_tokens_to_ids(BOS)
+    if bos is not None and bos != tokenizer.unk_token_id:
+        return int(bos)
     return int(tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id)

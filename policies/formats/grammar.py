@@ -69,8 +69,8 @@ class Grammar:
         self.answers: Answers | None = None
         if spelled is not None:
             letters = ["".join(form(prompt.form, prompt.lang).letters) for prompt in prompts]
-            given = [[verse_format.last_word(canonical(line, verse_format.lang)) for line in prompt.opening] for prompt in prompts]
-            self.answers = Answers(spelled, letters, given)
+            opening_words = [[verse_format.last_word(canonical(line, verse_format.lang)) for line in prompt.opening] for prompt in prompts]
+            self.answers = Answers(spelled, letters, opening_words)
         self.phase = [self._line(row) for row in range(len(prompts))]
         self.forced: list[list[int]] = [[] for _ in prompts]
 

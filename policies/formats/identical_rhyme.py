@@ -53,7 +53,9 @@ class Answers:
 
     def __init__(self, spelled: Spelled, letters: Sequence[str], openings: Sequence[Sequence[str]]) -> None:
         self.spelled, self.letters = spelled, list(letters)
-        self.words = [[bare(word) for word in given] for given in openings]  # of the lines that are complete, and of the one begun
+        self.words = [
+            [bare(word) for word in line_words] for line_words in openings
+        ]  # of the lines that are complete, and of the one begun
         self.inside = [False] * len(self.letters)  # whether a row is within a line's last word
 
     def allow(self, logits: Tensor) -> None:
@@ -64,17 +66,17 @@ class Answers:
 
     def masked(self, row: int) -> list[int]:
         """The pieces that would complete a word's own repetition in a row."""
-        if not self.inside[row] or not (own := self.words[row]):
+        if not self.inside[row] or not (line_words := self.words[row]):
             return []
-        n, said = len(own) - 1, own[-1]
+        n, prefix = len(line_words) - 1, line_words[-1]
         letter = self.letters[row][n : n + 1]
         if letter in ("", "x"):
             return []
-        found: list[int] = []
-        for other, word in zip(self.letters[row], own[:n], strict=False):
-            if other == letter and len(word) > len(said) and word.startswith(said) and word[len(said) :] in self.spelled.of:
-                found += self.spelled.of[word[len(said) :]]
-        return found
+        masked_ids: list[int] = []
+        for other, word in zip(self.letters[row], line_words[:n], strict=False):
+            if other == letter and len(word) > len(prefix) and word.startswith(prefix) and word[len(prefix) :] in self.spelled.of:
+                masked_ids += self.spelled.of[word[len(prefix) :]]
+        return masked_ids
 
     def begin(self, row: int) -> None:
         """The next piece begins a line's last word."""

@@ -39,14 +39,14 @@ def mask_tokens(logits: Tensor, token_masks: Tensor, phases: Sequence[int], spar
     """
     if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16):
         never = torch.full((1,), -torch.inf, dtype=logits.dtype)
-        asked = np.asarray(phases, np.int64), np.asarray(spared, np.int64)
-        kernels.mask_tokens(kernels.array_of(logits), token_masks.numpy(), *asked, kernels.array_of(never))
+        phase_rows = np.asarray(phases, np.int64), np.asarray(spared, np.int64)
+        kernels.mask_tokens(kernels.array_of(logits), token_masks.numpy(), *phase_rows, kernels.array_of(never))
         return
     rows = [i for i, mark in enumerate(spared) if mark >= 0]
     marks = [spared[i] for i in rows]
-    kept = logits[rows, marks]
+    mark_logits = logits[rows, marks]
     logits.masked_fill_(token_masks.to(logits.device)[list(phases)], -torch.inf)
-    logits[rows, marks] = kept
+    logits[rows, marks] = mark_logits
 
 
 def with_masks(rollout: Rollout, grammar: Masking) -> Rollout:
@@ -56,18 +56,18 @@ def with_masks(rollout: Rollout, grammar: Masking) -> Rollout:
         grammar: as it was when the first token was to be drawn.
     """
     first, rest = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
-    drawn = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]
-    known: dict[Any, int] = {}
-    mask_of = [[0] * rollout.ids.shape[1] for _ in drawn]
-    live = list(range(len(drawn)))
+    completions = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]
+    numbers: dict[Any, int] = {}
+    mask_of = [[0] * rollout.ids.shape[1] for _ in completions]
+    live = list(range(len(completions)))
     for step in range(max(rest, default=0)):
-        going = [at for at, row in enumerate(live) if step < rest[row]]
-        if len(going) < len(live):
-            grammar.keep(going)
-            live = [live[at] for at in going]
+        active = [at for at, row in enumerate(live) if step < rest[row]]
+        if len(active) < len(live):
+            grammar.keep(active)
+            live = [live[at] for at in active]
         for at, row in enumerate(live):
-            mask_of[row][first[row] + step] = known.setdefault(grammar.mask_key(at), len(known))
-        grammar.advance([drawn[row][step] for row in live])
-    if not known:
+            mask_of[row][first[row] + step] = numbers.setdefault(grammar.mask_key(at), len(numbers))
+        grammar.advance([completions[row][step] for row in live])
+    if not numbers:
         return rollout
-    return replace(rollout, token_masks=torch.stack([grammar.token_mask(each) for each in known]), mask_of=torch.tensor(mask_of))
+    return replace(rollout, token_masks=torch.stack([grammar.token_mask(each) for each in numbers]), mask_of=torch.tensor(mask_of))

@@ -34,7 +34,7 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
     if not verse_format.countdown or verse_format.order != "backward" or rollout.sounds is None:
         return None
     values = {policy.tokenizer.convert_tokens_to_ids(mark): n for n, mark in enumerate(verse_format.counts, 1)}
-    found = torch.zeros(rollout.ids.shape, dtype=torch.bool)
+    mask = torch.zeros(rollout.ids.shape, dtype=torch.bool)
     for row, n in lines:
         prompt = rollout.prompts[row]
         begin, end = int(rollout.sounds[row, n]) + 1, int(rollout.line_ends[row, n]) + 1
@@ -45,7 +45,7 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
         left = verse_format.left(canonical(written[len(prompt.opening) + n], prompt.lang), target)
         if left is None:
             continue
-        pieces, at, said, n_units = rollout.ids[row, begin:end].tolist(), 0, target, 0
+        pieces, at, announced, n_units = rollout.ids[row, begin:end].tolist(), 0, target, 0
         spans: list[tuple[int, int, int, int]] = []  # first and last token, units until here, syllables said to be left
         for i, token in enumerate(pieces):
             if token in values or i == len(pieces) - 1:
@@ -55,9 +55,9 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
                 at = i + 1
         if n_units != len(left) - 1:
             continue
-        heard = left[0]
+        measured = left[0]
         for first, last, units, now in spans:
-            if said - now != heard - left[units]:
-                found[row, begin + first : begin + last] = True
-            said, heard = now, left[units]
-    return found
+            if announced - now != measured - left[units]:
+                mask[row, begin + first : begin + last] = True
+            announced, measured = now, left[units]
+    return mask

@@ -99,14 +99,14 @@ class PlainFormat:
         Raises:
             RlpoetError: more opening lines than the form has.
         """
-        asked = form(prompt.form, prompt.lang)
-        if len(prompt.opening) >= asked.n_lines:
-            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
-        own = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)
-        lengths = [each[0] for each in asked.meters]
+        poem_form = form(prompt.form, prompt.lang)
+        if len(prompt.opening) >= poem_form.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {poem_form.n_lines} of {poem_form.name!r}.")
+        in_language = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)
+        lengths = [each[0] for each in poem_form.meters]
         meter = str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
-        scheme = relabel(asked.scheme)
-        return BOS + own.header(author=prompt.author, meter=meter, scheme=scheme) + own.write_lines(prompt.opening, scheme)
+        scheme = relabel(poem_form.scheme)
+        return BOS + in_language.header(author=prompt.author, meter=meter, scheme=scheme) + in_language.write_lines(prompt.opening, scheme)
 
     def save(self, folder: str | Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -125,12 +125,12 @@ class PlainFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            own = cls(str(item["lang"]), tuple(item["authors"]))
+            loaded = cls(str(item["lang"]), tuple(item["authors"]))
         except FileNotFoundError:
-            own = cls(_language_of_card(Path(folder)) or "en")
+            loaded = cls(_language_of_card(Path(folder)) or "en")
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise RlpoetError(f"{path}: cannot be read ({error!r}); expected the file a policy was saved with. Delete it.") from None
-        return replace(own, lang=lang) if lang else own
+        return replace(loaded, lang=lang) if lang else loaded
 
 
 class PlainCodec:
@@ -163,23 +163,27 @@ class PlainCodec:
         ids = {BOS: [self.bos], END: [self.end]}
         new = list(dict.fromkeys(part for row in rows for part in row if part not in ids))
         n = len(self._lead)
-        for part, own in zip(new, self._raw(["\n" + part for part in new]), strict=True):
-            ids[part] = own[n:] if own[:n] == self._lead else self._raw([part])[0]
+        for part, part_ids in zip(new, self._raw(["\n" + part for part in new]), strict=True):
+            ids[part] = part_ids[n:] if part_ids[:n] == self._lead else self._raw([part])[0]
         return [[token for part in row for token in ids[part]] for row in rows]
 
     def rest(self, prompt: Prompt, text: str) -> str:
-        own = replace(self.format, lang=prompt.lang)
+        in_language = replace(self.format, lang=prompt.lang)
         lines, scheme = split_poem(text), relabel(form(prompt.form, prompt.lang).scheme)
-        given = len(own.write_lines(prompt.opening, scheme))
+        n_given = len(in_language.write_lines(prompt.opening, scheme))
         opened = [*prompt.opening, *lines[len(prompt.opening) :]]
-        return own.write_lines(opened, scheme)[given:] + END
+        return in_language.write_lines(opened, scheme)[n_given:] + END
 
     def read(self, ids: Sequence[int]) -> str:
-        own = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
-        own = [i for i in (own[: own.index(self.end)] if self.end in own else own) if i < len(self.pieces.breaks) and i != self.pad]
+        text_ids = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
+        text_ids = [
+            i
+            for i in (text_ids[: text_ids.index(self.end)] if self.end in text_ids else text_ids)
+            if i < len(self.pieces.breaks) and i != self.pad
+        ]
         lines: list[list[int]] = [[]]
         gaps = []
-        for i in own:  # line by line: a break among bytes of half a letter would be decoded as a part of it
+        for i in text_ids:  # line by line: a break among bytes of half a letter would be decoded as a part of it
             n = self.pieces.breaks[i]
             if n <= 0 or not self.pieces.bare[i]:
                 lines[-1].append(i)
@@ -196,9 +200,9 @@ class PlainCodec:
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         ends, text = [], False
         for i in range(start, len(ids)):
-            known = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
-            words = known and self.pieces.words[ids[i]]
-            if ids[i] == self.end or (known and self.pieces.breaks[ids[i]] > 0):
+            is_piece = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
+            words = is_piece and self.pieces.words[ids[i]]
+            if ids[i] == self.end or (is_piece and self.pieces.breaks[ids[i]] > 0):
                 if text or words:
                     ends.append(i - 1)
                 text = False
@@ -269,5 +273,5 @@ def _language_of_card(folder: Path) -> str | None:
     except (OSError, UnicodeDecodeError):
         return None
     front = text.split("---")[1] if text.startswith("---") else ""
-    found = re.search(r"^language:\s*(?:\n\s*-\s*|\[\s*)?[\"']?([a-z]{2})\b", front, re.MULTILINE)
-    return found[1] if found and found[1] in HEADERS else None
+    match = re.search(r"^language:\s*(?:\n\s*-\s*|\[\s*)?[\"']?([a-z]{2})\b", front, re.MULTILINE)
+    return match[1] if match and match[1] in HEADERS else None

@@ -38,12 +38,12 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
         return None
     ids = policy.tokenizer.convert_tokens_to_ids
     neutral = ids(NO_KEY)
-    asked = [[sound for sound in row if sound != neutral] for row in sounds]
-    asked = [row for row in asked if row for _ in range(n)]
-    if not asked:
+    to_draw = [[sound for sound in row if sound != neutral] for row in sounds]
+    to_draw = [row for row in to_draw if row for _ in range(n)]
+    if not to_draw:
         return None
     places = [ids(f"<|{c}|>") for letter in LETTERS for c in (letter.upper(), letter)]
-    marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in asked]
+    marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in to_draw]
     head = [ids(BOS), ids(RHYME_PAIRS)]
     starts = [[*head, *row[0]] for row in marks]
     text = torch.zeros(policy.model.config.vocab_size, dtype=torch.bool)
@@ -72,7 +72,7 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
     right = torch.zeros((len(rows), n_words), dtype=torch.bool)
     whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
     spelt: list[list[str]] = []
-    known: dict[str, set[str]] = {}
+    words_of_sound: dict[str, set[str]] = {}
     rules, special = verse(verse_format.lang), set(codec.marks)
     sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
     for row, tokens in enumerate(rows):
@@ -92,12 +92,14 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
             at = stop
         spelt.append([verse_format.read_line(text) for text in policy.tokenizer.batch_decode(words)])
         for word, text in enumerate(spelt[-1]):
-            if text not in known:
-                known[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
-            own = sounds_of[marks[row][word][1]] in known[text]
-            if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
-                own = rhyme_kind(first, text, verse_format.lang) in rules.rhyming if right[row, word - 1] else bare(text) != bare(first)
-            right[row, word] = own
+            if text not in words_of_sound:
+                words_of_sound[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
+            is_valid = sounds_of[marks[row][word][1]] in words_of_sound[text]
+            if is_valid and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
+                is_valid = (
+                    rhyme_kind(first, text, verse_format.lang) in rules.rhyming if right[row, word - 1] else bare(text) != bare(first)
+                )
+            right[row, word] = is_valid
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own
     nowhere = torch.full((len(rows), 1), -1)
     ended = torch.tensor([tokens[-1] == codec.end for tokens in rows])

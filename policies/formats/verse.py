@@ -191,9 +191,9 @@ class VerseFormat:
     def _before(self, line: str, units: Sequence[str], target: int | None) -> tuple[tuple[int, ...], int]:
         """Syllables before the place where each unit is complete, units in the policy's order, and those of the whole line."""
         # offsets in the line with no space kept, since words and line space their signs differently
-        bare, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
+        letters, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
         ends = list(accumulate(widths))
-        places = [len(bare) - end for end in ends] if self.order == "backward" else ends
+        places = [len(letters) - end for end in ends] if self.order == "backward" else ends
         offset = [i for i, letter in enumerate(line) if not letter.isspace()] + [len(line)]
         before = syllables_before(line, self.lang, [0, len(line), *(offset[place] for place in places)], target=target)
         return before[2:], before[1]
@@ -232,17 +232,17 @@ class VerseFormat:
         """
         if prompt.lang != self.lang:
             raise RlpoetError(f"prompt: language {prompt.lang!r}; expected {self.lang!r}, the policy's own. Choose another policy.")
-        asked = form(prompt.form, prompt.lang)
+        poem_form = form(prompt.form, prompt.lang)
         if prompt.author is not None and prompt.author not in self.authors:
             raise UnknownName("author", prompt.author, self.authors)
-        if len(prompt.opening) >= asked.n_lines:
-            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
-        scheme = relabel(asked.scheme)
-        meter = self._meter_of([lengths[0] for lengths in asked.meters])
+        if len(prompt.opening) >= poem_form.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {poem_form.n_lines} of {poem_form.name!r}.")
+        scheme = relabel(poem_form.scheme)
+        meter = self._meter_of([lengths[0] for lengths in poem_form.meters])
         text = BOS + self.header(author=prompt.author, meter=meter, scheme=scheme)
         places = self.line_places(scheme)
-        keys = tail_keys(prompt.opening, asked.letters[: len(prompt.opening)], self.lang)
-        for place, line, key, meters in zip(places, prompt.opening, keys, asked.meters, strict=False):
+        keys = tail_keys(prompt.opening, poem_form.letters[: len(prompt.opening)], self.lang)
+        for place, line, key, meters in zip(places, prompt.opening, keys, poem_form.meters, strict=False):
             text += place + self.write_line(line, key, meters[0])
         return text + places[len(prompt.opening)]  # the next line is begun, so that nothing can be added to a line that was given
 

@@ -54,11 +54,11 @@ def generate(config: GenerateConfig) -> int:
     poems: list[ScoredPoem] = []
     try:
         if stream is not None:
-            for asked in prompts:  # one after the other: a terminal shows one poem at a time
-                text = policy.sample([asked], watch=stream.begin(asked), **common).texts[0]
+            for one_prompt in prompts:  # one after the other: a terminal shows one poem at a time
+                text = policy.sample([one_prompt], watch=stream.begin(one_prompt), **common).texts[0]
                 stream.end()
-                poems.append(scored(text, asked))
-                _keep(config, [poems[-1]], [asked], seed)
+                poems.append(scored(text, one_prompt))
+                _keep(config, [poems[-1]], [one_prompt], seed)
         else:
             distinct = list(dict.fromkeys(prompts))
             if len(distinct) == 1:
@@ -144,8 +144,8 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
 
 def worth(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
     """What the best of several is chosen by: the mean of its rewards, and of the share of theme words it holds if there are any."""
-    known = [score for score in poem.scores.values() if score is not None]
+    scores = [score for score in poem.scores.values() if score is not None]
     if theme:
-        said = set(re.findall(r"\w+", " ".join(poem.lines).casefold()))
-        known.append(sum(set(re.findall(r"\w+", word.casefold())) <= said for word in theme) / len(theme))
-    return sum(known) / len(known) if known else 0.0
+        words = set(re.findall(r"\w+", " ".join(poem.lines).casefold()))
+        scores.append(sum(set(re.findall(r"\w+", word.casefold())) <= words for word in theme) / len(theme))
+    return sum(scores) / len(scores) if scores else 0.0

@@ -98,8 +98,8 @@ class LlamaDecoder:
         if bool((lengths != width).any()):
             padding = torch.arange(room, device=self.device)[None] < (width - lengths)[:, None]
             self.hidden = torch.zeros(n_rows, room, device=self.device).masked_fill_(padding, -torch.inf)
-            own = torch.eye(width, dtype=torch.bool, device=self.device)  # padding sees itself: no row of the softmax is empty
-            mask = (mask & ~padding[:, None, None, :width]) | own
+            diagonal = torch.eye(width, dtype=torch.bool, device=self.device)  # padding sees itself: no row of the softmax is empty
+            mask = (mask & ~padding[:, None, None, :width]) | diagonal
         self.reach = width
         self.live: Tensor | None = None  # which rows of the caches go on; None: all
         turned = self.n_heads + self.n_groups
@@ -110,10 +110,10 @@ class LlamaDecoder:
             q, k = torch.view_as_real(pairs).flatten(-2).split([self.n_heads, self.n_groups], dim=2)  # (B, S, heads, D)
             v = heads[:, :, turned:]
             keys[..., :width], values[:, :, :width] = k.permute(0, 2, 3, 1), v.transpose(1, 2)
-            seen = F.scaled_dot_product_attention(
+            attended = F.scaled_dot_product_attention(
                 q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask, scale=1.0, enable_gqa=self.n_groups != self.n_heads
             )
-            x += F.linear(seen.transpose(1, 2).flatten(2).to(self.dtype), out)
+            x += F.linear(attended.transpose(1, 2).flatten(2).to(self.dtype), out)
             gate, value = F.linear(self.norm(x, torch.empty_like(x, dtype=self.dtype)), up).chunk(2, dim=-1)
             x += F.linear(F.silu(gate).mul_(value), down)
         self.room = room_for(self)

@@ -151,9 +151,9 @@ def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer:
 
 def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor, *, dtype: torch.dtype) -> Tensor:
     """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in ``dtype``; gradients flow to the parameters."""
-    asked = labels != IGNORED
-    asked[:, 0] = False  # nothing stands before it
-    return -score_tokens(model, ids, asked, pad=-1, dtype=dtype)[0].sum()
+    is_scored = labels != IGNORED
+    is_scored[:, 0] = False  # nothing stands before it
+    return -score_tokens(model, ids, is_scored, pad=-1, dtype=dtype)[0].sum()
 
 
 def pretrain(

@@ -47,14 +47,14 @@ def rhyme_pair_pieces(
 
 def end_words(poems: Sequence[Annotated], verse_format: VerseFormat) -> dict[str, Counter[str]]:
     """Words that end lines, as written there, by the mark of their sound; sounds without a mark are left out."""
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    words_by_mark: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for poem in poems:
         for group in poem.groups:
             for line, key in zip(group.lines, group.keys, strict=True):
                 mark = verse_format.plan(key) if key else NO_KEY
                 if mark != NO_KEY:
-                    found[mark][verse_format.last_word(canonical(line, verse_format.lang))] += 1
-    return dict(found)
+                    words_by_mark[mark][verse_format.last_word(canonical(line, verse_format.lang))] += 1
+    return dict(words_by_mark)
 
 
 def rhyme_rows(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, seed: int) -> list[tuple[str, str]]:
@@ -66,13 +66,13 @@ def rhyme_rows(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int,
     Returns:
         Fewer than ``n``, or none, where no sound has two words.
     """
-    found = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_bare(w) for w in words}) > 1}
-    if not found:
+    words_by_mark = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_bare(w) for w in words}) > 1}
+    if not words_by_mark:
         return []
     rng = random.Random(seed)
-    marks = sorted(found)
-    choices = {mark: sorted(found[mark]) for mark in marks}
-    weights = {mark: list(accumulate(math.sqrt(found[mark][word]) for word in choices[mark])) for mark in marks}
+    marks = sorted(words_by_mark)
+    choices = {mark: sorted(words_by_mark[mark]) for mark in marks}
+    weights = {mark: list(accumulate(math.sqrt(words_by_mark[mark][word]) for word in choices[mark])) for mark in marks}
     of_marks = list(accumulate(weights[mark][-1] for mark in marks))
     out = []
     for _ in range(n):

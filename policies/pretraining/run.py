@@ -36,7 +36,7 @@ from rlpoet.phonology import phonology
 from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.types import Prompt
 
-HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation
+N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation
 
 
 def pretrain_run(config: PretrainConfig) -> int:
@@ -72,7 +72,7 @@ def pretrain_run(config: PretrainConfig) -> int:
     with _progress(console) as bar:
         task = bar.add_task("listening to rhyme and meter", total=len(poems))
         train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=lambda n: bar.update(task, completed=n))
-        held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
+        held_annotated = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
         bar.update(task, completed=len(poems))
     resumed = (folder / "checkpoint.pt").exists() and (folder / "tokenizer.json").exists()
     model: Any = None
@@ -105,12 +105,12 @@ def pretrain_run(config: PretrainConfig) -> int:
         pieces += rhyme_pair_pieces(
             train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces)
         )
-    held_pieces = encode(held, verse_format, tokenizer)
-    some_held, n = [], 0
+    held_pieces = encode(held_annotated, verse_format, tokenizer)
+    held_sample, n = [], 0
     for poem in held_pieces:
         n += _count([poem])
-        some_held.append(poem)
-        if n > HELD_TOKENS:
+        held_sample.append(poem)
+        if n > N_EVAL_TOKENS:
             break
     n_tokens = round(_count(pieces) / share)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -132,7 +132,7 @@ def pretrain_run(config: PretrainConfig) -> int:
         curve=config.curve,
         seed=config.seed,
     )
-    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and some_held else None
+    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and held_sample else None
     step = checkpoint_step(folder / "checkpoint.pt")
     if step is None:
         (folder / "metrics.jsonl").unlink(missing_ok=True)  # of a run stopped before its first checkpoint
@@ -142,12 +142,12 @@ def pretrain_run(config: PretrainConfig) -> int:
     started_bits = bits_per_char(model, held_pieces, tokenizer, window=config.window) if config.start and held_pieces else None
 
     def evaluate() -> dict[str, float]:
-        found = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, min(48, config.eval_samples)).items()}
-        if some_held:
-            found["eval/bits_per_char"] = bits_per_char(model, some_held, tokenizer, window=config.window)
+        figures = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, min(48, config.eval_samples)).items()}
+        if held_sample:
+            figures["eval/bits_per_char"] = bits_per_char(model, held_sample, tokenizer, window=config.window)
         poem = policy.sample([Prompt(config.lang, "quatrain-abab")], temperature=0.9).texts[0]
-        console.print("  ".join(f"{k} {v:.3f}" for k, v in found.items()) + "\n" + poem + "\n", highlight=False)
-        return found
+        console.print("  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + "\n" + poem + "\n", highlight=False)
+        return figures
 
     with _progress(console) as bar:
         task = bar.add_task("training", total=1.0)
@@ -159,7 +159,7 @@ def pretrain_run(config: PretrainConfig) -> int:
                 bar.update(task, completed=numbers["train/progress"], description=words)
 
         try:
-            done = pretrain(
+            totals = pretrain(
                 model, tokenizer, pieces, schedule, checkpoint=folder / "checkpoint.pt", report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
                 compiled=config.compile and shutil.which("g++") is not None, precision=precision,
@@ -173,8 +173,9 @@ def pretrain_run(config: PretrainConfig) -> int:
     policy.save(folder, dtype=torch.bfloat16)
     reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
     result: dict[str, object] = {
-        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(done["tokens"]), "epochs": done["tokens"] / max(n_tokens, 1),
-        "seconds": round(done["seconds"]), "steps": int(done["steps"]), "seed": config.seed,
+        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(totals["tokens"]),
+        "epochs": totals["tokens"] / max(n_tokens, 1), "seconds": round(totals["seconds"]), "steps": int(totals["steps"]),
+        "seed": config.seed,
         "poems": {"train": len(train_poems), "validation": len(held_poems)},
         "rhyme_pairs": rhyming(reopened, config.eval_samples),
     }  # fmt: skip
@@ -184,7 +185,7 @@ def pretrain_run(config: PretrainConfig) -> int:
     if after is not None:
         result["bits_per_char"] = after
     tracker.result(result)
-    figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(done["steps"]))
+    figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(totals["steps"]))
     figure.savefig(folder / "loss.png", dpi=120)
     write_card(folder, result, dataclasses.asdict(config))
     tracker.close()
@@ -223,15 +224,15 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
     verse_format = policy.format
     countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
-    asked = dataclasses.replace(
+    extended = dataclasses.replace(
         verse_format,
         countdown=countdown,
         school=verse_format.school or config.rhyme_pairs_share > 0,
         keys=(*verse_format.keys, *unplanned(train, verse_format)),
     )
-    if asked != verse_format:
-        teach_marks(policy.model, policy.tokenizer, verse_format, asked)
-        verse_format = asked
+    if extended != verse_format:
+        teach_marks(policy.model, policy.tokenizer, verse_format, extended)
+        verse_format = extended
     if config.grow:
         policy.model = grown(policy.model, config.grow)
     return policy.model, policy.tokenizer, verse_format
@@ -242,13 +243,13 @@ def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat
 
     The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.
     """
-    known = len(tokenizer)
+    n_before = len(tokenizer)
     tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)
     if len(tokenizer) > model.config.vocab_size:
         model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
     rows, ids = model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids
     with torch.no_grad():
-        rows[known : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
+        rows[n_before : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
         for key in new.keys[len(old.keys) :]:
             if (before := old.plan(key)) != NO_KEY:
                 rows[ids(new.plan(key))] = rows[ids(before)]
@@ -257,13 +258,13 @@ def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
     """Share of scheme pairs that rhyme in ``n`` sampled couplets and quatrains each, temperature 1."""
     forms = ("couplet", "quatrain-abab", "quatrain-abba")
-    drawn = {name: policy.sample([Prompt(policy.format.lang, name)], n) for name in forms}
-    return {name: measure(rollout.prompts, rollout.texts)["rhyme_pairs"] for name, rollout in drawn.items()}
+    rollouts = {name: policy.sample([Prompt(policy.format.lang, name)], n) for name in forms}
+    return {name: measure(rollout.prompts, rollout.texts)["rhyme_pairs"] for name, rollout in rollouts.items()}
 
 
 def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
-    bare = dataclasses.replace(verse_format, plans=False, countdown=0)
-    return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
+    words_only = dataclasses.replace(verse_format, plans=False, countdown=0)
+    return [words_only.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
 
 
 def _progress(console: Console) -> Progress:

@@ -114,7 +114,7 @@ class CausalPolicy:
             UnknownName: an option that is none.
         """
         options = parse_lora(lora)
-        self._refuse_bare("adapt")
+        self._refuse_inference_only("adapt")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._adapter = add_lora(self.model, options)  # in place: the model stays the one it was, with other layers
@@ -125,7 +125,7 @@ class CausalPolicy:
         Raises:
             RlpoetError: a policy opened with ``inference_only``.
         """
-        self._refuse_bare("save")
+        self._refuse_inference_only("save")
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
@@ -135,7 +135,7 @@ class CausalPolicy:
         self.tokenizer.save_pretrained(path)
         self.format.save(path)
 
-    def _refuse_bare(self, wish: str) -> None:
+    def _refuse_inference_only(self, wish: str) -> None:
         if isinstance(self.model, BareLlama):
             raise RlpoetError(f"{wish}: the policy was opened with inference_only=True; expected a whole model. Load it without.")
 

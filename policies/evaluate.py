@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from policies.causal_lm import CausalPolicy
-from policies.likelihood import Cost, listened, poem_costs, weigh
+from policies.likelihood import Cost, annotated_groups, poem_costs, score_poems
 from policies.loading.files import SHIPPED
 from rlpoet import registry
 from rlpoet.analysis.ngram_index import NgramIndex
@@ -146,12 +146,12 @@ def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
 
 def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, bar: Progress) -> dict[str, Any]:
     """What held-out poems cost the policy."""
-    annotated = watched(bar, "listening to the poems", len(poems), lambda tick: listened(poems, policy.lang, tick=tick))
+    annotated = watched(bar, "listening to the poems", len(poems), lambda tick: annotated_groups(poems, policy.lang, tick=tick))
     policy.precision, pace = precision_of(config.precision, policy.model)
     precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
     if pace is not None and pace.measured:
         bar.console.print(pace.line(), highlight=False)
-    cost = watched(bar, "reading them", 100, lambda tick: weigh(policy, poems, window=config.window, heard=annotated, tick=tick))
+    cost = watched(bar, "reading them", 100, lambda tick: score_poems(policy, poems, window=config.window, annotated=annotated, tick=tick))
     policy.precision = torch.float32
     known_names = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
     unknown = sum(poem.author is None or poem.author not in known_names for poem in poems)

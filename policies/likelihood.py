@@ -58,7 +58,7 @@ class Cost:
         return math.exp(sum(self.nats) / sum(self.tokens))
 
 
-def listened(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
+def annotated_groups(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
     """Groups of every printed poem; one with lines too long for verse is cut by number, and promises no rhyme.
 
     Args:
@@ -98,12 +98,12 @@ def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> l
     return rows
 
 
-def weigh(
+def score_poems(
     policy: Any,
     poems: Sequence[Poem],
     *,
     window: int = 0,
-    heard: Sequence[Annotated] | None = None,
+    annotated: Sequence[Annotated] | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Cost:
     """Cost of poems that are ``printed`` already and not empty, in the precision of the policy.
@@ -111,12 +111,12 @@ def weigh(
     Args:
         policy: a causal policy: ``model``, ``tokenizer``, ``format``, ``lang``, ``precision``.
         window: tokens of a row; 0 for 256, or for a plain model what its positions allow up to 1024.
-        heard: the poems' groups, where they have been listened to already.
+        annotated: the groups of the poems, if they are annotated already.
         tick: called with the percent done, now and then.
     """
     most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_MODEL_WINDOW
     usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_MODEL_WINDOW
-    pieces = encode(listened(poems, policy.lang) if heard is None else heard, policy.format, policy.tokenizer)
+    pieces = encode(annotated_groups(poems, policy.lang) if annotated is None else annotated, policy.format, policy.tokenizer)
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=min(most, window or usual))
     nats = [0.0] * len(poems)
     for row, row_costs in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
@@ -138,7 +138,7 @@ def poem_costs(
     one_spelling = [printed(Poem((tuple(lines),)), policy.lang) for lines in poems]
     rows = [i for i, poem in enumerate(one_spelling) if poem.stanzas]
     if rows:
-        cost = weigh(policy, [one_spelling[i] for i in rows], tick=tick)
+        cost = score_poems(policy, [one_spelling[i] for i in rows], tick=tick)
         for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
             costs[i] = nats, tokens, characters
     return costs

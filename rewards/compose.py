@@ -77,7 +77,7 @@ class Composition:
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
         raise TypeError(f"{type(self).__name__}: says not how terms combine; expected _total. Use WeightedMean or Product.")
 
-    def _asked(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
+    def _applicable(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
         """The terms the prompt asks for: reward, weight, score."""
         scored = ((reward, weight, reward.score([prompt], [text])[0]) for reward, weight in self.terms)
         return [(reward, weight, score) for reward, weight, score in scored if score is not None]
@@ -91,7 +91,7 @@ class WeightedMean(Composition):
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        applicable = self._asked(prompt, text)
+        applicable = self._applicable(prompt, text)
         mass = sum(weight for _, weight, _ in applicable)
         for reward, weight, score in applicable:
             part = at_end if _at_end(reward) else within
@@ -117,7 +117,7 @@ class Product(Composition):
         """What each line adds to the product of what the terms have reached so far: first by its last word, then by the rest of it."""
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        applicable = self._asked(prompt, text)
+        applicable = self._applicable(prompt, text)
         gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in applicable]
         reached, before = [0.0] * len(applicable), 0.0
         for n in range(n_lines if applicable else 0):

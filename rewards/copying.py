@@ -63,7 +63,7 @@ class Copying:
             return explain_miscount(self.name, form, lines)
         (copied,) = self._look_up([lines])
         credit = _credit(prompt, lines, copied)
-        n_opening = _given(prompt, lines)
+        n_opening = _n_opening_lines(prompt, lines)
         reasons = [_reason(copied, n, line, n < n_opening) for n, line in enumerate(lines)]
         rows = tuple(LineScore(*row) for row in zip(lines, credit, reasons, strict=True))
         return Explained(self.name, _share(credit, form), rows)
@@ -86,12 +86,12 @@ def _stamp(path: str) -> tuple[str, int]:
 
 
 def _credit(prompt: Prompt, lines: Sequence[str], copied_words: Copied) -> list[float]:
-    n_opening = _given(prompt, lines)
+    n_opening = _n_opening_lines(prompt, lines)
     rows = zip(lines, copied_words.lines, strict=True)
     return [float(bool(words_of(line)) and (n < n_opening or not copied)) for n, (line, copied) in enumerate(rows)]
 
 
-def _given(prompt: Prompt, lines: Sequence[str]) -> int:
+def _n_opening_lines(prompt: Prompt, lines: Sequence[str]) -> int:
     """How many lines are the prompt's own, word for word."""
     pairs = zip(prompt.opening, lines, strict=False)
     return next(

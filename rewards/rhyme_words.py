@@ -39,14 +39,14 @@ class RhymeWords:
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
         """What each line adds: the first that ends with a word earns it. Sums to the score. One number a line written."""
         form, lines, complete = read(prompt, text)
-        if not complete or not self._asked(form):
+        if not complete or not self._asks(form):
             return [0.0] * len(lines)
         return [bool(word) / len(self.words) for word in self._served(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The word each line serves, and those that are missing."""
         form, lines, complete = read(prompt, text)
-        if not self._asked(form):
+        if not self._asks(form):
             return Explained(self.name, None)
         if not complete:
             return explain_miscount(self.name, form, lines)
@@ -60,11 +60,11 @@ class RhymeWords:
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
         form, lines, complete = read(prompt, text)
-        if not self._asked(form):
+        if not self._asks(form):
             return None
         return sum(map(bool, self._served(form, lines))) / len(self.words) if complete else 0.0
 
-    def _asked(self, form: Form) -> bool:
+    def _asks(self, form: Form) -> bool:
         return 0 < len(self.words) <= sum(letter != "x" for letter in form.letters)
 
     def _stems(self, form: Form) -> list[tuple[str, str]]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from rewards.lines import explain_miscount, read
-from rlpoet.analysis.authorship.model import StyleModel, heard, shipped, style_model
+from rlpoet.analysis.authorship.model import StyleModel, line_sounds, shipped, style_model
 from rlpoet.analysis.authorship.sound import LineSound
 from rlpoet.corpus.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
-SHOWN = 3  # sounds an explanation names
+N_SOUNDS = 3  # sounds an explanation names
 FRESH = 1 / 3  # share of a line's words that must be new to the poem for the line to count in full
 SHORT, LONG = 0.75, 4 / 3  # of the form's shortest and longest line: what a line may differ in length and still count in full
 
@@ -79,7 +79,7 @@ class Style:
         target = self._target(prompt)
         if not complete or target is None:
             return [0.0] * len(lines)
-        sounds = heard(lines, prompt.lang)
+        sounds = line_sounds(lines, prompt.lang)
         reached = [self._reached(*target, sounds[: n + 1], form) for n in range(len(lines))]
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
@@ -91,9 +91,9 @@ class Style:
             return Explained(self.name, None)
         if not complete:
             return explain_miscount(self.name, form, lines)
-        sounds = heard(lines, prompt.lang)
+        sounds = line_sounds(lines, prompt.lang)
         counts = _counts(target[0], sounds, form)
-        rows = tuple(LineScore(line, *self._told(*target, sound, n)) for line, sound, n in zip(lines, sounds, counts, strict=True))
+        rows = tuple(LineScore(line, *self._line_score(*target, sound, n)) for line, sound, n in zip(lines, sounds, counts, strict=True))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
@@ -101,7 +101,7 @@ class Style:
         target = self._target(prompt)
         if target is None:
             return None
-        return self._reached(*target, heard(lines, prompt.lang), form) if complete else 0.0
+        return self._reached(*target, line_sounds(lines, prompt.lang), form) if complete else 0.0
 
     def _target(self, prompt: Prompt) -> tuple[StyleModel, dict[int, float]] | None:
         """The voices of the prompt's language and the shares asked of them, none where the average alone is to be left."""
@@ -124,7 +124,7 @@ class Style:
         weight = self.away if shares else 1.0
         return (1 - weight) * towards + weight * away
 
-    def _told(self, model: StyleModel, shares: dict[int, float], sound: LineSound, counts: float) -> tuple[float, str]:
+    def _line_score(self, model: StyleModel, shares: dict[int, float], sound: LineSound, counts: float) -> tuple[float, str]:
         if model.verselike(sound) == 0.0:
             guessed = f": {', '.join(sound.guessed)} not in the lexicon" if sound.guessed else ""
             return 0.0, f"no verse of the language{guessed}"
@@ -133,7 +133,7 @@ class Style:
         score = min(1.0, self._manner(model, shares, [sound]) * counts)
         likely = model.probabilities([sound])
         voice = max(shares, key=lambda poet: shares[poet]) if shares else int(np.argmax(likely[:-1]))
-        signs = [name for name, gain in model.telling([sound], voice)[:SHOWN] if gain > 0]
+        signs = [name for name, gain in model.telling([sound], voice)[:N_SOUNDS] if gain > 0]
         best = int(np.argmax(likely))
         reason = f"{model.voices[best]} {likely[best]:.0%}" + (f", {model.voices[voice]} {likely[voice]:.0%}" if best != voice else "")
         return score, f"{reason}; for {model.voices[voice]}: {', '.join(signs)}" if signs else reason

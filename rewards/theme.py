@@ -64,7 +64,7 @@ class Theme:
             return Explained(self.name, None)
         if not complete:
             return explain_miscount(self.name, form, lines)
-        stanza = model.hear(lines)
+        stanza = model.stanza_words(lines)
         shares = model.line_shares(lines)
         rows = []
         for n, (line, share) in enumerate(zip(lines, shares, strict=True)):

@@ -21,7 +21,7 @@ from policies.finetuning.samples import Samples
 from policies.formats.codec import load_format
 from policies.formats.data import Annotated, annotate_all, bos_id, encode
 from policies.formats.plain import PlainFormat
-from policies.likelihood import LONGEST, Excerpt, excerpts_of, listened, row_nats
+from policies.likelihood import LONGEST, Excerpt, annotated_groups, excerpts_of, row_nats
 from policies.loading.adapters import add_lora, open_in_four_bits, parse_lora, save_adapter
 from policies.loading.files import find_model, open_tokenizer
 from policies.loss_chart import loss_figure
@@ -44,7 +44,7 @@ BITS = "eval/bits_per_char"
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class HeldOutSet:
     """Poems that are measured and never learned: rows to weigh, and the characters they stand for."""
 
     rows: tuple[Excerpt, ...]
@@ -159,8 +159,8 @@ def finetune_run(config: FinetuneConfig) -> int:
             "policy": config.policy, "lang": policy.lang, "how": how(config), "parameters": n_parameters, "parameters_trained": n_trained,
             "poems": {"train": len(train), "validation": len(held_poems)}, "new_authors": names,
             "tokens_seen": int(totals["tokens"]), "epochs": round(totals["epochs"], 3), "steps": step,
-            "seconds": round(totals["seconds"], 1), "stopped_early": bool(totals["stopped_early"]), "best_bits_per_char": totals.get("best"),
-            "seed": config.seed,
+            "seconds": round(totals["seconds"], 1),
+            "stopped_early": bool(totals["stopped_early"]), "best_bits_per_char": totals.get("best"), "seed": config.seed,
             "before": before, "after": after,
         }  # fmt: skip
         tracker.result(result)
@@ -255,16 +255,16 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     return annotated, held_poems
 
 
-def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[Held, Held]:
+def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[HeldOutSet, HeldOutSet]:
     """All held-out poems, and as many of them as are weighed during training."""
-    pieces = encode(listened(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
+    pieces = encode(annotated_groups(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=window)
     some, n = 0, 0
     while some < len(poems) and n < N_EVAL_TOKENS:
         n += sum(len(piece.header) + len(piece.body) for piece in pieces[some])
         some += 1
     sizes = [len(poem.text) for poem in poems]
-    return Held(tuple(rows), sum(sizes)), Held(tuple(row for row in rows if row.poem < some), sum(sizes[:some]))
+    return HeldOutSet(tuple(rows), sum(sizes)), HeldOutSet(tuple(row for row in rows if row.poem < some), sum(sizes[:some]))
 
 
 def longest_row(policy: CausalPolicy) -> int:
@@ -280,7 +280,7 @@ def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
     return min(limits) if limits else 0
 
 
-def figures(policy: CausalPolicy, held_set: Held, config: FinetuneConfig) -> dict[str, float]:
+def figures(policy: CausalPolicy, held_set: HeldOutSet, config: FinetuneConfig) -> dict[str, float]:
     """Held-out bits per character, and rhyme and meter of fresh poems at temperature 1; what was not measured is absent."""
     figures: dict[str, float] = {"bits_per_char": held_set.bits(policy)} if held_set.rows else {}
     if config.eval_samples:

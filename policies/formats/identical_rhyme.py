@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SPACE = "▁"
 
 
-def bare(word: str) -> str:
+def comparable(word: str) -> str:
     """A word as it is compared: lower case, what follows the last apostrophe, letters alone."""
     word = word.lower().replace("’", "'").rpartition("'")[2]
     return "".join(c for c in unicodedata.normalize("NFC", word) if c.isalpha())
@@ -35,7 +35,7 @@ class Spelled:
         for piece, i in tokenizer.get_vocab().items():
             if i in marks:
                 continue
-            self.text[i] = bare(piece.removeprefix(SPACE))
+            self.text[i] = comparable(piece.removeprefix(SPACE))
             if piece.startswith(SPACE):
                 self.begins.add(i)
             if self.text[i]:
@@ -54,7 +54,7 @@ class Answers:
     def __init__(self, spelled: Spelled, letters: Sequence[str], openings: Sequence[Sequence[str]]) -> None:
         self.spelled, self.letters = spelled, list(letters)
         self.words = [
-            [bare(word) for word in line_words] for line_words in openings
+            [comparable(word) for word in line_words] for line_words in openings
         ]  # of the lines that are complete, and of the one begun
         self.inside = [False] * len(self.letters)  # whether a row is within a line's last word
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from policies.decoding.sampler import Decoding, sample_tokens
 from policies.formats.codec import VerseCodec
-from policies.formats.identical_rhyme import bare
+from policies.formats.identical_rhyme import comparable
 from policies.formats.masks import mask_tokens
 from policies.formats.verse import BOS, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from policies.writer import Writer
@@ -97,7 +97,9 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
             is_valid = sounds_of[marks[row][word][1]] in words_of_sound[text]
             if is_valid and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
                 is_valid = (
-                    rhyme_kind(first, text, verse_format.lang) in rules.rhyming if right[row, word - 1] else bare(text) != bare(first)
+                    rhyme_kind(first, text, verse_format.lang) in rules.rhyming
+                    if right[row, word - 1]
+                    else comparable(text) != comparable(first)
                 )
             right[row, word] = is_valid
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own

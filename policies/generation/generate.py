@@ -58,7 +58,7 @@ def generate(config: GenerateConfig) -> int:
                 text = policy.sample([one_prompt], watch=stream.begin(one_prompt), **common).texts[0]
                 stream.end()
                 poems.append(scored(text, one_prompt))
-                _keep(config, [poems[-1]], [one_prompt], seed)
+                _append(config, [poems[-1]], [one_prompt], seed)
         else:
             distinct = list(dict.fromkeys(prompts))
             if len(distinct) == 1:
@@ -67,8 +67,8 @@ def generate(config: GenerateConfig) -> int:
                 texts = policy.sample(prompts, config.best_of, **common).texts
             all_scored = [scored(text, prompts[i // config.best_of]) for i, text in enumerate(texts)]
             groups = [all_scored[i : i + config.best_of] for i in range(0, len(all_scored), config.best_of)]
-            poems = [max(group, key=lambda poem: worth(poem, theme)) for group in groups]
-            _keep(config, poems, prompts, seed)
+            poems = [max(group, key=lambda poem: selection_score(poem, theme)) for group in groups]
+            _append(config, poems, prompts, seed)
     except BrokenPipeError:  # `| head` has read enough
         return 0
     if config.json:
@@ -116,7 +116,7 @@ def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: Genera
     return [dataclasses.replace(prompt, opening=(line,)) for line in lines]
 
 
-def _keep(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt], seed: int) -> None:
+def _append(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt], seed: int) -> None:
     """Add poems to the samples file; what it held stays."""
     if config.out is None:
         return
@@ -142,7 +142,7 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     return score_text("\n".join(lines), prompt.lang, prompt.form)[0]
 
 
-def worth(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
+def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
     """What the best of several is chosen by: the mean of its rewards, and of the share of theme words it holds if there are any."""
     scores = [score for score in poem.scores.values() if score is not None]
     if theme:

@@ -66,7 +66,7 @@ def rhyme_rows(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int,
     Returns:
         Fewer than ``n``, or none, where no sound has two words.
     """
-    words_by_mark = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_bare(w) for w in words}) > 1}
+    words_by_mark = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_letters(w) for w in words}) > 1}
     if not words_by_mark:
         return []
     rng = random.Random(seed)
@@ -88,10 +88,10 @@ def _two(rng: random.Random, words: Sequence[str], weights: Sequence[float]) -> 
     """Two words; ``weights`` are summed up."""
     first = rng.choices(words, cum_weights=weights)[0]
     for second in rng.choices(words, cum_weights=weights, k=20):
-        if _bare(second) != _bare(first):
+        if _letters(second) != _letters(first):
             return first, second
-    return first, next(word for word in words if _bare(word) != _bare(first))
+    return first, next(word for word in words if _letters(word) != _letters(first))
 
 
-def _bare(word: str) -> str:
+def _letters(word: str) -> str:
     return "".join(filter(str.isalpha, word)).lower()

@@ -194,13 +194,13 @@ def _salad(line: str) -> str:
     return " ".join([*sorted(words, key=str.lower), last])
 
 
-def _other(letters: str, lang: str, lines: list[str]) -> str | None:
+def _foreign_verse(letters: str, lang: str, lines: list[str]) -> str | None:
     """Human verse of another language, as many lines of it."""
     foreign = [split_poem(text) for prompt, text in HUMAN if prompt.lang != lang]
     return "\n".join(foreign[0]) if len(foreign[0]) == len(lines) else None
 
 
-def _known(letters: str, lang: str, lines: list[str]) -> str | None:
+def _copied_verse(letters: str, lang: str, lines: list[str]) -> str | None:
     """Somebody else's stanza of the same scheme."""
     fitting = (text for prompt, text in COPIED if prompt.lang == lang and form(prompt.form, prompt.lang).letters == letters)
     return next((text for text in fitting if text != "\n".join(lines)), None)
@@ -228,7 +228,7 @@ ATTACKS = (
     Attack("word salad that ends well", _each(_salad)),
     Attack("la la la", _each(lambda line: ending_with(WORD.sub("la", line), end_word(line)))),
     Attack("very long lines", _each(lambda line: f"{' '.join([line] * 40)}")),
-    Attack("another language", _other),
+    Attack("another language", _foreign_verse),
     Attack("a line too few", lambda letters, lang, lines: "\n".join(lines[:-1])),
     Attack("a line too many", lambda letters, lang, lines: "\n".join([*lines, lines[0]])),
     Attack("the poem twice", lambda letters, lang, lines: "\n".join([*lines, "", *lines])),
@@ -240,7 +240,7 @@ ATTACKS = (
     Attack("lines broken in two", _each(lambda line: "\n".join(_halves(line)))),
     Attack("a mark of the end in every line", _each(lambda line: f"{line} {END}")),
     Attack("more after the mark of the end", lambda letters, lang, lines: "\n".join([*lines, END, *lines])),
-    Attack("copied verse", _known),
+    Attack("copied verse", _copied_verse),
 )
 
 

@@ -63,7 +63,7 @@ def check_reward(reward: Reward, *, perfect: Sequence[Example] = (), examples: S
         if score != 1.0:
             raise _broken(reward, text, f"scores {score} for a perfect poem; expected 1.0")
     _check_none(reward, pool, scores)
-    _check_same(reward, pool, scores)
+    _check_repeatable(reward, pool, scores)
     _check_lines(reward, pool, scores)
 
 
@@ -74,7 +74,7 @@ def _check_none(reward: Reward, pool: Sequence[Example], scores: Scores) -> None
             raise _broken(reward, text, f"None for some texts of {prompt} only; expected None to depend on the prompt alone")
 
 
-def _check_same(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
+def _check_repeatable(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
     copy = _attempt(reward, "", lambda: pickle.loads(pickle.dumps(reward)), "cannot be pickled")
     ways: dict[str, Callable[[], Scores]] = {
         "the second time": lambda: _score(reward, pool),

@@ -96,13 +96,13 @@ class NgramIndex:
         if n < 2:
             raise ValueError(f"n is {n}; expected 2 words or more")
         poems = list(poems)
-        hashed = _Read([poem.lines for poem in poems])
-        starts = _Read([_beginning(poem) for poem in poems]).texts()
+        hashed = _HashedTexts([poem.lines for poem in poems])
+        starts = _HashedTexts([_beginning(poem) for poem in poems]).texts()
         return cls(n, *_counted(*hashed.ngrams(n)), *_counted(*hashed.lines()), np.unique(starts))
 
     def knows(self, poem: Poem) -> bool:
         """Whether a poem that begins like this one (its first four lines with a letter) was indexed."""
-        return bool(_found(self.poems, _Read([_beginning(poem)]).texts())[0])
+        return bool(_lookup(self.poems, _HashedTexts([_beginning(poem)]).texts())[0])
 
     def copied(self, text: str | Sequence[str], *, own: bool = False) -> Copied:
         """What of a text, or of its lines, stands in the corpus; see ``copied_all``."""
@@ -114,14 +114,14 @@ class NgramIndex:
         Args:
             own: for each text, whether it is itself a poem of the corpus: then only what another poem has too is copied.
         """
-        hashed = _Read(texts)
+        hashed = _HashedTexts(texts)
         is_own = np.array(own if own is not None else [False] * len(texts), dtype=bool)
         grams, poem = hashed.ngrams(self.n)
-        hits = _found(self.grams, grams, self.shared, is_own[poem])
+        hits = _lookup(self.grams, grams, self.shared, is_own[poem])
         lines, poem = hashed.lines()
         whole = np.zeros(len(hashed.sizes), dtype=bool)
-        whole[hashed.sizes >= WHOLE] = _found(self.lines, lines, self.shared_lines, is_own[poem])
-        return list(self._told(hashed, hits, whole))
+        whole[hashed.sizes >= WHOLE] = _lookup(self.lines, lines, self.shared_lines, is_own[poem])
+        return list(self._per_text(hashed, hits, whole))
 
     def save(self, path: str | Path) -> None:
         """Write the index; never half a file.
@@ -164,7 +164,7 @@ class NgramIndex:
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             raise RlpoetError(f"{path}: no index of n-grams; expected a file that rlpoet wrote (.npz). {fix}") from None
 
-    def _told(self, hashed: _Read, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
+    def _per_text(self, hashed: _HashedTexts, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
         """One answer a text; ``hits`` has one entry a window that lies within a text, ``whole`` one a line."""
         starts = np.flatnonzero(hashed.windows(self.n))[hits]
         inside = np.zeros(len(hashed.words), dtype=bool)
@@ -211,7 +211,7 @@ class _Hashes(dict[str, int]):
         return value
 
 
-class _Read:
+class _HashedTexts:
     """Texts as one row of hashed words, so that a whole corpus is a few operations on arrays.
 
     Attributes:
@@ -287,7 +287,7 @@ def _counted(hashes: np.ndarray, texts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return hashes[starts], texts[starts] != texts[ends] if len(hashes) else np.empty(0, dtype=bool)
 
 
-def _found(index: np.ndarray, queries: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
+def _lookup(index: np.ndarray, queries: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
     if not len(index) or not len(queries):
         return np.zeros(len(queries), dtype=bool)
     at = np.minimum(np.searchsorted(index, queries), len(index) - 1)

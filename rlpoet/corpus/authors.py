@@ -19,8 +19,8 @@ def find_author(typed: str, authors: Sequence[str]) -> str:
     """
     if typed in authors:
         return typed
-    words = _plain(typed).split()
-    matches = [author for author in authors if words and set(words) <= set(_plain(author).split())]
+    words = _letters(typed).split()
+    matches = [author for author in authors if words and set(words) <= set(_letters(author).split())]
     if not matches:
         raise UnknownName("author", typed, authors)
     return matches[0]
@@ -53,6 +53,6 @@ def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
     return {name: value / total for name, value in weights.items()}
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     text = unicodedata.normalize("NFD", name.casefold())
     return "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))

@@ -15,7 +15,7 @@ from rlpoet.prosody.meter import length_of
 from rlpoet.prosody.rhyme import find_scheme
 
 K = TypeVar("K")
-HEARD = 400  # poems listened to, where the language is known
+N_POEMS_SCANNED = 400  # poems listened to, where the language is known
 YEARS = ("year", "date", "année", "annee", "año", "anno", "published", "publication year")
 
 
@@ -72,7 +72,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     """Count a corpus.
 
     Args:
-        lang: language of the verse; then rhyme and syllables are heard in up to ``HEARD`` poems, drawn by the seed.
+        lang: language of the verse; then rhyme and syllables are heard in up to ``N_POEMS_SCANNED`` poems, drawn by the seed.
 
     Raises:
         UnknownName: no such language.
@@ -80,7 +80,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     rhymed = tuple(poem.rhymed for poem in poems if poem.rhymed is not None)
     syllables: Counter[int] = Counter()
     if lang is not None:
-        some = random.Random(seed).sample(list(poems), min(HEARD, len(poems)))
+        some = random.Random(seed).sample(list(poems), min(N_POEMS_SCANNED, len(poems)))
         rhymed = tuple(share_rhymed(poem, lang) for poem in some)
         syllables = _syllables(some, lang)
     years = [number_in(year) for poem in poems if (year := _year(poem)) is not None]

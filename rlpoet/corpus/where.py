@@ -25,7 +25,7 @@ _CONDITION = re.compile(r"\s*([^=!<>~]+?)\s*(!=|<=|>=|=|<|>|~)(.*)", re.S)
 _PARTS = re.compile(r'((?:"[^"]*"|[^",])*)(?:,|$)')
 _VALUES = re.compile(r'((?:"[^"]*"|[^"|])*)(?:\||$)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-SHOWN = 12  # values of a column that an error lists
+N_VALUES_LISTED = 12  # values of a column that an error lists
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _check(condition: Condition, cells: Sequence[str | None], poems: Sequence[Po
     folds = {folded(value) for value in counts}
     for value in condition.values if condition.op == "=" else ():
         if folded(value) not in folds:
-            most = ", ".join(name for name, _ in counts.most_common(SHOWN)) + (", ..." if len(counts) > SHOWN else "")
+            most = ", ".join(name for name, _ in counts.most_common(N_VALUES_LISTED)) + (", ..." if len(counts) > N_VALUES_LISTED else "")
             raise RlpoetError(
                 f"where: no poem has {value!r} in column {condition.column!r}{did_you_mean(value, counts)}; expected one of {most}."
             )

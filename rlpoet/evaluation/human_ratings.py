@@ -24,7 +24,7 @@ from rlpoet.text import read_text, write_atomically
 SCALES = ("meter", "rhyme", "readability", "emotion")
 LOW, HIGH = 1, 5
 DRAWS = 1000
-PLAIN = str.maketrans(
+TYPOGRAPHY = str.maketrans(
     {"’": "'", "ʼ": "'", "“": '"', "”": '"', "«": '"', "»": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
 )
 Grid = Sequence[Sequence[float | None]]  # one row a judge, one column a poem; None where the judge gave none
@@ -210,7 +210,7 @@ def _unheaded(lines: Sequence[str]) -> Sequence[str]:
 
 def _blind(lines: Sequence[str]) -> str:
     """The poem in one typography, whoever wrote it."""
-    translated = (" ".join(line.translate(PLAIN).split()) for line in lines)
+    translated = (" ".join(line.translate(TYPOGRAPHY).split()) for line in lines)
     spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in translated)
     return "\n".join(line[:1].upper() + line[1:] for line in spaced)
 

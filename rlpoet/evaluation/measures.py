@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rlpoet.analysis.authorship.model import heard, style_model
+from rlpoet.analysis.authorship.model import line_sounds, style_model
 from rlpoet.analysis.coherence import coherence
 from rlpoet.analysis.ngram_index import Copied, NgramIndex
 from rlpoet.evaluation.form import PoemFacts, poem_facts
@@ -110,7 +110,7 @@ def style_of(poem: EvaluationPoem) -> tuple[float, bool | None] | None:
     model = style_model(poem.prompt.lang)
     if model is None or not poem.lines:
         return None
-    likely = model.probabilities(heard(poem.lines, poem.prompt.lang))
+    likely = model.probabilities(line_sounds(poem.lines, poem.prompt.lang))
     author = poem.prompt.author
     hit = int(likely[:-1].argmax()) == model.number(author) if author in model.poets else None
     return float(likely[-1]), hit

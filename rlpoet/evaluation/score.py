@@ -130,11 +130,11 @@ def guess_form(lines: Sequence[str], lang: str) -> Form | None:
         UnknownName: no such language.
     """
     candidates = [candidate for candidate in forms(lang) if candidate.n_lines == len(lines)]
-    best = max(candidates, key=lambda candidate: _kept(lines, candidate), default=None)  # the first of equals: the commonest form
-    return best if best and _kept(lines, best) >= LIKELY else None
+    best = max(candidates, key=lambda candidate: _form_fit(lines, candidate), default=None)  # the first of equals: the commonest form
+    return best if best and _form_fit(lines, best) >= LIKELY else None
 
 
-def _kept(lines: Sequence[str], candidate: Form) -> float:
+def _form_fit(lines: Sequence[str], candidate: Form) -> float:
     paired = [answers(lines[i], lines[j], candidate) for i, j in candidate.pairs]
     measured = [in_meter(line, candidate.lang, lengths) for line, lengths in zip(lines, candidate.meters, strict=True)]
     return (sum(paired) / len(paired) + sum(measured) / len(measured)) / 2

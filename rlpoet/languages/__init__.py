@@ -45,7 +45,7 @@ class Language:
     @property
     def varieties(self) -> tuple[str, ...]:
         """Ways to hear the language, the default first; none where there is one way only."""
-        return tuple(getattr(made(self.verse), "varieties", ()))
+        return tuple(getattr(import_object(self.verse), "varieties", ()))
 
 
 CORE = {
@@ -55,7 +55,7 @@ CORE = {
 
 
 @dataclass(frozen=True)
-class Found:
+class LanguageMatch:
     """What a name stands for: a language, and a variety of it or ``""`` for its default."""
 
     language: Language
@@ -68,7 +68,7 @@ def codes() -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=1024)
-def find(lang: str) -> Found:
+def find(lang: str) -> LanguageMatch:
     """The language and variety of a code, ``code-variety`` or folder.
 
     Raises:
@@ -80,9 +80,9 @@ def find(lang: str) -> Found:
     """
     installed = _installed(lang)
     if installed is not None:
-        return Found(installed)
+        return LanguageMatch(installed)
     if _is_folder(lang):
-        return Found(_of_folder(Path(lang)))
+        return LanguageMatch(_of_folder(Path(lang)))
     head, dash, variety = lang.partition("-")
     base = _installed(head) if dash else None
     if base is None:
@@ -91,7 +91,7 @@ def find(lang: str) -> Found:
         raise UnknownName("language", lang, codes(), fix=f"{head!r} has no varieties: leave {variety!r} out.")
     if variety not in base.varieties:
         raise UnknownName("variety", variety, base.varieties, fix=f"They are varieties of {head!r}.")
-    return Found(base, variety)
+    return LanguageMatch(base, variety)
 
 
 def code_of(lang: str) -> str:
@@ -106,7 +106,7 @@ def code_of(lang: str) -> str:
     return find(lang).language.code
 
 
-def made(spec: str | Callable[..., Any]) -> Any:
+def import_object(spec: str | Callable[..., Any]) -> Any:
     """The object a ``module:object`` stands for, imported now; anything else is itself."""
     if not isinstance(spec, str):
         return spec
@@ -143,10 +143,10 @@ def _of_folder(path: Path) -> Language:
     settings = read_settings(path)
 
     def phonology() -> Any:
-        return made("rlpoet.phonology.generic.sounds:Spelled")(settings)
+        return import_object("rlpoet.phonology.generic.sounds:GenericPhonology")(settings)
 
     def verse() -> Any:
-        return made("rlpoet.prosody.generic.verse:SpelledVerse")(made("rlpoet.phonology:phonology")(str(path)))
+        return import_object("rlpoet.prosody.generic.verse:GenericVerse")(import_object("rlpoet.phonology:phonology")(str(path)))
 
     forms = path / "forms.tsv"
     return Language(settings.code, settings.name, phonology, verse, forms if forms.is_file() else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from rlpoet.languages import find, made
+from rlpoet.languages import find, import_object
 from rlpoet.protocols import Phonology
 
 
@@ -19,7 +19,7 @@ def phonology(lang: str) -> Phonology:
     """
     match = find(lang)
     if match.variety:
-        verse = made(match.language.verse)(variety=match.variety)
+        verse = import_object(match.language.verse)(variety=match.variety)
         if hasattr(verse, "phonology"):
             return verse.phonology
-    return made(match.language.phonology)()
+    return import_object(match.language.phonology)()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from rlpoet.languages import find, made
+from rlpoet.languages import find, import_object
 from rlpoet.protocols import Verse
 
 
@@ -16,5 +16,5 @@ def verse(lang: str) -> Verse:
         UnknownName: no such language or variety.
     """
     match = find(lang)
-    make = made(match.language.verse)
+    make = import_object(match.language.verse)
     return make(variety=match.variety) if match.variety else make()

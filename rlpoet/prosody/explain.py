@@ -16,7 +16,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.types import Ending, Scansion, SpokenWord
 
-Plain = TypeVar("Plain", Ending, Scansion)
+Base = TypeVar("Base", Ending, Scansion)
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained
         lang,
         target,
         language.meter_name(scansion) if words else "",
-        _plain(Scansion, scansion),
+        _base_fields(Scansion, scansion),
         words,
-        tuple(_plain(Ending, ending) for ending in endings),
+        tuple(_base_fields(Ending, ending) for ending in endings),
         _tail(line, words, endings),
         _guessed(line, words, scansion),
     )
@@ -127,7 +127,11 @@ def explain_rhyme(a: str, b: str, lang: str) -> RhymeExplained:
     """
     language = verse(lang)
     firsts, seconds = language.endings(a), language.endings(b)
-    pairs = tuple(PairHeard(_plain(Ending, x), _plain(Ending, y), language.kind(x, y), language.why(x, y)) for x in firsts for y in seconds)
+    pairs = tuple(
+        PairHeard(_base_fields(Ending, x), _base_fields(Ending, y), language.kind(x, y), language.why(x, y))
+        for x in firsts
+        for y in seconds
+    )
     kind = rhyme_kind(a, b, lang)
     decided = next((i for i, pair in enumerate(pairs) if kind is not None and pair.kind == kind), None)
     if pairs:
@@ -137,7 +141,7 @@ def explain_rhyme(a: str, b: str, lang: str) -> RhymeExplained:
     return RhymeExplained(a, b, lang, kind, kind in language.rhyming, pairs, decided, why)
 
 
-def _plain(kind: type[Plain], value: Plain) -> Plain:
+def _base_fields(kind: type[Base], value: Base) -> Base:
     """An ending or a scansion without what a language's own subclass adds: the same fields in every language."""
     return kind(**{field.name: getattr(value, field.name) for field in dataclasses.fields(kind)})
 

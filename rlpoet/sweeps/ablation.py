@@ -88,10 +88,10 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
         if recipe.algo not in FACTORS:
             raise UnknownName("--kind factors: --common.algo", recipe.algo, FACTORS)
         shares_itself = recipe.algo == "tb" and recipe.objective != "tb"  # flows share out credit by themselves
-        arms = [] if shares_itself else _others("credit", CREDITS, recipe)
+        arms = [] if shares_itself else _other_values("credit", CREDITS, recipe)
         arms += [factor.arm(recipe) for factor in FACTORS[recipe.algo] if not (shares_itself and factor.name in OF_CREDIT)]
         if recipe.algo == "tb":
-            arms += _others("objective", OBJECTIVES, recipe)
+            arms += _other_values("objective", OBJECTIVES, recipe)
             arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.explore_file]
     for name in pick:
         if name not in {arm.name for arm in arms}:
@@ -105,7 +105,7 @@ def baseline_of(kind: str, recipe: TrainConfig) -> str:
     return f"beta-{recipe.beta:g}" if kind == "beta" else BASE
 
 
-def _others(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
+def _other_values(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
     """The other positions of a setting that has several."""
     return [Arm(f"{setting}-{value}", {setting: value}) for value in values if value != getattr(recipe, setting)]
 

@@ -119,7 +119,7 @@ def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
-def write_asked(cell: Cell) -> Path:
+def write_config(cell: Cell) -> Path:
     """``asked.yaml`` of a cell: a file for ``rlpoet train --config``."""
     cell.folder.mkdir(parents=True, exist_ok=True)
     path = cell.folder / CONFIG_FILE

@@ -14,7 +14,7 @@ from rlpoet.sweeps import charts
 from rlpoet.sweeps.figures import FIGURES, KL, PAIRS, REWARD, Curve, Judged, Trained
 from rlpoet.sweeps.results import Comparison, Row, own_settings, spoken
 from rlpoet.sweeps.run import last_words
-from rlpoet.sweeps.tables import EXPLAINED, columns, heading, leads, number, spelt, told, verdict
+from rlpoet.sweeps.tables import EXPLAINED, cell_text, columns, heading, leads, number, spelt, verdict
 
 STYLE = "\n".join(
     [
@@ -77,7 +77,7 @@ def _tables(comparison: Comparison, lang: str) -> str:
 def _figure(comparison: Comparison, row: Row, name: str) -> str:
     value = row.figures.get(name)
     if value is None or value.low is None:
-        return _split(told(comparison, row, name))
+        return _split(cell_text(comparison, row, name))
     figure = FIGURES[name]
     seeds = f"seeds {number(value.least, figure)} to {number(value.most, figure)}"
     return _split(spelt(value, figure)) + (f"<small>{seeds}</small>" if value.least < value.most else "")
@@ -145,10 +145,10 @@ def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve
 
 
 def _points(runs: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
-    return [(_plain(t.figures, x), _plain(t.figures, y)) for t in runs if x in t.figures and y in t.figures]
+    return [(_value(t.figures, x), _value(t.figures, y)) for t in runs if x in t.figures and y in t.figures]
 
 
-def _plain(figures: Mapping[str, float | Share], name: str) -> float:
+def _value(figures: Mapping[str, float | Share], name: str) -> float:
     value = figures[name]
     return value.value if isinstance(value, Share) else value
 

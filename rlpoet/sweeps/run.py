@@ -21,7 +21,7 @@ from rich.console import Console
 
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_asked
+from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_config
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
@@ -93,7 +93,7 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                 for one in [one for one in running if _over(one)]:
                     running.remove(one)
                     ended[one.cell.name] = _outcome(one, stopped=bool(interrupts))
-                    _tell(one, ended[one.cell.name], out)
+                    _print_outcome(one, ended[one.cell.name], out)
                 time.sleep(POLL)
         finally:
             _stop(running, signal.SIGTERM)  # nothing is left behind, whatever happened here
@@ -123,7 +123,7 @@ def _start(cell: Cell, state: State, lock: int) -> Running:
     else:
         if (cell.folder / CONFIG_FILE).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
             shutil.rmtree(cell.folder)
-        words = ["train", "--config", str(write_asked(cell))]
+        words = ["train", "--config", str(write_config(cell))]
     with (cell.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "rlpoet", *words],
@@ -155,7 +155,7 @@ def _outcome(one: Running, *, stopped: bool) -> Outcome:
     return "stopped" if stopped or one.process.returncode == 130 else "failed"
 
 
-def _tell(one: Running, outcome: Outcome, out: Console) -> None:
+def _print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
     minutes = (time.monotonic() - one.since) / 60
     text = f"{one.cell.name}: {outcome} after {minutes:.1f} min"
     if outcome == "done":

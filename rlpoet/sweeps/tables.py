@@ -68,7 +68,7 @@ def spelt(value: Interval, figure: Figure, *, gap: bool = False) -> str:
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 
-def told(comparison: Comparison, row: Row, name: str) -> str:
+def cell_text(comparison: Comparison, row: Row, name: str) -> str:
     """The cell of a table; of samples to reach, how many seeds did where not all did."""
     if name in row.figures:
         return spelt(row.figures[name], FIGURES[name])
@@ -116,7 +116,7 @@ def markdown(comparison: Comparison) -> str:
             continue
         names = columns(comparison, lang)
         heads = [heading(name, comparison.config.reach) for name in names]
-        parts += [f"## {lang}", _table(["", *heads], [[row.arm, *(told(comparison, row, name) for name in names)] for row in rows])]
+        parts += [f"## {lang}", _table(["", *heads], [[row.arm, *(cell_text(comparison, row, name) for name in names)] for row in rows])]
         apart = [row for row in rows if row.differences]
         if apart:
             judged = [name for name in names if FIGURES[name].better]
@@ -154,7 +154,10 @@ def terminal_table(comparison: Comparison, lang: str) -> Table:
         cells = []
         for name in names:
             gap = row.differences.get(name)
-            lines = [told(comparison, row, name).partition(" (seeds")[0].replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
+            lines = [
+                cell_text(comparison, row, name).partition(" (seeds")[0].replace(" [", "\n["),
+                verdict(gap, FIGURES[name]) if gap else "",
+            ]
             cells.append("\n".join(filter(None, lines)))
         table.add_row(row.arm, *cells)
     return table

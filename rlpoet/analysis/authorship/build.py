@@ -13,7 +13,7 @@ from rlpoet.analysis.authorship.features import features, inventory, kind_of, te
 from rlpoet.analysis.authorship.groups import SIDES, SIZE, Groups, choose_poets, split_groups
 from rlpoet.analysis.authorship.model import AVERAGE, StyleModel
 from rlpoet.analysis.authorship.ngrams import PhoneNgrams
-from rlpoet.analysis.authorship.sound import LineSound, hear
+from rlpoet.analysis.authorship.sound import LineSound, line_sound
 from rlpoet.corpus.poem import Poem
 from rlpoet.errors import RlpoetError
 from rlpoet.languages import code_of
@@ -72,7 +72,7 @@ def build_style(
             if not groups.get((side, voice)):
                 raise RlpoetError(f"{voice}: no {SIZE} lines to {side} with; expected poems enough to hold some out. Choose other poets.")
     tell(f"{len(poets)} poets, {sum(len(groups['train', voice]) for voice in (*poets, AVERAGE))} groups of {SIZE} lines to train with")
-    sounds = {key: [[hear(line, code) for line in group] for group in voice_groups] for key, voice_groups in groups.items()}
+    sounds = {key: [[line_sound(line, code) for line in group] for group in voice_groups] for key, voice_groups in groups.items()}
     model = _fitted(code, poets, sounds)
     tell(f"{len(model.codes):,} features kept")
     _calibrate(model, sounds)

@@ -45,7 +45,7 @@ LONGEST_END = 6
 LONGEST_WORD, OF_EACH = 7, 3
 FARTHEST, RICHEST = 4, 6  # lines back, phones shared
 BITS = 7  # of a sound, so that an inventory has at most 125 phones
-OTHER, WORD, EDGE = 0, 1, 2  # an unheard-of phone, the space between words, the end of a line
+UNKNOWN_PHONE, WORD, EDGE = 0, 1, 2  # an unheard-of phone, the space between words, the end of a line
 PAUSE = {pause: place for place, pause in enumerate(PAUSES, start=EDGE + 1)}
 FIRST = EDGE + 1 + len(PAUSES)  # the first phone
 POINTED = 4  # phones and pauses in a row
@@ -65,9 +65,9 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
         sizes: numbers of lines that stand together, one group after the other; all of them by default.
 
     >>> from rlpoet.analysis.authorship.sound import hear
-    >>> line = hear("l'ombre du sombre été", "fr")
+    >>> line = line_sound("l'ombre du sombre été", "fr")
     >>> phones = inventory([line])
-    >>> found = [told(number, phones) for number in features([line], phones)[0].tolist()]
+    >>> found = [feature_label(number, phones) for number in features([line], phones)[0].tolist()]
     >>> [name in found for name in ("phones / dy /", "vowels /ɔ̃əy/", "consonants /ds/", "rhythm |-2-1-1", "length 6", "end /ete/")]
     [True, True, True, True, True, True]
     """
@@ -78,7 +78,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
     for at, line in enumerate(lines):
         spoken, vowels, consonants, onsets = [WORD], [EDGE], [EDGE], []
         for word, nuclei in zip(line.words, line.nuclei, strict=True):
-            word_phones = [number.get(phone, OTHER) for phone in word]
+            word_phones = [number.get(phone, UNKNOWN_PHONE) for phone in word]
             spoken += word_phones
             spoken.append(WORD)
             inner = set(nuclei)
@@ -101,7 +101,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
         ]
         last = [phone for phone in spoken if phone != WORD][-LONGEST_END:]
         line_features += [_code("end", last[start:]) for start in range(len(last))]
-        word_rows = [[number.get(phone, OTHER) for phone in word] for word in line.words]
+        word_rows = [[number.get(phone, UNKNOWN_PHONE) for phone in word] for word in line.words]
         line_features += [_code("word", word[:LONGEST_WORD]) for word in word_rows]
         line_features += [_code("pair", [*a[:OF_EACH], WORD, *b[:OF_EACH]]) for a, b in itertools.pairwise(word_rows)]
         line_features += _pointed(line, word_rows)
@@ -125,7 +125,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
     return np.concatenate(numbers), np.concatenate(places)
 
 
-def told(feature: int, phones: Sequence[str]) -> str:
+def feature_label(feature: int, phones: Sequence[str]) -> str:
     """A feature as people read it."""
     kind, n = KINDS[feature >> 56], (feature >> 52) & 15
     sounds = [(feature >> (BITS * place)) & ((1 << BITS) - 1) for place in reversed(range(n))]

@@ -73,21 +73,21 @@ def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[s
         by_voice[side, voice] += groups[: AVERAGE_GROUPS if voice == AVERAGE else A_POEM[side]]
     for groups in by_voice.values():
         random.Random(0).shuffle(groups)
-    train_lines = {_plain(line) for (side, _), groups in by_voice.items() if side == "train" for group in groups for line in group}
+    train_lines = {_normalized(line) for (side, _), groups in by_voice.items() if side == "train" for group in groups for line in group}
     chosen = {}
     for (side, voice), groups in sorted(by_voice.items()):
         fresh = (
             groups
             if side == "train"
-            else [group for group in groups if not any(_meant(line) and _plain(line) in train_lines for line in group)]
+            else [group for group in groups if not any(_is_telling(line) and _normalized(line) in train_lines for line in group)]
         )
         chosen[side, voice] = fresh[: most[side]]
     return chosen
 
 
-def _plain(line: str) -> str:
+def _normalized(line: str) -> str:
     return " ".join(words_of(line))
 
 
-def _meant(line: str) -> bool:
+def _is_telling(line: str) -> bool:
     return len(words_of(line)) >= MIN_WORDS

@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from rlpoet.analysis.authorship.features import features, text_of, told
+from rlpoet.analysis.authorship.features import feature_label, features, text_of
 from rlpoet.analysis.authorship.ngrams import PhoneNgrams
-from rlpoet.analysis.authorship.sound import LineSound, hear
+from rlpoet.analysis.authorship.sound import LineSound, line_sound
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
 
@@ -102,7 +102,7 @@ class StyleModel:
         weights = self.weights[rows]
         gains = values * (weights[:, voice] - weights.mean(axis=1))
         order = np.argsort(-gains, kind="stable")
-        return [(told(int(self.codes[rows[at]]), self.phones), float(gains[at])) for at in order.tolist()]
+        return [(feature_label(int(self.codes[rows[at]]), self.phones), float(gains[at])) for at in order.tolist()]
 
     def number(self, poet: str) -> int:
         """The voice of a poet by full name.
@@ -211,10 +211,10 @@ def style_model(lang: str, path: str = "") -> StyleModel | None:
     return model if model.lang == code else None
 
 
-def heard(lines: Sequence[str], lang: str) -> list[LineSound]:
-    """Lines by ear, as ``hear`` gives them; a variety is heard as its language, since that is what the models were built from."""
+def line_sounds(lines: Sequence[str], lang: str) -> list[LineSound]:
+    """Lines by ear, as ``line_sound`` gives them; a variety is heard as its language, since that is what the models were built from."""
     code = code_of(lang)
-    return [hear(line, code) for line in lines]
+    return [line_sound(line, code) for line in lines]
 
 
 def _bytes(text: str) -> np.ndarray:

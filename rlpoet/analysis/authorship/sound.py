@@ -44,14 +44,14 @@ class LineSound:
 
 
 @functools.lru_cache(maxsize=REMEMBERED)
-def hear(line: str, lang: str) -> LineSound:
+def line_sound(line: str, lang: str) -> LineSound:
     """A line of verse by ear.
 
-    >>> ["".join(word) for word in hear("les amis, c'est l'hiver", "fr").words]
+    >>> ["".join(word) for word in line_sound("les amis, c'est l'hiver", "fr").words]
     ['le', 'zami', 'sɛ', 'livɛʁ']
-    >>> hear("« Les AMIS » ; c’est l’hiver", "fr") == hear("les amis : c'est l'hiver", "fr")
+    >>> line_sound("« Les AMIS » ; c’est l’hiver", "fr") == line_sound("les amis : c'est l'hiver", "fr")
     True
-    >>> hear("Quoi ! toi, mon fils ?...", "fr").pauses
+    >>> line_sound("Quoi ! toi, mon fils ?...", "fr").pauses
     ('', '!', ',', '', '?')
     """
     language = verse(lang)

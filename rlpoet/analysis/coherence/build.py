@@ -165,7 +165,7 @@ def _calibrated(model: ThemeModel, poems: Sequence[Poem], lines: LineRows) -> Th
             (evidence.mean(), max(evidence.mean(axis=1).std(), 1e-9), max(evidence.std(), 1e-9)) if len(evidence) else (0.0, 1.0, 1.0)
         )
     blocks = [stanza for poem in poems for stanza in poem.stanzas]
-    bags = [[row for line_rows in model.hear(blocks[i]).lines for row in line_rows] for i in rng.permutation(len(blocks))[:STANZAS]]
+    bags = [[row for line_rows in model.stanza_words(blocks[i]).lines for row in line_rows] for i in rng.permutation(len(blocks))[:STANZAS]]
     vectors = np.stack([model.stanza_vector(rows) for rows in bags if rows])
     centre, spread = vectors.mean(axis=0), np.atleast_2d(np.cov(vectors.T, bias=True))
     return dataclasses.replace(model, lengths=np.array(lengths), shuffled=np.array(table), centre=centre, spread=spread)

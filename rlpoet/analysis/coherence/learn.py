@@ -98,7 +98,7 @@ def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callab
     table = _Table(n_entries, options.dimensions, rng)
     steps, loss = max(1, round(options.epochs * per_epoch)), 0.0
     for step, batch in enumerate(_batches(runs, options.batch, steps, rng)):
-        bags = Bags(table.vectors, *_taken(lines, batch, n_entries, options.forget, rng))
+        bags = Bags(table.vectors, *_batch_rows(lines, batch, n_entries, options.forget, rng))
         poem = np.where(batch < 0, -1, lines.poem[batch]).ravel()
         batch_loss, error = contrast(bags, poem)
         loss += batch_loss
@@ -240,7 +240,7 @@ def _batches(runs: _Runs, size: int, steps: int, rng: np.random.Generator) -> It
             yield mixed[start : start + size]
 
 
-def _taken(lines: LineRows, batch: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+def _batch_rows(lines: LineRows, batch: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
     """The words of each line where they come first in its run, and its end word."""
     is_padding = batch < 0
     rows = lines.rows[batch]

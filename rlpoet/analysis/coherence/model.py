@@ -38,7 +38,7 @@ ENOUGH = 0.5  # share of a line's words that must be known and new for the line 
 
 
 @dataclass(frozen=True)
-class Heard:
+class StanzaWords:
     """The words of a stanza that count, each where it comes first.
 
     Attributes:
@@ -51,7 +51,7 @@ class Heard:
     words: tuple[int, ...]
 
     @property
-    def told(self) -> list[int]:
+    def lines_with_words(self) -> list[int]:
         """Numbers of the lines that bring a word that counts."""
         return [n for n, rows in enumerate(self.lines) if rows]
 
@@ -90,7 +90,7 @@ class ThemeModel:
     def index(self) -> dict[str, int]:
         return {entry: row for row, entry in enumerate(self.entries)}
 
-    def hear(self, lines: Sequence[str]) -> Heard:
+    def stanza_words(self, lines: Sequence[str]) -> StanzaWords:
         """The words that count."""
         met: set[int] = set()
         rows, ends, sizes = [], [], []
@@ -102,11 +102,11 @@ class ThemeModel:
             rows.append(tuple(new))
             ends.append(entries[-1] if entries and entries[-1] in new else None)
             sizes.append(len(words))
-        return Heard(tuple(rows), tuple(ends), tuple(sizes))
+        return StanzaWords(tuple(rows), tuple(ends), tuple(sizes))
 
-    def evidence(self, stanza: Heard) -> NDArray[np.float64]:
+    def evidence(self, stanza: StanzaWords) -> NDArray[np.float64]:
         """``s_i`` of the lines that bring a word, in their order; raw, comparable only between stanzas of one length."""
-        with_words = stanza.told
+        with_words = stanza.lines_with_words
         if len(with_words) < 2:
             return np.zeros(len(with_words))
         sums = np.stack([self.vectors[list(stanza.lines[n])].sum(axis=0) for n in with_words]).astype(np.float64)
@@ -119,7 +119,7 @@ class ThemeModel:
 
         Shuffled stanzas have mean 1/2 or a little less.
         """
-        stanza = self.hear(lines)
+        stanza = self.stanza_words(lines)
         values = self.evidence(stanza)
         if len(values) < 2:
             return 0.0
@@ -128,12 +128,12 @@ class ThemeModel:
 
     def line_shares(self, lines: Sequence[str]) -> list[float]:
         """For each line the share of lines of shuffled stanzas that fit theirs less well; 0 where the line brings no word."""
-        stanza = self.hear(lines)
+        stanza = self.stanza_words(lines)
         values = self.evidence(stanza)
         shares = [0.0] * len(lines)
         if len(values) > 1:
             mean, _, deviation = self._usual(len(values))
-            for n, value in zip(stanza.told, values.tolist(), strict=True):
+            for n, value in zip(stanza.lines_with_words, values.tolist(), strict=True):
                 shares[n] = _normal((value - mean) / deviation)
         return shares
 
@@ -150,7 +150,7 @@ class ThemeModel:
         theme_rows = self.known(words)
         if not theme_rows:
             return None
-        stanza = self.hear(lines)
+        stanza = self.stanza_words(lines)
         rows = [row for line_rows in stanza.lines for row in line_rows]
         if not rows:
             return 0.0
@@ -162,7 +162,7 @@ class ThemeModel:
         """Sum of the words' vectors over the root of their number."""
         return self.vectors[list(rows)].sum(axis=0, dtype=np.float64) / math.sqrt(len(rows))
 
-    def tie(self, stanza: Heard, line: int) -> tuple[str, str] | None:
+    def tie(self, stanza: StanzaWords, line: int) -> tuple[str, str] | None:
         """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
         pairs = [
             (float(self.vectors[mine] @ self.vectors[other]), mine, other)

@@ -61,13 +61,13 @@ def run(config: StyleConfig) -> int:
 def _score(config: StyleConfig, model: Any) -> int:
     from rich.table import Table
 
-    from rlpoet.analysis.authorship.model import heard
+    from rlpoet.analysis.authorship.model import line_sounds
     from rlpoet.reporting.poems import console
     from rlpoet.text import read_text, stanzas
 
     out = console()
     for number, lines in enumerate(stanzas(read_text(config.file)), start=1):
-        sounds = heard(lines, config.lang)
+        sounds = line_sounds(lines, config.lang)
         likely = model.probabilities(sounds)
         verse = sum(map(model.verselike, sounds)) / len(sounds)
         order = sorted(range(len(model.voices)), key=lambda voice: -likely[voice])

@@ -25,7 +25,7 @@ def window(word: str, i: int) -> str:
     return "".join([word[i + off] if 0 <= i + off < n else "_" for off in ORDER])
 
 
-def _said(cell: str) -> Phones:
+def _phones(cell: str) -> Phones:
     return () if cell in "-?" else tuple(cell.split())
 
 
@@ -42,8 +42,8 @@ def contexts() -> dict[str, tuple[int, str]]:
 @functools.lru_cache(maxsize=20_000)
 def _read(path: str) -> Answer:
     number, cells = contexts()[path]
-    stressed, plain, odds = cells.split("\t")
-    return _said(stressed), _said(plain), float(odds), f"contexts.tsv:{number}"
+    stressed, unstressed, odds = cells.split("\t")
+    return _phones(stressed), _phones(unstressed), float(odds), f"contexts.tsv:{number}"
 
 
 def answer(word: str, i: int) -> Answer:
@@ -70,7 +70,7 @@ def guess(word: str) -> tuple[Phones, str]:
     answers = [answer(letters, i) for i in range(len(letters))]
     able = [i for i, (stressed, *_) in enumerate(answers) if stressed]
     if not able:
-        return (*(phone for _, plain, *_ in answers for phone in plain), "AH0"), "contexts.tsv"
+        return (*(phone for _, unstressed, *_ in answers for phone in unstressed), "AH0"), "contexts.tsv"
     main = max(able, key=lambda i: (answers[i][2], -i))
-    phones = tuple([phone for i, (stressed, plain, *_) in enumerate(answers) for phone in (stressed if i == main else plain)])
+    phones = tuple([phone for i, (stressed, unstressed, *_) in enumerate(answers) for phone in (stressed if i == main else unstressed)])
     return phones, answers[main][3]

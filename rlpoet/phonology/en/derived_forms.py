@@ -11,7 +11,7 @@ import re
 
 from rlpoet.phonology.en.tables import Phones, is_vowel, known_phones, numbered, rows
 
-Found = tuple[tuple[Phones, str], ...]
+SourcedPhones = tuple[tuple[Phones, str], ...]
 
 LONGEST = 40  # letters: no English word is longer, and the searches below are not linear: longer strings are guessed
 SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
@@ -90,7 +90,7 @@ def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
     return [stem for stem in candidates if len(stem) > 1]
 
 
-def elided(word: str) -> Found:
+def elided(word: str) -> SourcedPhones:
     """An apostrophe for a vowel: the full word less that syllable. ``heav'n`` is heaven in one."""
     match = ELIDED.match(word) or SYNCOPE.match(word)
     if match is None:
@@ -110,7 +110,7 @@ def elided(word: str) -> Found:
     return ()
 
 
-def inflected(word: str, deep: bool = True) -> Found:
+def inflected(word: str, deep: bool = True) -> SourcedPhones:
     """A known stem and an ending of ``endings.tsv``; the stem may itself carry one (wearied-ly)."""
     for where, strip, puts, ending in _endings().get(word[-1:], ()):
         if not word.endswith(strip) or len(word) <= len(strip):
@@ -124,12 +124,12 @@ def inflected(word: str, deep: bool = True) -> Found:
     return ()
 
 
-def syllabic(pronunciations: Found) -> Found:
+def syllabic(pronunciations: SourcedPhones) -> SourcedPhones:
     """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
     return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in pronunciations if len(phones) > 2)
 
 
-def prefixed(word: str) -> Found:
+def prefixed(word: str) -> SourcedPhones:
     """A prefix of ``prefixes.tsv`` before a known or inflected word of three letters or more."""
     for where, prefix, phones in _prefixes():
         if word.startswith(prefix) and len(word) - len(prefix) > 2:
@@ -140,7 +140,7 @@ def prefixed(word: str) -> Found:
     return ()
 
 
-def compound(word: str) -> Found:
+def compound(word: str) -> SourcedPhones:
     """Two words of ``vocabulary.tsv``, the second as long as can be; its stress becomes secondary."""
     common = _vocabulary()
     for cut in range(3, len(word) - 2) if word.isalpha() else ():
@@ -152,7 +152,7 @@ def compound(word: str) -> Found:
     return ()
 
 
-def respelt(word: str, when: str) -> Found:
+def respelt(word: str, when: str) -> SourcedPhones:
     """The word in the lexicon's spelling, by one row of ``spellings.tsv`` or, for ``late``, by two."""
     once = respellings(word, ("early",) if when == "early" else ("early", "late"))
     for where, form in once:
@@ -173,7 +173,7 @@ def respelt(word: str, when: str) -> Found:
     return ()
 
 
-def formed(word: str) -> Found:
+def formed(word: str) -> SourcedPhones:
     """Every way of this module in order, nearest to the lexicon first."""
     if word.endswith("s") and word[:-1] in _vocabulary():  # smites, before the older spelling of a plural (teares)
         pronunciations = inflected(word)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 from rlpoet.phonology.en.contexts import guess
-from rlpoet.phonology.en.derived_forms import LONGEST, Found, formed, syllabic
+from rlpoet.phonology.en.derived_forms import LONGEST, SourcedPhones, formed, syllabic
 from rlpoet.phonology.en.numbers import in_words
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, known_phones, stressed_nucleus
 from rlpoet.types import Pronunciation, Transcription
@@ -23,12 +23,12 @@ GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
 
 
 @functools.lru_cache(maxsize=200_000)
-def plain(word: str) -> str:
+def fold(word: str) -> str:
     """Lower-case Latin letters, apostrophes and hyphens; accents dropped, numbers in words.
 
-    >>> plain("Heav’n,")
+    >>> fold("Heav’n,")
     "heav'n"
-    >>> plain("1850")
+    >>> fold("1850")
     'eighteen-fifty'
     """
     lowered = word.lower()
@@ -67,9 +67,9 @@ def pronunciation(phones: Phones) -> Pronunciation:
 
 
 @functools.lru_cache(maxsize=200_000)
-def phones_of(word: str) -> tuple[Found, bool]:
+def phones_of(word: str) -> tuple[SourcedPhones, bool]:
     """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
-    simple = plain(word)
+    simple = fold(word)
     if not simple.strip("'-"):
         return (((("AH0",), "contexts.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
     if not word.isascii() and GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
@@ -81,7 +81,7 @@ def phones_of(word: str) -> tuple[Found, bool]:
 
 
 @functools.lru_cache(maxsize=100_000)
-def _lookup(simple: str) -> tuple[Found, bool]:
+def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
     """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
     if len(simple) > LONGEST:
         return (guess(simple.replace("'", "").replace("-", "")),), False
@@ -106,7 +106,7 @@ def _lookup(simple: str) -> tuple[Found, bool]:
     return (guess(simple.replace("'", "").replace("-", "")),), False
 
 
-def _hyphened(simple: str) -> tuple[Found, bool]:
+def _hyphened(simple: str) -> tuple[SourcedPhones, bool]:
     """Parts one after another, the last one keeping the stress and all its pronunciations."""
     parts = [part for part in simple.split("-") if part.strip("'")]
     before: Phones = ()

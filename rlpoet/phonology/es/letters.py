@@ -44,7 +44,7 @@ class Rule(NamedTuple):
     phones: tuple[str, ...]
 
 
-class Heard(NamedTuple):
+class LetterSounds(NamedTuple):
     """What one place of a word gives: how many letters it takes, its phones, each with its class and last letter."""
 
     length: int
@@ -131,14 +131,14 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 
 
 @functools.cache
-def _bare(letter: str) -> tuple[str, str]:
+def _base_letter(letter: str) -> tuple[str, str]:
     """A letter without its marks (a ligature as its letters), and what the mark says: ``acute``, ``dieresis`` or nothing."""
     apart = unicodedata.normalize("NFKD", letter)
     letters = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
     return {"œ": "e", "æ": "e", "ß": "ss"}.get(letters, letters), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
 
 
-def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Heard:
+def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> LetterSounds:
     """What the second character of a window sounds like, and how many letters it takes with it."""
     rules, pattern = table
     match = pattern.match(window, 1)
@@ -147,22 +147,22 @@ def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Heard
         # two phones share the letters; of x the first gets none
         ends = tuple(length if n == len(rule.phones) else length // len(rule.phones) for n in range(1, len(rule.phones) + 1))
         classes = "".join(("y" if window == window[0] + "y" else phone) if phone in ("i", "u") else "c" for phone in rule.phones)
-        return Heard(length, rule.phones, classes, ends, rule.where, False)
+        return LetterSounds(length, rule.phones, classes, ends, rule.where, False)
     letter = window[1]
-    base, mark = _bare(letter)
+    base, mark = _base_letter(letter)
     if len(base) == 1 and base in CLASSES:
         kind = CLASSES[base]
         if mark:
             kind = kind.upper() if mark == "acute" else {"a": "q", "i": "ï", "u": "ü"}[kind]
-        return Heard(1, (base,), kind, (1,), "", False)
+        return LetterSounds(1, (base,), kind, (1,), "", False)
     if not letter.isalpha():
-        return Heard(1, (), "", (), "", False)
+        return LetterSounds(1, (), "", (), "", False)
     phones: list[str] = []
     for part in base or letter:
         known = pattern.match(part)
         phones.extend((part,) if known is None or known.lastindex is None else rules[known.lastindex - 1].phones)
     kinds = "".join(CLASSES.get(phone, "c") for phone in phones)
-    return Heard(1, tuple(phones), kinds, (*(0 for _ in phones[1:]), 1) if phones else (), "", True)
+    return LetterSounds(1, tuple(phones), kinds, (*(0 for _ in phones[1:]), 1) if phones else (), "", True)
 
 
 @functools.cache
@@ -176,17 +176,17 @@ def _sights() -> dict[str, tuple[bool, int]]:
 
 
 @functools.lru_cache(maxsize=WORD_CACHE)
-def _read_window(window: str) -> Heard:
+def _read_window(window: str) -> LetterSounds:
     return _read(window, letter_rules())
 
 
-def _hear(padded: str, at: int) -> Heard:
+def _hear(padded: str, at: int) -> LetterSounds:
     """What stands behind place ``at`` of a padded word; only the letters that a row could look at are asked for."""
     behind, ahead = _sights().get(padded[at + 1], (False, 1))
     return _read_window(padded[at : at + 1 + ahead] if behind else " " + padded[at + 1 : at + 1 + ahead])
 
 
-def _spelled(word: str, hear: Callable[[str, int], Heard]) -> tuple[list[str], str, list[int], list[int], str, bool]:
+def _spelled(word: str, read_at: Callable[[str, int], LetterSounds]) -> tuple[list[str], str, list[int], list[int], str, bool]:
     """Phones of a folded word, their classes, first and last letters, the last rule used, and whether a letter had none.
 
     A consonant written twice in a row is said once.
@@ -199,7 +199,7 @@ def _spelled(word: str, hear: Callable[[str, int], Heard]) -> tuple[list[str], s
     padded = " " + word
     n = len(word)
     while at < n:
-        length, phones_read, kinds, stops, rule, odd = hear(padded, at)
+        length, phones_read, kinds, stops, rule, odd = read_at(padded, at)
         if rule:
             last = rule
         strange = strange or odd

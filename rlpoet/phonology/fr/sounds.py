@@ -88,7 +88,7 @@ def fold(word: str) -> str:
     return strip_accents(word[:cut]) + word[cut:]
 
 
-class _Bare(dict[int, str]):
+class _Unaccented(dict[int, str]):
     """Letters without their accents, by code point, each worked out once: the lexicon has 44,000 words with accents."""
 
     def __missing__(self, code: int) -> str:
@@ -97,11 +97,11 @@ class _Bare(dict[int, str]):
         return self[code]
 
 
-BARE = _Bare()
+UNACCENTED = _Unaccented()
 
 
 def strip_accents(text: str) -> str:
-    return text.translate(BARE)
+    return text.translate(UNACCENTED)
 
 
 def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u02bc", "'").replace("\u2010", "-").lower()
 
 
-def bare(letter: str) -> str:
+def base_letter(letter: str) -> str:
     """A letter without its marks."""
     return unicodedata.normalize("NFD", letter)[:1]
 
@@ -81,7 +81,7 @@ def segments(ipa: str) -> tuple[str, ...]:
     return tuple(SEGMENT.findall(unicodedata.normalize("NFD", ipa)))
 
 
-class Spelled:
+class GenericPhonology:
     """The ``Phonology`` of a language whose spelling shows its sounds.
 
     Args:
@@ -105,7 +105,7 @@ class Spelled:
         self.parse = functools.lru_cache(maxsize=CACHE)(self._parse)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Spelled, (self.settings,))
+        return (GenericPhonology, (self.settings,))
 
     def _transcribe(self, word: str) -> Transcription:
         sources: dict[Pronunciation, tuple[str, bool]] = {}
@@ -143,7 +143,7 @@ class Spelled:
             starts.pop()
             n_head -= 1
         for syllable in row.syllables:
-            vowels = tuple(n for n in range(at, at + len(syllable)) if bare(text[n]) in self._vowels)
+            vowels = tuple(n for n in range(at, at + len(syllable)) if base_letter(text[n]) in self._vowels)
             sounded = tuple(n for n in vowels if n not in self._muted(text))
             if len(groups) > n_head:
                 starts.append(at)
@@ -162,7 +162,7 @@ class Spelled:
         starts = self._starts(text, groups)
         stress, source = self._stress(text, groups)
         alphabet = set(self.settings.letters.alphabet) | {"'", "-"}
-        known = known and bool(groups or "'" in text) and all(bare(letter) in alphabet for letter in text)
+        known = known and bool(groups or "'" in text) and all(base_letter(letter) in alphabet for letter in text)
         return self._parsed(text, groups, starts, stress, source, "", known=known)
 
     def _parsed(
@@ -170,7 +170,7 @@ class Spelled:
     ) -> Parsed:
         nuclei = tuple(self._nucleus(group, text) for group in groups)
         muted = self._muted(text)
-        sounded = [n for n, letter in enumerate(text) if letter.isalpha() and (n not in muted or bare(letter) in self._vowels)]
+        sounded = [n for n, letter in enumerate(text) if letter.isalpha() and (n not in muted or base_letter(letter) in self._vowels)]
         opens = bool(groups and sounded) and sounded[0] >= groups[0][0]
         closes = bool(groups and sounded) and sounded[-1] <= groups[-1][-1]
         return Parsed(text, tuple(groups), nuclei, tuple(starts), stress, opens, closes, source, ipa, known)
@@ -187,7 +187,7 @@ class Spelled:
         for n, letter in enumerate(text):
             if n in muted:
                 continue
-            if bare(letter) not in self._vowels:
+            if base_letter(letter) not in self._vowels:
                 apart = True
                 continue
             if apart:
@@ -219,7 +219,7 @@ class Spelled:
         left, right = text[group[-1]], text[n]
         if left + right in self.settings.letters.diphthongs:
             return True
-        if len(group) > 1 and bare(left) in self._weak and not self._is_weak(text[group[0]]):
+        if len(group) > 1 and base_letter(left) in self._weak and not self._is_weak(text[group[0]]):
             return False  # the glide closed its syllable: prai-a, noi-a
         weak, other = self._is_weak(left), self._is_weak(right)
         rising = self.settings.letters.rising == "always" or (self.settings.letters.rising == "final" and at_end)
@@ -231,17 +231,17 @@ class Spelled:
 
     def _is_weak(self, letter: str) -> bool:
         marks = unicodedata.normalize("NFD", letter)[1:]
-        return bare(letter) in self._weak and not any(mark in marks for mark in (*self._marks, MARKS["dieresis"]))
+        return base_letter(letter) in self._weak and not any(mark in marks for mark in (*self._marks, MARKS["dieresis"]))
 
     def _nucleus(self, group: tuple[int, ...], text: str) -> int:
         for n in group:
             if any(mark in unicodedata.normalize("NFD", text[n]) for mark in self._marks):
                 return n
-        strong = [n for n in group if bare(text[n]) not in self._weak]
+        strong = [n for n in group if base_letter(text[n]) not in self._weak]
         if strong:
             return strong[0]
         if self.settings.letters.rising == "always":
-            return max(group, key=lambda n: self.settings.letters.weak.find(bare(text[n])))
+            return max(group, key=lambda n: self.settings.letters.weak.find(base_letter(text[n])))
         return group[0]
 
     def _starts(self, text: str, groups: Sequence[tuple[int, ...]]) -> list[int]:
@@ -325,7 +325,7 @@ class Spelled:
         muted = self._muted(parsed.text)
         apart = True
         for n, letter in enumerate(parsed.text):
-            if n in extra or (n not in muted and bare(letter) in self._vowels):
+            if n in extra or (n not in muted and base_letter(letter) in self._vowels):
                 if apart:
                     runs.append([])
                 runs[-1].append(n)

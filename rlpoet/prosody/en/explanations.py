@@ -7,8 +7,8 @@ import itertools
 from rlpoet.phonology.en.sounds import phones_of, pronunciation
 from rlpoet.phonology.en.tables import Phones
 from rlpoet.prosody.en.feet import ELISIONS
-from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, heard_part, word_endings
-from rlpoet.prosody.en.scansion import Heard, heard, lay
+from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, without_line_number, word_endings
+from rlpoet.prosody.en.scansion import WordOptions, lay, word_options
 from rlpoet.prosody.en.syllables import Reading
 from rlpoet.prosody.en.tables import historical_tails, historical_vowels
 from rlpoet.types import Ending, Pronunciation, SpokenWord, Syllable, Transcription
@@ -20,7 +20,7 @@ STRESS = {
 }
 
 
-def spoken(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[SpokenWord, ...]:
+def spoken(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[SpokenWord, ...]:
     """The words of a line as its scansion hears them.
 
     Args:
@@ -30,16 +30,16 @@ def spoken(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) ->
     words = []
     at = 0
     syllables = iter(pattern)
-    places = [match for match in WORD.finditer(heard_part(line)) if heard(match[0]) is not None]
+    places = [match for match in WORD.finditer(without_line_number(line)) if word_options(match[0]) is not None]
     for (word, reading), place in zip(parse, places, strict=True):
         beats = "".join(itertools.islice(syllables, len(reading.marks)))
         units = lay(word.spelt, ((word, reading),), beats) if beats else ()
         at = place.start()
-        words.append(SpokenWord(at, at + len(word.spelt), heard_here(word, reading), "", word_note(reading, units)))
+        words.append(SpokenWord(at, at + len(word.spelt), transcribe_in_line(word, reading), "", word_note(reading, units)))
     return tuple(words)
 
 
-def heard_here(word: Heard, reading: Reading) -> Transcription:
+def transcribe_in_line(word: WordOptions, reading: Reading) -> Transcription:
     """All pronunciations of a word, that of the reading first."""
     pronunciations, known = phones_of(word.spelt)
     ways: list[Phones] = [reading.phones] if reading.phones else []

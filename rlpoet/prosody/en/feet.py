@@ -16,7 +16,7 @@ from rlpoet.types import Scansion
 LINES = ("", "monometer", "dimeter", "trimeter", "tetrameter", "pentameter", "hexameter", "heptameter", "octameter")
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 FOOT = {"-+": "iambic", "+-": "trochaic", "--+": "anapestic", "+--": "dactylic", "-+-": "amphibrachic", "++": "spondaic", "--": "pyrrhic"}
-OWN = {"iambic": "-+", "trochaic": "+-", "anapestic": "--+", "dactylic": "+--", "amphibrachic": "-+-"}
+FOOT_PATTERNS = {"iambic": "-+", "trochaic": "+-", "anapestic": "--+", "dactylic": "+--", "amphibrachic": "-+-"}
 RISING = frozenset({"iambic", "anapestic"})
 HAND = {"++": 4.0, "--": 4.0}  # in feet of two syllables, where somebody scanned by hand
 AMPHIBRACHIC: dict[str, dict[str | int, float]] = {
@@ -35,7 +35,7 @@ def _families() -> dict[str, dict[str, dict[str | int, float]]]:
     families: dict[str, dict[str, dict[str | int, float]]] = {"amphibrachic": AMPHIBRACHIC}
     for name, spec in FEET.items():
         families[name] = {place: dict(forms) for place, forms in spec.items()}  # type: ignore[call-overload]
-        if len(OWN[name]) == 2:
+        if len(FOOT_PATTERNS[name]) == 2:
             for place in ("first", "other", "last"):
                 families[name][place].update(HAND)
     return families
@@ -88,7 +88,7 @@ def name_pattern(pattern: str) -> str:
     if parsed is None:
         return ""
     family, feet = parsed
-    n, standard = len(feet), OWN[family]
+    n, standard = len(feet), FOOT_PATTERNS[family]
     name = f"{family} {LINES[n]}"
     notes: list[str] = []
     for i, foot in enumerate(feet, start=1):

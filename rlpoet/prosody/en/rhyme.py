@@ -11,7 +11,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
 from rlpoet.prosody.en.tables import promoted_vowels
 from rlpoet.types import Ending
@@ -56,13 +56,13 @@ def words_of(line: str) -> list[str]:
     ['’Twas', 'the', 'sea-wind', 'heav’n’s', 'own']
     """
     words = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
-    return [word for word in words if plain(word).strip("'")]
+    return [word for word in words if fold(word).strip("'")]
 
 
-def heard_part(line: str) -> str:
+def without_line_number(line: str) -> str:
     """A line less the number an editor put at its end: after a stop or a gap, or a multiple of five.
 
-    >>> heard_part("Written in yce of melting vanitie? 130"), heard_part("in 1850")
+    >>> without_line_number("Written in yce of melting vanitie? 130"), without_line_number("in 1850")
     ('Written in yce of melting vanitie?', 'in 1850')
     """
     if DIGIT.search(line[-5:]) is None:
@@ -73,14 +73,14 @@ def heard_part(line: str) -> str:
 
 def last_words(line: str) -> list[str]:
     """The last two words of a line, or fewer if it has no more; only its end is read."""
-    line = heard_part(line)
+    line = without_line_number(line)
     tokens = WORD.findall(line[-NEAR:])
     if len(tokens) < 3 and len(line) > NEAR:  # the first of them may have been cut
         tokens = WORD.findall(line[-FAR:])
     words: list[str] = []
     for token in reversed(tokens):
         word = token.rstrip(MOJIBAKE)
-        if plain(word).strip("'"):
+        if fold(word).strip("'"):
             words.append(word)
             if len(words) == 2:
                 break
@@ -162,7 +162,7 @@ def word_endings(word: str) -> tuple[EnglishEnding, ...]:
     """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
     pronunciations, known = phones_of(word)
     pronunciations = tuple(sorted(pronunciations, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
-    simple = plain(word).strip("'")
+    simple = fold(word).strip("'")
     endings: dict[tuple[str, ...], EnglishEnding] = {}
     for phones, _ in pronunciations:
         nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
@@ -184,7 +184,7 @@ def mosaic(before: str, last: str) -> EnglishEnding | None:
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei or stressed_nucleus(phones) != len(nuclei) - 1 or phones[nuclei[-1]][-1] != "1":
         return None
-    word = f"{plain(before).strip(chr(39))} {plain(last).strip(chr(39))}"
+    word = f"{fold(before).strip(chr(39))} {fold(last).strip(chr(39))}"
     start = spelling_start(word.partition(" ")[0], len(nuclei) - 1, len(nuclei))
     unstressed = tuple(p.replace("1", "0") for p in weak)
     merged_tail = merged(phones[nuclei[-1] :] + unstressed)

@@ -1,6 +1,6 @@
 """Lines to scansions: the candidates of all words together, the best pattern, and its units on the spelling.
 
-What does not depend on the line is worked out once a word (``Heard``), so that a line costs little more than joining its words.
+What does not depend on the line is worked out once a word (``WordOptions``), so that a line costs little more than joining its words.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from operator import itemgetter
 
-from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, heard_part
+from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, without_line_number
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings
 from rlpoet.types import Scansion, Syllable
@@ -35,11 +35,11 @@ def option(word: str, reading: Reading) -> Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A word as every line hears it.
+class WordOptions:
+    """The readings of a word that do not depend on its line.
 
     Attributes:
-        spelt, plain: as in the line, and less case and accents.
+        spelt, folded: as in the line, and without case and accents.
         known: False where its sound is a guess.
         options: its readings, cheapest first.
         before_vowel, before_glide: the options where the next word begins with a vowel, or is ``a``; ``options`` if no matter.
@@ -48,7 +48,7 @@ class Heard:
     """
 
     spelt: str
-    plain: str
+    folded: str
     known: bool
     options: tuple[Option, ...]
     before_vowel: tuple[Option, ...]
@@ -56,16 +56,16 @@ class Heard:
     vowel: bool
     glide: bool
 
-    def before(self, after: Heard) -> tuple[Option, ...]:
+    def before(self, after: WordOptions) -> tuple[Option, ...]:
         """The options where the next word begins with a vowel."""
         return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
 
 
 @functools.lru_cache(maxsize=100_000)
-def heard(token: str) -> Heard | None:
+def word_options(token: str) -> WordOptions | None:
     """What a line's token is; None if it is no word."""
     spelt = token.rstrip(MOJIBAKE)
-    word = plain(spelt)
+    word = fold(spelt)
     if not word.strip("'"):
         return None
     pronunciations, known = phones_of(spelt)
@@ -78,7 +78,7 @@ def heard(token: str) -> Heard | None:
     elif pronunciations and pronunciations[0][0][-1] == "IY0" and len(pronunciations[0][0]) > 2:
         before_glide = (*options, *(option(word, _glided(reading)) for reading in word_readings if len(reading.marks) > 1))
     vowel = bool(pronunciations) and is_vowel(pronunciations[0][0][0])
-    return Heard(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
+    return WordOptions(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
 
 
 def _glided(reading: Reading) -> Reading:
@@ -86,12 +86,12 @@ def _glided(reading: Reading) -> Reading:
     return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"))
 
 
-def words_heard(line: str) -> list[Heard]:
+def words_of_line(line: str) -> list[WordOptions]:
     """The words of a line."""
-    return [word for word in map(heard, WORD.findall(heard_part(line))) if word is not None]
+    return [word for word in map(word_options, WORD.findall(without_line_number(line))) if word is not None]
 
 
-def candidates(words: list[Heard]) -> dict[int, list[State]]:
+def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
     """Ways to read a line's words together, by their count of syllables, cheapest first."""
     beam: list[State] = [(0.0, 0.0, (), ())]
     sure: tuple[float, ...] = ()  # odds and log probability of the words without a choice since the last one with
@@ -136,7 +136,7 @@ class LineScansion(Scansion):
         parts: the line's words, and the reading of each that had a choice.
     """
 
-    parts: tuple[list[Heard], tuple[Reading, ...]]
+    parts: tuple[list[WordOptions], tuple[Reading, ...]]
 
     def __init__(  # the fields of Scansion, so that dataclasses.replace works
         self,
@@ -147,7 +147,7 @@ class LineScansion(Scansion):
         units: tuple[Syllable, ...] | None = None,
         caesura: int | None = None,
         guessed: tuple[str, ...] = (),
-        parts: tuple[list[Heard], tuple[Reading, ...]] = ([], ()),
+        parts: tuple[list[WordOptions], tuple[Reading, ...]] = ([], ()),
     ) -> None:
         values = {
             "line": line,
@@ -163,7 +163,7 @@ class LineScansion(Scansion):
             self.__dict__["units"] = units
 
     @functools.cached_property
-    def parse(self) -> tuple[tuple[Heard, Reading], ...]:
+    def parse(self) -> tuple[tuple[WordOptions, Reading], ...]:
         """Each word with its reading."""
         words, chosen = self.parts
         left = iter(chosen)
@@ -184,7 +184,7 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     >>> scan_line("Shall I compare thee to a summer's day?", None).stress
     '-+-+-+-+-+'
     """
-    words = words_heard(line)
+    words = words_of_line(line)
     if not words:
         return LineScansion(line, 0, "", None if target is None else target == 0)
     table = candidates(words)
@@ -199,7 +199,7 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     return LineScansion(line, len(pattern), pattern, fits, None, None, guessed, (words, state[3]))
 
 
-def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
+def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
     """The syllables of a reading on the spelling; a word without one lends its letters to the next syllable."""
     syllables: list[tuple[str, str, str]] = []
     at = 0
@@ -217,7 +217,7 @@ def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tu
             waiting += word.spelt
             lent = reading
             continue
-        readiness = odds(word.plain, reading.marks)
+        readiness = odds(word.folded, reading.marks)
         for i, piece in enumerate(cut(word.spelt, len(reading.marks))):
             note, source = (reading.note, reading.source) if i == 0 else ("", "")
             if i == 0 and lent is not None and not note:
@@ -225,7 +225,7 @@ def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tu
             beat = pattern[len(syllables)] == "+"
             moved = "promoted" if beat and readiness[i] < PROMOTED else "demoted" if not beat and readiness[i] > DEMOTED else ""
             if moved and not note:
-                source = odds_source(word.plain, reading.marks, i)
+                source = odds_source(word.folded, reading.marks, i)
             syllables.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
             waiting, lent = "", None
     if not syllables:

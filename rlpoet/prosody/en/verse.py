@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 
-from rlpoet.phonology.en.sounds import plain
+from rlpoet.phonology.en.sounds import fold
 from rlpoet.prosody.en.explanations import reasons, spoken
 from rlpoet.prosody.en.feet import meter_name
 from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WEAK, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
@@ -113,7 +113,7 @@ def line_endings(line: str) -> tuple[Ending, ...]:
     if not words:
         return ()
     endings = word_endings(words[-1])
-    if len(words) > 1 and plain(words[-1]) in WEAK and plain(words[-2]) not in WEAK:
+    if len(words) > 1 and fold(words[-1]) in WEAK and fold(words[-2]) not in WEAK:
         two = mosaic(words[-2], words[-1])
         if two is not None:
             return (*endings, two)

@@ -82,7 +82,7 @@ def rhyme_reasons(a: Ending, b: Ending, kind: str | None, phonology: Spanish) ->
         return (f"{a.word} twice: a word does not rhyme with itself.",)
     sentences = [_tails(a, b, kind)]
     for ending in (a, b):
-        sentences.extend(_own(ending, phonology))
+        sentences.extend(_particulars(ending, phonology))
     if kind == "consonante":
         sentences.extend(_mergers(a, b))
     sentences.extend(f"{ending.word} is a guess: its spelling is not Spanish." for ending in (a, b) if not ending.known)
@@ -101,7 +101,7 @@ def _tails(a: Ending, b: Ending, kind: str | None) -> str:
     return f"no rhyme: {both} part after the stressed vowel."
 
 
-def _own(ending: Ending, phonology: Spanish) -> Iterator[str]:
+def _particulars(ending: Ending, phonology: Spanish) -> Iterator[str]:
     """What is particular to one ending: its free glide, a vowel that assonance disregards, a rarer pronunciation."""
     if ending.onset and ending.onset[-1] in GLIDES:
         yield f"{ending.word}: the glide /{ending.onset[-1]}/ before the stressed vowel is free."

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rlpoet.prosody.fr.readings import SURE, Mark, Read, read_line
+from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 
 LETTERS = re.compile(r"[^\W\d_]+")
 PATTERNS = {  # in the order a reader tries them
@@ -98,7 +98,7 @@ def measure(line: str, pattern: tuple[int, ...]) -> Cesure:
     return Cesure(pattern, True)
 
 
-def kept_after(line_reading: Read) -> int | None:
+def caesura_position(line_reading: LineReading) -> int | None:
     """Syllables before the césure of a line of twelve (6+6) or ten (4+6, 5+5, 6+4) if one is kept, else None."""
     patterns = PATTERNS.get(line_reading.reading.count)
     if patterns is None:
@@ -110,7 +110,7 @@ def kept_after(line_reading: Read) -> int | None:
     return None
 
 
-def fault(line_reading: Read, cut: int) -> tuple[str, str]:
+def fault(line_reading: LineReading, cut: int) -> tuple[str, str]:
     """What is wrong with a césure after so many counted syllables: the kind and a sentence, empty if nothing is."""
     counted = _counted(line_reading)
     kind = fault_at(line_reading, counted, cut)
@@ -125,7 +125,7 @@ def fault(line_reading: Read, cut: int) -> tuple[str, str]:
     }[kind]
 
 
-def fault_at(line_reading: Read, counted: list[Mark], cut: int) -> str:
+def fault_at(line_reading: LineReading, counted: list[Mark], cut: int) -> str:
     """The kind of fault of a césure after so many of the counted nuclei, or nothing."""
     before, after = counted[cut - 1], counted[cut]
     if before.word == after.word:
@@ -138,20 +138,20 @@ def fault_at(line_reading: Read, counted: list[Mark], cut: int) -> str:
     return ""
 
 
-def epic(line_reading: Read, cut: int) -> bool:
+def epic(line_reading: LineReading, cut: int) -> bool:
     """Whether the syllable after the cut is a word-final mute e that a césure épique would leave uncounted."""
     counted = _counted(line_reading)
     before, extra = counted[cut - 1], counted[cut]
     return extra.mute and before.word == extra.word and counted[cut + 1].word != extra.word
 
 
-def word_of(line_reading: Read, mark: Mark) -> str:
+def word_of(line_reading: LineReading, mark: Mark) -> str:
     """The word a nucleus stands in, as typed (composed)."""
     begin, end = _span(line_reading.text, mark)
     return line_reading.text[begin:end]
 
 
-def _counted(line_reading: Read) -> list[Mark]:
+def _counted(line_reading: LineReading) -> list[Mark]:
     chosen = line_reading.reading.chosen
     return [mark for i, mark in enumerate(line_reading.marks) if mark.p >= SURE or chosen >> i & 1]
 

@@ -160,7 +160,7 @@ def weigh(reading: Reading) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class LineReading:
     """A line with the reading chosen for it: what scansion, césure and words are told from."""
 
     text: str  # one character a letter
@@ -173,7 +173,7 @@ class Read:
         return self.reading.counts(self.marks, index)
 
 
-def read_line(line: str, target: int | None = None) -> Read:
+def read_line(line: str, target: int | None = None) -> LineReading:
     """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
     text, letters = compose(line)
     marks = line_marks(text)
@@ -184,7 +184,7 @@ def read_line(line: str, target: int | None = None) -> Read:
         aimed = [reading for reading in candidates if reading.count == target and reading.score > floor]
         fits = bool(aimed)
         candidates = aimed or candidates
-    return Read(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)
+    return LineReading(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import re
 
-from rlpoet.prosody.fr.caesura import kept_after
-from rlpoet.prosody.fr.readings import SURE, Mark, Read, read_line
+from rlpoet.prosody.fr.caesura import caesura_position
+from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 from rlpoet.prosody.fr.syllables import is_learned
 from rlpoet.types import Scansion, Syllable
 
@@ -28,7 +28,7 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
         None,
         line_reading.fits,
         units(line_reading),
-        kept_after(line_reading),
+        caesura_position(line_reading),
         guessed_words(line_reading.text, line_reading.marks),
     )
 
@@ -42,7 +42,7 @@ def count_line(line: str, target: int | None = None) -> Scansion:
         None,
         line_reading.fits,
         (),
-        kept_after(line_reading),
+        caesura_position(line_reading),
         guessed_words(line_reading.text, line_reading.marks),
     )
 
@@ -61,7 +61,7 @@ def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(guessed))
 
 
-def units(line_reading: Read) -> tuple[Syllable, ...]:
+def units(line_reading: LineReading) -> tuple[Syllable, ...]:
     """The line cut into metrical syllables; their texts joined give it back.
 
     A vowel that does not count stays with the counted one it touches; an elided e goes with the next word.

@@ -11,7 +11,7 @@ import bisect
 import re
 
 from rlpoet.phonology.fr.sounds import ELISION, VOWELS, French, clean, pronounce
-from rlpoet.prosody.fr.readings import Mark, Read, lower_same_length, read_line
+from rlpoet.prosody.fr.readings import LineReading, Mark, lower_same_length, read_line
 from rlpoet.prosody.fr.syllables import START_P, chance, start_keys
 from rlpoet.types import Pronunciation, SpokenWord, Transcription
 
@@ -25,7 +25,7 @@ N_LINKS = frozenset(
 )
 FEW_LINKS = frozenset("trop beaucoup coup sang long rang".split())
 NEVER = frozenset("et vers nid pied nœud".split())
-PLAIN = 0.02  # below this chance of diérèse nobody asks (bien, roi)
+MIN_CHANCE = 0.02  # below this chance of diérèse nobody asks (bien, roi)
 GLIDES = {"j": "i", "w": "u", "ɥ": "y"}
 CLOSED = {vowel: glide for glide, vowel in GLIDES.items()}
 
@@ -44,7 +44,7 @@ def spoken_words(line: str, phonology: French, target: int | None = None) -> tup
     words = []
     for index, (start, end) in enumerate(spans):
         following = spans[index + 1] if index + 1 < len(spans) else None
-        transcription, note = heard(line_reading, start, end, phonology)
+        transcription, note = transcribe_in_line(line_reading, start, end, phonology)
         link = ""
         if following is not None and TIED.issuperset(line_reading.text[end : following[0]]):
             link = liaison(lowered[start:end], transcription.pronunciations, lowered[following[0] : following[1]])
@@ -60,7 +60,7 @@ def token_parts(start: int, token: str, phonology: French) -> list[tuple[int, in
     return [(start + part.start(), start + part.end()) for part in PART.finditer(token)]
 
 
-def heard(line_reading: Read, start: int, end: int, phonology: French) -> tuple[Transcription, str]:
+def transcribe_in_line(line_reading: LineReading, start: int, end: int, phonology: French) -> tuple[Transcription, str]:
     """How the word at a place is said here, and what happened to it."""
     word = line_reading.text[start:end]
     elided = word[-1] in "'’ʼ"
@@ -88,7 +88,7 @@ def note_of(mark: Mark, counts: bool) -> str:
     """What to say of a nucleus, or nothing."""
     if mark.mute:
         return "" if counts else "e caduc" if mark.last else "e elided"
-    return ("diérèse" if counts else "synérèse" if mark.p > PLAIN else "") if mark.contact else ""
+    return ("diérèse" if counts else "synérèse" if mark.p > MIN_CHANCE else "") if mark.contact else ""
 
 
 def shape(pronunciation: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronunciation:
@@ -146,7 +146,7 @@ def _full(pronunciation: Pronunciation) -> int:
     return pronunciation.n_syllables - (pronunciation.n_syllables > 1 and pronunciation.phones[-1] == "ə")
 
 
-def _places(line_reading: Read) -> list[int]:
+def _places(line_reading: LineReading) -> list[int]:
     """Place in the line as given of each letter of the composed text, and of its end."""
     if line_reading.letters is None:
         return list(range(len(line_reading.text) + 1))

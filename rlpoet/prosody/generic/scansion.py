@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlpoet.languages.settings import Settings
-from rlpoet.phonology.generic.sounds import Parsed, Spelled, bare, fold
+from rlpoet.phonology.generic.sounds import GenericPhonology, Parsed, base_letter, fold
 from rlpoet.types import Scansion, Syllable
 
 WORD = re.compile(r"'?[^\W\d_]+(?:-[^\W\d_]+)*'?")
@@ -90,8 +90,8 @@ def _letters(line: str) -> tuple[str, list[int]]:
     return "".join(letters), [*starts, len(line)]
 
 
-def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
-    """See ``SpelledVerse.scan``."""
+def scan_line(line: str, target: int | None, phonology: GenericPhonology) -> Scansion:
+    """See ``GenericVerse.scan``."""
     settings = phonology.settings
     cells, meetings = _lay(line, phonology)
     if not cells:
@@ -126,7 +126,7 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
     return Scansion(line, length, stress, None if target is None else length == target, units, None, guessed)
 
 
-def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
+def _lay(line: str, phonology: GenericPhonology) -> tuple[list[Cell], list[Meeting]]:
     """The vowels of a line, and what stands between each and the next."""
     settings = phonology.settings
     visible = line[:LONGEST]
@@ -177,7 +177,7 @@ def _between(
 def _within(parsed: Parsed, left: int, right: int, settings: Settings) -> Meeting:
     """Two vowel letters of one syllable."""
     weak = settings.letters.weak
-    rising = bare(parsed.text[left]) in weak and bare(parsed.text[right]) not in weak
+    rising = base_letter(parsed.text[left]) in weak and base_letter(parsed.text[right]) not in weak
     if parsed.text[left] + parsed.text[right] in settings.letters.diphthongs:
         return Meeting(False)
     return Meeting(False, DIERESIS if rising else RARE_DIERESIS, "dieresis")
@@ -186,7 +186,7 @@ def _within(parsed: Parsed, left: int, right: int, settings: Settings) -> Meetin
 def _hiatus(parsed: Parsed, g: int, *, inside: bool, settings: Settings) -> Meeting:
     """Two syllables of one word: vowels that touch may be read as one."""
     left, right = parsed.groups[g - 1][-1], parsed.groups[g][0]
-    if any(bare(letter).isalpha() and bare(letter) != "h" for letter in parsed.text[left + 1 : right]):
+    if any(base_letter(letter).isalpha() and base_letter(letter) != "h" for letter in parsed.text[left + 1 : right]):
         return Meeting(True)
     closing = g == len(parsed.groups) - 1 and g - 1 == parsed.stress and parsed.closes
     if closing and inside and not settings.meter.final_hiatus:

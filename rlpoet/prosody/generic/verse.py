@@ -11,19 +11,19 @@ import functools
 import itertools
 from typing import Any
 
-from rlpoet.phonology.generic.sounds import VOWEL, Spelled
+from rlpoet.phonology.generic.sounds import VOWEL, GenericPhonology
 from rlpoet.prosody.generic.scansion import LONGEST, LineWord, line_words, scan_line
 from rlpoet.types import Ending, Scansion, SpokenWord, Transcription
 
 CACHE = 65_536
 
 
-class SpelledVerse:
+class GenericVerse:
     """The ``Verse`` that a folder's settings make."""
 
     rhyming = frozenset({"perfect", "rich"})
 
-    def __init__(self, phonology: Spelled) -> None:
+    def __init__(self, phonology: GenericPhonology) -> None:
         self.phonology = phonology
         self.settings = phonology.settings
         self.code = phonology.code
@@ -34,7 +34,7 @@ class SpelledVerse:
         self._scan = functools.lru_cache(maxsize=CACHE)(self._scan_line)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (SpelledVerse, (self.phonology,))
+        return (GenericVerse, (self.phonology,))
 
     def endings(self, line: str) -> tuple[Ending, ...]:
         words = line_words(line[-LONGEST:])

@@ -82,7 +82,7 @@ def choose_format(
     order: str = "backward",
     plans: bool = True,
     countdown: int = 0,
-    school: bool = False,
+    rhyme_pairs: bool = False,
     n_authors: int = 64,
     n_keys: int = N_KEYS,
 ) -> VerseFormat:
@@ -114,7 +114,7 @@ def choose_format(
         order=order,
         plans=plans,
         countdown=countdown,
-        school=school,
+        rhyme_pairs=rhyme_pairs,
     )
 
 

@@ -33,7 +33,10 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
     """
     verse_format, codec = policy.format, policy.codec
     if not (
-        isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat) and verse_format.school and verse_format.order == "backward"
+        isinstance(codec, VerseCodec)
+        and isinstance(verse_format, VerseFormat)
+        and verse_format.rhyme_pairs
+        and verse_format.order == "backward"
     ):
         return None
     ids = policy.tokenizer.convert_tokens_to_ids

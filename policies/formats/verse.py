@@ -35,7 +35,8 @@ from rlpoet.types import Prompt
 FILE = "verse_format.json"
 BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
-RHYME_PAIRS = "<|school|>"  # header of rhyme-pair data (the mark is stored with policies, and stays) (``policies.pretraining.rhyme_pairs``)
+RHYME_PAIRS = "<|school|>"  # header of rhyme-pair data (``policies.pretraining.rhyme_pairs``); stored with policies, so it stays
+EARLIER = {"school": "rhyme_pairs"}  # keys of files by an earlier release
 LETTERS = "abcdefghijklmnop"
 GLIDED = ("wa", "wɛ̃", "jɛ̃")  # what tails begin with that rhyme with nothing but themselves (French oi, oin, ien)
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
@@ -79,7 +80,7 @@ class VerseFormat:
         order: ``backward`` (last word first) or ``forward``.
         plans: whether each line is preceded by its rhyme tail.
         countdown: syllables after which a line says how many are left, at the next word's end; 0 for never.
-        school: whether there is a mark for rhyme-pair data; the key of earlier files.
+        rhyme_pairs: whether there is a mark for rhyme-pair data.
     """
 
     lang: str
@@ -90,7 +91,7 @@ class VerseFormat:
     order: str = "backward"
     plans: bool = True
     countdown: int = 0
-    school: bool = False
+    rhyme_pairs: bool = False
 
     @property
     def marks(self) -> list[str]:
@@ -100,7 +101,7 @@ class VerseFormat:
             PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
             *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
             *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans), *self.counts,
-            *([RHYME_PAIRS] if self.school else []),
+            *([RHYME_PAIRS] if self.rhyme_pairs else []),
         ]  # fmt: skip
 
     @property
@@ -272,7 +273,7 @@ class VerseFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}
+            values: dict[str, Any] = {EARLIER.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in item.items()}
             return cls(**values)
         except FileNotFoundError:
             raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None

@@ -49,6 +49,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--rhyme_pairs_share: {config.rhyme_pairs_share}; expected a share from 0 to below 1.")
     if config.precision not in (AUTO, *PRECISIONS):
         raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
+    if config.countdown is not None and config.countdown < 0:
+        raise RlpoetError(f"--countdown: {config.countdown}; expected a number of syllables, or 0 for never.")
     if config.grow and not config.start:
         raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
     if config.rhyme_pairs_share and not config.plans:
@@ -90,8 +92,8 @@ def pretrain_run(config: PretrainConfig) -> int:
             config.lang,
             order=config.order,
             plans=config.plans,
-            countdown=max(config.countdown, 0),
-            school=config.rhyme_pairs_share > 0,
+            countdown=config.countdown or 0,
+            rhyme_pairs=config.rhyme_pairs_share > 0,
         )
         tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
         tokenizer.save_pretrained(folder)
@@ -223,11 +225,11 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
     verse_format = policy.format
-    countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
+    countdown = verse_format.countdown if config.countdown is None else config.countdown
     extended = dataclasses.replace(
         verse_format,
         countdown=countdown,
-        school=verse_format.school or config.rhyme_pairs_share > 0,
+        rhyme_pairs=verse_format.rhyme_pairs or config.rhyme_pairs_share > 0,
         keys=(*verse_format.keys, *unplanned(train, verse_format)),
     )
     if extended != verse_format:

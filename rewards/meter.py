@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, read
 from rlpoet.prosody.caesura import keeps_caesura
 from rlpoet.prosody.meter import in_meter, length_of, scan_within
 from rlpoet.types import Explained, Form, LineScore, Prompt
+
+EARLIER = {"strained": "licence_credit", "uncut": "missing_caesura_credit"}  # names of an earlier release
 
 
 class Meter:
@@ -32,7 +35,16 @@ class Meter:
 
     name = "meter"
 
-    def __init__(self, *, licence_credit: float = 1.0, missing_caesura_credit: float = 1.0) -> None:
+    def __init__(self, *, licence_credit: float = 1.0, missing_caesura_credit: float = 1.0, **earlier: float) -> None:
+        options = {"licence_credit": licence_credit, "missing_caesura_credit": missing_caesura_credit}
+        for old, value in earlier.items():
+            if old not in EARLIER:
+                raise TypeError(f"Meter: unexpected keyword argument {old!r}; expected {' or '.join(options)}")
+            warnings.warn(f"Meter: {old} is {EARLIER[old]} now", DeprecationWarning, stacklevel=2)
+            if options[EARLIER[old]] != 1.0:
+                raise TypeError(f"Meter: {old} beside {EARLIER[old]}, its new name; expected one of them")
+            options[EARLIER[old]] = value
+        licence_credit, missing_caesura_credit = options.values()
         for name, value in (("licence_credit", licence_credit), ("missing_caesura_credit", missing_caesura_credit)):
             if not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name} is {value}; expected a credit in [0, 1]")

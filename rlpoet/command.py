@@ -51,9 +51,8 @@ class Renames:
     """Names that keys of a configuration class had in an earlier release, those of the classes nested in it included.
 
     A class lists them in two class variables. ``EARLIER`` maps an old key to the new one, ``EARLIER_VALUES`` maps a new key to its old
-    values. A key is a path such as ``reward_options.meter.licence_credit``; ``*`` stands for one part of it, such as an arm's
-    name. A rename
-    changes names only: a key stays where it is in its table.
+    values; an old number stands for itself however it is written. A key is a path such as ``reward_options.meter.licence_credit``;
+    ``*`` stands for one part of it, such as an arm's name. A rename changes names only: a key stays where it is in its table.
 
     Attributes:
         keys: old path -> new path.
@@ -76,8 +75,8 @@ class Renames:
         if not known:
             return value
         if isinstance(value, list):
-            return [known.get(item, item) if isinstance(item, str) else item for item in value]
-        return known.get(value, value) if isinstance(value, str) else value
+            return [_today(known, item) for item in value]
+        return _today(known, value)
 
     def below(self, path: Key) -> bool:
         """Whether something in the table at this path was renamed."""
@@ -145,7 +144,9 @@ def _walk(renames: Renames, table: Mapping[str, Any], at: Key, where: str, note:
                 note(f"{where}{old} is {dashes}{new} now")
             continue
         changed = out[name] != value
-        if new != old or changed:
+        if changed and out[name] is None:
+            note(f"{where}{old} {_shown(value)} is the default of {dashes}{new} now")
+        elif new != old or changed:
             was, now = (f" {_shown(value)}", f" {_shown(out[name])}") if changed else ("", "")
             note(f"{where}{old}{was} is {dashes}{new}{now} now")
     return out
@@ -171,6 +172,21 @@ def _parts(key: str) -> Key:
 
 def _matches(path: Key, pattern: Key) -> bool:
     return all(want in ("*", own) for own, want in zip(path, pattern, strict=False))
+
+
+def _today(table: Mapping[Any, Any], value: Any) -> Any:
+    """A value by its name of today; a number is looked up as a number, since a flag gives it as a text.
+
+    >>> _today({0: None}, "0.0"), _today({0: None}, False), _today({"quick": "fast"}, "quick")
+    (None, False, 'fast')
+    """
+    if isinstance(value, str) and value in table:
+        return table[value]
+    try:
+        number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else None
+    except ValueError:
+        number = None
+    return next((new for old, new in table.items() if isinstance(old, int | float) and old == number), value)
 
 
 def _shown(value: Any) -> str:

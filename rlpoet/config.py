@@ -217,7 +217,7 @@ def _is_flag(word: str) -> bool:
 def _spell(key: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [f"--{key}" if value else f"--no_{key}"]
-    return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value}"]
+    return [f"--{key}={json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict | None) else value}"]
 
 
 def _read_yaml(path: str, schema: type[Any], known: Iterable[str], note: Callable[[str], None]) -> dict[str, Any]:

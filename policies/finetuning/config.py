@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+EARLIER_VALUES = {"epochs": {0: None}, "threads": {0: None}}  # values of an earlier release (``rlpoet.command.Renames``)
+
 
 @dataclass(frozen=True)
 class FinetuneConfig:
@@ -21,7 +23,7 @@ class FinetuneConfig:
         qlora: with --lora, hold the base in four bits (NF4, by bitsandbytes).
         merge: with --lora, save whole weights, and the adapter in output_dir/adapter.
         new_authors: marks for at most so many poets the policy has none for; needs embeddings that are trained, or --lora.
-        epochs: budget in passes over the poems; 0 means no limit, and three where no other budget is given.
+        epochs: budget in passes over the poems; by default three, or no limit if another budget is given.
         max_steps: budget of updates; 0 means no limit.
         minutes: budget of training time; 0 means no limit. The first budget that is spent ends the run.
         batch_size: rows of a forward pass.
@@ -47,9 +49,11 @@ class FinetuneConfig:
         allow_download: fetch a Hugging Face model that is not in the cache.
         report_to: tensorboard or none.
         seed: of order, dropout and samples.
-        threads: processor threads, 0 for all cores.
+        threads: processor threads; by default all cores.
         resume: go on from the checkpoint in output_dir.
     """
+
+    EARLIER_VALUES = EARLIER_VALUES
 
     policy: str
     data: tuple[str, ...]
@@ -62,7 +66,7 @@ class FinetuneConfig:
     qlora: bool = False
     merge: bool = False
     new_authors: int = 16
-    epochs: float = 0.0
+    epochs: float | None = None
     max_steps: int = 0
     minutes: float = 0.0
     batch_size: int = 16
@@ -87,5 +91,5 @@ class FinetuneConfig:
     allow_download: bool = False
     report_to: str = "tensorboard"
     seed: int = 0
-    threads: int = 0
+    threads: int | None = None
     resume: bool = False

@@ -188,8 +188,9 @@ def check(config: FinetuneConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     not_negative = ("epochs", "max_steps", "minutes", "weight_decay", "max_grad_norm", "patience", "eval_samples", "new_authors", "threads")
     for name in not_negative:
-        if not getattr(config, name) >= 0:
-            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
+        value = getattr(config, name)
+        if value is not None and not value >= 0:
+            raise RlpoetError(f"--{name}: {value}; expected 0 or more.")
     if not config.learning_rate > 0:
         raise RlpoetError(f"--learning_rate: {config.learning_rate}; expected more than 0.")
     if config.window < 16:
@@ -282,14 +283,14 @@ def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
 
 def figures(policy: CausalPolicy, held_set: HeldOutSet, config: FinetuneConfig) -> dict[str, float]:
     """Held-out bits per character, and rhyme and meter of fresh poems at temperature 1; what was not measured is absent."""
-    figures: dict[str, float] = {"bits_per_char": held_set.bits(policy)} if held_set.rows else {}
+    values: dict[str, float] = {"bits_per_char": held_set.bits(policy)} if held_set.rows else {}
     if config.eval_samples:
         policy.generator.manual_seed(config.seed + 1_000_003)
         n = -(-config.eval_samples // len(config.forms))
         parts = [policy.sample([Prompt(policy.lang, name)], n) for name in config.forms]
         measured = measure([p for part in parts for p in part.prompts], [t for part in parts for t in part.texts])
-        figures |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
-    return figures
+        values |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
+    return values
 
 
 def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Path) -> None:

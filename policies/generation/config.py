@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EARLIER_VALUES = {"limit": {0: None}}  # values of an earlier release (``rlpoet.command.Renames``)
+
 
 @dataclass(frozen=True)
 class GenerateConfig:
@@ -28,13 +30,15 @@ class GenerateConfig:
         no_repeat_ngram: no run of so many pieces twice in a poem, 0 for no limit.
         precision: auto, fp32 or bf16, of the matrix products; auto takes bf16 for 64 poems and more at once where it is clearly faster on
             this machine, and fp32 else.
-        limit: most tokens a poem, 0 for enough.
+        limit: most tokens per poem; by default enough for the form.
         best_of: write so many for each poem shown, and show the one that scores best.
         stream: print every line as soon as it is written, before the scores.
         out: text file to which the poems are added, each under its prompt.
         seed: the same seed writes the same poems; by default a new one each time.
         json: one JSON object a poem, for machines.
     """
+
+    EARLIER_VALUES = EARLIER_VALUES
 
     lang: str | None = None
     policy: str | None = None
@@ -51,7 +55,7 @@ class GenerateConfig:
     beams: int = 0
     repetition_penalty: float = 1.0
     no_repeat_ngram: int = 0
-    limit: int = 0
+    limit: int | None = None
     precision: str = "auto"
     best_of: int = 1
     stream: bool = False

@@ -50,7 +50,7 @@ def generate(config: GenerateConfig) -> int:
     stream = LineStream(policy, sys.stdout) if config.stream else None
     decoding = {name: getattr(config, name) for name in ("temperature", "top_k", "top_p", "beams", "repetition_penalty", "no_repeat_ngram")}
     theme = [word.strip() for word in config.theme.split(",") if word.strip()]
-    common = {**decoding, "max_new_tokens": config.limit, "theme": theme, "theme_strength": config.theme_strength}
+    common = {**decoding, "max_new_tokens": config.limit or 0, "theme": theme, "theme_strength": config.theme_strength}
     poems: list[ScoredPoem] = []
     try:
         if stream is not None:
@@ -94,8 +94,10 @@ def check(config: GenerateConfig) -> None:
     for name in ("n", "best_of"):
         if getattr(config, name) < 1:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
-    if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or config.limit < 0:
-        raise RlpoetError("--temperature, --top_k and --limit: expected 0 or more; --top_p: expected a share in (0, 1].")
+    if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or (config.limit is not None and config.limit < 1):
+        raise RlpoetError(
+            "--temperature and --top_k: expected 0 or more; --limit: expected 1 or more; --top_p: expected a share in (0, 1]."
+        )
     if config.repetition_penalty <= 0 or config.no_repeat_ngram < 0 or config.beams < 0:
         raise RlpoetError("--repetition_penalty: expected more than 0; --no_repeat_ngram and --beams: expected 0 or more.")
     if config.stream and (config.best_of > 1 or config.beams or config.json):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.command.Renames``)
+# names and values of an earlier release (``rlpoet.command.Renames``)
+EARLIER = {"school": "rhyme_pairs_share"}
+EARLIER_VALUES = {"key_heads": {0: None}, "countdown": {-1: None}, "threads": {0: None}}
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,12 @@ class PretrainConfig:
         start: go on from this policy's weights, pieces and marks (a shipped one by its language, or a folder) instead of from nothing.
         grow: layers to add to --start's, copies of its own that begin silent: the same policy with more room to learn.
         size: nano, tiny, small or gpoet-40m.
-        key_heads: key/value heads of every layer, 1 for multi-query attention, 0 for what the size says.
+        key_heads: key/value heads of every layer, 1 for multi-query attention; by default those of --size.
         tokenizer: bpe, char or word.
         vocab_size: pieces of the tokenizer, marks not counted.
         order: backward (each line from its last word) or forward.
         plans: tell each line its rhyme before its words.
-        countdown: syllables after which a line says how many are left; 0 for never, -1 for what --start knows (from nothing: never).
+        countdown: interval, in syllables, at which a line states how many are left; 0 for never; by default that of --start, else 0.
         rhyme_pairs_share: share of rhyme-pair data in what is read: rows of words that rhyme, from the ends of these poems' lines.
         core: only poems marked core, where the corpus marks any.
         core_times: how often an epoch reads the core poems when it reads others too (--no_core).
@@ -41,7 +43,7 @@ class PretrainConfig:
         warmup_steps: updates over which the rate rises.
         patience: stop after so many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
         seed: of weights and order.
-        threads: processor threads, 0 for all cores.
+        threads: processor threads; by default all cores.
         precision: auto, fp32 or bf16, of the matrix products;
             auto times both on this machine and takes fp32 unless bf16 is clearly faster.
         compile: use torch.compile where a C++ compiler is there and the model is not read by hand, which is faster.
@@ -51,6 +53,7 @@ class PretrainConfig:
     """
 
     EARLIER = EARLIER
+    EARLIER_VALUES = EARLIER_VALUES
 
     lang: str
     data: tuple[str, ...]
@@ -61,12 +64,12 @@ class PretrainConfig:
     start: str = ""
     grow: int = 0
     size: str = "tiny"
-    key_heads: int = 0
+    key_heads: int | None = None
     tokenizer: str = "bpe"
     vocab_size: int = 2048
     order: str = "backward"
     plans: bool = True
-    countdown: int = -1
+    countdown: int | None = None
     rhyme_pairs_share: float = 0.0
     core: bool = True
     core_times: int = 1
@@ -81,7 +84,7 @@ class PretrainConfig:
     warmup_steps: int = 50
     patience: int = 0
     seed: int = 0
-    threads: int = 0
+    threads: int | None = None
     precision: str = "auto"
     compile: bool = True
     save_steps: int = 250

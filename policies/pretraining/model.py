@@ -46,11 +46,11 @@ SIZES = {
 }
 
 
-def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key_heads: int = 0) -> LlamaForCausalLM:
+def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key_heads: int | None = None) -> LlamaForCausalLM:
     """A fresh Llama with tied embeddings and rotary positions.
 
     Args:
-        key_heads: key/value heads; 0 for what the size says.
+        key_heads: key/value heads; None for those of the size.
 
     Raises:
         UnknownName: no such size.
@@ -59,7 +59,7 @@ def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key
     if size not in SIZES:
         raise UnknownName("size", size, SIZES)
     shape = SIZES[size]
-    if key_heads < 0 or shape.heads % (key_heads or 1):
+    if key_heads is not None and (key_heads < 1 or shape.heads % key_heads):
         raise RlpoetError(f"key_heads: {key_heads}; expected a divisor of the {shape.heads} query heads of size {size}.")
     torch.manual_seed(seed)
     config = LlamaConfig(

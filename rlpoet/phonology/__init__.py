@@ -1,4 +1,4 @@
-"""Text to phonemes, syllables and stress. No torch. One module and one data folder a language, or a folder alone."""
+"""Text to phonemes, syllables and stress. No torch. A core language has a module and a data folder; an added one is a folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rlpoet.protocols import Phonology
 def phonology(lang: str) -> Phonology:
     """The phonology of a language (``fr``, ``es-distincion``, a folder), loaded once, on first use.
 
-    That of a variety is the one its verse listens with.
+    For a variety, this is the phonology that the variety's verse module uses.
 
     Raises:
         UnknownName: no such language or variety.

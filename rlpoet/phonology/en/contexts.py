@@ -1,8 +1,8 @@
-"""Letters to sounds by what CMUdict's words say: each letter read between its neighbours.
+"""Letters to sounds for words that no lexicon has: each letter is read in the context of its neighbours.
 
-``contexts.tsv`` is a tree (IGTree): a letter, its right neighbour, its left one, and so on outwards; the deepest row
-that fits decides what the letter says, with the word's primary stress and without it. The stress goes where its odds
-are best, once a word. Learnt, not written: see ``experiments/release/tables/build_en_contexts.py``.
+``contexts.tsv`` is a decision tree (IGTree), learned from CMUdict by ``experiments/release/tables/build_en_contexts.py``. A path
+through it is a letter, its right neighbour, its left one, and so on outwards. The deepest row that matches gives the letter's
+phones, once with and once without the word's primary stress. Each word gets one primary stress, where its odds are best.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _phones(cell: str) -> Phones:
 
 @functools.cache
 def contexts() -> dict[str, tuple[int, str]]:
-    """Context to its row, the number and the cells left; few of its 27,000 are ever looked at."""
+    """Context -> row number and remaining cells, unparsed: a run looks at few of the 27,000 rows."""
     table = {}
     for number, raw in numbered("contexts.tsv"):
         path, _, cells = raw.partition("\t")
@@ -47,7 +47,7 @@ def _read(path: str) -> Answer:
 
 
 def answer(word: str, i: int) -> Answer:
-    """What the deepest row says that fits letter ``i``."""
+    """What the deepest row that matches letter ``i`` gives."""
     path = word[i] + window(word, i)
     table = contexts()
     for length in range(len(path), 0, -1):
@@ -61,7 +61,7 @@ LONGEST = 40  # letters read; of a longer string only the end is, since only the
 
 @functools.lru_cache(maxsize=20_000)
 def guess(word: str) -> tuple[Phones, str]:
-    """A pronunciation for lower-case letters, never without a vowel, and the row that put its one primary stress.
+    """A pronunciation for lower-case letters, and the row that decided its primary stress. It always has a vowel.
 
     >>> guess("vlight")[0]
     ('V', 'L', 'AY1', 'T')

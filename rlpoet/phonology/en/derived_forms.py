@@ -1,4 +1,4 @@
-"""Words CMUdict lacks, made from words it has: elisions, endings, prefixes, compounds, older spellings.
+"""Words that CMUdict lacks, derived from words that it has: elisions, endings, prefixes, compounds, older spellings.
 
 Each function returns ``(phones, source)`` pairs or nothing; the tables are ordered and the first row that
 reaches a known word decides. Early Modern print (haue, vnto, ioy) is covered by the commonest rows only.
@@ -79,7 +79,7 @@ def respellings(word: str, when: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
-    """Spellings the stem may have had: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
+    """Possible spellings of the stem: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
     candidates = []
     for put in puts:
         if put == "2":
@@ -91,7 +91,7 @@ def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
 
 
 def elided(word: str) -> SourcedPhones:
-    """An apostrophe for a vowel: the full word less that syllable. ``heav'n`` is heaven in one."""
+    """Words in which an apostrophe replaces a vowel: the full word without that syllable. ``heav'n`` is heaven in one syllable."""
     match = ELIDED.match(word) or SYNCOPE.match(word)
     if match is None:
         return ()
@@ -125,7 +125,7 @@ def inflected(word: str, deep: bool = True) -> SourcedPhones:
 
 
 def syllabic(pronunciations: SourcedPhones) -> SourcedPhones:
-    """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
+    """``-èd`` as a separate syllable: inflamèd, wingèd. Takes the pronunciations of the word without its accent."""
     return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in pronunciations if len(phones) > 2)
 
 
@@ -141,7 +141,7 @@ def prefixed(word: str) -> SourcedPhones:
 
 
 def compound(word: str) -> SourcedPhones:
-    """Two words of ``vocabulary.tsv``, the second as long as can be; its stress becomes secondary."""
+    """Two words of ``vocabulary.tsv``, the second as long as possible; its stress becomes secondary."""
     common = _vocabulary()
     for cut in range(3, len(word) - 2) if word.isalpha() else ():
         if word[:cut] in common and word[cut:] in common:
@@ -153,7 +153,7 @@ def compound(word: str) -> SourcedPhones:
 
 
 def respelt(word: str, when: str) -> SourcedPhones:
-    """The word in the lexicon's spelling, by one row of ``spellings.tsv`` or, for ``late``, by two."""
+    """The word in the lexicon's spelling, by one row of ``spellings.tsv``, or by two rows for ``late``."""
     once = respellings(word, ("early",) if when == "early" else ("early", "late"))
     for where, form in once:
         pronunciations = known_phones(form)
@@ -174,7 +174,7 @@ def respelt(word: str, when: str) -> SourcedPhones:
 
 
 def formed(word: str) -> SourcedPhones:
-    """Every way of this module in order, nearest to the lexicon first."""
+    """Tries every derivation of this module in order, closest to the lexicon first."""
     if word.endswith("s") and word[:-1] in _vocabulary():  # smites, before the older spelling of a plural (teares)
         pronunciations = inflected(word)
         if pronunciations:

@@ -68,7 +68,7 @@ def pronunciation(phones: Phones) -> Pronunciation:
 
 @functools.lru_cache(maxsize=200_000)
 def phones_of(word: str) -> tuple[SourcedPhones, bool]:
-    """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
+    """All pronunciations in ARPAbet with their sources, likeliest first; and False if they are only a guess, else True."""
     simple = fold(word)
     if not simple.strip("'-"):
         return (((("AH0",), "contexts.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
@@ -82,7 +82,7 @@ def phones_of(word: str) -> tuple[SourcedPhones, bool]:
 
 @functools.lru_cache(maxsize=100_000)
 def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
-    """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
+    """Look up a folded word: in the lexicon, among derived forms, by its hyphenated parts, then by a guess."""
     if len(simple) > LONGEST:
         return (guess(simple.replace("'", "").replace("-", "")),), False
     pronunciations = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
@@ -107,7 +107,7 @@ def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
 
 
 def _hyphened(simple: str) -> tuple[SourcedPhones, bool]:
-    """Parts one after another, the last one keeping the stress and all its pronunciations."""
+    """The parts one after another; the last keeps its primary stress and all its pronunciations."""
     parts = [part for part in simple.split("-") if part.strip("'")]
     before: Phones = ()
     known = True

@@ -1,7 +1,7 @@
 """Spanish spelling to sounds, syllables and stress: the ordered letter table and the rules of the written norm.
 
-Both mergers are undone here (caza / casa, pollo / poyo stay apart); ``es.Spanish`` makes them. A row looks
-at most ``REACH`` letters ahead and one behind, so what a place of a word says is remembered by that window.
+Sounds that some varieties merge are kept apart here (caza / casa, pollo / poyo); ``sounds.Spanish`` merges them. A row looks at
+most ``REACH`` letters ahead and one letter back, so results are cached by that window of letters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WORD_CACHE = 65_536
 
 
 class Rule(NamedTuple):
-    """A row: where it stands, its first letter, how far it looks (behind or not, letters ahead), what it gives."""
+    """A row of the table: its ``file:line``, its first letter, how far it looks (back or not, letters ahead), its phones."""
 
     where: str
     letter: str
@@ -45,7 +45,7 @@ class Rule(NamedTuple):
 
 
 class LetterSounds(NamedTuple):
-    """What one place of a word gives: how many letters it takes, its phones, each with its class and last letter."""
+    """The sounds at one place of a word: how many letters they take, and the phones, each with its class and last letter."""
 
     length: int
     phones: tuple[str, ...]
@@ -83,7 +83,7 @@ class Parsed(NamedTuple):
 
 
 def fold(text: str) -> str:
-    """Lower case, NFC, curly apostrophes straightened; what every look-up here is made on.
+    """Lower case, NFC, straight apostrophes: the form that every look-up of this module uses.
 
     >>> fold("¡N\u0303ANDU\u0301!")
     '¡ñandú!'
@@ -107,7 +107,7 @@ def _context(cell: str, classes: dict[str, str], where: str, *, behind: bool) ->
 
 @functools.cache
 def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
-    """The letter table and one pattern that finds which row fits (group number = row + 1).
+    """The letter table, and one pattern that finds the row that matches (group number = row + 1).
 
     Raises:
         TableError: a bad row, or an example that the table itself does not give.
@@ -132,14 +132,14 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 
 @functools.cache
 def _base_letter(letter: str) -> tuple[str, str]:
-    """A letter without its marks (a ligature as its letters), and what the mark says: ``acute``, ``dieresis`` or nothing."""
+    """A letter without its marks (a ligature as its letters), and the name of the mark: ``acute``, ``dieresis`` or empty."""
     apart = unicodedata.normalize("NFKD", letter)
     letters = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
     return {"œ": "e", "æ": "e", "ß": "ss"}.get(letters, letters), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
 
 
 def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> LetterSounds:
-    """What the second character of a window sounds like, and how many letters it takes with it."""
+    """The sounds of the second character of a window, and how many letters they take."""
     rules, pattern = table
     match = pattern.match(window, 1)
     if match is not None and match.lastindex is not None:
@@ -167,7 +167,7 @@ def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Lette
 
 @functools.cache
 def _sights() -> dict[str, tuple[bool, int]]:
-    """How far the rows of a letter look: whether behind, and how many letters ahead, itself included."""
+    """How far the rows of each letter look: whether back, and how many letters ahead, the letter itself included."""
     widths: dict[str, tuple[bool, int]] = {}
     for rule in letter_rules()[0]:
         behind, ahead = widths.get(rule.letter, (False, 1))
@@ -181,7 +181,7 @@ def _read_window(window: str) -> LetterSounds:
 
 
 def _hear(padded: str, at: int) -> LetterSounds:
-    """What stands behind place ``at`` of a padded word; only the letters that a row could look at are asked for."""
+    """The sounds at place ``at`` of a padded word; reads only the letters that a row could look at."""
     behind, ahead = _sights().get(padded[at + 1], (False, 1))
     return _read_window(padded[at : at + 1 + ahead] if behind else " " + padded[at + 1 : at + 1 + ahead])
 
@@ -258,7 +258,11 @@ def _syllables(classes: str) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ..
 
 
 def _stress(word: str, phones: list[str], classes: str, start: int, n_groups: int) -> int:
-    """Without a written accent: ends in a vowel, or in n or s after a vowel -> the last but one. ``start``: the last sound's letter."""
+    """The stress of a word without a written accent: the last but one if it ends in a vowel, or in n or s after a vowel.
+
+    Args:
+        start: where the letter of the last sound stands.
+    """
     if n_groups < 2:
         return 0
     if classes[-1] != "c":
@@ -269,7 +273,7 @@ def _stress(word: str, phones: list[str], classes: str, start: int, n_groups: in
 
 @functools.lru_cache(maxsize=WORD_CACHE)
 def parse(word: str) -> Parsed:
-    """A word (typed anyhow) as sounds and syllables, both mergers undone.
+    """A word, in any spelling, as sounds and syllables, with merged sounds kept apart.
 
     >>> [w.nuclei and len(w.groups) for w in map(parse, ("día", "aire", "poeta", "estudiáis"))]
     [2, 2, 3, 3]

@@ -1,7 +1,7 @@
-"""Spanish: everything from the spelling.
+"""Spanish words to sounds, from the spelling alone.
 
-Letters become phonemes by an ordered table (``data/es/letters.tsv``), syllables and stress follow the rules
-of the written norm (``es_letters``). Golden Age spelling (ç, ss, x for j, u for v) is read too.
+An ordered table (``data/letters.tsv``) turns letters into phonemes; ``letters.py`` finds syllables and stress by the rules of the
+written norm. Golden Age spelling (ç, ss, x for j, u for v) is read too.
 Left out: allophones (b / β, n before velars), voicing, and any lexicon; a foreign word is a guess.
 """
 

@@ -79,7 +79,7 @@ ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}
 
 
 def fold(word: str) -> str:
-    """Spelling without accents, save on a final é, és, ée, ées, which poets always mark.
+    """Spelling without accents, except on a final é, és, ée, ées, which poets always mark.
 
     >>> fold("célèbres"), fold("pitié"), fold("cœur")
     ('celebres', 'pitié', 'coeur')
@@ -105,7 +105,7 @@ def strip_accents(text: str) -> str:
 
 
 def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:
-    """The last full vowel with the glide before it and what follows, open and close e as one: what spellings are compared by."""
+    """The sounds from the last full vowel and its glide on, open and close e as one: used to compare two spellings."""
     pronunciation = pronounce(phones)
     if not pronunciation.nuclei:
         return phones
@@ -115,7 +115,7 @@ def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def closed_stem(stem: tuple[str, ...]) -> tuple[str, ...]:
-    """A verb's stem where no ending follows: a last e is open (molester, moleste); nothing where the spelling must say.
+    """A verb's stem where no ending follows: a last e is open (molester, moleste). Empty where only the spelling can tell.
 
     >>> "".join(closed_stem(tuple("mɔlest"))), closed_stem(tuple("palj"))
     ('mɔlɛst', ())
@@ -224,7 +224,7 @@ class French:
         return self.guess(text, name=name)
 
     def look_up(self, text: str) -> list[tuple[str, ...]]:
-        """Readings the tables give for a spelling, none if they lack it."""
+        """Readings the tables give for a spelling; empty if they lack it."""
         key = strip_ligatures(text)
         listed = self.homographs.get(key)
         if listed:
@@ -278,8 +278,8 @@ class French:
     def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str] | None:
         """Readings of the lexicon form that an old or unaccented spelling may stand for, and that form.
 
-        Forms that end as the spelling rules say are preferred, then those with fewest changes. Where none ends so, the
-        reading by rule stands beside the lexicon's: an old eu is /y/ or /ø/, an unknown name is no misspelt word.
+        Prefers forms whose last sounds agree with the spelling rules, then those with fewest changes. If none agrees, the
+        reading by rule is given beside the lexicon's: an old eu may be /y/ or /ø/, and an unknown name is not a misspelt word.
         """
         if len(text) > LONGEST_OLD:
             return None
@@ -323,7 +323,7 @@ class French:
 
     @staticmethod
     def by_rule(text: str, *, name: bool = False) -> list[tuple[str, ...]]:
-        """Readings of the rule table, with those of the endings it cannot tell: -ent of verbs, s before t."""
+        """Readings by the rule table, with alternatives for endings it cannot decide: -ent of verbs, s before t."""
         readings = [spell_out(text)[0]]
         if text.endswith("ent") and not text.endswith(("aient", "oient", "ment")):  # unknown words in -ent are mostly verbs
             verb = spell_out(text[:-2])[0]
@@ -348,7 +348,7 @@ class French:
 
     @staticmethod
     def spoken_final(text: str, final: str, sound: str) -> tuple[str, ...]:
-        """``Délos``, ``Jupiter``: the last consonant sounded, e before it open."""
+        """The reading in which the last consonant is sounded and an e before it is open (``Délos``, ``Jupiter``)."""
         stem = text[: -len(final)] + final[:-1].replace("en", "in")
         if final in ("er", "ers", "es", "ez"):
             stem = text[: -len(final)] + "è"

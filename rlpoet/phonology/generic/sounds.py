@@ -1,10 +1,9 @@
-"""A language out of a folder: sounds by epitran, breaks by pyphen, syllables and stress by the folder's rules.
+"""Sounds of a language that is a folder: phonemes by epitran, breaks by pyphen, syllables and stress by the folder's rules.
 
-epitran gives phonemes without syllables or stress; pyphen gives the breaks a typesetter makes, which leave vowels in
-hiatus together. So the vowel letters are cut into syllables by the settings, the word's stress is found in the
-spelling, and each syllable is then matched with a vowel of epitran's, run of vowels by run of vowels. For languages
-whose spelling shows their sounds; French and English need modules of their own. Left out: whatever spelling does not
-show (the stress of an Italian sdrucciola) and no row of ``words.tsv`` says.
+epitran gives phonemes without syllables or stress. pyphen gives typographic breaks, which do not part vowels in hiatus. So the
+settings cut the vowel letters into syllables, and the spelling gives the stress. Then each syllable is matched with a vowel of
+epitran's, one run of vowels at a time. This suits languages whose spelling shows their sounds; French and English need modules
+of their own. Left out: what the spelling does not show (the stress of an Italian sdrucciola), unless ``words.tsv`` has it.
 """
 
 from __future__ import annotations
@@ -119,7 +118,7 @@ class GenericPhonology:
         return Transcription(word, tuple(sources), source, known)
 
     def _parse(self, word: str) -> tuple[Parsed, ...]:
-        """Every way to cut a word: one a row of ``words.tsv``, else by the rules. Empty for a word without a letter."""
+        """Every way to cut a word: one per row of ``words.tsv``, else one by the rules. Empty for a word without a letter."""
         text = fold(word)[-LONGEST:]
         if not any(map(str.isalpha, text)):
             return ()
@@ -133,7 +132,7 @@ class GenericPhonology:
         return (self._by_rule(text, known=len(word) <= LONGEST),)
 
     def _by_row(self, text: str, row: Row, at: int) -> Parsed:
-        """The syllables a row gives, behind those that the rules find before an ending."""
+        """The syllables of a row; for an ending, preceded by those that the rules find before it."""
         groups = self._groups(text, stop=at)
         starts = self._starts(text, groups)
         glide = groups[-1] if groups and groups[-1][-1] == at - 1 and self._joined(text, groups[-1], at, at_end=False) else ()
@@ -245,7 +244,7 @@ class GenericPhonology:
         return group[0]
 
     def _starts(self, text: str, groups: Sequence[tuple[int, ...]]) -> list[int]:
-        """Where each syllable begins: at pyphen's break if there is one, else one consonant goes forward."""
+        """Where each syllable begins: at pyphen's break if there is one, else one consonant before the vowel."""
         return [self._start(text, group[0], groups[:g]) if g else 0 for g, group in enumerate(groups)]
 
     def _start(self, text: str, first: int, before: Sequence[tuple[int, ...]]) -> int:
@@ -266,7 +265,7 @@ class GenericPhonology:
         return tuple(int(at) for at in self._pyphen.positions(text))
 
     def _stress(self, text: str, groups: Sequence[tuple[int, ...]]) -> tuple[int, str]:
-        """The stressed syllable, and the line of the settings that says so where it is not the default."""
+        """The stressed syllable, and the settings line that decided it; empty where that was the default."""
         if not groups:
             return 0, ""
         for mark in self._marks:
@@ -279,7 +278,7 @@ class GenericPhonology:
         return max(len(groups) - self.settings.stress.default, 0), ""
 
     def _pronounce(self, parsed: Parsed) -> tuple[Pronunciation | None, bool]:
-        """Phones and the syllable each vowel carries; whether epitran's vowels are those the spelling shows."""
+        """The phones with the syllable that each vowel carries, and whether epitran's vowels agree with the spelling."""
         phones = list(segments(parsed.ipa or self._ipa(parsed.text)))
         if not phones:
             phones = [letter for letter in parsed.text if letter.isalpha()]
@@ -319,7 +318,7 @@ class GenericPhonology:
         return Pronunciation(tuple(phones), places, len(places) - 1 if stress is None else stress), agree
 
     def _runs_of(self, parsed: Parsed) -> list[list[int]]:
-        """Runs of vowel letters of which at least one carries a syllable, those a row calls sounded with them."""
+        """Runs of vowel letters that carry a syllable, including letters that a row of ``words.tsv`` marks as sounded."""
         extra = {n for group in parsed.groups for n in group}
         runs: list[list[int]] = []
         muted = self._muted(parsed.text)

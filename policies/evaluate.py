@@ -86,7 +86,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
 
 def check(config: EvaluateConfig) -> None:
-    """Refuse what cannot be measured.
+    """Check a configuration before anything is opened.
 
     Raises:
         RlpoetError: a number outside its range, or nothing to measure.
@@ -108,13 +108,13 @@ def check(config: EvaluateConfig) -> None:
 
 
 def opened(name: str, config: EvaluateConfig) -> CausalPolicy:
-    """A policy on the device asked for."""
+    """A policy on the configured device."""
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     return CausalPolicy.load(name, seed=config.seed, device=device, lang=config.lang, allow_download=config.allow_download)
 
 
 def prior_of(config: EvaluateConfig, lang: str, policy: CausalPolicy | None) -> CausalPolicy | None:
-    """The model whose perplexity poems have: the one named, else the shipped prior of the language if there is one."""
+    """The model that gives the perplexity: the one named, else the shipped prior of the language, if there is one."""
     name = config.prior or code_of(lang)
     if config.prior == NO_PRIOR or (config.prior is None and not (SHIPPED / name / "config.json").exists()):
         return None
@@ -124,7 +124,7 @@ def prior_of(config: EvaluateConfig, lang: str, policy: CausalPolicy | None) -> 
 
 
 def rewards_of(names: Sequence[str]) -> dict[str, Reward]:
-    """The rewards asked for, with their default options; all that are installed where none are.
+    """The named rewards with their default options; all installed ones if none is named.
 
     Raises:
         UnknownName: no such reward.
@@ -145,7 +145,7 @@ def known_authors(names: Sequence[str], policy: CausalPolicy) -> list[str]:
 
 
 def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, bar: Progress) -> dict[str, Any]:
-    """What held-out poems cost the policy."""
+    """Bits per character and perplexity of held-out poems under the policy."""
     annotated = watched(bar, "listening to the poems", len(poems), lambda tick: annotated_groups(poems, policy.lang, tick=tick))
     policy.precision, pace = precision_of(config.precision, policy.model)
     precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
@@ -175,7 +175,7 @@ def held_poems(config: EvaluateConfig, lang: str, sources: Sequence[str]) -> lis
 
 
 def columns_of(config: EvaluateConfig) -> Columns:
-    """Where a table has its poems."""
+    """The columns of a table that hold poems and authors."""
     return Columns(config.text_column, config.author_column)
 
 
@@ -196,7 +196,7 @@ def cost_figures(cost: Cost, *, seed: int = 0) -> dict[str, Any]:
 
 
 def corpus_index(config: EvaluateConfig) -> NgramIndex | None:
-    """What ``--corpus`` and ``--index`` name, built, written or read; None where they name nothing.
+    """The index that ``--corpus`` and ``--index`` name, built and written, or read; None if neither is given.
 
     Raises:
         RlpoetError: a corpus that cannot be read, an index that cannot be read or written.
@@ -210,7 +210,7 @@ def corpus_index(config: EvaluateConfig) -> NgramIndex | None:
 
 
 def progress(out: Console) -> Progress:
-    """A bar on a terminal, nothing elsewhere."""
+    """A progress bar on a terminal; nothing elsewhere."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), console=out, transient=True, disable=not out.is_terminal
     )
@@ -230,7 +230,7 @@ def _measured(
 
 
 def watched(bar: Progress, name: str, total: int, work: Callable[[Callable[[int], None]], T]) -> T:
-    """Do a piece of work that tells how far it is."""
+    """Run some work, which reports its progress, under a progress bar."""
     task = bar.add_task(name, total=total)
     result = work(lambda n: bar.update(task, completed=n))
     bar.update(task, completed=total)

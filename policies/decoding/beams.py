@@ -27,10 +27,10 @@ def beam_tokens(
     grammar: Grammar | None = None,
     shape: Callable[[list[list[int]], Tensor], Tensor] | None = None,
 ) -> list[list[int]]:
-    """The ``n`` best continuations of one prompt among ``decoding.beams`` kept at a time, best first.
+    """The ``n`` best continuations of one prompt, best first; the search keeps ``decoding.beams`` hypotheses at a time.
 
-    A hypothesis is worth the sum of its log-probabilities: poems of one form are of about one length, so nothing is
-    normalised. Finished ones wait; the search ends when no live one can overtake the worst of the best ``beams``.
+    The score of a hypothesis is the sum of its log-probabilities. It is not normalised by length, since poems of one form have
+    about the same length. The search ends when no unfinished hypothesis can still enter the best ``beams`` finished ones.
 
     Args:
         grammar: made for ``decoding.beams`` rows.

@@ -11,11 +11,11 @@ from rlpoet.types import Prompt
 
 
 def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str]:
-    """For each prompt the next line, drawn at temperature 1 after its tail mark and ``words``; empty where no line came of it.
+    """The next line of each prompt, drawn at temperature 1 after its tail mark and ``words``; empty if the draw gave no line.
 
     Args:
-        prompts: the lines before are their opening.
-        words: the end of each line, with the sign that follows it if any.
+        prompts: the opening of each holds the lines before.
+        words: the last word of each line, with the punctuation that follows it.
     """
     codec = policy.codec
     limits = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]

@@ -19,7 +19,7 @@ LABELS = {
 
 
 def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """``README.md`` with Hugging Face front matter; the base is named as the run named it."""
+    """Write ``README.md`` with Hugging Face front matter; the base has the name that the run gave it."""
     lang, base = str(result["lang"]), str(result["policy"])
     name = Path(base).name if ("/" in base and Path(base).exists()) else base
     before, after = result["before"], result["after"]

@@ -45,7 +45,7 @@ BITS = "eval/bits_per_char"
 
 @dataclasses.dataclass(frozen=True)
 class HeldOutSet:
-    """Poems that are measured and never learned: rows to weigh, and the characters they stand for."""
+    """Held-out poems: the rows to score, and the number of characters they stand for."""
 
     rows: tuple[Excerpt, ...]
     characters: int
@@ -56,7 +56,7 @@ class HeldOutSet:
 
 
 def finetune_run(config: FinetuneConfig) -> int:
-    """Train, measure and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    """Train, measure and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
     check(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
@@ -177,10 +177,10 @@ def finetune_run(config: FinetuneConfig) -> int:
 
 
 def check(config: FinetuneConfig) -> None:
-    """Refuse what would fail later.
+    """Check a configuration before anything is opened.
 
     Raises:
-        RlpoetError, UnknownName: a field that cannot be meant.
+        RlpoetError, UnknownName: a field has a value that makes no sense.
     """
     at_least_one = ("batch_size", "gradient_accumulation_steps", "save_steps", "logging_steps", "n_samples")
     for name in at_least_one:
@@ -220,7 +220,7 @@ def open_base(config: FinetuneConfig) -> CausalPolicy:
     """The policy to start from, on the GPU where there is one, its base in four bits where that is asked for.
 
     Raises:
-        RlpoetError: a policy of another language than the one asked for; see also ``model_files.open_files``.
+        RlpoetError: the policy is of another language; see also ``policies.loading.open.open_files``.
     """
     if config.qlora:
         files = find_model(config.policy, allow_download=config.allow_download)
@@ -274,7 +274,7 @@ def longest_row(policy: CausalPolicy) -> int:
 
 
 def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
-    """Updates of the budget, 0 where only minutes limit it."""
+    """Number of updates in the budget; 0 if only minutes limit it."""
     epochs = config.epochs or (0.0 if config.max_steps or config.minutes else EPOCHS)
     by_epochs = math.ceil(epochs * n_batches(n_rows, config.batch_size) / config.gradient_accumulation_steps)
     limits = [n for n in (by_epochs, config.max_steps) if n]

@@ -39,7 +39,7 @@ class Annotated:
 def annotate_all(
     poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
 ) -> list[Annotated]:
-    """Groups of every poem, in order. A cache file made of the same poems by the same version of the verse module is read instead.
+    """Groups of every poem, in order. Reads the cache file instead, if it was made from the same poems by the same verse version.
 
     Args:
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
@@ -86,10 +86,10 @@ def choose_format(
     n_authors: int = 64,
     n_keys: int = N_KEYS,
 ) -> VerseFormat:
-    """Give a mark to the commonest authors, lengths, schemes and tails.
+    """A format with marks for the commonest authors, lengths, schemes and rhyme tails.
 
     Args:
-        n_authors, n_keys: how many marks of each kind at most; a length or scheme needs 40 groups.
+        n_authors, n_keys: most marks of each kind; a length or scheme needs 40 groups to get one.
     """
     authors, meters, schemes, keys = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for poem in poems:
@@ -119,7 +119,7 @@ def choose_format(
 
 
 def unplanned(poems: Sequence[Annotated], verse_format: VerseFormat, *, n_keys: int = N_KEYS, at_least: int = KEY_LINES) -> tuple[str, ...]:
-    """Rhyme tails of the poems that share a mark with another, or have none, though they end lines enough; commonest first."""
+    """Rhyme tails that end enough lines of the poems but have no mark, or share one with another tail; commonest first."""
     met = Counter(key for poem in poems for group in poem.groups for key in group.keys if key)
     known_keys = set(verse_format.keys)
     new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known_keys]
@@ -136,7 +136,7 @@ class Piece:
 
 
 def encode(poems: Sequence[Annotated], verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> list[list[Piece]]:
-    """Each poem as pieces; characters count the lines as printed, a line break each, and stanza breaks."""
+    """Each poem as pieces. Characters are counted as printed, with one line break per line, and stanza breaks."""
     texts = [verse_format.write(group, poem.author) for poem in poems for group in poem.groups]
     ids = codec_of(verse_format, tokenizer).many_ids([part for text in texts for part in text])
     pieces = iter(range(0, len(ids), 2))
@@ -165,9 +165,9 @@ def excerpts(pieces: Sequence[Piece], bos: int, window: int) -> list[list[int]]:
 
 
 def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> Tensor:
-    """Rows side by side in windows of one size, ``(N, window)``: excerpts shuffled, cut at a window's end.
+    """Excerpts, shuffled and packed into windows of one size, ``(N, window)``; the last excerpt of a window is cut.
 
-    Every window begins with an excerpt's BOS, so that positions in training are those of sampling.
+    Every window begins with the BOS of an excerpt, so that training sees the same positions as sampling.
     """
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
@@ -183,7 +183,7 @@ def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> 
 
 
 def bos_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """What every row begins with: our BOS, or a plain tokenizer's own begin- or end-of-text mark."""
+    """The id that begins every row: the BOS of a verse format, or a plain tokenizer's begin- or end-of-text token."""
     bos = tokenizer.convert_tokens_to_ids(BOS)
     if bos is not None and bos != tokenizer.unk_token_id:
         return int(bos)

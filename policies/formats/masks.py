@@ -1,8 +1,8 @@
-"""Token masks: what a grammar does to logits, and what it did.
+"""Token masks: applied to logits while sampling, and stored with a rollout for its log-probabilities.
 
-Each row is in a phase that masks some pieces; one of them may be spared. A policy under a grammar is another distribution than its
-model's. PPO's penalty ``log pi - log p0`` falls without end while the model moves its odds to pieces that are masked and never seen
-(``experiments/LOG.md``). With log-probabilities renormalised over what may be drawn it is a divergence again.
+Each row is in a phase that masks some pieces; one of them may be exempt. The masked distribution differs from that of the model.
+Without masks, PPO's penalty ``log pi - log p0`` falls without bound, because the model can move its probability to pieces that are
+always masked (``experiments/LOG.md``). With log-probabilities renormalised over the allowed pieces it is a divergence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rlpoet.rollout import Rollout
 
 
 class Masking(Protocol):
-    """A grammar that tells its token masks (``policies.formats.grammar``)."""
+    """A grammar that gives its token masks (``policies.formats.grammar``)."""
 
     def mask_key(self, row: int) -> Any: ...
     def token_mask(self, mask_key: Any) -> Tensor: ...
@@ -29,13 +29,13 @@ class Masking(Protocol):
 
 
 def mask_tokens(logits: Tensor, token_masks: Tensor, phases: Sequence[int], spared: Sequence[int]) -> None:
-    """Set what may not come next to ``-inf``, in place.
+    """Set the logits of masked tokens to ``-inf``, in place.
 
     Args:
         logits: ``(B, V)``.
-        token_masks: True on what may not be drawn in a phase, ``(phases, V)`` bool.
-        phases: that of each row.
-        spared: a piece that each row may draw all the same, below 0 for none.
+        token_masks: ``(phases, V)`` bool, True for tokens that may not be drawn in a phase.
+        phases: the phase of each row.
+        spared: for each row a masked token that it may still draw; below 0 for none.
     """
     if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16):
         never = torch.full((1,), -torch.inf, dtype=logits.dtype)
@@ -50,10 +50,10 @@ def mask_tokens(logits: Tensor, token_masks: Tensor, phases: Sequence[int], spar
 
 
 def with_masks(rollout: Rollout, grammar: Masking) -> Rollout:
-    """A batch with the token masks under which it was drawn.
+    """A rollout with the token masks under which it was drawn.
 
     Args:
-        grammar: as it was when the first token was to be drawn.
+        grammar: in its state before the first token was drawn.
     """
     first, rest = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
     completions = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]

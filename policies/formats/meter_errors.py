@@ -1,6 +1,7 @@
-"""Where a line that counts down miscounts: the words between two counts that are not as long as the counts say.
+"""Locates meter errors: the words between two counts of a line whose syllables disagree with the counts.
 
-A line out of meter is mostly one error of one syllable. Counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one syllable.
+A line out of meter mostly has one error of one syllable. The counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one
+syllable.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from rlpoet.text import canonical, split_poem
 
 
 def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
-    """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the verse module counts there.
+    """Tokens between two counts that disagree with the verse module's number of syllables, ``(B, S)`` bool.
 
     Args:
-        lines: row and line, as in ``rollout.line_ends``. One that can be read in its length, or whose tokens do not spell it as it
-            stands, has no such spans.
+        lines: row and line, as in ``rollout.line_ends``. A line has no spans if it fits its length, or if its tokens do not spell it
+            exactly.
 
     Returns:
-        None from a policy whose lines do not count down from their end.
+        None for a policy without a countdown, or one that writes lines from their beginning.
     """
     verse_format, codec = policy.format, policy.codec
     if not (isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat)):

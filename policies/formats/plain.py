@@ -1,4 +1,4 @@
-"""How a plain language model is asked for verse: a line that says what is wanted, an empty line, then the poem as printed.
+"""The format of a plain language model: a line that describes the poem, an empty line, then the poem as printed.
 
 Any Hugging Face causal LM can be a policy this way. It writes left to right in its own tokens and has no plan marks::
 
@@ -7,8 +7,8 @@ Any Hugging Face causal LM can be a policy this way. It writes left to right in 
     Demain, dès l'aube, à l'heure où blanchit la campagne,
     ...
 
-Every line ends with a line break, a stanza break is one more, and the tokenizer's end-of-text mark follows the last line. What
-the model never read (it may know none of this) the grammar enforces: so many lines, a break where the form has one, then the end.
+Every line ends with a line break; a stanza break adds one more; the tokenizer's end-of-text token follows the last line. A model
+that never read such text need not know this: the grammar forces the number of lines, the stanza breaks and the end.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class PlainFormat:
     """Ordinary text.
 
     Attributes:
-        lang: language of the header, and of prompts that a run makes; a prompt in another one is answered too.
-        authors: whom it was tuned on, commonest first. Any name may be asked for: it is words to the model, not a mark.
+        lang: language of the header, and of the prompts that a run makes; a prompt may also be in another language.
+        authors: authors it was tuned on, commonest first. A prompt may name anybody, since a name is words to the model, not a mark.
     """
 
     lang: str = "en"
     authors: tuple[str, ...] = ()
 
     def header(self, *, author: str | None, meter: str, scheme: str) -> str:
-        """The line that says what is wanted, and an empty one; what is not known is left out.
+        """The line that describes the poem, and an empty line; unknown properties are left out.
 
         >>> PlainFormat("fr").header(author="Victor Hugo", meter="12", scheme="abab")
         'Poème de Victor Hugo. Vers de 12 syllabes, rimes abab.\\n\\n'
@@ -73,7 +73,7 @@ class PlainFormat:
         return f"{poem}{of.format(name) if name else ''}.{' ' + shape[:1].upper() + shape[1:] + '.' if shape else ''}\n\n"
 
     def breaks(self, scheme: str) -> list[str]:
-        """What follows each line of a scheme: a line break, two at the end of a stanza.
+        """The line breaks after each line of a scheme: one, or two at the end of a stanza.
 
         >>> PlainFormat().breaks("aa b")
         ['\\n', '\\n\\n', '\\n']
@@ -85,7 +85,7 @@ class PlainFormat:
         return out
 
     def write_lines(self, lines: Sequence[str], scheme: str) -> str:
-        """Lines as printed; those a scheme has no place for end with one break."""
+        """Lines as printed; a line beyond the scheme ends with one break."""
         breaks = [*self.breaks(scheme)[: len(lines)], *["\n"] * (len(lines) - len(scheme.replace(" ", "")))]
         return "".join(canonical(line, self.lang) + gap for line, gap in zip(lines, breaks, strict=True))
 
@@ -114,10 +114,10 @@ class PlainFormat:
 
     @classmethod
     def load(cls, folder: str | Path, *, lang: str | None = None) -> PlainFormat:
-        """The format beside a model; without one, the language its card names, or English.
+        """The format saved beside a model; without one, a format in the language that its card names, or English.
 
         Args:
-            lang: the language to write in, over all that.
+            lang: language to write in, instead of any of these.
 
         Raises:
             RlpoetError: a file of another shape.
@@ -136,8 +136,8 @@ class PlainFormat:
 class PlainCodec:
     """A plain format with the tokenizer of its model.
 
-    Text is encoded line by line, each line after a line break, so that the ids of a poem are those of its lines joined,
-    whatever a tokenizer puts at the beginning of a text.
+    Text is encoded line by line, each line after a line break. So the ids of a poem are the joined ids of its lines, whatever a
+    tokenizer adds at the beginning of a text.
 
     Raises:
         RlpoetError: a tokenizer without an end-of-text token, without a token to pad with, or that loses line breaks.
@@ -238,7 +238,7 @@ class PlainCodec:
 
     @functools.cached_property
     def pieces(self) -> Pieces:
-        """What each token of the vocabulary spells, as far as lines are concerned."""
+        """The text properties of each token of the vocabulary that matter for lines."""
         return Pieces.of(self.tokenizer, special={self.end, self.bos, self.pad})
 
     def _raw(self, texts: Sequence[str]) -> list[list[int]]:
@@ -255,7 +255,7 @@ def _chunks(text: str) -> list[str]:
 
 
 def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
-    """An id that verse never needs, since padding is barred in sampling: the tokenizer's own, or a stand-in that it is told of."""
+    """A padding id that verse never needs, since padding is masked in sampling: the tokenizer's own, or a substitute set here."""
     end = tokenizer.eos_token_id
     byte_20 = ("<0x14>", "Ĕ")  # as two kinds of tokenizers spell a control character
     for token in (tokenizer.pad_token, tokenizer.unk_token, tokenizer.bos_token, *byte_20):
@@ -267,7 +267,7 @@ def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
 
 
 def _language_of_card(folder: Path) -> str | None:
-    """``language:`` of a model card's front matter, where it names one of ours."""
+    """The ``language:`` of a model card's front matter, if rlpoet has that language."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

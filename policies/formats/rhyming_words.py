@@ -26,10 +26,10 @@ WORD_ROOM = 8  # tokens of a word, on average; a row that needs more is cut off
 
 
 def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
-    """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has read no rhyme-pair data.
+    """``n`` rows for each row of sounds, two words per sound, at temperature 1; None if the policy has read no rhyme-pair data.
 
     Args:
-        sounds: ids of marks of sounds, rows of one length, at most sixteen; neutral marks are passed over.
+        sounds: ids of sound marks, rows of one length, at most sixteen; neutral marks are skipped.
     """
     verse_format, codec = policy.format, policy.codec
     if not (
@@ -65,7 +65,7 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
 
 
 def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> RhymingWords:
-    """What was drawn, as a batch, and which words have the sounds asked for."""
+    """The drawn words as a batch, and which of them have the right sound."""
     codec, verse_format = policy.codec, policy.format
     assert isinstance(verse_format, VerseFormat)  # seen to by the caller
     width, n_words = max(map(len, rows)), max(map(len, marks))
@@ -117,10 +117,10 @@ class RhymingWordsGrammar:
     """One word after each mark of a sound; ``policies.decoding.sampler.Grammar``.
 
     Args:
-        marks: places and sounds of each row's words; the first word is begun.
-        text: which pieces may begin a word, ``(V,)`` bool.
-        inside: which may go on with one.
-        end: what follows the last word.
+        marks: place and sound marks of each row's words; the first word has already begun.
+        text: ``(V,)`` bool, pieces that may begin a word.
+        inside: ``(V,)`` bool, pieces that may continue a word.
+        end: the token after the last word.
     """
 
     def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], text: Tensor, inside: Tensor, end: int) -> None:
@@ -130,12 +130,12 @@ class RhymingWordsGrammar:
         self.forced = [False] * len(self.queues)
 
     def allow(self, logits: Tensor) -> None:
-        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        """Set the logits, ``(B, V)``, of tokens that may not come next to ``-inf``, in place."""
         phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
         mask_tokens(logits, self.token_masks, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Note what each row drew."""
+        """Update the state with the token that each row drew."""
         for row, token in enumerate(tokens):
             if self.forced[row]:
                 self.queues[row].pop(0)
@@ -147,7 +147,7 @@ class RhymingWordsGrammar:
                 self.inside[row] = True
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows."""
+        """Continue with these rows."""
         self.queues = [self.queues[row] for row in rows]
         self.inside = [self.inside[row] for row in rows]
         self.forced = [self.forced[row] for row in rows]

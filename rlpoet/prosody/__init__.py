@@ -1,4 +1,4 @@
-"""Meter, rhyme and forms. No torch. One module a language beside what all languages share, or a folder alone."""
+"""Meter, rhyme and forms. No torch. Each core language has a package here, beside what all languages share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rlpoet.protocols import Verse
 
 @functools.cache
 def verse(lang: str) -> Verse:
-    """The ear of a language (``fr``), of a variety (``es-distincion``) or of a folder, loaded once, on first use.
+    """The ``Verse`` of a language (``fr``), of a variety (``es-distincion``) or of a folder, loaded once, on first use.
 
     Raises:
         UnknownName: no such language or variety.

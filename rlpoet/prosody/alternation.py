@@ -1,7 +1,7 @@
 """The rule of alternation: two different rhymes of one gender may not touch (règle d'alternance).
 
-Ronsard (Abrégé de l'art poétique, 1565) recommends it, Malherbe makes it law, and it holds till the end of the 19th
-century, over stanza breaks too. A refrain or a repeated word is one rhyme with itself.
+Ronsard (Abrégé de l'art poétique, 1565) recommends it, Malherbe makes it law, and it holds until the end of the 19th
+century, across stanza breaks too. A refrain or a repeated word counts as one rhyme.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Touch:
 
     Attributes:
         line: index of the first of the two; the other is the next.
-        gender: ``m`` or ``f``, which both have.
+        gender: the gender of both, ``m`` or ``f``.
     """
 
     line: int
@@ -27,7 +27,7 @@ class Touch:
 
 
 def genders(lines: Sequence[str], scheme: str) -> tuple[str, ...]:
-    """The gender of each line: ``m``, ``f``, or nothing where a word has both (couvent) and its rhyme does not tell."""
+    """The gender of each line: ``m``, ``f``, or empty where a word can have both (couvent) and its rhyme does not decide."""
     language = verse("fr")
     possible = [frozenset(ending.gender for ending in language.endings(line)) for line in lines]
     family: dict[str, frozenset[str]] = {}
@@ -48,10 +48,10 @@ def touches(lines: Sequence[str], scheme: str | None = None) -> tuple[Touch, ...
 
     Args:
         lines: lines of French verse, without blank ones.
-        scheme: one letter a line, ``x`` for unrhymed, spaces passed over; None hears it from the lines.
+        scheme: one letter per line, ``x`` for unrhymed, spaces ignored; None finds it from the lines.
 
     Raises:
-        ValueError: the scheme has not one letter a line.
+        ValueError: the scheme does not have one letter per line.
 
     >>> touches(["l'amour", "le jour", "la rose", "la chose"])
     ()

@@ -1,4 +1,4 @@
-"""The contract of a verse language, executable: run it on your own before you score or train with it.
+"""The contract of a verse language as a test: run it on your own language before you score or train with it.
 
 >>> from rlpoet.prosody import verse
 >>> check_verse(verse("es"), rhyming=[("la vida", "querida")], lengths={"Cuando me paro a contemplar mi estado": 11})
@@ -41,7 +41,7 @@ ODD_LINES = (
 
 
 class BrokenContractError(RlpoetError):
-    """A verse language that does not do what every one promises."""
+    """A verse language that breaks the contract of ``Verse``."""
 
 
 def check_verse(
@@ -52,14 +52,14 @@ def check_verse(
     apart: Sequence[tuple[str, str]] = (),
     lengths: Mapping[str, int] | None = None,
 ) -> None:
-    """Hold a language to the contract of ``rlpoet.protocols.Verse``.
+    """Test a language against the contract of ``rlpoet.protocols.Verse``.
 
     Args:
         verse: the language.
-        lines: verses of it; odd ones are tried in any case.
-        rhyming: pairs of lines that have to rhyme in full and share a key.
-        apart: pairs that must not rhyme.
-        lengths: lines and the syllables they have in their likeliest reading.
+        lines: lines of verse in it; unusual texts are always tested too.
+        rhyming: pairs of lines that must rhyme in full and share a key.
+        apart: pairs of lines that must not rhyme.
+        lengths: lines, each with the number of syllables of its likeliest reading.
 
     Raises:
         BrokenContractError: names the promise that was broken, and the line that shows it.
@@ -147,7 +147,7 @@ def _check_way(verse: Verse, line: str, way: Pronunciation) -> None:
 
 
 def _check_spelling(verse: Verse, line: str) -> None:
-    """A line is the same however its letters are encoded."""
+    """The encoding of letters must not change the result."""
     for how, other in (
         ("composed", unicodedata.normalize("NFC", line)),
         ("decomposed", unicodedata.normalize("NFD", line)),
@@ -178,7 +178,7 @@ def _check_kinds(verse: Verse, pool: Sequence[str]) -> None:
 
 
 def _check_again(verse: Verse, pool: Sequence[str]) -> None:
-    """What was heard before does not change what is heard."""
+    """Earlier calls must not change a result."""
     first = [(verse.endings(line), verse.scan(line)) for line in pool]
     for line, (ends, scansion) in reversed(list(zip(pool, first, strict=True))):
         if verse.endings(line) != ends or verse.scan(line) != scansion:

@@ -1,4 +1,4 @@
-"""How much of a rhyme two lines share, and whether their last words are one word to the ear."""
+"""How many sounds a rhyme shares, and whether two last words are homophones."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rlpoet.types import Ending
 
 @functools.lru_cache(maxsize=200_000)
 def shared_sounds(a: str, b: str, lang: str) -> int:
-    """Sounds that two rhyming lines share, counted back from the end past the rhyme vowel; 0 where they do not rhyme in full.
+    """Sounds that two rhyming lines share, counted from the end, also before the rhyme vowel; 0 if they do not rhyme in full.
 
-    The French school's count: 1 is *pauvre*, 2 *suffisante*, 3 or more *riche*. A mute e is no sound. Of several
-    pronunciations the richest rhyme counts.
+    The terms of French schools: 1 is *pauvre*, 2 *suffisante*, 3 or more *riche*. A mute e is not counted. If there are several
+    pronunciations, the richest rhyme counts.
 
     >>> [shared_sounds("doux", word, "fr") for word in ("fou", "houx", "remous", "amour")]
     [0, 1, 1, 0]
@@ -30,7 +30,7 @@ def shared_sounds(a: str, b: str, lang: str) -> int:
 
 @functools.lru_cache(maxsize=100_000)
 def homophones(a: str, b: str, lang: str) -> bool:
-    """Whether the last words of two lines can be said alike from end to end.
+    """Whether the last words of two lines can have the same pronunciation.
 
     >>> homophones("the sea", "I see", "en"), homophones("a cow", "and now", "en")
     (True, False)

@@ -1,4 +1,4 @@
-"""Why two English words rhyme or do not, and what is heard of a line, for people; nothing that scores comes here."""
+"""Explains to readers why two English words rhyme or do not, and how the words of a line sound. Not used by scoring."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ STRESS = {
 
 
 def spoken(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[SpokenWord, ...]:
-    """The words of a line as its scansion hears them.
+    """The words of a line as its scansion pronounces them.
 
     Args:
-        parse: each word with the reading it has in the line.
-        pattern: the beats of that reading.
+        parse: each word with its reading in the line.
+        pattern: the beats of the line.
     """
     words = []
     at = 0
@@ -40,7 +40,7 @@ def spoken(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: s
 
 
 def transcribe_in_line(word: WordOptions, reading: Reading) -> Transcription:
-    """All pronunciations of a word, that of the reading first."""
+    """All pronunciations of a word; that of the reading comes first."""
     pronunciations, known = phones_of(word.spelt)
     ways: list[Phones] = [reading.phones] if reading.phones else []
     in_line: dict[Pronunciation, None] = dict.fromkeys(
@@ -51,7 +51,7 @@ def transcribe_in_line(word: WordOptions, reading: Reading) -> Transcription:
 
 
 def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
-    """What happened to a word: its licences, then what the meter did to its syllables."""
+    """A note on a word: its licences, then the changes that the meter makes to its syllables."""
     notes = dict.fromkeys(note for unit in units for note in unit.note.split())
     for note in reading.note.split():
         notes.setdefault(note)
@@ -59,7 +59,7 @@ def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
 
 
 def reasons(a: Ending, b: Ending, kind: str | None) -> tuple[str, ...]:
-    """Short sentences on why ``a`` and ``b`` are of this kind: the tails, the pronunciations, what is lacking, what is a guess."""
+    """Short sentences on why ``a`` and ``b`` have this kind: their tails, pronunciations, what is missing, what is a guess."""
     sentences = [f"“{a.word}” ends in /{''.join(a.phones)}/, “{b.word}” in /{''.join(b.phones)}/."]
     for ending in (a, b):
         tails = list(dict.fromkeys(e.phones for e in word_endings(ending.word) if e.stress == PRIMARY))

@@ -1,9 +1,9 @@
-"""Names of English lines: which foot, how many, and the licences that make the pattern of it.
+"""Names of English lines: the foot, how many of them, and the licences of the pattern.
 
-The name is that of the cheapest way to divide the beats into feet of one kind, by the costs of ``en_meter.FEET`` and a few
-more for naming alone (amphibrachs, and the feet of two beats or none that a scansion by hand may have). A pattern has
-one beat a foot: whether a foot is heavy (spondee) or light (pyrrhic) is told by the notes of its syllables, ``demoted``
-and ``promoted``, and in the name only where the pattern itself has the two beats or none.
+The name is that of the cheapest way to divide the beats into feet of one kind. Costs are those of ``stress_patterns.FEET`` and a few
+more for naming alone (amphibrachs, and feet of two beats or none, which scansions by hand may have). A pattern normally has one beat
+per foot. The notes of its syllables, ``demoted`` and ``promoted``, show heavy feet (spondees) and light ones (pyrrhics); the name
+shows them only where the pattern itself has two beats or none in a foot.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Feet = tuple[str, ...]
 
 @functools.cache
 def _families() -> dict[str, dict[str, dict[str | int, float]]]:
-    """The feet of ``en_meter`` with the forms that only names know."""
+    """The feet of ``stress_patterns`` with the additional ones that only names use."""
     families: dict[str, dict[str, dict[str | int, float]]] = {"amphibrachic": AMPHIBRACHIC}
     for name, spec in FEET.items():
         families[name] = {place: dict(forms) for place, forms in spec.items()}  # type: ignore[call-overload]
@@ -42,7 +42,7 @@ def _families() -> dict[str, dict[str, dict[str | int, float]]]:
 
 
 def divided(pattern: str, family: str, n: int) -> tuple[float, Feet] | None:
-    """The cheapest way to cut a pattern into ``n`` feet of one family, with its cost; None if there is none."""
+    """The cheapest division of a pattern into ``n`` feet of one family, with its cost; None if there is none."""
     spec = _families()[family]
     ways: dict[int, tuple[float, Feet]] = {0: (0.0, ())}
     for i in range(n):
@@ -60,7 +60,7 @@ def divided(pattern: str, family: str, n: int) -> tuple[float, Feet] | None:
 
 @functools.lru_cache(maxsize=10_000)
 def feet_of(pattern: str) -> tuple[str, Feet] | None:
-    """The family of feet of a pattern and the feet themselves; None if no family has it.
+    """The family of feet of a pattern and its feet; None if no family can form the pattern.
 
     >>> feet_of("+--+-+-+")
     ('iambic', ('+-', '-+', '-+', '-+'))
@@ -117,7 +117,7 @@ ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "he
 
 
 def meter_name(scansion: Scansion) -> str:
-    """What the tradition calls a reading: feet, number, licences; empty if its beats make no feet.
+    """The traditional name of a reading: feet, number, licences; empty if its beats cannot be divided into feet.
 
     >>> meter_name(Scansion("", 10, "-+-+-+-+-+"))
     'iambic pentameter'

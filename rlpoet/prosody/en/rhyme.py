@@ -1,8 +1,7 @@
-"""English rhyme tails: what of a pronunciation has to agree, and where verse allows itself more.
+"""English rhyme tails: the part of a pronunciation that must agree, and the licences of verse.
 
-Sounds poets do not tell apart are merged before tails are compared: the vowels before r (near, mirror;
-care, marry), schwa and short i after the stress, the schwa of heaven and hour, which meter counts or not,
-and the o of dog and fog, which CMUdict writes now one way, now the other.
+Sounds that poets treat as one are merged before tails are compared: the vowels before r (near, mirror; care, marry), schwa and short
+i after the stress, the optional schwa of heaven and hour, and the o of dog and fog, which CMUdict writes in two ways.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ PRIMARY, PROMOTED, HISTORICAL, WRENCHED = "primary", "promoted", "historical", "
 
 @dataclass(frozen=True)
 class EnglishEnding(Ending):
-    """An ending that knows where its stress comes from.
+    """An ending with the source of its stress.
 
     Attributes:
-        stress: ``primary``: the word's own. ``promoted``: the meter's, on a last syllable two or more after the
-            word's own stress, or one with secondary stress (eterniTY, moonLIGHT). ``historical``: the same with the
-            sound it once had (eternity / die). ``wrenched``: the meter's, right after the word's own (counTRY).
-        sound: the phones as one string with spaces: quicker to compare and to look up.
+        stress: ``primary``: the stress of the word. ``promoted``: the meter's stress on a last syllable that has secondary stress, or
+            that comes two or more after the word's stress (eterniTY, moonLIGHT). ``historical``: the same with an older sound
+            (eternity / die). ``wrenched``: the meter's stress right after the word's stress (counTRY).
+        sound: the phones as one string with spaces, which is faster to compare and to look up.
     """
 
     stress: str = PRIMARY
@@ -50,7 +49,7 @@ class EnglishEnding(Ending):
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line as spelt, with their apostrophes and single hyphens; signs and numbers are none.
+    """The words of a line as spelt, with apostrophes and single hyphens, without punctuation and numbers.
 
     >>> words_of("’Twas the sea-wind -- heav’n’s own!")
     ['’Twas', 'the', 'sea-wind', 'heav’n’s', 'own']
@@ -60,7 +59,7 @@ def words_of(line: str) -> list[str]:
 
 
 def without_line_number(line: str) -> str:
-    """A line less the number an editor put at its end: after a stop or a gap, or a multiple of five.
+    """A line without an editor's line number at its end: a number after a stop or a gap, or a multiple of five.
 
     >>> without_line_number("Written in yce of melting vanitie? 130"), without_line_number("in 1850")
     ('Written in yce of melting vanitie?', 'in 1850')
@@ -88,7 +87,7 @@ def last_words(line: str) -> list[str]:
 
 
 def merged(tail: Phones) -> tuple[str, ...]:
-    """A tail with the sounds that rhyme made one, in IPA; the first phone is its vowel.
+    """A tail in IPA in which sounds that rhyme are merged; the first phone is its vowel.
 
     >>> "".join(merged(("AW1", "ER0"))), "".join(merged(("AW1", "R")))
     ('aʊɹ', 'aʊɹ')
@@ -120,11 +119,11 @@ def onset(phones: Phones, start: int) -> tuple[str, ...]:
 
 
 def tails(word: str, phones: Phones) -> list[tuple[int, Phones, str]]:
-    """Where rhyme may start: ``(nucleus, tail, stress)``, the likeliest first.
+    """Where the rhyme may start: ``(nucleus, tail, stress)``, the likeliest first.
 
-    The primary stress; a later secondary one (imiTAtors). For words that end in two weak syllables, before both, the last one
-    as the meter stresses it: with the vowel of its schwa (eternity, wilderness), with the one its spelling shows
-    (loveliest / rest) and, for -y, with the diphthong of older rhyme (eternity / die).
+    Rhyme may start at the primary stress or at a later secondary one (imiTAtors). In words that end in two weak syllables it may also
+    start at the last syllable, as the meter stresses it. Then the vowel may be that of its schwa (eternity, wilderness), that of its
+    spelling (loveliest / rest) or, for -y, the diphthong of older rhyme (eternity / die).
     """
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei:
@@ -148,7 +147,7 @@ def tails(word: str, phones: Phones) -> list[tuple[int, Phones, str]]:
 
 
 def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
-    """Where the letters of a nucleus begin, best effort: groups of vowel letters are counted from the nearer end."""
+    """Where the letters of a nucleus begin, approximately: counts groups of vowel letters from the nearer end of the word."""
     groups = [m.start() for m in VOWEL_LETTERS.finditer(word)]
     if not groups:
         return 0
@@ -159,7 +158,7 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
 
 @functools.lru_cache(maxsize=100_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
-    """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
+    """The endings of one word, each plausible tail once; end-stressed pronunciations first, as at line ends (combine, the verb)."""
     pronunciations, known = phones_of(word)
     pronunciations = tuple(sorted(pronunciations, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
     simple = fold(word).strip("'")

@@ -1,6 +1,6 @@
-"""Lines to scansions: the candidates of all words together, the best pattern, and its units on the spelling.
+"""Scans English lines: combines the readings of all words, chooses the best pattern, and lays its syllables on the spelling.
 
-What does not depend on the line is worked out once a word (``WordOptions``), so that a line costs little more than joining its words.
+What does not depend on the line is computed once per word (``WordOptions``), so a line costs little more than joining its words.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ State = tuple[float, float, tuple[float, ...], tuple[Reading, ...]]  # the same 
 
 
 def option(word: str, reading: Reading) -> Option:
-    """A reading with what every line needs of it."""
+    """A reading with the numbers that every line needs."""
     return reading.cost, idle(word, reading.marks) - reading.cost, odds(word, reading.marks), reading
 
 
@@ -39,12 +39,13 @@ class WordOptions:
     """The readings of a word that do not depend on its line.
 
     Attributes:
-        spelt, folded: as in the line, and without case and accents.
-        known: False where its sound is a guess.
+        spelt, folded: the word as in the line, and without case and accents.
+        known: False if its sound is a guess.
         options: its readings, cheapest first.
-        before_vowel, before_glide: the options where the next word begins with a vowel, or is ``a``; ``options`` if no matter.
-        vowel: whether it begins with one.
-        glide: whether it is ``a`` or ``an``.
+        before_vowel, before_glide: the options before a word that begins with a vowel, and before ``a`` or ``an``. The same object as
+            ``options`` if that makes no difference.
+        vowel: whether the word begins with a vowel.
+        glide: whether the word is ``a`` or ``an``.
     """
 
     spelt: str
@@ -57,13 +58,13 @@ class WordOptions:
     glide: bool
 
     def before(self, after: WordOptions) -> tuple[Option, ...]:
-        """The options where the next word begins with a vowel."""
+        """The options before a word that begins with a vowel."""
         return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
 
 
 @functools.lru_cache(maxsize=100_000)
 def word_options(token: str) -> WordOptions | None:
-    """What a line's token is; None if it is no word."""
+    """The options of a token of a line; None if it is not a word."""
     spelt = token.rstrip(MOJIBAKE)
     word = fold(spelt)
     if not word.strip("'"):
@@ -82,7 +83,7 @@ def word_options(token: str) -> WordOptions | None:
 
 
 def _glided(reading: Reading) -> Reading:
-    """The last syllable run together with the article after it: many a."""
+    """The reading in which the last syllable joins the article after it: many a."""
     return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"))
 
 
@@ -92,7 +93,7 @@ def words_of_line(line: str) -> list[WordOptions]:
 
 
 def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
-    """Ways to read a line's words together, by their count of syllables, cheapest first."""
+    """Readings of the whole line, by number of syllables, cheapest first."""
     beam: list[State] = [(0.0, 0.0, (), ())]
     sure: tuple[float, ...] = ()  # odds and log probability of the words without a choice since the last one with
     paid, last = 0.0, len(words) - 1
@@ -130,10 +131,10 @@ def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
 
 
 class LineScansion(Scansion):
-    """A scansion that lays its pattern on the spelling only when somebody looks at ``units``: scoring never does.
+    """A scansion that computes ``units`` only on first access, since scoring never needs them.
 
     Attributes:
-        parts: the line's words, and the reading of each that had a choice.
+        parts: the words of the line, and the reading of each word that has several.
     """
 
     parts: tuple[list[WordOptions], tuple[Reading, ...]]
@@ -179,7 +180,7 @@ class LineScansion(Scansion):
 
 
 def scan_line(line: str, target: int | None) -> LineScansion:
-    """The likeliest reading of a line, or of its readings of ``target`` syllables if there are any.
+    """The likeliest reading of a line; with a target, the likeliest with ``target`` syllables, if there is one.
 
     >>> scan_line("Shall I compare thee to a summer's day?", None).stress
     '-+-+-+-+-+'
@@ -200,7 +201,7 @@ def scan_line(line: str, target: int | None) -> LineScansion:
 
 
 def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
-    """The syllables of a reading on the spelling; a word without one lends its letters to the next syllable."""
+    """The syllables of a reading on the spelling; a word without a syllable gives its letters to the next one."""
     syllables: list[tuple[str, str, str]] = []
     at = 0
     waiting = ""  # letters and signs before the next syllable
@@ -236,5 +237,5 @@ def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str)
 
 
 def word_source(reading: Reading) -> str:
-    """Where a word's plain syllables come from; a licence's row says nothing of those it left alone."""
+    """The source of the syllables that no licence changed."""
     return "" if reading.source.startswith("licences.tsv") else reading.source

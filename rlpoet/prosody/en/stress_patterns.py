@@ -1,10 +1,10 @@
-"""English meter: which pattern of beats a line most likely has, each line read alone.
+"""English meter: the most likely pattern of beats of a line, without its context.
 
-A pattern (``-+-+-+-+-+``) is judged by how common it is, by how well its beats agree with the stresses of the
-words, and by what the reading costs in licences. Polysyllables know their stress; each common monosyllable
-has its own readiness to take a beat, counted (``meter_words.tsv``), because ``of`` may be promoted and
-``day`` demoted. Patterns come from four feet with the licences of the handbooks (inversion, an extra
-syllable at the end, a missing one at the start), plus those poets used (``meter_patterns.tsv``).
+A pattern (``-+-+-+-+-+``) is scored by its frequency, by how well its beats agree with the stresses of the words, and by the cost of
+the licences of the reading. The stress of a polysyllable is known. Each common monosyllable has log odds of a beat, estimated from
+annotated verse (``meter_words.tsv``), because ``of`` may be promoted and ``day`` demoted. Patterns come from four feet with the
+licences of the handbooks (inversion, an extra syllable at the end, a missing one at the start), and from poems
+(``meter_patterns.tsv``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from rlpoet.phonology.en.tables import rows
 
 _BASE = itemgetter(1)
-State = tuple[Any, ...]  # of en_scan: cost, base, odds and what the caller needs to know it by
+State = tuple[Any, ...]  # of ``scansion.py``: cost, base, odds, and what identifies the reading to the caller
 
 COUNT_WEIGHT = 0.2  # of the counted patterns, against the grammar of feet
 DEFAULT_ODDS = {"1": 2.5, "2": 0.8, "0": -2.5, "~": 0.0, "mono": 1.0}
@@ -58,7 +58,7 @@ MOST_COST = 6.5  # of one pattern's substitutions together
 
 
 def grammar() -> dict[str, float]:
-    """Every pattern of the four feet within ``MOST_COST`` of licences, with its log weight; the best parse of each."""
+    """Log weight of every pattern of the four feet whose licences cost at most ``MOST_COST``, by its best division into feet."""
     log_weights: dict[str, float] = {}
     for spec in FEET.values():
         for n, weight in spec["feet"].items():  # type: ignore[attr-defined]
@@ -80,7 +80,7 @@ def grammar() -> dict[str, float]:
 
 @functools.cache
 def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
-    """By length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
+    """For each length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
     by_rule = grammar()
     counted = {pattern: float(weight) for _, (pattern, weight) in rows("meter_patterns.tsv")}
     total = sum(counted.values())
@@ -100,12 +100,12 @@ def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
 
 @functools.cache
 def _words() -> dict[str, tuple[float, str]]:
-    """Log odds of a beat, and their row: of single monosyllables, and of the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
+    """Log odds of a beat and their row, for single monosyllables and the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
     return {word: (float(odds), where) for where, (word, odds) in rows("meter_words.tsv")}
 
 
 def syllable_class(marks: str, i: int) -> str:
-    """``1``, ``2``, ``0`` beside a stress of its word, ``~`` for an unstressed one with room to be promoted."""
+    """The class of a syllable: ``1``, ``2``, ``0`` beside a stress of its word, or ``~`` unstressed and away from a stress."""
     mark = marks[i]
     if mark != "0":
         return mark
@@ -137,7 +137,7 @@ def _class_odds(marks: str) -> tuple[float, ...]:
 
 
 def odds_source(word: str, marks: str, i: int) -> str:
-    """The row that says how readily syllable ``i`` takes a beat."""
+    """The row with the log odds of a beat on syllable ``i``."""
     return _words().get(_entries(word, marks)[i], (0.0, ""))[1]
 
 
@@ -147,7 +147,7 @@ def log_sigmoid(x: float) -> float:
 
 @functools.lru_cache(maxsize=50_000)
 def idle(word: str, marks: str) -> float:
-    """Log probability that no syllable of the word takes a beat: what the beats' odds are added to."""
+    """Log probability that no syllable of the word takes a beat; the odds of beats are added to it."""
     return _idle(odds(word, marks))
 
 
@@ -157,11 +157,11 @@ def _idle(readiness: tuple[float, ...]) -> float:
 
 
 def best_choice(states: list[State]) -> tuple[float, str, State]:
-    """Score and pattern of the best beats, and which of the candidate readings takes them.
+    """The score and pattern of the best beats, and the candidate reading that has them.
 
     Args:
         states: ``(cost, base, odds, ...)`` each; all have the same number of syllables. ``base`` is the log
-            probability of no beat at all, less the cost.
+            probability of no beat at all, minus the cost.
     """
     table = patterns().get(len(states[0][2]))
     if table is None:

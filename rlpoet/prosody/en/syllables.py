@@ -1,7 +1,7 @@
-"""Words as meter sees them: every licensed count of syllables with its stresses and what it costs.
+"""Metrical readings of English words: every licensed number of syllables, with its stresses and its cost.
 
-``licences.tsv`` lists what verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
-apostrophe in the spelling has already done so: ``heav'n`` is one syllable only.
+``licences.tsv`` lists the syllables that verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+apostrophe in the spelling already marks such a loss: ``heav'n`` has one syllable only.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Reading:
     """One way to count a word.
 
     Attributes:
-        marks: a digit a syllable: 1 primary, 2 secondary stress, 0 none.
-        cost: in nats, against the full form.
+        marks: one digit per syllable: 1 primary stress, 2 secondary stress, 0 none.
+        cost: in nats, relative to the full form.
         note: the licences used, joined by a space.
         source: the row of the last licence used, or where the pronunciation comes from.
-        phones: what is heard, in ARPAbet.
+        phones: the pronunciation in ARPAbet.
     """
 
     marks: str
@@ -52,7 +52,7 @@ def _licences() -> tuple[tuple[str, str, re.Pattern[str], str, float], ...]:
 
 @functools.cache
 def _any_licence() -> re.Pattern[str]:
-    """Finds something exactly where one of the licences does."""
+    """A pattern that matches wherever at least one licence matches."""
     return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, _, _ in _licences()))
 
 
@@ -61,7 +61,7 @@ def marks_of(phones: Phones) -> str:
 
 
 def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
-    """Every form of the phones that the licences give: its cost, the licences it took, the row of the last of them."""
+    """Every form of the phones that licences give, with its cost, its licences, and the row of the last licence."""
     forms = {spoken: (0.0, "", "")}
     if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
         return forms
@@ -76,7 +76,7 @@ def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
 
 @functools.lru_cache(maxsize=100_000)
 def readings(word: str) -> tuple[Reading, ...]:
-    """The readings of a word, cheapest first, one for each pattern of stresses; without marks if it has no syllable (th').
+    """The readings of a word, cheapest first, one per stress pattern; ``marks`` is empty if it has no syllable (th').
 
     >>> [(reading.marks, reading.note) for reading in readings("glorious")]
     [('100', ''), ('10', 'synizesis')]
@@ -114,7 +114,7 @@ def readings(word: str) -> tuple[Reading, ...]:
 
 @functools.lru_cache(maxsize=100_000)
 def cut(word: str, n: int) -> tuple[str, ...]:
-    """The spelling in ``n`` pieces, best effort: one consonant, or two that begin words, go with the vowel after.
+    """The spelling in ``n`` pieces, approximately: one consonant, or two that can begin a word, go with the next vowel.
 
     >>> cut("wandering", 3), cut("wandering", 2), cut("fire", 2)
     (('wan', 'de', 'ring'), ('wande', 'ring'), ('fi', 're'))

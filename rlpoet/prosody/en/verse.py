@@ -1,11 +1,18 @@
-"""The English ear: rhyme from the last primary stress, with the licences of English verse.
+"""English verse: rhyme from the last primary stress on, with the licences of English poetry.
 
-Kinds that count (``rhyming``): ``perfect``; ``rich``, the same consonants before it too (sea / see);
-``promoted``, a last syllable stressed by the meter against one stressed by its word (eternity / free).
-Lesser ones, never a full rhyme: ``eye`` (love / move: one spelling, two sounds), ``historical`` (eternity / die, given / heaven: poets
-have long rhymed them; handbooks also say *dead* rhyme, once a rhyme and now one on paper), ``weak`` (liberty / majesty: the
-meter's stress on both), ``slant`` (stone / man: the consonants alone), ``wrenched`` (country / sea: the beat beside the
-word's own stress) and ``identical``. ``detecting`` adds those that human poets use as rhyme: for finding schemes, never for a reward.
+| kind | example | meaning | full rhyme |
+| --- | --- | --- | --- |
+| ``perfect`` | light / night | the same sounds from the stressed vowel on | yes |
+| ``rich`` | sea / see | also the same consonants before it | yes |
+| ``promoted`` | eternity / free | a last syllable stressed by the meter with one stressed by its word | yes |
+| ``eye`` | love / move | one spelling, two sounds | no |
+| ``historical`` | eternity / die, given / heaven | rhymed in earlier English, or by convention (also *dead* rhyme) | no |
+| ``weak`` | liberty / majesty | the meter stresses both last syllables | no |
+| ``slant`` | stone / man | the consonants alone | no |
+| ``wrenched`` | country / sea | the beat falls beside the word's stress | no |
+| ``identical`` | sea / sea | one word | no |
+
+``rhyming`` has the full rhymes. ``detecting`` adds kinds that poets use as rhyme; it is for finding schemes, never for a reward.
 """
 
 from __future__ import annotations
@@ -33,7 +40,7 @@ class EnglishVerse:
         self._vowels = historical_vowels()
 
     def endings(self, line: str) -> tuple[Ending, ...]:
-        """The plausible endings of a line's last word, then that of the two-word rhyme it may close."""
+        """The plausible endings of a line's last word, then that of a two-word rhyme at the line's end, if any."""
         return line_endings(line)
 
     def kind(self, a: Ending, b: Ending) -> str | None:
@@ -63,11 +70,11 @@ class EnglishVerse:
         return "".join(ending.phones)
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest reading, or of those of ``target`` syllables if there are any."""
+        """The likeliest reading; with a target, the likeliest with ``target`` syllables, if there is one."""
         return scan_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
-        """The words of the likeliest reading, each as it is heard there.
+        """The words of the likeliest reading, each with its pronunciation in the line.
 
         >>> [word.note for word in EnglishVerse().words("Many a glorious morning have I seen")][:4]
         ['', '', 'elision (synizesis)', '']
@@ -76,7 +83,7 @@ class EnglishVerse:
         return spoken(line, scansion.parse, scansion.stress or "")
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
-        """Short sentences on what ``kind(a, b)`` rests on."""
+        """Short sentences that explain ``kind(a, b)``."""
         return reasons(a, b, self.kind(a, b))
 
     def meter_name(self, scansion: Scansion) -> str:
@@ -85,7 +92,7 @@ class EnglishVerse:
 
 
 def stress(ending: Ending) -> str:
-    """Where an ending's stress comes from: the word itself, if nothing else is said."""
+    """The source of an ending's stress; ``primary`` (the word) by default."""
     return ending.stress if isinstance(ending, EnglishEnding) else PRIMARY
 
 
@@ -95,7 +102,7 @@ def sound(ending: Ending) -> str:
 
 
 def _same_tail(a: Ending, b: Ending) -> str:
-    """The kind of two endings whose tails sound alike, by where their stresses come from."""
+    """The kind of two endings with the same tail, by the sources of their stresses."""
     stresses = {stress(a), stress(b)}
     if stresses == {PRIMARY}:
         return "rich" if a.onset == b.onset else "perfect"
@@ -108,7 +115,7 @@ def _same_tail(a: Ending, b: Ending) -> str:
 
 @functools.lru_cache(maxsize=200_000)
 def line_endings(line: str) -> tuple[Ending, ...]:
-    """The endings of a line's last word, then the two-word rhyme it may close; empty if there is no word."""
+    """The endings of a line's last word, then that of a two-word rhyme, if any; empty if there is no word."""
     words = last_words(line)
     if not words:
         return ()

@@ -1,4 +1,4 @@
-"""Why a Spanish line sounds as it does and why two endings rhyme, for people; nothing that scores comes here."""
+"""Explains to readers how a Spanish line sounds and why two endings rhyme. Not used by scoring."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def spoken_words(line: str, phonology: Spanish, target: int | None = None) -> tu
 
 
 def _in_place(part: Part, n: int, transcription: Transcription, phonology: Spanish) -> tuple[Transcription, str, str]:
-    """A word's pronunciation, tie and note where it stands."""
+    """The pronunciation, link and note of a word at its place in the line."""
     laid, reading = part.laid, part.reading
     every = joins(laid, reading)
     vowels = range(laid.first[n], laid.first[n] + len(laid.words[n][0].vowels))
@@ -63,7 +63,7 @@ def _in_place(part: Part, n: int, transcription: Transcription, phonology: Spani
 
 
 def _pronounced(word: Parsed, joined: Sequence[bool], phonology: Spanish) -> Pronunciation:
-    """A word with its vowels grouped into syllables as the line asks."""
+    """A word with its vowels grouped into syllables as in the line's reading."""
     vowels = [i for i, kind in enumerate(word.classes) if kind in VOWELS]
     groups: list[list[int]] = []
     for i, tied in zip(vowels, joined, strict=True):
@@ -77,7 +77,7 @@ def _pronounced(word: Parsed, joined: Sequence[bool], phonology: Spanish) -> Pro
 
 
 def rhyme_reasons(a: Ending, b: Ending, kind: str | None, phonology: Spanish) -> tuple[str, ...]:
-    """Short sentences on what ``SpanishVerse.kind(a, b)`` rests on."""
+    """Short sentences that explain ``SpanishVerse.kind(a, b)``."""
     if kind == "identical":
         return (f"{a.word} twice: a word does not rhyme with itself.",)
     sentences = [_tails(a, b, kind)]
@@ -102,7 +102,7 @@ def _tails(a: Ending, b: Ending, kind: str | None) -> str:
 
 
 def _particulars(ending: Ending, phonology: Spanish) -> Iterator[str]:
-    """What is particular to one ending: its free glide, a vowel that assonance disregards, a rarer pronunciation."""
+    """Sentences on special properties of one ending: a free glide, a vowel that assonance ignores, a rarer pronunciation."""
     if ending.onset and ending.onset[-1] in GLIDES:
         yield f"{ending.word}: the glide /{ending.onset[-1]}/ before the stressed vowel is free."
     parsed = parse(ending.word)
@@ -125,7 +125,7 @@ def _particulars(ending: Ending, phonology: Spanish) -> Iterator[str]:
 
 
 def _mergers(a: Ending, b: Ending) -> Iterator[str]:
-    """Letters that differ where the sounds do not."""
+    """Sentences on different letters with the same sound."""
     spelt = [_letters(ending) for ending in (a, b)]
     if len(spelt[0]) != len(spelt[1]):
         return
@@ -142,7 +142,7 @@ def _mergers(a: Ending, b: Ending) -> Iterator[str]:
 
 
 def _letters(ending: Ending) -> list[tuple[str, str]]:
-    """Phones of the tail before any merger, with the letters that write them."""
+    """Phones of the tail before sounds are merged, with their letters."""
     word = parse(ending.word)
     spans = zip(word.phones, word.starts, word.ends, strict=True)
     return [(phone, word.text[start:end]) for phone, start, end in spans if start >= ending.start]

@@ -1,8 +1,8 @@
 """What rhymes in Spanish: tails, assonance, and the poems that assonance binds.
 
-Rhyme begins at the last stressed vowel: a glide before it is free (viento / lento), one after it counts
-(aire). Consonante: all sounds alike. Asonante: stressed and last vowel alike, glides and the middle
-vowel of an esdrújula disregarded, unstressed final i = e and u = o (Navarro Tomás, Métrica española).
+Rhyme begins at the last stressed vowel. A glide before it is free (viento / lento); one after it counts (aire). Consonante: all
+sounds are the same. Asonante: the stressed and the last vowel are the same; glides and the middle vowel of an esdrújula are ignored,
+and unstressed final i = e, u = o (Navarro Tomás, Métrica española).
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def assonance(phones: Tail) -> str:
 def is_romance(tails: Sequence[Tail]) -> bool:
     """Whether assonance binds these lines.
 
-    A romance keeps one assonance on every other line: as many lines sound like the next but one as when four in five
-    of one parity do, wherever its parts change their assonance or parity, and fewer than half of all lines have a
-    consonant mate within ``REACH`` lines (a sonnet with a single assonance is no romance). Written in long lines
-    (Romancero) every line sounds like the next; then some lines still lack a consonant mate.
+    A romance keeps one assonance on every other line. Its test: as many lines assonate with the next line but one as if four in five
+    lines of one parity did, whether or not the assonance or the parity changes between parts. Also, fewer than half of all lines
+    have a full rhyme within ``REACH`` lines (a sonnet with a single assonance is no romance). In the long lines of the Romancero every
+    line assonates with the next; then some lines must still lack a full rhyme.
     """
     n = len(tails)
     if n <= 2 * ROMANCE_PAIRS:
@@ -76,7 +76,7 @@ def is_romance(tails: Sequence[Tail]) -> bool:
 
 
 def loose_lines(tails: Sequence[Tail]) -> frozenset[int]:
-    """Lines a romance leaves unrhymed: in no run of one assonance on every other line, which a fifth of the poem does not share either."""
+    """Lines that a romance leaves unrhymed: in no run of one assonance on every other line, and shared by less than a fifth."""
     assonances = [assonance(tail) for tail in tails]
     often = {sound for sound, n in collections.Counter(assonances).items() if n >= LOOSE_SHARE * len(assonances)}
     run = [1] * len(assonances)  # length of the run that ends here, then of the whole run

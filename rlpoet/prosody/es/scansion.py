@@ -1,4 +1,4 @@
-"""From readings to a Scansion: which count, whether a target fits, hemistichs, units on the spelling."""
+"""Readings of a Spanish line to a ``Scansion``: the length, whether a target fits, hemistichs, syllables on the spelling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST = 300  # characters; beyond that a line is not verse and only its beginn
 
 
 class Part(NamedTuple):
-    """A line or a hemistich: where it begins in the folded line, how it lies, how it is read."""
+    """A line or a hemistich: its start in the folded line, its cells and junctures, and its reading."""
 
     start: int
     laid: Laid
@@ -59,7 +59,7 @@ class Chosen(NamedTuple):
 
 @functools.lru_cache(maxsize=JUST_READ)
 def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
-    """A line folded, its places, what it shows of itself, how it lies, and all its readings."""
+    """The folded line, the places of its letters, the part that is read, its cells and junctures, and all its readings."""
     folded, places = fold_letters(line[:LONGEST])
     visible = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
     laid = lay(folded, visible)
@@ -67,7 +67,7 @@ def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Readin
 
 
 def choose(line: str, target: int | None = None) -> Chosen:
-    """The reading ``SpanishVerse.scan`` promises."""
+    """The reading that ``SpanishVerse.scan`` describes."""
     folded, places, visible, laid, by_length = _read(line)
     if not by_length:
         return Chosen((), 0, None if target is None else False, places, ())
@@ -99,18 +99,18 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
-    """``scan_line`` without its units, for those who only count."""
+    """``scan_line`` without units, which is faster."""
     chosen = choose(line, target)
     return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, (), chosen.caesura, chosen.guessed)
 
 
 def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:
-    """A pause and two line ends inside may add or take a few syllables to what the line has in one piece."""
+    """Whether 7 + 7 is possible by length: a pause and two line ends change the count by a few syllables at most."""
     return laid.last <= MOST_VOWELS and max(by_length) >= ALEXANDRINE - 1 and min(by_length) <= ALEXANDRINE + 2
 
 
 def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part, ...]] | None:
-    """The cheapest cut into 7 + 7 behind a stressed word, or None. Costs are over each half's cheapest reading."""
+    """The cheapest cut into 7 + 7 after a stressed word, or None. Costs are relative to each half's cheapest reading."""
     best: tuple[float, tuple[Part, ...]] | None = None
     for n in range(1, len(whole.words)):
         if not whole.tonic[n - 1] or not _may_be_cut(whole, n):
@@ -161,6 +161,6 @@ def _units(line: str, chosen: Chosen) -> tuple[Syllable, ...]:
 
 
 def deciding_row(juncture: Juncture) -> str:
-    """The table row that spoke loudest for the rarer reading; empty where only the wanted length asked for it."""
+    """The table row with the largest weight for the rarer reading; empty if only the target length required it."""
     weights = [(weight, name) for name, weight in juncture.weighed if weight > 0]
     return weight_rows()[max(weights)[1]] if weights else ""

@@ -1,10 +1,10 @@
-"""The césure of French lines of ten and twelve: kept, or missed and why.
+"""The césure of French lines of ten and twelve syllables: whether it is kept, and if not, why.
 
-Classical rule: the syllable before the césure ends its word on a sounded vowel (a mute e may follow only if the
-next vowel elides it) and the word does not lean on the next one. The four ways to miss it are those of metrical
-criteria F, C, P, M (Cornulier, Théorie du vers, 1982): a mute e on the syllable before (césure lyrique) or after
-(enjambante), a clitic, a preposition, the inside of a word. A mute e left out of the count at the césure (épique)
-is medieval. Left out: sense and syntax beyond the small words, so ``kept`` says that a césure can be heard.
+Classical rule: the syllable before the césure ends its word on a sounded vowel (a mute e may follow only if the next vowel elides
+it), and the word does not lean on the next one. The four faults are the metrical criteria F, C, P, M (Cornulier, Théorie du vers,
+1982): a mute e on the syllable before (césure lyrique) or after (enjambante), a clitic, a preposition, the inside of a word. A mute e
+that is not counted at the césure (épique) is medieval. Left out: sense and syntax beyond small words, so ``kept`` means that a césure
+is possible.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ ENCLITIC = frozenset("je j tu il ils elle elles on nous vous le la les lui leur 
 
 @dataclass(frozen=True)
 class Cesure:
-    """How a line meets one pattern.
+    """A line compared with one pattern.
 
     Attributes:
         pattern: syllables of each part, ``(6, 6)``.
-        kept: whether every cut falls where the rule lets it.
-        kind: of a missed one: ``lyrique``, ``enjambante``, ``épique``, ``inside a word``, ``proclitic``, ``length``; else empty.
-        why: the same with the word, for people; empty when kept.
+        kept: whether the rule allows every cut.
+        kind: the fault: ``lyrique``, ``enjambante``, ``épique``, ``inside a word``, ``proclitic``, ``length``; empty if kept.
+        why: the fault and the word, as a sentence; empty if kept.
     """
 
     pattern: tuple[int, ...]
@@ -52,11 +52,11 @@ class Cesure:
 
 
 def cesure(line: str, syllables: int | None = None) -> Cesure | None:
-    """The césure of a line of ten or twelve: the first pattern it keeps, else how it misses the usual one.
+    """The césure of a line of ten or twelve: the first pattern it keeps, else its fault in the usual pattern.
 
     Args:
-        syllables: the length meant, 10 or 12; None takes the likeliest reading. A line one syllable longer is
-            heard with a césure épique if a mute e stands right after the usual cut.
+        syllables: the intended length, 10 or 12; None takes the likeliest reading. A line with one syllable more is read with a
+            césure épique if a mute e stands right after the usual cut.
 
     Returns:
         None for lines of other lengths.
@@ -76,7 +76,7 @@ def cesure(line: str, syllables: int | None = None) -> Cesure | None:
 
 
 def measure(line: str, pattern: tuple[int, ...]) -> Cesure:
-    """Whether a line keeps one pattern, and if not, what stands at the first cut that fails.
+    """Whether a line keeps one pattern, and if not, the fault at the first cut that fails.
 
     >>> measure("Il faut que le malheureux chante encore ici", (6, 6)).kind
     'inside a word'
@@ -111,7 +111,7 @@ def caesura_position(line_reading: LineReading) -> int | None:
 
 
 def fault(line_reading: LineReading, cut: int) -> tuple[str, str]:
-    """What is wrong with a césure after so many counted syllables: the kind and a sentence, empty if nothing is."""
+    """The fault of a césure after ``cut`` counted syllables: its kind and a sentence; both empty if there is none."""
     counted = _counted(line_reading)
     kind = fault_at(line_reading, counted, cut)
     if not kind:
@@ -126,7 +126,7 @@ def fault(line_reading: LineReading, cut: int) -> tuple[str, str]:
 
 
 def fault_at(line_reading: LineReading, counted: list[Mark], cut: int) -> str:
-    """The kind of fault of a césure after so many of the counted nuclei, or nothing."""
+    """The kind of fault of a césure after ``cut`` of the counted nuclei; empty if there is none."""
     before, after = counted[cut - 1], counted[cut]
     if before.word == after.word:
         return "enjambante" if after.mute else "inside a word"
@@ -166,7 +166,7 @@ def _span(text: str, mark: Mark) -> tuple[int, int]:
 
 
 def _leans(text: str, begin: int, end: int, after: int) -> bool:
-    """Whether a small word leans on what follows: no pause after it, and it is not itself tied to the word before."""
+    """Whether a small word leans on the next word: there is no pause after it, and it is not tied to the word before."""
     word = text[begin:end].lower()
     if begin and text[begin - 1] == "-" and word in ENCLITIC:
         return False

@@ -1,8 +1,8 @@
-"""Licences a poem takes: a line that no other answers by the rules may still rhyme against one of them.
+"""Rhyme licences of a poem: lines that rhyme with no other line by the rules may still rhyme by a licence.
 
-For finding who rhymes with whom in poems people wrote (Laforgue rhymes singular with plural, Marot nommer with mer),
-never for a reward. Within a few lines, a line without a mate by the classical rules is given the mates that only
-number, support or the old sound of -er denies it; lines that have their mates keep to the rules.
+This is for finding the scheme of poems by people (Laforgue rhymes singular with plural, Marot nommer with mer), never for a reward.
+A line without a rhyme by the classical rules is matched, within a few lines, with lines that differ only in number, in the support
+consonant, or in the old sound of -er. Lines that rhyme by the rules are not affected.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def licensed_lines(
     families: Sequence[Sequence[Hashable]],
     kind: Callable[[Ending, Ending], str | None],
 ) -> frozenset[int]:
-    """Lines that take part in a licence: those left alone by the rules, and the lines they reach for.
+    """Lines that take part in a licence: those without a rhyme by the rules, and the lines they are matched with.
 
     Args:
-        endings: of each line of a poem.
-        families: of each ending, what two of them share when they rhyme by the rules.
+        endings: the endings of each line of a poem.
+        families: for each ending the key that two endings share if they rhyme by the rules.
         kind: how two endings rhyme.
 
     >>> e = [(Ending(word, (sound,), gender="m"),) for word, sound in (("a", "i"), ("b", "u"), ("is", "i"), ("us", "o"))]

@@ -1,10 +1,9 @@
-"""Readings of a French line: which doubtful vowels count, by learned chances and, if asked for, a target.
+"""Readings of a French line: which doubtful vowels count, by learned probabilities and, if given, a target length.
 
-A line is a row of nuclei, most of them sure. The others (diérèse, mute e) each have a chance; the count is a
-sum of independent yes-or-no choices. The free count is the likeliest sum under a preference for the lengths
-French verse has (12, 8, 10, ...), worth 0.7 to 0.9 points of exact count on unseen poems. A preference for
-readings with a caesura changed no count and was dropped. ``fits`` uses no preference: it asks only whether
-the best reading of the target length is not far-fetched.
+A line is a row of nuclei, most of which certainly count. Each of the others (diérèse, mute e) has a probability, and the count is a
+sum of independent choices. Without a target the count is the likeliest sum under a prior over the lengths of French verse (12, 8,
+10, ...). This prior is worth 0.7 to 0.9 points of exact count on unseen poems; a prior for readings with a caesura changed no count
+and was dropped. ``fits`` uses no prior: it tests only that the best reading of the target length is not far-fetched.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MOST_OF_ONE_COUNT = 8
 
 
 class Mark(NamedTuple):
-    """A nucleus of a line: its letters, how likely it counts, and what it is."""
+    """A nucleus of a line: its letters, the probability that it counts, and its kind."""
 
     start: int
     end: int
@@ -47,7 +46,7 @@ CLITIC = Nucleus(1, 2, ("Ce",), 1.0, "e")  # the e of -je, -ce
 
 
 def line_marks(line: str) -> list[Mark]:
-    """The nuclei of a line with their chances in this context."""
+    """The nuclei of a line with their probabilities in this context."""
     lowered = lower_same_length(line)
     pieces = [(match.start(), match.group()) for match in PIECE.finditer(lowered)]
     marks: list[Mark] = []
@@ -64,14 +63,14 @@ def line_marks(line: str) -> list[Mark]:
 
 @functools.lru_cache(maxsize=65_536)
 def word_start(word: str) -> str:
-    """What of a word the mute e before it hears: ``V``, ``C``, or the word itself where its start is doubtful."""
+    """How a word begins for a mute e before it: ``V``, ``C``, or the word itself if that is doubtful."""
     starts = start_keys(word)
     return word if len(starts) > 1 else starts[0]
 
 
 @functools.lru_cache(maxsize=131_072)
 def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, float, bool, tuple[str, ...], float, str, bool], ...]:
-    """The marks of a word before a word that starts so (nothing: the line ends), places within the word."""
+    """The marks of a word, given the start of the next word (empty at the end of the line); places are within the word."""
     marks = []
     for part in (CLITIC,) if enclitic else nuclei(word):
         mute = bool(part.mute)
@@ -83,7 +82,7 @@ def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, f
 
 
 def mark_chance(part: Nucleus, start: str) -> tuple[tuple[str, ...], float, str]:
-    """Table keys, chance and deciding row of a nucleus before a word that starts so."""
+    """Table keys, probability and deciding row of a nucleus, given the start of the next word."""
     if not part.mute:
         return (part.keys, chance(part.keys, part.start_p), row_of(part.keys)) if part.keys else ((), 1.0, "")
     starts = (start or "V",) if start in ("", "V", "C") else start_keys(start)
@@ -116,7 +115,7 @@ def lower_same_length(line: str) -> str:
 
 
 class Reading(NamedTuple):
-    """One way to read a line: its log chance, its count, and a bit for each doubtful mark that counts."""
+    """One reading of a line: its log probability, its count, and one bit for each doubtful mark that counts."""
 
     score: float
     count: int  # type: ignore[assignment]  # a tuple's own count is never called here
@@ -155,13 +154,13 @@ def prune(partial: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]
 
 
 def weigh(reading: Reading) -> float:
-    """Log evidence for a reading when the length is not given."""
+    """Log score of a reading if no length is given."""
     return reading.score + math.log(LENGTHS.get(reading.count, RARE_LENGTH))
 
 
 @dataclass(frozen=True, slots=True)
 class LineReading:
-    """A line with the reading chosen for it: what scansion, césure and words are told from."""
+    """A line with its chosen reading, from which scansion, césure and words are derived."""
 
     text: str  # one character a letter
     letters: list[str] | None  # as typed, where that differs from ``text``
@@ -188,7 +187,7 @@ def read_line(line: str, target: int | None = None) -> LineReading:
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:
-    """The line with one character a letter, and the letters as they were typed where accents stand apart."""
+    """The line with one character per letter, and the letters as typed, if some have combining accents."""
     if line.isascii() or unicodedata.is_normalized("NFC", line):
         return line, None
     letters: list[str] = []

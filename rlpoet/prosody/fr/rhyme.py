@@ -1,10 +1,10 @@
-"""French rhyme between two endings: what they share, how rich that is, what the tradition forbids, and why.
+"""French rhyme between two endings: shared sounds, richness, what the tradition forbids, and reasons.
 
-Richness by shared sounds from the end, as taught since the 20th century (Mazaleyrat, Éléments de métrique française,
-1974; Elwert, Traité de versification française, 1965): ``pauvre`` the vowel alone, ``suffisante`` two sounds, ``riche``
-three or more, ``léonine`` two full syllables (from the vowel of the last but one on; Quicherat, Traité de versification
-française, 1850). A mute e is no sound of its own. Classical conditions: both feminine or both masculine, both with or both
-without -s, -x, -z (Quicherat), and a consonne d'appui for final /e/.
+Richness counts shared sounds from the end, as taught since the 20th century (Mazaleyrat, Éléments de métrique française, 1974; Elwert,
+Traité de versification française, 1965): ``pauvre`` the vowel alone, ``suffisante`` two sounds, ``riche`` three or more, ``léonine``
+two full syllables (from the vowel of the last but one on; Quicherat, Traité de versification française, 1850). A mute e is not
+counted. Classical conditions: both feminine or both masculine, both with or both without -s, -x, -z (Quicherat), and a consonne
+d'appui for final /e/.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ def open_vowel(word: str, phones: tuple[str, ...]) -> tuple[tuple[str, ...], ...
 
 @functools.lru_cache(maxsize=16_384)
 def merge(phones: tuple[str, ...]) -> tuple[str, ...]:
-    """Phones as rhyme hears them: e/ɛ, o/ɔ, ø/œ, ɛ̃/œ̃ are one, save that a bare final ɛ is not e (été : était)."""
+    """Phones merged as in rhyme: e/ɛ, o/ɔ, ø/œ, ɛ̃/œ̃ are one, but a final ɛ without a consonant is not e (été : était)."""
     if phones == ("ɛ",):
         return phones
     return tuple(MERGED.get(phone, phone) for phone in phones)
 
 
 def shared(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
-    """The phones two onsets share, from the rhyme vowel leftwards; vowels must be the very same, mute e is passed over.
+    """The phones that two onsets share, from the rhyme vowel leftwards; vowels are not merged, and mute e is skipped.
 
     >>> shared(("s", "y", "l", "t"), ("ɛ̃", "s", "y", "l", "t"))
     ('t', 'l', 'y', 's')
@@ -97,7 +97,7 @@ def shared(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def support(ending: Ending) -> str:
-    """What must stand before the rhyme vowel in both words: the consonant of a final é, the glide of oi, ien, oin; or nothing.
+    """The sound required before the rhyme vowel in both words: the consonant of a final é, the glide of oi, ien, oin, or none.
 
     >>> support(Ending("beauté", ("e",), ("b", "o", "t"))), support(Ending("nuée", ("e",), ("n", "ɥ")))
     ('t', '-')
@@ -113,7 +113,7 @@ def support(ending: Ending) -> str:
 
 
 def family(ending: Ending) -> tuple[tuple[str, ...], str, bool, str]:
-    """What two endings must have in common to rhyme by the classical rules.
+    """The key that two endings must share to rhyme by the classical rules.
 
     >>> family(Ending("amours", ("u", "ʁ"), ("a", "m"), "m"))
     (('u', 'ʁ'), 'm', True, '')
@@ -148,7 +148,7 @@ def richness(a: Ending, b: Ending) -> str:
 
 
 def kind_of(a: Ending, b: Ending, *, classical: bool = True) -> str | None:
-    """The kind of two endings; see ``FrenchVerse``. ``classical`` keeps the rules the eye and the support letter make."""
+    """The kind of two endings; see ``FrenchVerse``. ``classical`` applies the rules of gender, plural and support consonant."""
     if a.word == b.word:
         return "identical"
     tail, other = merge(a.phones), merge(b.phones)
@@ -167,7 +167,7 @@ def kind_of(a: Ending, b: Ending, *, classical: bool = True) -> str | None:
 
 
 def reasons(a: Ending, b: Ending, kind: str | None, *, classical: bool = True) -> list[str]:
-    """Short sentences on what a kind rests on."""
+    """Short sentences that explain a kind."""
     if kind == "identical":
         return [f"{a.word!r} stands at both ends: the same word is no rhyme."]
     sentences = []

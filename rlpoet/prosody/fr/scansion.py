@@ -1,4 +1,4 @@
-"""Scansion of French lines: the reading chosen, cut into syllables, with its césure and the words it guessed."""
+"""Scansion of French lines: the chosen reading, its syllables, its césure, and the words whose count is a guess."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
-    """``scan_line`` without its units, for those who only count."""
+    """``scan_line`` without units, which is faster."""
     line_reading = read_line(line, target)
     return Scansion(
         line,
@@ -48,7 +48,7 @@ def count_line(line: str, target: int | None = None) -> Scansion:
 
 
 def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
-    """Words not in the learned table whose vowels in contact might well be read either way."""
+    """Words that are not in the learned table and whose adjacent vowels may well be read either way."""
     guessed = []
     for mark in marks:
         if DOUBT < mark.p < 1.0 - DOUBT and mark.keys[:1] and mark.keys[0].startswith("#") and not is_learned(mark.keys[:1]):
@@ -62,9 +62,9 @@ def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
 
 
 def units(line_reading: LineReading) -> tuple[Syllable, ...]:
-    """The line cut into metrical syllables; their texts joined give it back.
+    """The line cut into metrical syllables, whose joined texts are the line.
 
-    A vowel that does not count stays with the counted one it touches; an elided e goes with the next word.
+    A vowel that does not count stays with the adjacent counted one; an elided e goes with the next word.
     """
     line, marks, chosen = line_reading.text, line_reading.marks, line_reading.reading.chosen
     if not marks:
@@ -110,7 +110,7 @@ def units(line_reading: LineReading) -> tuple[Syllable, ...]:
 
 @functools.lru_cache(maxsize=16_384)
 def cut_between(between: str) -> int:
-    """Where to cut what stands between two vowels: after the blank of a word's end, else before the last consonant.
+    """Where to cut the letters between two vowels: after the space between words, else before the last consonant.
 
     >>> cut_between("rt"), cut_between("bl"), cut_between("s, "), cut_between("rsqu'")
     (1, 0, 3, 2)

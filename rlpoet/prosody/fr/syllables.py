@@ -1,10 +1,9 @@
-"""French words to metrical nuclei, from the spelling: what surely counts, what may, and how likely.
+"""French words to metrical nuclei, from the spelling: which certainly count, which may, and with what probability.
 
-Classical count as commonly taught: every vowel grapheme is a nucleus; two in contact may be read apart
-(diérèse, ``li-on``) or together (synérèse, ``pied``), a word-final mute e counts before a consonant, is
-elided before a vowel or mute h, and is dropped at the line's end. How often each contact is read apart is
-learned from annotated verse (``dierese.tsv``), per word and by ending. Left out: apocope and colloquial
-elision not written in the line (``p'tit`` is read as written).
+The count is the classical one. Every vowel grapheme is a nucleus. Two adjacent ones may be read apart (diérèse, ``li-on``) or
+together (synérèse, ``pied``). A word-final mute e counts before a consonant, is elided before a vowel or mute h, and is dropped at the
+end of the line. The probability of each diérèse is learned from annotated verse (``dierese.tsv``), by word and by ending. Left out:
+apocope and colloquial elision that is not written (``p'tit`` is read as written).
 """
 
 from __future__ import annotations
@@ -42,9 +41,9 @@ class Nucleus:
 
     Attributes:
         start, end: its letters in the word.
-        keys: table keys for how likely it counts, most special first; empty when it surely does.
-        start_p: the probability before anything is learned.
-        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its chance depends on the next word.
+        keys: table keys for the probability that it counts, most specific first; empty if it certainly does.
+        start_p: the probability if the table has none of the keys.
+        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its probability depends on the next word.
     """
 
     start: int
@@ -55,7 +54,7 @@ class Nucleus:
 
 
 def mask_silent(word: str) -> str:
-    """The word with letters that never are vowels replaced by a dot: qu, gu before e i, ge before a o, glide y and il.
+    """The word with a dot for letters that are no vowels here: qu, gu before e i, ge before a o, glide y and il.
 
     >>> mask_silent("quelqu"), mask_silent("voyage"), mask_silent("soleil"), mask_silent("mangea")
     ('q.elq.', 'vo.age', 'sole.l', 'mang.a')
@@ -79,7 +78,7 @@ SILENT = tuple(
 
 
 def modern_letters(word: str) -> str:
-    """Old u and i that stand for v and j, and v for u, where that makes a known word; the length stays.
+    """A word with v and j for old u and i, and u for old v, if that gives a known word; the length stays the same.
 
     >>> modern_letters("auoir"), modern_letters("vnique"), modern_letters("iour"), modern_letters("jouir")
     ('avoir', 'unique', 'jour', 'jouir')
@@ -100,7 +99,7 @@ def graphemes(word: str) -> list[tuple[int, int]]:
 
 
 def mute_ending(word: str) -> tuple[int, str]:
-    """Where a final mute e stands, and which kind; ``(-1, "")`` without one."""
+    """The place and kind of a final mute e; ``(-1, "")`` without one."""
     if word.endswith("e"):
         return len(word) - 1, "e"
     if word.endswith("es"):
@@ -111,7 +110,7 @@ def mute_ending(word: str) -> tuple[int, str]:
 
 
 def accented(word: str) -> str:
-    """A word from capitals with the accent a final é lost there, where the lexicon has only that word: beaute is beauté.
+    """A word from capitals with the accent of its final é, if only that word is in the lexicon: beaute is beauté.
 
     >>> accented("beaute"), accented("ete"), accented("cites"), accented("belle")
     ('beauté', 'été', 'cites', 'belle')
@@ -125,7 +124,7 @@ def accented(word: str) -> str:
 
 
 def verbal_ent(word: str) -> bool:
-    """Whether -ent is the silent verb ending, by the word's sounds."""
+    """Whether a final -ent is the silent verb ending, by the word's sounds."""
     if word.endswith(("aient", "oient")):
         return True
     readings = phonology("fr").transcribe(word).pronunciations
@@ -163,7 +162,7 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
 
 
 def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
-    """Table keys of the contact before letter ``at``, from the whole word to the bare vowels.
+    """Table keys of the adjacent vowels before letter ``at``, from the whole word to the vowels alone.
 
     Flags before the colon: K a cluster like ``bl`` leads (ou-bli-er), V the stem is a verb's (confi-er),
     M the ending is a verb's (aim-ions), E an e before one consonant
@@ -212,7 +211,7 @@ def verb_stems() -> frozenset[str]:
 
 
 def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
-    """A first guess for a contact: glides may join, other vowels stay apart, e inside after a vowel is mute."""
+    """Prior probability of a diérèse: glides may join, other vowels stay apart, an e inside a word after a vowel is mute."""
     if INNER_E.match(word, start):
         return START_INNER_E
     return START_GLIDE if word[left.start : left.end] in ("i", "y", "u", "ou", "o", "î") else START_HIATUS
@@ -220,13 +219,13 @@ def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
 
 @functools.cache
 def aspirated() -> frozenset[str]:
-    """Words whose h bars elision: the list that comes with the lexicon."""
+    """Words with an aspirated h, before which there is no elision: the list that comes with the lexicon."""
     with gzip.open(lexicon_path().with_name("h_aspire.txt.gz"), "rt", encoding="utf-8") as rows:
         return frozenset(row.strip() for row in rows) - NOT_ASPIRATED
 
 
 def start_keys(word: str) -> tuple[str, ...]:
-    """How a word begins for the ear of the one before: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
+    """How a word begins, for the word before it: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
 
     >>> start_keys("amour"), start_keys("roi"), start_keys("homme")
     (('V',), ('C',), ('>homme', '>h*'))
@@ -258,7 +257,7 @@ def learned() -> dict[str, float]:
 
 
 def row_of(keys: tuple[str, ...]) -> str:
-    """The row of ``dierese.tsv`` that decides among keys, as ``file:line``; empty where the table has none of them."""
+    """The row of ``dierese.tsv`` for the most specific key in it, as ``file:line``; empty if it has none of the keys."""
     rows = _learned_rows()[1]
     return next((rows[key] for key in keys if key in rows), "")
 
@@ -268,7 +267,7 @@ def is_learned(keys: tuple[str, ...]) -> bool:
 
 
 def chance(keys: tuple[str, ...], start_p: float) -> float:
-    """The learned chance of the most special key the table has."""
+    """The learned probability of the most specific key in the table."""
     table = learned()
     for key in keys:
         p = table.get(key)

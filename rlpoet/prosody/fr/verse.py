@@ -1,9 +1,9 @@
-"""French verse: rhyme by ear with the classical conditions on gender, plural and support.
+"""French verse: rhyme by sound, with the classical conditions on gender, plural and support consonant.
 
-Classical and romantic practice (16th to 19th century): masculine rhymes with masculine, feminine with
-feminine; plural endings (-s, -x, -z) keep company; a final /e/ wants its support consonant. A word has as
-many endings as it has sounds in verse (``fils``, ``Vénus``). Left out: the finer classes of silent consonants
-(sang : flanc), which cost more true rhymes than the false ones they stop.
+Classical and romantic practice (16th to 19th century): masculine rhymes with masculine, feminine with feminine; plural endings
+(-s, -x, -z) rhyme with each other only; a final /e/ needs the same support consonant. A word has one ending for each of its
+pronunciations in verse (``fils``, ``Vénus``). Left out: the finer classes of silent consonants (sang : flanc), which would lose more
+true rhymes than the false ones they exclude.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class FrenchVerse:
     Kinds that rhyme, by shared sounds: ``pauvre`` (the vowel alone), ``suffisante`` (two), ``riche`` (three or
     more), ``léonine`` (two syllables), ``homonyme`` (the whole word). Kinds that do not: ``identical``,
     ``insuffisante`` (-é without its consonant, oi with a), ``irrégulière`` (singular with plural), ``androgyne``
-    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``. In the variety ``modern`` the ear alone
-    judges: gender, plural and support forbid nothing.
+    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``. In the variety ``modern`` only sounds count:
+    gender, plural and support consonant do not matter.
 
     Raises:
         UnknownName: no such variety.
@@ -75,7 +75,7 @@ class FrenchVerse:
         self._word_endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._find_endings)
 
     def endings(self, line: str) -> tuple[Ending, ...]:
-        """One ending a pronunciation of the last word, likeliest first; empty without a word."""
+        """One ending per pronunciation of the last word, likeliest first; empty without a word."""
         return self._line_endings(line)
 
     def _line_endings(self, line: str) -> tuple[Ending, ...]:
@@ -102,11 +102,11 @@ class FrenchVerse:
         return tuple(dict.fromkeys(endings))
 
     def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
-        """The kinds that count as rhyme in a poem, for finding its scheme: ``rhyming``, and the licences it takes."""
+        """The kinds that count as rhyme when the scheme of a poem is found: ``rhyming``, and the poem's licences."""
         return self.rhyming | LICENCES if self._licensed(tuple(lines)) else self.rhyming
 
     def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
-        """The lines of such a poem that keep to the rules all the same."""
+        """The lines of such a poem that take part in no licence."""
         free = self._licensed(tuple(lines))
         return frozenset(range(len(lines))) - free if free else frozenset()
 
@@ -131,19 +131,19 @@ class FrenchVerse:
         return head + "".join(tail) + ("ə" if ending.gender == "f" else "") + ("+s" if is_plural(ending.word) else "")
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest count, or the reading that has ``target`` syllables if one is licensed."""
+        """The likeliest reading; with a target, the reading of ``target`` syllables, if one is licensed."""
         return scan_line(line, target)
 
     def counted(self, line: str, target: int | None = None) -> Scansion:
-        """``scan`` without the syllables themselves, a fifth of its work."""
+        """``scan`` without units: a fifth of the work."""
         return count_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
-        """The words as the line wants them said: mute e, diérèse, liaison, h aspiré."""
+        """The words with their pronunciation in the line: mute e, diérèse, liaison, h aspiré."""
         return spoken_words(line, self.phonology, target)
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
-        """What the kind of two endings rests on, and where their sounds come from."""
+        """Sentences that explain the kind of two endings, and the sources of their sounds."""
         sentences = reasons(a, b, self.kind(a, b), classical=self.classical)
         for word in dict.fromkeys((a.word, b.word)):
             transcription = self.phonology.transcribe(word)

@@ -1,4 +1,4 @@
-"""The words of a French line as verse says them: mute e sounded or not, diérèse, liaison, h aspiré.
+"""The words of a French line with their pronunciation in verse: mute e sounded or not, diérèse, liaison, h aspiré.
 
 Liaison as in the diction of verse (Martinon, Comment on prononce le français, 1913): before a vowel and without a
 pause every written s, x, z sounds /z/, t and d /t/, also after nouns, -r of -er /ʁ/; n only after the words that
@@ -31,7 +31,7 @@ CLOSED = {vowel: glide for glide, vowel in GLIDES.items()}
 
 
 def spoken_words(line: str, phonology: French, target: int | None = None) -> tuple[SpokenWord, ...]:
-    """The words of a line one after the other, in the reading scansion takes.
+    """The words of a line in order, in the reading that scansion chose.
 
     >>> from rlpoet.phonology import phonology
     >>> [word.heard.pronunciations[0].ipa + word.link for word in spoken_words("les hommes ont une passion", phonology("fr"))]
@@ -53,7 +53,7 @@ def spoken_words(line: str, phonology: French, target: int | None = None) -> tup
 
 
 def token_parts(start: int, token: str, phonology: French) -> list[tuple[int, int]]:
-    """Where the words of a token stand: the elided ones and inversions apart, compounds the lexicon knows whole."""
+    """The places of the words in a token: elided words and inversions apart, compounds of the lexicon whole."""
     cleaned = clean(token)
     if token[-1].isalpha() and ("-" in cleaned or "'" in cleaned) and not ELISION.match(cleaned) and phonology.look_up(cleaned):
         return [(start, start + len(token))]
@@ -61,7 +61,7 @@ def token_parts(start: int, token: str, phonology: French) -> list[tuple[int, in
 
 
 def transcribe_in_line(line_reading: LineReading, start: int, end: int, phonology: French) -> tuple[Transcription, str]:
-    """How the word at a place is said here, and what happened to it."""
+    """The pronunciation of the word at a place of the line, and a note on how it differs from the word alone."""
     word = line_reading.text[start:end]
     elided = word[-1] in "'’ʼ"
     if elided or (word in ("t", "T") and line_reading.text[start - 1 : start] == "-"):
@@ -85,14 +85,14 @@ def transcribe_in_line(line_reading: LineReading, start: int, end: int, phonolog
 
 
 def note_of(mark: Mark, counts: bool) -> str:
-    """What to say of a nucleus, or nothing."""
+    """The note on a nucleus, or empty."""
     if mark.mute:
         return "" if counts else "e caduc" if mark.last else "e elided"
     return ("diérèse" if counts else "synérèse" if mark.p > MIN_CHANCE else "") if mark.contact else ""
 
 
 def shape(pronunciation: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronunciation:
-    """A dictionary pronunciation as the line counts it: glides opened or closed, a mute e that counts sounded."""
+    """A dictionary pronunciation adapted to the line: glides opened or closed, and each mute e that counts is sounded."""
     phones = list(pronunciation.phones)
     missing = sum(counts and not mark.mute for mark, counts in marks) - _full(pronunciation)
     apart, counted = set(), 0  # which counted vowels end before a diérèse
@@ -118,7 +118,7 @@ def shape(pronunciation: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronu
 
 
 def liaison(word: str, pronunciations: tuple[Pronunciation, ...], following: str) -> str:
-    """The latent consonant that sounds before the next word, or nothing.
+    """The consonant of a liaison with the next word, or empty.
 
     >>> from rlpoet.phonology import phonology
     >>> ear = phonology("fr")
@@ -147,7 +147,7 @@ def _full(pronunciation: Pronunciation) -> int:
 
 
 def _places(line_reading: LineReading) -> list[int]:
-    """Place in the line as given of each letter of the composed text, and of its end."""
+    """The place in the original line of each letter of the composed text, and of its end."""
     if line_reading.letters is None:
         return list(range(len(line_reading.text) + 1))
     places = [0]

@@ -1,8 +1,8 @@
-"""Counting a line of a folder's language: vowels that touch are one syllable or two, and what it costs to read them otherwise.
+"""Scansion for the language of a folder: whether adjacent vowels are one syllable or two, and the cost of the other reading.
 
-Every place where two vowels touch has a usual reading: inside a word as the settings cut it, between words one syllable
-where there is sinalefa. The other reading is a licence (dieresis, sineresis, dialefa), dearer or cheaper. A line fits a
-length if licences worth no more than ``MOST`` bring it there. Left out: how the licences of one line bear on each other.
+Each pair of adjacent vowels has a usual reading: inside a word as the settings cut it; between words one syllable, if the language
+has sinalefa. The other reading is a licence (dieresis, sineresis, dialefa) with a cost. A line fits a length if licences of at most
+``MOST`` together reach it. Left out: how the licences of one line influence each other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RELIEF = 0.5  # what a stress or a pause beside a dialefa takes off its cost
 
 @dataclass(frozen=True, slots=True)
 class LineWord:
-    """A word of a line, folded, and where its letters are in the line as given."""
+    """A word of a line, folded, and the place of its letters in the original line."""
 
     text: str
     start: int
@@ -36,7 +36,7 @@ class LineWord:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A vowel letter of a line: where a syllable begun by it would begin, and whether it carries stress."""
+    """A vowel letter of a line: where its syllable would begin, and whether it is stressed."""
 
     start: int
     stressed: bool
@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Meeting:
-    """What stands between two vowels: parted or not, what the other reading costs (None: there is none) and its name."""
+    """The boundary between two vowels: parted or not, the cost of the other reading (None: there is none), and its name."""
 
     parted: bool
     cost: float | None = None
@@ -55,7 +55,7 @@ class Meeting:
 
 
 def line_words(line: str) -> list[LineWord]:
-    """The words of a line; an apostrophe belongs to the word it cuts short.
+    """The words of a line; an apostrophe belongs to the word that it shortens.
 
     >>> [word.text for word in line_words("Tant\u2019 \u00e8 amara, l'Amor")]
     ["tant'", 'è', 'amara', "l'", 'amor']
@@ -73,7 +73,7 @@ def line_words(line: str) -> list[LineWord]:
 
 
 def _letters(line: str) -> tuple[str, list[int]]:
-    """The line folded to one character a letter, and where each of them begins in the line (one more for its end)."""
+    """The line folded to one character per letter, and where each begins in the line (with one more place for the end)."""
     folded = fold(line)
     if len(folded) == len(line) and unicodedata.is_normalized("NFC", line):
         return folded, [*range(len(line) + 1)]
@@ -101,7 +101,7 @@ def scan_line(line: str, target: int | None, phonology: GenericPhonology) -> Sca
     usual = 1 + sum(meeting.parted for meeting in meetings[:last]) + after
 
     def cost_of(length: int) -> tuple[float, list[Meeting]] | None:
-        """The cheapest licences that make the line that long."""
+        """The cheapest licences that give the line this length."""
         more = length > usual
         ways = [meeting for meeting in meetings[:last] if meeting.cost is not None and meeting.parted != more]
         taken = sorted(ways, key=lambda meeting: meeting.cost or 0.0)[: abs(length - usual)]
@@ -127,7 +127,7 @@ def scan_line(line: str, target: int | None, phonology: GenericPhonology) -> Sca
 
 
 def _lay(line: str, phonology: GenericPhonology) -> tuple[list[Cell], list[Meeting]]:
-    """The vowels of a line, and what stands between each and the next."""
+    """The vowels of a line, and the boundary between each and the next."""
     settings = phonology.settings
     visible = line[:LONGEST]
     _, starts = _letters(visible)
@@ -163,7 +163,12 @@ def _lay(line: str, phonology: GenericPhonology) -> tuple[list[Cell], list[Meeti
 def _between(
     before: tuple[LineWord, Parsed], after: tuple[LineWord, Parsed], line: str, last: Cell, tonic: bool, settings: Settings
 ) -> Meeting:
-    """The last vowel of a word and the first of the next; ``last`` is the former, ``tonic`` says whether the latter word has stress."""
+    """The boundary between the last vowel of a word and the first of the next.
+
+    Args:
+        last: the cell of the last vowel.
+        tonic: whether the next word is stressed.
+    """
     (left, a), (right, b) = before, after
     if not (a.closes and b.opens):
         return Meeting(True)
@@ -175,7 +180,7 @@ def _between(
 
 
 def _within(parsed: Parsed, left: int, right: int, settings: Settings) -> Meeting:
-    """Two vowel letters of one syllable."""
+    """The boundary between two vowel letters of one syllable."""
     weak = settings.letters.weak
     rising = base_letter(parsed.text[left]) in weak and base_letter(parsed.text[right]) not in weak
     if parsed.text[left] + parsed.text[right] in settings.letters.diphthongs:
@@ -184,7 +189,7 @@ def _within(parsed: Parsed, left: int, right: int, settings: Settings) -> Meetin
 
 
 def _hiatus(parsed: Parsed, g: int, *, inside: bool, settings: Settings) -> Meeting:
-    """Two syllables of one word: vowels that touch may be read as one."""
+    """The boundary between two syllables of one word, whose adjacent vowels may be read as one."""
     left, right = parsed.groups[g - 1][-1], parsed.groups[g][0]
     if any(base_letter(letter).isalpha() and base_letter(letter) != "h" for letter in parsed.text[left + 1 : right]):
         return Meeting(True)

@@ -1,7 +1,7 @@
-"""Verse of a language that is a folder: endings, rhyme, words (metre: ``rlpoet.prosody.generic.scansion``).
+"""Verse of a language that is a folder: endings, rhyme and words (``rlpoet.prosody.generic.scansion`` has meter).
 
-Rhyme begins at the last stressed vowel. Kinds: ``perfect``, all sounds alike from there on; ``rich``, the consonant before
-shared too; ``assonant``, only the vowels alike; ``identical``, the same word. The first two are full rhymes.
+Rhyme begins at the last stressed vowel. Kinds: ``perfect``, the same sounds from there on; ``rich``, also the same consonant before
+it; ``assonant``, only the same vowels; ``identical``, the same word. The first two are full rhymes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CACHE = 65_536
 
 
 class GenericVerse:
-    """The ``Verse`` that a folder's settings make."""
+    """The ``Verse`` of a folder, made from its settings."""
 
     rhyming = frozenset({"perfect", "rich"})
 
@@ -68,7 +68,7 @@ class GenericVerse:
         return "".join(self._tail(ending))
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest count, or with a target the reading of that length if licences allow one."""
+        """The likeliest reading; with a target, the reading of that length, if licences allow one."""
         return self._scan(line, target)
 
     def _scan_line(self, line: str, target: int | None) -> Scansion:
@@ -112,7 +112,7 @@ class GenericVerse:
         return tuple(sentences)
 
     def meter_name(self, scansion: Scansion) -> str:
-        """The folder's name for a length, the one whose stresses are there if it names several."""
+        """The folder's name for a length; if it has several, the one whose stressed syllables are stressed here."""
         stress = scansion.stress or ""
         for length, places, name in self._names:
             if length == scansion.syllables and all(place <= len(stress) and stress[place - 1] == "+" for place in places):

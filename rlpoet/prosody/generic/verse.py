@@ -124,7 +124,7 @@ class GenericVerse:
 
 
 def _vowels(tail: tuple[str, ...]) -> tuple[str, ...]:
-    """Vowels of a tail, glides left out; all of it where it has none."""
+    """The vowels of a tail, without glides; the whole tail if it has no vowel."""
     return tuple(phone for phone in tail if phone[0] in VOWEL) or tail
 
 

@@ -1,8 +1,8 @@
-"""What held-out verse costs a policy: nats a poem, over characters as printed.
+"""The likelihood of held-out verse under a policy: nats per poem, and bits per printed character.
 
-Given and free: the header of each group (author, length, scheme). Charged: every token after it, the marks of places, rhymes and ends
-too, which print nothing. Counted: the characters of ``printed``, each once, line breaks and stanza breaks among them. So nothing a
-policy has to say can be hidden in a mark, and two formats can be compared.
+The header of each group (author, length, scheme) is given and not charged. Every later token is charged, also the marks of places,
+rhymes and ends, which print nothing. Characters are those of ``printed``, with line breaks and stanza breaks, each counted once. So no
+information is free because it is in a mark, and two formats can be compared.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Cost:
-    """What each poem cost.
+    """The cost of each poem.
 
     Attributes:
-        nats: negative log-probability of the charged tokens, a number a poem.
-        tokens: charged tokens a poem.
-        characters: of the printed text a poem.
+        nats: negative log-probability of the charged tokens, per poem.
+        tokens: charged tokens, per poem.
+        characters: characters of the printed text, per poem.
     """
 
     nats: tuple[float, ...]
@@ -59,10 +59,10 @@ class Cost:
 
 
 def annotated_groups(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
-    """Groups of every printed poem; one with lines too long for verse is cut by number, and promises no rhyme.
+    """Groups of every printed poem. A poem with lines too long for verse is cut into groups by number of lines, without rhymes.
 
     Args:
-        tick: called with the number of poems done, now and then.
+        tick: called now and then with the number of finished poems.
     """
     verse = [all(len(line) <= LONGEST for line in poem.lines) for poem in poems]
     annotated = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
@@ -70,11 +70,11 @@ def annotated_groups(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], 
 
 
 def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> list[Excerpt]:
-    """Rows to weigh: whole groups side by side up to ``window`` tokens, so that a group can see those before it.
+    """Rows to score: consecutive whole groups of at most ``window`` tokens, so that a group has those before it as context.
 
-    A group that is longer is cut. Each later cut begins with BOS and the header and, given and not charged again, the tokens
-    just before it; every token of a body is charged exactly once. Rows are never longer: past the positions it was trained on
-    a policy is much worse than it ever is in use, and a model with learned positions cannot be asked at all.
+    A longer group is cut. Each later part begins with BOS, the header and the tokens just before it, which are not charged again.
+    Every token of a body is charged exactly once. Rows are never longer than ``window``: beyond its training positions a policy is
+    much worse than in use, and a model with learned positions cannot read further at all.
 
     Args:
         poems: the pieces of each poem.
@@ -106,11 +106,11 @@ def score_poems(
     annotated: Sequence[Annotated] | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Cost:
-    """Cost of poems that are ``printed`` already and not empty, in the precision of the policy.
+    """The cost of poems, in the policy's precision. The poems must be ``printed`` already and not empty.
 
     Args:
         policy: a causal policy: ``model``, ``tokenizer``, ``format``, ``lang``, ``precision``.
-        window: tokens of a row; 0 for 256, or for a plain model what its positions allow up to 1024.
+        window: tokens per row; 0 for 256, or for a plain model as many as its positions allow, up to 1024.
         annotated: the groups of the poems, if they are annotated already.
         tick: called with the percent done, now and then.
     """
@@ -148,12 +148,12 @@ def poem_costs(
 def row_nats(
     model: Any, rows: Sequence[Excerpt], *, pad: int, dtype: torch.dtype = torch.float32, tick: Callable[[int], None] = lambda n: None
 ) -> list[float]:
-    """Nats of each row's charged tokens, in the order given; rows of like length share a forward pass.
+    """Nats of each row's charged tokens, in the given order; rows of similar length share a forward pass.
 
     Args:
-        pad: any id; it fills short rows on the right, where nothing charged can see it.
-        dtype: of the products inside; bfloat16 is faster and some 1e-4 bits a character off.
-        tick: called with the percent done, now and then.
+        pad: any id; it fills short rows on the right, after all charged tokens.
+        dtype: precision of matrix products; bfloat16 is faster and about 1e-4 bits per character off.
+        tick: called now and then with the percentage done.
     """
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i].ids))
     device, was_training = next(model.parameters()).device, model.training

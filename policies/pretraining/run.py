@@ -40,7 +40,7 @@ N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation
 
 
 def pretrain_run(config: PretrainConfig) -> int:
-    """Train, evaluate and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    """Train, evaluate and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
     if not config.minutes and not config.max_steps:
         raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
     if config.order not in ("backward", "forward"):
@@ -198,9 +198,9 @@ def pretrain_run(config: PretrainConfig) -> int:
 def _enough(
     order: list[int], train: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig
 ) -> tuple[list[int], float]:
-    """As many poems as a budget of updates can read, by chance, and their share of an epoch.
+    """A random choice of as many poems as a budget of updates can read, and their share of an epoch.
 
-    Counting the syllables of a whole corpus takes minutes, and going on from a policy often reads a fifth of it.
+    Annotating a whole corpus takes minutes, and a run that continues from a policy often reads only a fifth of it.
     """
     if config.minutes or not config.max_steps:
         return order, 1.0
@@ -220,7 +220,7 @@ def _count(poems: Sequence[Sequence[Piece]]) -> int:
 
 
 def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
-    """Weights, pieces and marks of the policy to go on from; rhymes of these poems that it has no mark for get one."""
+    """Weights, tokenizer and format of the policy to continue from, with new marks for rhymes of these poems that it lacks."""
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
@@ -241,9 +241,9 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
 
 
 def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
-    """Give marks the policy has not met an id and a row of their own.
+    """Add new marks to a policy, each with an id and an embedding row.
 
-    The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.
+    The row of a rhyme starts as a copy of the mark that such lines had so far; other rows start as the mean of the line marks.
     """
     n_before = len(tokenizer)
     tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)

@@ -1,4 +1,4 @@
-"""Do the first letters of the lines spell a word?"""
+"""The reward for an acrostic: whether the first letters of the lines spell a word."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
 class Acrostic:
     """Share of the word's letters that begin their line.
 
-    The first line begins with the first letter, and so on; lines beyond the word are free. Accents and case count for nothing,
-    nor does what stands before the first letter (quotes, dashes). Any number of lines but the form's scores 0. None without a
-    word, and where the form has fewer lines than the word has letters.
+    The first line begins with the first letter, and so on; lines beyond the word are free. Accents, case, and signs before the first
+    letter (quotes, dashes) do not matter. A text with another number of lines than its form scores 0. None without a word, and if the
+    form has fewer lines than the word has letters.
 
     Args:
-        word: what the lines have to spell; signs and spaces in it are passed over.
+        word: the word that the lines must spell; signs and spaces in it are ignored.
 
     Raises:
         ValueError: a word without letters.
@@ -36,14 +36,14 @@ class Acrostic:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. One number a line written."""
+        """What each line adds to the score: one number per line written; the sum is the score."""
         form, lines, complete = read(prompt, text)
         if not complete or not 0 < len(self.letters) <= form.n_lines:
             return [0.0] * len(lines)
         return [right / len(self.letters) for right in self._right(lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """The letter found and the one wanted, line by line."""
+        """The first letter of each line and the required one."""
         form, lines, complete = read(prompt, text)
         if not 0 < len(self.letters) <= form.n_lines:
             return Explained(self.name, None)
@@ -63,7 +63,7 @@ class Acrostic:
         return sum(self._right(lines)) / len(self.letters) if complete else 0.0
 
     def _right(self, lines: Sequence[str]) -> list[bool]:
-        """Whether each line begins as it should; False where any letter will do."""
+        """Whether each line begins with its letter; False for lines beyond the word."""
         return [_letters(line)[:1] == wanted for line, wanted in zip(lines, self.letters.ljust(len(lines)), strict=True)]
 
 

@@ -1,4 +1,4 @@
-"""Do masculine and feminine rhymes alternate, as classical French verse has it?"""
+"""The reward for alternation: whether masculine and feminine rhymes alternate, as in classical French verse."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ SEX = {"m": "masculine", "f": "feminine"}
 class Alternation:
     """Share of the places where two different rhymes touch at which their genders differ.
 
-    A place is a pair of neighbouring lines of different letters of the scheme, both rhymed, over stanza breaks too. A line that
-    ends in no word, or in one whose pronunciation is a guess, has no gender and earns nothing; nor do lines of one letter that do
-    not share a gender. Any number of lines but the form's scores 0. None where no two rhymes touch (*couplet*), and in
-    languages whose rhymes have no gender: all but French.
+    A place is a pair of neighbouring rhymed lines with different scheme letters, also across stanza breaks. A line earns nothing if it
+    ends in no word or in a word with a guessed pronunciation, or if lines of its letter have different genders. A text with another
+    number of lines than its form scores 0. None if no two rhymes touch (*couplet*), and in all languages but French.
 
     References:
         Ronsard, Abrégé de l'art poétique françois, 1565; the law is Malherbe's.
@@ -32,7 +31,7 @@ class Alternation:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds to the score of the lines before it; sums to the score. One number a line written."""
+        """What each line adds to the score of the lines before it: one number per line written; the sum is the score."""
         form, lines, complete = read(prompt, text)
         if not complete or not _places(form):
             return [0.0] * len(lines)

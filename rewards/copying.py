@@ -1,4 +1,4 @@
-"""Is the poem the policy's own, or lines of the corpus it was trained on?"""
+"""The reward against copying: whether lines of the poem stand in the corpus that the policy was trained on."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from rlpoet.types import Explained, Form, LineScore, Prompt
 class Copying:
     """Share of lines that are not copied from a corpus.
 
-    ``score = (lines with a letter that are not copied) / n_lines``. A line is copied if it lies in a run of n words all of whose
-    n-grams stand in the corpus (with half of n of its words, or all it has; runs cross line breaks), or if it is a line of the
-    corpus as a whole and has five words or more. Lines the prompt itself began with are the prompt's, and count as written.
-    Any number of lines but the form's scores 0. None without an index: nothing is copied from a corpus nobody names.
+    ``score = (lines with a letter that are not copied) / n_lines``. A line is copied in two cases. It is a whole line of the corpus and
+    has five words or more. Or n / 2 of its words, or all it has, lie in a run of words whose n-grams all stand in the corpus; runs cross
+    line breaks. Opening lines of the prompt never count as copied. A text with another number of lines than its form scores 0. None
+    without an index.
 
     Args:
-        index: the file of an ``NgramIndex``, made by ``rlpoet evaluate --corpus FILES --index FILE``.
+        index: file of an ``NgramIndex``, made by ``rlpoet evaluate --corpus FILES --index FILE``.
 
     Raises:
         RlpoetError: no such file, or no index in it.
@@ -43,9 +43,9 @@ class Copying:
         return [_share(_credit(prompt, lines, copied), form) if complete else 0.0 for prompt, (form, lines, complete), copied in rows]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds to the score of the lines before it; sums to the score. One number a line written.
+        """What each line adds to the score of the lines before it: one number per line written; the sum is the score.
 
-        A line that carries a run on may cost more than it brings: the line above is then copied too.
+        A line that continues a run may lower the score, since the line above it is then copied too.
         """
         form, lines, complete = read(prompt, text)
         if not complete or not self.index:
@@ -55,7 +55,7 @@ class Copying:
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """How much of each line stands in the corpus, no reason where it does not; without an index no line, and no score."""
+        """How much of each line stands in the corpus; without an index there are no lines and no score."""
         form, lines, complete = read(prompt, text)
         if not self.index:
             return Explained(self.name, None)
@@ -74,7 +74,7 @@ class Copying:
 
 @functools.lru_cache(maxsize=4)
 def _index(path: str, changed: int) -> NgramIndex:
-    """The index of a file as it was at a time, read once a process: a reward that is pickled takes the name along, not the index."""
+    """The index in a file, read once per process and change of the file; a pickled reward holds only the file's name."""
     return NgramIndex.load(path)
 
 
@@ -92,7 +92,7 @@ def _credit(prompt: Prompt, lines: Sequence[str], copied_words: Copied) -> list[
 
 
 def _n_opening_lines(prompt: Prompt, lines: Sequence[str]) -> int:
-    """How many lines are the prompt's own, word for word."""
+    """How many of the first lines are the prompt's opening, word for word."""
     pairs = zip(prompt.opening, lines, strict=False)
     return next(
         (n for n, (opening_line, line) in enumerate(pairs) if words_of(opening_line) != words_of(line)),

@@ -15,16 +15,16 @@ Points = Sequence[Sequence[float]]  # (progress, factor), progress ascending
 
 
 class Curriculum:
-    """A composition whose weights follow a schedule of progress; by itself it scores as at the end.
+    """A composition whose weights follow a schedule of the run's progress. ``score`` uses the weights of the end.
 
-    ``weight(progress) = weight * factor(progress)``, the factor linear between the points of its term, constant before the first and
-    after the last, 1 for terms without points. ``at(progress)`` is the composition of that moment, a reward like any other: pure and
-    picklable. Trainers ask for it before every step. Scores of different moments do not compare: none may be kept for replay.
+    ``weight(progress) = weight * factor(progress)``. The factor is linear between the points of its term, constant before the first and
+    after the last, and 1 for terms without points. ``at(progress)`` is the composition at that progress, a reward like any other: pure
+    and picklable. Trainers call it before every step. Scores at different progress are not comparable, so none may be kept for replay.
 
     Args:
         terms: ``(reward, weight)`` pairs, as for ``Composition``.
-        schedule: name -> ``[progress, factor]`` points, progress in [0, 1] and ascending, factors of 0 or more. A gated term goes by
-            its own name or by that of its reward.
+        schedule: name -> ``[progress, factor]`` points, progress in [0, 1] and ascending, factors of 0 or more. A gated term has its
+            own name or that of its reward.
         combine: ``WeightedMean`` or ``Product``.
 
     Raises:
@@ -62,12 +62,12 @@ class Curriculum:
         self._aim = self.at(1.0)
 
     def weights(self, progress: float) -> dict[str, float]:
-        """Weight of each term at that progress in [0, 1]; terms that weigh nothing are left out."""
+        """Weight of each term at a progress in [0, 1]; terms with weight 0 are left out."""
         weights = {reward.name: weight * self._factor(reward, progress) for reward, weight in self.terms}
         return {name: weight for name, weight in weights.items() if weight > 0}
 
     def at(self, progress: float) -> Composition:
-        """The reward of that moment of the training, progress in [0, 1]."""
+        """The composition at a progress in [0, 1]."""
         weights = self.weights(progress)
         return self.combine([(reward, weights[reward.name]) for reward, _ in self.terms if reward.name in weights])
 
@@ -88,7 +88,7 @@ class Curriculum:
         return Explained(self.name, explained.score, explained.lines)
 
     def without(self, name: str) -> Curriculum:
-        """The same less one term and its schedule.
+        """The same without one term and its schedule.
 
         Raises:
             ValueError: no term of that name, no other, or a moment at which none is left.

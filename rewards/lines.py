@@ -1,4 +1,4 @@
-"""A text as the lines its prompt's form asks for."""
+"""Splits a text into lines and compares their number with the form."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from rlpoet.types import Explained, Form, LineScore, Prompt
 
 
 def read(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
-    """The form asked for, the lines written, and whether their number is right.
+    """The prompt's form, the lines of the text, and whether their number is right.
 
-    Blank lines are layout and count for nothing, so a sonnet may or may not show its stanzas.
+    Blank lines are ignored, so a sonnet may or may not show its stanzas.
 
     Raises:
-        UnknownName: the prompt names no language or form we have. That is the caller's mistake, not the policy's.
+        UnknownName: rlpoet does not have the prompt's language or form. That is the caller's mistake, not the policy's.
     """
     poem_form = form(prompt.form, prompt.lang)
     lines = split_poem(text)

@@ -1,4 +1,4 @@
-"""Are the lines as long as the form asks?"""
+"""The reward for meter: whether the lines have the number of syllables that the form requires."""
 
 from __future__ import annotations
 
@@ -16,18 +16,16 @@ EARLIER = {"strained": "licence_credit", "uncut": "missing_caesura_credit"}  # n
 class Meter:
     """Share of lines with a licensed reading of an admissible length.
 
-    ``score = (lines i with scan(line_i, t).fits for some t in form.meters[i]) / n_lines``, and 0 for the wrong
-    number of lines or a line without two letters. Lines are judged one by one: where a form admits two
-    lengths (English feminine endings) each line chooses its own. Stress is not counted, only syllables.
-    None where the form leaves all lengths free.
+    ``score = (lines i with scan(line_i, t).fits for some t in form.meters[i]) / n_lines``. A line with fewer than two letters counts as 0,
+    and a text with the wrong number of lines scores 0. Each line is judged alone: if a form admits two lengths (English feminine
+    endings), a line may have either. Only syllables are counted, not stress. None if the form leaves all lengths free.
 
     Args:
-        licence_credit: credit, in [0, 1], of a line that fits only by a licence, its likeliest reading having another length.
-            1 is what handbooks allow a poet. Less keeps a policy from living on licences: most Spanish lines can be
-            read one syllable longer by leaving out a sinalefa.
-        missing_caesura_credit: credit, in [0, 1], of a line without the caesura its tradition gives this length
-            (``keeps_caesura``: French lines of
-            ten and twelve, Spanish ones of fourteen), times what it has earned so far. 1 asks for none.
+        licence_credit: credit, in [0, 1], of a line that fits only by a licence, because its likeliest reading has another length.
+            1 is the rule of the handbooks. Less keeps a policy from relying on licences: most Spanish lines can be read one syllable
+            longer without a sinalefa.
+        missing_caesura_credit: factor, in [0, 1], for the credit of a line that lacks its caesura (``keeps_caesura``: French lines of ten
+            and twelve, Spanish ones of fourteen). 1 requires no caesura.
 
     Raises:
         ValueError: ``licence_credit`` or ``missing_caesura_credit`` is outside [0, 1].
@@ -54,7 +52,7 @@ class Meter:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. One number a line written."""
+        """What each line adds to the score: one number per line written; the sum is the score."""
         form, lines, complete = read(prompt, text)
         if not complete:
             return [0.0] * len(lines)
@@ -63,7 +61,7 @@ class Meter:
         return [0.0 if line_credit is None else line_credit / measured for line_credit in credit]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """Syllables found and asked, and words whose syllables are guesses, line by line."""
+        """For each line its syllables, the required ones, and words whose syllables are guesses."""
         form, lines, complete = read(prompt, text)
         if not complete and any(form.meters):
             return explain_miscount(self.name, form, lines)
@@ -86,7 +84,7 @@ class Meter:
         return sum(credit) / len(credit)
 
     def _credit(self, form: Form, lines: Sequence[str]) -> list[float | None]:
-        """One a line, None where any length will do; only as many as there are both lines and lengths."""
+        """Credit per line, None if any length is allowed; as many entries as there are both lines and lengths."""
         credit: list[float | None] = []
         for line, lengths in zip(lines, form.meters, strict=False):
             if not lengths:
@@ -99,7 +97,7 @@ class Meter:
         return credit
 
     def _lacks_caesura(self, line: str, form: Form, lengths: tuple[int, ...]) -> bool:
-        """Whether a line lacks a caesura that is asked for."""
+        """Whether a line lacks a required caesura."""
         return self.missing_caesura_credit < 1.0 and keeps_caesura(line, form.lang, lengths) is False
 
 

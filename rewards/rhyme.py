@@ -1,4 +1,4 @@
-"""Do the lines rhyme as the form asks, and only so?"""
+"""The reward for rhyme: whether the lines rhyme as the form requires, and no others."""
 
 from __future__ import annotations
 
@@ -21,29 +21,25 @@ class Rhyme:
 
     ``score = sum(credit(i, j) for (i, j) in form.pairs) / len(form.pairs)``. A pair has credit 1 if all hold:
 
-    1. the lines rhyme: a kind in ``Verse.rhyming``, an assonance too where the form is assonant, a historical one where the form is;
-    2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
-    3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
-       it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
-    4. with ``known_only``, both end words have a pronunciation that is not a guess: an invented word earns nothing;
-    5. the lines share ``richness`` sounds, counted back from the end; an assonance that counts as a rhyme need not;
-    6. without ``homophones``, the end words are not said alike from end to end (*mer* / *mère*, *sea* / *see*).
+    1. The lines rhyme: the kind is in ``Verse.rhyming``, or an assonance in an assonant form, or a historical rhyme in a historical one.
+    2. Neither end word ends another line of the poem. A word never rhymes with itself, nor with a compound of it.
+    3. Neither line rhymes with a line of another letter, or of ``x``. So one rhyme for all lines of ``abab`` earns nothing.
+    4. With ``known_only``, both end words have a pronunciation that is not a guess, so an invented word earns nothing.
+    5. The lines share ``richness`` sounds, counted from the end. An assonance that counts as a rhyme need not.
+    6. Without ``homophones``, the end words do not have the same pronunciation (*mer* / *mère*, *sea* / *see*).
 
-    Lines marked ``x`` may rhyme among themselves: no pair of the form is the worse for it. Where only (1) or (5)
-    fails the credit is ``partial`` times the likeness of the tails. Any number of lines but the form's scores 0. None where
-    the form has no rhyme.
+    Lines marked ``x`` may rhyme with each other. If only (1) or (5) fails, the credit is ``partial`` times the similarity of the tails.
+    A text with another number of lines than its form scores 0. None if the form has no rhyme.
 
     Args:
         partial: most credit for a near rhyme, in [0, 0.3]; helps exploration while true rhymes are rare.
         known_only: whether a guessed pronunciation earns nothing.
-        variety: how to hear the languages that know it, ``distincion`` or ``modern``; other languages, and all without it,
-            are heard as the prompt says.
-        richness: least number of sounds a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*, as French schools count.
-        homophones: whether words that sound alike all through rhyme.
-        assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
-        historical: whether what poets have long rhymed counts though it is no longer heard (*love* / *prove*, *given* / *heaven*),
-            in languages whose rules know of such rhymes, English: True in every form, False in none, None where the form says so,
-            as English sonnets do. Such a rhyme does not count against a line's other mates.
+        variety: variety for the languages that have it, such as ``distincion`` or ``modern``; other languages keep the prompt's.
+        richness: least number of sounds that a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*.
+        homophones: whether words with the same pronunciation rhyme.
+        assonance: whether an assonance is a rhyme: True in every form, False in none, None as the form says.
+        historical: whether rhymes of earlier English count (*love* / *prove*, *given* / *heaven*): True in every form, False in none,
+            None as the form says; English sonnets do. Such a rhyme is never held against the other rhymes of a line.
 
     Raises:
         ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave. ``richness`` is below 1.

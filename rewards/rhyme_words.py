@@ -1,4 +1,4 @@
-"""Do lines end with the words that were set, as in bouts-rimés?"""
+"""The reward for given end words, as in bouts-rimés."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rlpoet.types import Explained, Form, LineScore, Prompt
 
 
 class RhymeWords:
-    """Share of the set words that end a line in a rhyme position.
+    """Share of the given words that end a line in a rhyme position.
 
-    Every word counts once, however many lines it ends, and in any order. A compound counts as its last part, as in ``rhyme``,
-    so that no word gains by being spelt another way. Whether the words rhyme is not asked: that is ``rhyme``. Any number of lines but
-    the form's scores 0. None without words, and where the form has fewer rhymed lines than there are words.
+    Each word counts once, however many lines it ends; the order is free. A compound counts as its last part, as in ``rhyme``, so another
+    spelling gains nothing. It does not test that the words rhyme; ``rhyme`` does. A text with another number of lines than its form
+    scores 0. None without words, and if the form has fewer rhymed lines than there are words.
 
     Args:
-        words: the words, parted by spaces or commas.
+        words: the words, separated by spaces or commas.
 
     Raises:
         ValueError: one word twice.
@@ -37,14 +37,14 @@ class RhymeWords:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds: the first that ends with a word earns it. Sums to the score. One number a line written."""
+        """What each line adds to the score: the first line that ends in a word earns it. One number per line written."""
         form, lines, complete = read(prompt, text)
         if not complete or not self._asks(form):
             return [0.0] * len(lines)
         return [bool(word) / len(self.words) for word in self._served(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """The word each line serves, and those that are missing."""
+        """The given word that ends each line, and those that are missing."""
         form, lines, complete = read(prompt, text)
         if not self._asks(form):
             return Explained(self.name, None)
@@ -68,11 +68,11 @@ class RhymeWords:
         return 0 < len(self.words) <= sum(letter != "x" for letter in form.letters)
 
     def _stems(self, form: Form) -> list[tuple[str, str]]:
-        """The words as set, each with what has to end a line."""
+        """The given words, each with the stem that must end a line."""
         return [(word, end_of(word, form.lang).stem) for word in self.words]
 
     def _served(self, form: Form, lines: Sequence[str]) -> list[str]:
-        """The word each line is the first to end with, or nothing."""
+        """For each line the given word that it is the first to end in, or empty."""
         wanted = {stem for _, stem in self._stems(form)}
         served: list[str] = []
         for line, letter in zip(lines, form.letters, strict=True):

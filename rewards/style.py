@@ -1,4 +1,4 @@
-"""Does it sound like the poet: like one, like several in given shares, or unlike the average?"""
+"""The reward for style: whether a poem sounds like one poet, like several in given shares, or unlike the average."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ SHORT, LONG = 0.75, 4 / 3  # of the form's shortest and longest line: what a lin
 
 
 class Style:
-    """Share of the sound that is the poet's, up to what is usual for that poet.
+    """How much the lines sound like the poet, up to what is usual for that poet.
 
-    With p(a) the probability of voice a given the lines' sound (ten poets and the average of all others,
-    ``rlpoet.analysis.authorship``), u(a) the
-    median p(a) of unseen lines of a's own, as many as the form has, and q the shares asked for:
+    p(a) is the probability of voice a given the sounds of the lines (ten poets and the average of all others,
+    ``rlpoet.analysis.authorship``). u(a) is the median p(a) over unseen groups of a's lines, as many lines as the form has. q are the
+    required shares:
 
         towards = sum over poets a of min(q(a), p(a) / u(a))
         away    = min(1, (1 - p(average)) / u(any poet))
         score   = ((1 - w) towards + w away) * (mean over the lines of how much each counts)
 
-    For one poet, ``towards`` is min(1, p / u): half of the poet's own unseen stanzas score 1 there, and to sound more like
-    the poet than the poet does pays nothing. A line counts for nothing that is no verse of the language (half of its words are
-    guesses, or its phones follow each other as they hardly do in verse), that has no word the lines above had not (in full from a
-    third of new words on), or that is far from the form's length (in full from three quarters of it to four thirds); all three
-    shade off. Any number of lines but the form's scores 0.
+    For one poet, ``towards`` is min(1, p / u): half of the poet's own unseen stanzas score 1, and more than that pays nothing. The weight
+    of a line, from 0 to 1, falls gradually in three cases. It is not verse of the language: many words are guesses, or its phones rarely
+    follow each other in verse. It has few new words: full weight needs a third. It is far from the form's length: full weight needs
+    three quarters to four thirds of it. A text with another number of lines than its form scores 0.
 
-    None where there is nothing to compare with: a language without poets, or no poet named (neither here nor in the prompt) whom
-    the language has, unless ``away`` is asked for.
+    None for a language without a model. Also None if neither this reward nor the prompt names a poet of the model, unless ``away`` is
+    above 0.
 
     Args:
-        author: whose sound, as ``rlpoet style poets`` lists them or a part of the name; the prompt's author by default.
-        blend: several with weights instead, ``hugo:0.6,verlaine:0.4``.
-        away: w, the share of the score for being unlike the average, in [0, 1]; where no poet is named it is all of it, unless 0.
-        model: a file that ``rlpoet style build`` wrote, instead of the shipped ones.
+        author: poet as ``rlpoet style poets`` lists them, or a part of the name; by default the author of the prompt.
+        blend: several poets with weights instead, ``hugo:0.6,verlaine:0.4``.
+        away: w, the share of the score for being unlike the average, in [0, 1]. If no poet is named and w is above 0, it is the whole
+            score.
+        model: a file that ``rlpoet style build`` wrote, instead of the shipped models.
 
     Raises:
         ValueError: ``away`` is outside [0, 1].
@@ -71,9 +71,9 @@ class Style:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds to the score of the lines before it; sums to the score. One number a line written.
+        """What each line adds to the score of the lines before it: one number per line written; the sum is the score.
 
-        A line that makes the lines so far sound like somebody else costs something.
+        A line that makes the poem sound like somebody else lowers the score.
         """
         form, lines, complete = read(prompt, text)
         target = self._target(prompt)
@@ -84,7 +84,7 @@ class Style:
         return [now - before for before, now in zip([0.0, *reached], reached, strict=False)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """For every line how likely each voice is by it alone, and which of its sounds speak for the one that was asked for."""
+        """For each line the likeliest voice of that line alone, and its sounds that are typical of the required poet."""
         form, lines, complete = read(prompt, text)
         target = self._target(prompt)
         if target is None:
@@ -104,7 +104,7 @@ class Style:
         return self._reached(*target, line_sounds(lines, prompt.lang), form) if complete else 0.0
 
     def _target(self, prompt: Prompt) -> tuple[StyleModel, dict[int, float]] | None:
-        """The voices of the prompt's language and the shares asked of them, none where the average alone is to be left."""
+        """The model of the prompt's language and the required shares of its poets; no shares if only ``away`` counts."""
         wish = self.author or self.blend or prompt.author or ""
         if not wish and self.away <= 0:
             return None  # before a model is read for nothing
@@ -140,7 +140,7 @@ class Style:
 
 
 def _counts(model: StyleModel, sounds: Sequence[LineSound], form: Form) -> list[float]:
-    """How much each of the first lines of a poem counts, in [0, 1]."""
+    """The weight of each of the first lines of a poem, in [0, 1]."""
     earlier: set[tuple[str, ...]] = set()
     counts = []
     for sound, lengths in zip(sounds, form.meters, strict=False):
@@ -154,14 +154,14 @@ def _counts(model: StyleModel, sounds: Sequence[LineSound], form: Form) -> list[
 
 
 def _credit(model: StyleModel, shares: dict[int, float], sounds: Sequence[LineSound]) -> tuple[float, float]:
-    """How far the lines go towards the poets asked for, and away from the average."""
+    """``towards`` and ``away`` of the lines; see ``Style``."""
     likely, usual = model.probabilities(sounds), model.usual_at(len(sounds))
     towards = sum(min(share, likely[voice] / usual[voice]) for voice, share in shares.items())
     return float(towards), float(min(1.0, (1 - likely[-1]) / usual[-1]))
 
 
 def _shares(wish: str, model: StyleModel) -> dict[int, float]:
-    """The shares asked of a language's poets, sum 1; none if one of them is not among them.
+    """The required shares of a model's poets, with sum 1; empty if the model lacks one of them.
 
     A fused author of a policy (``Victor Hugo:0.6+Paul Verlaine:0.4``) is a blend too.
     """

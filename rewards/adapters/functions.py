@@ -1,4 +1,4 @@
-"""Rewards for other trainers, and other people's functions as rewards."""
+"""Rewards as functions, for other trainers, and functions as rewards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Scoring = Callable[[list[str]], Sequence[float]]
 
 
 def as_function(reward: Reward) -> Callable[..., list[float | None]]:
-    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward: what trl's GRPO and RLOO call.
+    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward, for trl's GRPO and RLOO.
 
-    ``prompts`` are the model's own and not looked at: what was asked for comes in the columns ``lang`` and ``form``
-    of the dataset, and ``author`` where it has one, one value a completion.
+    ``prompts`` are ignored. The prompt comes from the dataset's columns ``lang``, ``form`` and, if it has one, ``author``, with one value
+    per completion.
 
     >>> from rewards.rhyme import Rhyme
     >>> as_function(Rhyme())(["..."], ["amor\\ndolor"], lang=["es"], form=["pareado"])

@@ -1,4 +1,4 @@
-"""The contract of a reward, executable: run it on your own before you train with it.
+"""The contract of a reward as a test: run it on your own reward before you train with it.
 
 >>> from rewards.meter import Meter
 >>> check_reward(Meter())
@@ -37,15 +37,15 @@ ODD_TEXTS = (
 
 
 class BrokenContractError(RlpoetError):
-    """A reward that does not do what every reward promises."""
+    """A reward that breaks the contract of ``Reward``."""
 
 
 def check_reward(reward: Reward, *, perfect: Sequence[Example] = (), examples: Sequence[Example] = ()) -> None:
-    """Hold a reward to the contract of ``rlpoet.protocols.Reward``.
+    """Test a reward against the contract of ``rlpoet.protocols.Reward``.
 
     Args:
-        perfect: poems the reward has to give 1.0.
-        examples: more texts it meets in use; odd ones are tried in any case.
+        perfect: poems that must score 1.0.
+        examples: more typical texts; unusual ones are always tested too.
 
     Raises:
         BrokenContractError: names the promise that was broken, and the text that shows it.

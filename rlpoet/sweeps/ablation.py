@@ -1,4 +1,4 @@
-"""The arms of an ablation: the full recipe, and what remains when one thing is taken out of it (or put in, where it is not in it)."""
+"""The arms of an ablation: the full recipe, and for each factor the recipe without it (or with it, if the recipe lacks it)."""
 
 from __future__ import annotations
 
@@ -62,17 +62,17 @@ FACTORS: dict[str, tuple[Factor, ...]] = {
 
 
 def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick: Sequence[str] = ()) -> list[Arm]:
-    """The full recipe, and one arm for each thing taken out; the recipe comes first, but in a sweep, which goes up.
+    """The arm of the full recipe first, then one arm per factor; the arms of a sweep of beta are in ascending order.
 
     Args:
         kind: ``rewards``, ``factors`` or ``beta``.
-        recipe: the settings everything is taken out of.
-        betas: of a sweep; the recipe's own is the full arm and not repeated.
-        pick: names to keep beside the full arm.
+        recipe: the settings of the full recipe.
+        betas: values of a sweep; that of the recipe is the full arm and not repeated.
+        pick: names of arms to keep beside the full one.
 
     Raises:
-        RlpoetError: nothing to take out.
-        UnknownName: a name to keep that is none of the arms'.
+        RlpoetError: the recipe has no factor to change.
+        UnknownName: no arm has a name in ``pick``.
     """
     full = Arm(baseline_of(kind, recipe), {})
     if kind == "rewards":
@@ -106,7 +106,7 @@ def baseline_of(kind: str, recipe: TrainConfig) -> str:
 
 
 def _other_values(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
-    """The other positions of a setting that has several."""
+    """Arms for the other values of a setting."""
     return [Arm(f"{setting}-{value}", {setting: value}) for value in values if value != getattr(recipe, setting)]
 
 

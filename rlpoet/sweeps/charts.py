@@ -26,13 +26,13 @@ CSS = ".plot{width:100%;height:auto;display:block;max-width:40rem}"
 def learning_curves(
     title: str, curves: Mapping[str, Sequence[Curve]], *, ylabel: str, order: Sequence[str], level: float | None = None, bands: bool = True
 ) -> str:
-    """Running means over fresh samples: a line for the mean of an arm's seeds, a band from the least to the greatest.
+    """Running means over fresh samples: for each arm a line for the mean of its seeds, and a band from the least to the greatest.
 
     Args:
-        curves: arm -> one curve a seed. Bands end where the shortest seed ends.
-        order: all arms, which sets colours.
-        level: drawn as a thin line.
-        bands: leave them out where many would cover each other.
+        curves: arm -> one curve per seed. Bands end with the shortest seed.
+        order: all arms, which sets their colours.
+        level: a value to draw as a thin line.
+        bands: whether to draw bands; leave them out if many would cover each other.
     """
     figure, axes = _axes()
     descriptions = []

@@ -1,4 +1,4 @@
-"""What the verbs that run many trainings have in common: languages, seeds, budget, and the settings every run shares."""
+"""The configuration of verbs that run many trainings: languages, seeds, budget, and settings of all runs."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class GridConfig:
     """Many trainings, side by side.
 
     Attributes:
-        output_dir: where everything goes; each run into ARM/LANG-sSEED. Started again, finished runs are kept, stopped ones go on.
+        output_dir: folder for everything; a run goes into ARM/LANG-sSEED. The same command keeps finished runs, and continues stopped ones.
         langs: languages.
-        seeds: seeds; what is said about an arm is said over them.
-        minutes: training time of each run; that of --common by default.
-        max_steps: updates of each run; that of --common by default.
-        common: settings of every run, as rlpoet train knows them; one thread a run unless told otherwise.
-        by_lang: language -> settings of its runs, over the common ones.
-        jobs: runs side by side; 0 for as many as there are cores.
-        reach: share of pairs that rhyme up to which fresh samples are counted.
-        overwrite: begin runs again whose settings have changed; without it they are an error.
-        report_only: run nothing, report on what is there.
-        dry_run: run nothing, say what would be done.
+        seeds: seeds; the figures of an arm are means over them.
+        minutes: training time of each run; by default that of --common.
+        max_steps: updates of each run; by default those of --common.
+        common: settings of every run, as in rlpoet train; by default one thread per run.
+        by_lang: language -> settings of its runs, which override the common ones.
+        jobs: runs at the same time; 0 for one per core.
+        reach: share of rhyming pairs at which fresh samples are counted.
+        overwrite: start runs again if their settings have changed; without it that is an error.
+        report_only: run nothing; report on the results that are there.
+        dry_run: run nothing; list what would be done.
     """
 
     output_dir: str = "runs/compare"
@@ -68,14 +68,15 @@ class GridConfig:
 
 @dataclass(frozen=True)
 class CompareConfig(GridConfig):
-    """Train several arms on one task, over languages and seeds, and tell which are better and by how much.
+    """Train several arms on one task, over languages and seeds, and measure which are better and by how much.
 
-    Ctrl-C saves; the same command goes on.
+    Ctrl-C saves; the same command continues.
 
     Attributes:
-        algos: trainers, an arm each; none if --arms has what is to be compared.
-        arms: name -> settings of that arm over the common ones, {hot: {explore: [hot]}}. A key rewards.meter sets one weight, rewards all.
-        baseline: the arm the others are held against; the first by default.
+        algos: trainers, one arm each; leave it empty to compare --arms only.
+        arms: name -> settings of that arm, which override the common ones, such as {hot: {explore: [hot]}}. The key rewards.meter sets one
+            weight, rewards all of them.
+        baseline: the arm that the others are compared with; by default the first.
     """
 
     EARLIER = COMPARE_EARLIER
@@ -88,15 +89,15 @@ class CompareConfig(GridConfig):
 
 @dataclass(frozen=True)
 class AblateConfig(GridConfig):
-    """Leave out one thing at a time and measure what it was good for, over languages and seeds.
+    """Change one factor at a time and measure its effect, over languages and seeds.
 
-    Ctrl-C saves; the same command goes on.
+    Ctrl-C saves; the same command continues.
 
     Attributes:
-        kind: rewards leaves one reward out of the mix; factors turns one setting of the trainer (--common.algo) off, or on where it is off;
+        kind: rewards leaves out one reward at a time; factors switches one setting of the trainer (--common.algo) off, or on if it is off;
             beta sweeps the strength of the reward.
-        betas: those of the sweep; that of --common joins them.
-        pick: only these arms, by name; all by default (--dry_run lists them).
+        betas: values of the sweep, in addition to that of --common.
+        pick: only these arms, by name; by default all (--dry_run lists them).
     """
 
     EARLIER = ABLATE_EARLIER

@@ -1,7 +1,7 @@
-"""A grid of trainings: every arm in every language with every seed, each one ``rlpoet train`` in a folder of its own.
+"""A grid of trainings: every arm in every language with every seed, each one ``rlpoet train`` in its own folder.
 
-A cell's folder says all about it: ``asked.yaml`` is what it is to be trained with, ``result.json`` that it is done, ``checkpoint.pt``
-that it can go on. So a grid that was stopped, or whose machine was, is taken up again by planning it anew.
+The state of a cell is in its folder: ``asked.yaml`` is its configuration, ``result.json`` shows that it is done, ``checkpoint.pt`` that
+it can continue. So planning the same grid again continues one that was stopped.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ State = Literal["new", "done", "stopped", "changed"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the things compared: settings over the common ones; ``rewards.meter`` sets one entry of a table, ``rewards`` the whole."""
+    """One way to train: settings that override the common ones; ``rewards.meter`` sets one entry of a table, ``rewards`` the whole."""
 
     name: str
     settings: Mapping[str, Any]
@@ -63,7 +63,7 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
     """All cells, seed by seed, so that a grid stopped early holds whole comparisons.
 
     Raises:
-        RlpoetError, UnknownName: an arm, a language or a setting that cannot be meant.
+        RlpoetError, UnknownName: an arm, a language or a setting is not valid.
     """
     names = [arm.name for arm in arms]
     for name in names:
@@ -87,13 +87,13 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
 
 
 def state_of(cell: Cell) -> State:
-    """What has become of a cell so far.
+    """The state of a cell.
 
-    ``changed`` is a folder with another configuration, ``stopped`` one that can go on; a run that ended before its first checkpoint
-    is ``new``.
+    ``changed`` means that its folder has another configuration, ``stopped`` that it can continue. A run that ended before its first
+    checkpoint is ``new``.
 
     Raises:
-        RlpoetError: the folder is somebody else's.
+        RlpoetError: the folder holds something else.
     """
     folder = cell.folder
     if not folder.exists() or not any(folder.iterdir()):
@@ -112,7 +112,7 @@ def state_of(cell: Cell) -> State:
 
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
+    """Settings that differ from those in the folder: name -> (then, now). A setting that is missing there had its default."""
     then = current(TrainConfig, yaml.safe_load((cell.folder / CONFIG_FILE).read_text(encoding="utf-8")) or {})
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
@@ -135,7 +135,7 @@ def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> d
 
     Raises:
         UnknownName: no such setting.
-        RlpoetError: one that the grid sets itself.
+        RlpoetError: the grid sets this setting itself.
     """
     out = dict(base)
     for key, value in settings.items():
@@ -167,7 +167,7 @@ def _cell(config: GridConfig, arm: Arm, lang: str, seed: int, recipe: TrainConfi
 
 
 def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
-    """What an arm is trained with in a language, whatever the seed."""
+    """The configuration of an arm in a language, without the seed."""
     base = _settings(config.common)
     base |= {key: value for key in ("minutes", "max_steps") if (value := getattr(config, key)) is not None}
     base["threads"] = base["threads"] or 1  # runs stand side by side

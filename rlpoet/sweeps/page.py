@@ -1,4 +1,4 @@
-"""``compare.html``: one page about a comparison, in the dress of a run's report. No script, nothing fetched."""
+"""``compare.html``: one page about a comparison, in the style of a run's report. No scripts, no external files."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _charts(comparison: Comparison, lang: str) -> str:
 
 
 def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve]], label: str) -> str:
-    """Where all arms in one picture are a tangle: each beside the baseline."""
+    """One picture per arm, beside the baseline, if one picture of all arms would be too dense."""
     base = comparison.baseline
     panels = [
         charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: arm_curves}, ylabel=label, order=comparison.arms)
@@ -169,7 +169,7 @@ def _poems(comparison: Comparison, lang: str) -> str:
 
 
 def _placed(runs: Sequence[Trained], place: str) -> tuple[Judged, int]:
-    """The poem of an arm at a place, and its seed."""
+    """The best, median or worst poem of an arm, and its seed."""
     ranked = sorted(((poem, t.cell.seed) for t in runs for poem in t.poems), key=lambda pair: -pair[0].worth)
     return ranked[{"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}[place]]
 

@@ -1,4 +1,4 @@
-"""Running a grid: each cell a process of its own, some side by side; stopped in order, and never two of the same grid at once."""
+"""Runs a grid: each cell in its own process, several at a time. A signal stops them in order. One grid never runs twice at once."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Outcome = Literal["done", "failed", "stopped"]
 
 @dataclass
 class Running:
-    """A cell at work."""
+    """A cell whose process is running."""
 
     cell: Cell
     process: subprocess.Popen[bytes]
@@ -41,7 +41,7 @@ class Running:
 
 
 def refuse_changes(cells: Sequence[Cell]) -> None:
-    """Stop before anything runs when a folder holds a run with other settings.
+    """Raise an error before anything runs if a folder holds a run with other settings.
 
     Raises:
         RlpoetError: the first such cell, with what differs.
@@ -56,13 +56,13 @@ def refuse_changes(cells: Sequence[Cell]) -> None:
 
 
 def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
-    """Bring every cell to its end; name of the cell -> how it ended. Cells not begun are absent.
+    """Run every cell; returns name of the cell -> outcome. Cells that did not start are absent.
 
-    SIGINT and SIGTERM let the trainings save and measure what they have; a second one ends them at once.
+    On SIGINT or SIGTERM the trainings save and measure; a second signal ends them at once.
 
     Args:
-        jobs: processes side by side.
-        out: told when a run begins and ends.
+        jobs: number of processes at the same time.
+        out: console for messages when a run begins and ends.
     """
     states = {cell.name: state_of(cell) for cell in cells}
     ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
@@ -106,7 +106,7 @@ def n_cores() -> int:
 
 
 def attempts(cell: Cell) -> list[dict[str, Any]]:
-    """What was started for a cell: ``command``, ``seconds`` and ``cpu_seconds`` from start to end, ``exit`` code."""
+    """The processes that were started for a cell: ``command``, ``seconds``, ``cpu_seconds``, ``exit`` code."""
     return read_jsonl(cell.folder / ATTEMPTS)
 
 
@@ -180,7 +180,7 @@ def _stop(running: Sequence[Running], number: int) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list that grows with every SIGINT or SIGTERM; children start with the usual answers to both."""
+    """A list that gets every SIGINT or SIGTERM; child processes have the default handlers."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
@@ -195,7 +195,7 @@ def _signals() -> Iterator[list[int]]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The grid's folder for ourselves, until we and every training we started have ended."""
+    """A lock on the grid's folder, held until this process and all its trainings have ended."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w", encoding="utf-8") as stream:
         try:

@@ -31,7 +31,7 @@ SHORT = (
 
 
 def columns(comparison: Comparison, lang: str) -> list[str]:
-    """Names of the figures any run of a language has."""
+    """Names of the figures that at least one run of a language has."""
     runs = [one.figures for arm in comparison.arms for one in comparison.of(arm, lang)]
     return [name for name in FIGURES if any(name in figures for figures in runs)]
 
@@ -69,7 +69,7 @@ def spelt(value: Interval, figure: Figure, *, gap: bool = False) -> str:
 
 
 def cell_text(comparison: Comparison, row: Row, name: str) -> str:
-    """The cell of a table; of samples to reach, how many seeds did where not all did."""
+    """The cell of a table; for samples to reach, the number of seeds that reached it, if not all did."""
     if name in row.figures:
         return spelt(row.figures[name], FIGURES[name])
     if name == "samples_to_reach" and row.arm in comparison.arms:
@@ -79,7 +79,7 @@ def cell_text(comparison: Comparison, row: Row, name: str) -> str:
 
 
 def verdict(value: Interval, figure: Figure) -> str:
-    """What a difference amounts to: ``better``, ``worse``, ``not separated``, or nothing without an interval or for a cost."""
+    """The verdict on a difference: ``better``, ``worse``, ``not separated``; empty without an interval or for a cost."""
     if value.separated is None or not figure.better:
         return ""
     if not value.separated:
@@ -88,7 +88,7 @@ def verdict(value: Interval, figure: Figure) -> str:
 
 
 def leads(comparison: Comparison) -> list[str]:
-    """One sentence a language: who rhymes most, and whether that can be told from the baseline."""
+    """One sentence per language: the arm with most rhymes, and whether it is separated from the baseline."""
     sentences = []
     figure = FIGURES["rhyme_pairs"]
     for lang in comparison.langs:
@@ -129,7 +129,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def runs_markdown(comparison: Comparison) -> str:
-    """One row a finished run, so that the seeds can be seen."""
+    """One row per finished run, which shows each seed."""
     names = [name for name in SHORT if any(name in t.figures for t in comparison.trained)]
     rows = []
     for one in comparison.trained:

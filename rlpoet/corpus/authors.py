@@ -9,7 +9,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 
 
 def find_author(typed: str, authors: Sequence[str]) -> str:
-    """The author a name stands for: as spelt, else the only one (or the commonest) it is a part of, accents and case aside.
+    """The author of a typed name: an exact match, else the first author whose name contains it, without accents and case.
 
     >>> find_author("hugo", ["Victor Hugo", "Paul Verlaine"])
     'Victor Hugo'

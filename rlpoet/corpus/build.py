@@ -1,4 +1,4 @@
-"""Sources to one clean corpus: read, choose, mend, drop what is no verse or was there already, split, write."""
+"""Sources to one clean corpus: read, filter, clean, drop prose and duplicates, split, write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rlpoet.prosody import verse
 
 @dataclass(frozen=True)
 class Built:
-    """A corpus, and how many poems each step took away."""
+    """A corpus, and how many poems each step removed."""
 
     poems: tuple[Poem, ...]
     read: int
@@ -34,7 +34,7 @@ def build(config: CorpusConfig) -> tuple[Built, dict[Path, int]]:
         The corpus, and each file that was written with its number of poems.
 
     Raises:
-        RlpoetError, UnknownName: as ``collect``, or a field that cannot be meant.
+        RlpoetError, UnknownName: as ``collect``, or a field is not valid.
     """
     _check(config)
     built = collect(config)

@@ -1,4 +1,4 @@
-"""What a corpus is made of: whose poems, how long, how much of it rhymes."""
+"""Statistics of a corpus: authors, lengths, and the share of lines that rhyme."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ YEARS = ("year", "date", "année", "annee", "año", "anno", "published", "public
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts of a corpus; a mapping goes from a value to how often it occurs, commonest first.
+    """Counts of a corpus; a mapping goes from a value to its frequency, commonest first.
 
     Attributes:
         authors: poems of each author; poems without one are in ``anonymous``.
-        widths: characters of the lines. syllables: metrical syllables of the lines heard, empty without a language.
-        stanza_sizes: lines of the stanzas. poem_sizes: lines of the poems.
-        rhymed: share of rhymed lines, a number a poem that has one; heard where the language is known, else what the source says.
+        widths: characters per line. syllables: metrical syllables per line of the scanned poems, empty without a language.
+        stanza_sizes: lines per stanza. poem_sizes: lines per poem.
+        rhymed: share of rhymed lines, one per poem: measured if the language is known, else as the source says.
         years: poems of each year.
         columns: other columns, and the poems of each of their values.
     """
@@ -72,7 +72,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     """Count a corpus.
 
     Args:
-        lang: language of the verse; then rhyme and syllables are heard in up to ``N_POEMS_SCANNED`` poems, drawn by the seed.
+        lang: language of the verse; then rhymes and syllables are counted in up to ``N_POEMS_SCANNED`` poems, drawn by the seed.
 
     Raises:
         UnknownName: no such language.
@@ -105,7 +105,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
 
 
 def share_rhymed(poem: Poem, lang: str) -> float:
-    """Share of a poem's lines that rhyme with another line of their stanza; a poem in one-line stanzas is heard as one.
+    """Share of a poem's lines that rhyme with another line of their stanza; one-line stanzas are taken together.
 
     >>> share_rhymed(Poem((("Et je dis : sombre", "Je vois une ombre", "Rien"),)), "fr")
     0.6666666666666666

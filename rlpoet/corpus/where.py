@@ -1,9 +1,9 @@
-"""Choose poems by author, title, year or any other column: ``age=Renaissance,type=Love``.
+"""Filters poems by author, title, year or any other column: ``age=Renaissance,type=Love``.
 
-A condition is ``COLUMN OP VALUE``; conditions are parted by commas and must all hold. ``=`` and ``!=`` compare whole values and take
-a list (``type=Love|Nature``, or ``type=Love,Nature``); ``~`` asks for a part of the value; ``< <= > >=`` compare numbers. Case and
-the space around a value do not matter. A value with a comma or a bar in it is put in double quotes. A poem without a value in the column
-has none that could be equal, greater or less: it passes ``!=`` and nothing else.
+A condition is ``COLUMN OP VALUE``; conditions are separated by commas and must all hold. ``=`` and ``!=`` compare whole values and take
+a list (``type=Love|Nature``, or ``type=Love,Nature``); ``~`` looks for a part of the value; ``< <= > >=`` compare numbers. Case and
+space around a value do not matter. Put a value with a comma or a bar in double quotes. A poem without a value in the column passes
+``!=`` and no other condition.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def select(poems: Sequence[Poem], where: str | Sequence[str]) -> list[Poem]:
 
     Raises:
         UnknownName: a column no poem has, or a value no poem has in its column.
-        RlpoetError: a filter that cannot be read, or one that leaves no poem.
+        RlpoetError: the filter cannot be parsed, or leaves no poem.
     """
     wanted = [condition for text in ([where] if isinstance(where, str) else where) for condition in conditions(text)]
     chosen = list(poems)
@@ -90,7 +90,7 @@ def select(poems: Sequence[Poem], where: str | Sequence[str]) -> list[Poem]:
 
 
 def cell(poem: Poem, column: str) -> str | None:
-    """What a poem has in a column, None for nothing. ``poet`` and the like mean the author, ``poem name`` the title."""
+    """The value of a poem in a column, or None. ``poet`` and similar names mean the author, ``poem name`` the title."""
     name = folded(column)
     for key, value in poem.columns.items():
         if folded(key) == name:
@@ -105,7 +105,7 @@ def cell(poem: Poem, column: str) -> str | None:
 
 
 def column_names(poems: Sequence[Poem]) -> list[str]:
-    """Columns that some poem has a value in."""
+    """Columns in which at least one poem has a value."""
     names = dict.fromkeys(name for poem in poems for name, value in poem.columns.items() if value)
     standard = {
         "author": any(poem.author for poem in poems),

@@ -1,11 +1,11 @@
-"""Which words of a text stand in a row in a corpus: an index of its word n-grams, as sorted 64-bit hashes.
+"""Finds copied verse: an index of a corpus's word n-grams, as sorted 64-bit hashes.
 
-Words are compared in lower case, accents kept; punctuation, line breaks, apostrophes inside a word and marks that print nothing
-do not count, and a hyphen parts words. Eight words in a row are hardly ever written twice by chance, so a run of them is a copy,
-a quotation, or a formula.
+Words are compared in lower case, with accents. Punctuation, line breaks, apostrophes inside a word and invisible characters do not
+matter; a hyphen separates words. Eight words in a row hardly ever occur twice by chance, so a run of them is a copy, a quotation, or a
+formula.
 
-A hash that belongs to no n-gram of the corpus is taken for one of them with probability N / 2**64, N being the number of n-grams in
-the index: about 4e-13 a lookup for a corpus of eight million words. An n-gram of the corpus is never missed.
+An n-gram that is not in the corpus is taken for one that is with probability N / 2**64, where N is the number of n-grams in the index:
+about 4e-13 per lookup for a corpus of eight million words. An n-gram of the corpus is never missed.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _LINE = np.uint64(0xD1B54A32D192ED03)  # keeps hashes of lines apart from those 
 
 @dataclass(frozen=True)
 class Copied:
-    """What of a text stands in the corpus. Tuples have one entry a line.
+    """The parts of a text that stand in the corpus. Tuples have one entry per line.
 
     Attributes:
-        longest: words of the longest run all of whose n-grams stand in the corpus; 0 where there is none.
-        covered: words of the line that lie in such a run.
-        runs: whether the line counts as copied: half of n of its words are covered, or all it has. Every run marks a line.
-        whole: whether the line as a whole, of ``WHOLE`` words or more, is a line of the corpus.
+        longest: words of the longest run whose n-grams all stand in the corpus; 0 if there is none.
+        covered: number of words of the line that lie in such a run.
+        runs: whether the line counts as copied: n / 2 of its words are covered, or all it has. Every run marks at least one line.
+        whole: whether the line is, as a whole, a line of the corpus and has ``WHOLE`` words or more.
     """
 
     longest: int
@@ -57,7 +57,7 @@ class Copied:
 
     @property
     def lines(self) -> tuple[bool, ...]:
-        """Whether the line is copied in either way."""
+        """Whether the line is copied, in a run or as a whole."""
         return tuple(run or whole for run, whole in zip(self.runs, self.whole, strict=True))
 
 
@@ -67,9 +67,9 @@ class NgramIndex:
 
     Attributes:
         n: words of an n-gram.
-        grams, lines: their hashes, ascending, each once.
-        shared, shared_lines: for each of them, whether two poems or more have it.
-        poems: hashes of the poems' beginnings, ascending, by which a poem of the corpus is known again.
+        grams, lines: hashes of n-grams and of lines, ascending, each once.
+        shared, shared_lines: for each of them, whether two or more poems have it.
+        poems: hashes of the poems' beginnings, ascending, which identify a poem of the corpus.
     """
 
     n: int
@@ -81,7 +81,7 @@ class NgramIndex:
 
     @classmethod
     def build(cls, poems: Iterable[Poem], n: int = N) -> NgramIndex:
-        """Index a corpus. N-grams run over the line and stanza breaks of a poem, never from one poem into the next.
+        """Index a corpus. N-grams cross the line and stanza breaks of a poem, but never go from one poem into the next.
 
         Args:
             n: words of an n-gram, 2 or more.
@@ -105,14 +105,14 @@ class NgramIndex:
         return bool(_lookup(self.poems, _HashedTexts([_beginning(poem)]).texts())[0])
 
     def copied(self, text: str | Sequence[str], *, own: bool = False) -> Copied:
-        """What of a text, or of its lines, stands in the corpus; see ``copied_all``."""
+        """The parts of one text, or of its lines, that stand in the corpus; see ``copied_all``."""
         return self.copied_all([split_poem(text) if isinstance(text, str) else text], own=[own])[0]
 
     def copied_all(self, texts: Sequence[Sequence[str]], *, own: Sequence[bool] | None = None) -> list[Copied]:
-        """What of each text, given as its lines, stands in the corpus.
+        """The parts of each text, given as its lines, that stand in the corpus.
 
         Args:
-            own: for each text, whether it is itself a poem of the corpus: then only what another poem has too is copied.
+            own: for each text, whether it is itself a poem of the corpus; then only what another poem also has counts as copied.
         """
         hashed = _HashedTexts(texts)
         is_own = np.array(own if own is not None else [False] * len(texts), dtype=bool)
@@ -124,7 +124,7 @@ class NgramIndex:
         return list(self._per_text(hashed, hits, whole))
 
     def save(self, path: str | Path) -> None:
-        """Write the index; never half a file.
+        """Write the index atomically.
 
         Raises:
             RlpoetError: a name that does not end in ``.npz``, or a folder that cannot be written.
@@ -165,7 +165,7 @@ class NgramIndex:
             raise RlpoetError(f"{path}: no index of n-grams; expected a file that rlpoet wrote (.npz). {fix}") from None
 
     def _per_text(self, hashed: _HashedTexts, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
-        """One answer a text; ``hits`` has one entry a window that lies within a text, ``whole`` one a line."""
+        """One result per text; ``hits`` has one entry per window that lies within a text, ``whole`` one per line."""
         starts = np.flatnonzero(hashed.windows(self.n))[hits]
         inside = np.zeros(len(hashed.words), dtype=bool)
         for shift in range(self.n):
@@ -189,7 +189,7 @@ _ARRAYS = ("grams", "shared", "lines", "shared_lines", "poems")
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line in the form they are compared in.
+    """The words of a line in the form in which they are compared.
 
     >>> words_of("« L’ÉTÉ, c'est là-bas ! »")
     ['lété', 'cest', 'là', 'bas']
@@ -204,7 +204,7 @@ def _beginning(poem: Poem) -> list[str]:
 
 
 class _Hashes(dict[str, int]):
-    """Words to 64 bits that are the same in every process, each word hashed once."""
+    """Words to 64-bit hashes that are the same in every process; each word is hashed once."""
 
     def __missing__(self, word: str) -> int:
         self[word] = value = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
@@ -212,12 +212,12 @@ class _Hashes(dict[str, int]):
 
 
 class _HashedTexts:
-    """Texts as one row of hashed words, so that a whole corpus is a few operations on arrays.
+    """Texts as one array of hashed words, so that a whole corpus needs a few array operations.
 
     Attributes:
-        words: hashes of all words one after the other.
+        words: hashes of all words in order.
         text_of: for each word the number of its text.
-        sizes: words of each line. counts: lines of each text.
+        sizes: number of words of each line. counts: number of lines of each text.
     """
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
@@ -262,7 +262,7 @@ class _HashedTexts:
         return out
 
     def _hashed(self, starts: np.ndarray, size: int) -> np.ndarray:
-        """A polynomial of the words' hashes modulo 2**64 by Horner's rule, then mixed; arrays of uint64 wrap, as they should."""
+        """A polynomial of the words' hashes modulo 2**64 by Horner's rule, then mixed; uint64 arrays wrap on purpose."""
         total = np.full(len(starts), size, dtype=np.uint64)
         for shift in range(size):
             total = total * _BASE + self.words[starts + shift]

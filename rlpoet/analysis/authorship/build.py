@@ -1,4 +1,4 @@
-"""Models of style from poems: what ``rlpoet style build`` does. Needs scikit-learn, which nothing that scores needs."""
+"""Builds models of style from poems, for ``rlpoet style build``. Needs scikit-learn; scoring does not."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SHARPEST = np.geomspace(0.5, 60, 120)
 
 @dataclass(frozen=True)
 class Built:
-    """A model and how it did.
+    """A model and its test figures.
 
     Attributes:
-        groups: what it was made and judged with, by (side, voice).
-        accuracy: share of judged groups, at 4 and at 8 lines, whose poet is the likeliest of the poets, mean over the poets.
-        own: at 4 and at 8 lines, the median of a poet's own judged groups under the reward (1 is as the poet usually sounds).
-        others: the same for groups of the other voices held to that poet.
+        groups: groups of lines that it was built and tested with, by (side, voice).
+        accuracy: at 4 and at 8 lines, the share of test groups whose poet is the likeliest of the poets; mean over the poets.
+        own: at 4 and at 8 lines, the median reward of a poet's own test groups (1 is as the poet usually sounds).
+        others: the same for groups of the other voices, scored for that poet.
     """
 
     model: StyleModel
@@ -58,10 +58,10 @@ def build_style(
 
     Args:
         authors: full names; by default the ``n`` with the most lines.
-        tell: takes news of the work.
+        tell: called with progress messages.
 
     Raises:
-        RlpoetError: scikit-learn is not installed, or a poet has no poem on some side of the split.
+        RlpoetError: scikit-learn is not installed, or a poet has no poem on one side of the split.
         UnknownName: no such author.
     """
     code = code_of(lang)
@@ -106,7 +106,7 @@ def _fitted(code: str, poets: Sequence[str], sounds: dict[tuple[str, str], list[
 
 
 def _calibrate(model: StyleModel, sounds: dict[tuple[str, str], list[list[LineSound]]]) -> None:
-    """Fill in how sharp margins are, and what is usual for a poet, from poems the weights have not seen; changes the arrays in place."""
+    """Set ``sharpness`` and ``usual`` from poems that the weights have not seen; changes the arrays in place."""
     for at, n in enumerate(LENGTHS):
         margins = [_margins(model, [group[:n] for group in sounds["calibrate", voice]]) for voice in model.voices]
         losses = []
@@ -147,7 +147,7 @@ def _log_softmax(rows: np.ndarray) -> np.ndarray:
 
 
 def _counted(groups: Sequence[Sequence[LineSound]], phones: Sequence[str], scikit: SimpleNamespace) -> tuple[np.ndarray, Any]:
-    """All features of some groups, ascending, and a sparse matrix of how often each group has each."""
+    """All features of some groups, ascending, and a sparse matrix of their counts per group."""
     numbers, line = features([line for group in groups for line in group], phones, sizes=[len(group) for group in groups])
     group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])[line]
     codes, column = np.unique(numbers, return_inverse=True)

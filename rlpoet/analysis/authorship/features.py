@@ -1,6 +1,6 @@
-"""What of a line's sound tells poets apart, as whole numbers that a model counts and weighs.
+"""Sound features of lines by which poets differ, as whole numbers.
 
-| kind | what | told as |
+| kind | what | label |
 | --- | --- | --- |
 | phones | one to six phones in a row, a space between words and at both ends | ``phones / lɔ̃/`` |
 | vowels | vowel colour: one to four vowels in a row, consonants left out, ``|`` at both ends | ``vowels /ɔ̃yɔ̃/`` |
@@ -21,9 +21,9 @@
 | breath | a pause and how many words lie before it since the last one, of one and two pauses | ``breath /,/ 3`` |
 | tune | one to four pauses in a row, ends of lines among them, however many lines they take | ``tune /,|./`` |
 
-The last of them and the four before the pauses are of lines in company: they belong to the last of their lines.
+``tune`` and the four kinds before the pauses concern several lines; they belong to the last of these.
 
-A number holds its kind, how many sounds it has, and the sounds themselves at seven bits each, so it can be told again.
+A number holds the kind, the number of sounds, and the sounds at seven bits each, so its label can be recovered.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def inventory(lines: Iterable[LineSound]) -> tuple[str, ...]:
 
 
 def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """All features of some lines, each as often as it is heard, and for each the number of its line.
+    """All features of some lines, with repetitions, and for each the number of its line.
 
     Args:
-        sizes: numbers of lines that stand together, one group after the other; all of them by default.
+        sizes: number of lines of each group, in order; by default all lines are one group.
 
     >>> from rlpoet.analysis.authorship.sound import hear
     >>> line = line_sound("l'ombre du sombre été", "fr")
@@ -126,7 +126,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
 
 
 def feature_label(feature: int, phones: Sequence[str]) -> str:
-    """A feature as people read it."""
+    """The readable label of a feature."""
     kind, n = KINDS[feature >> 56], (feature >> 52) & 15
     sounds = [(feature >> (BITS * place)) & ((1 << BITS) - 1) for place in reversed(range(n))]
     if kind in COUNTED:
@@ -140,7 +140,7 @@ def feature_label(feature: int, phones: Sequence[str]) -> str:
 
 
 def _in_company(lines: Sequence[LineSound], sizes: Sequence[int]) -> list[list[int]]:
-    """What each line adds beside those above it in its group."""
+    """Features of each line together with those above it in its group."""
     rows: list[list[int]] = []
     for size in sizes or [len(lines)]:
         group = lines[len(rows) : len(rows) + size]
@@ -171,7 +171,7 @@ def _in_company(lines: Sequence[LineSound], sizes: Sequence[int]) -> list[list[i
 
 
 def _pointed(line: LineSound, words: Sequence[Sequence[int]]) -> list[int]:
-    """Pauses with the phones around them, and with the words between them."""
+    """Features of pauses with the phones around them, and with the number of words between them."""
     before, *after = line.pauses or ("",)
     spoken = [PAUSE.get(before, WORD)]
     breaths: list[list[int]] = []

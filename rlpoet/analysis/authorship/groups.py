@@ -1,7 +1,7 @@
-"""Poems to groups of lines, by poet and by side of the split: what weights see, what calibrates them, what judges them.
+"""Splits poems into groups of lines, by poet and by side: training, calibration, test.
 
-Poems are split whole, by a hash of their beginning. Groups are runs of lines of one poem that do not overlap; which of them are taken is
-drawn with fixed seeds, so the same corpus gives the same groups.
+Whole poems go to one side, by a hash of their beginning. Groups are runs of lines of one poem that do not overlap. They are chosen with
+fixed seeds, so the same corpus gives the same groups.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def choose_poets(poems: Sequence[Poem], named: Sequence[str] = (), *, n: int = 1
     """Poets by full name: those named, or the ``n`` with the most lines among those with fifty poems or more.
 
     Raises:
-        UnknownName: a name nobody in the corpus bears.
+        UnknownName: the corpus has no author of that name.
         RlpoetError: too few poets.
     """
     lines: Counter[str] = Counter()
@@ -53,12 +53,12 @@ def choose_poets(poems: Sequence[Poem], named: Sequence[str] = (), *, n: int = 1
 
 
 def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[str, int]) -> Groups:
-    """Groups by (side, voice); voices are the poets and the average, who is everybody else.
+    """Groups by (side, voice); voices are the poets and the average of everybody else.
 
-    Of what calibrates and judges no line of four words or more stands in what trains: a poem's second edition tells nothing.
+    Calibration and test groups have no line of four words or more in common with the training groups, which excludes second editions.
 
     Args:
-        most: groups a voice gets on each side.
+        most: most groups per voice on each side.
     """
     by_voice: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for poem in poems:

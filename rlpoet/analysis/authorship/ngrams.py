@@ -2,8 +2,8 @@
 
     p(w | h) = (c(hw) + T(h) p(w | h')) / (c(h) + T(h))
 
-c counts, T(h) is the number of different phones seen after the history h, h' is h without its first phone; below the empty history
-every phone of the inventory, and one for all others, is equally likely. Every p(. | h) sums to 1, pruned counts or not.
+c counts, T(h) is the number of different phones after the history h, and h' is h without its first phone. Before the empty history,
+every phone of the inventory, and one symbol for all others, is equally likely. Every p(. | h) sums to 1, also with pruned counts.
 
 References: Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling", 1998, section 2.5 (Witten-Bell).
 """
@@ -21,7 +21,7 @@ class PhoneNgrams:
     """An n-gram model of rows of phones.
 
     Args:
-        counts: n-grams (phones parted by spaces) of every length up to the order, and how often each was seen.
+        counts: n-grams (phones separated by spaces) of every length up to the order, with their counts.
 
     >>> model = PhoneNgrams.of([["a", "b", "a"], ["a", "b"]], order=2)
     >>> model.order, round(model.p("b", ["a"]), 3)
@@ -44,7 +44,7 @@ class PhoneNgrams:
         """Count n-grams.
 
         Args:
-            fewest: n-grams of three phones and more that were seen less often are left out.
+            fewest: n-grams of three or more phones with lower counts are left out.
         """
         counts: Counter[str] = Counter()
         for row in rows:
@@ -55,7 +55,7 @@ class PhoneNgrams:
         return cls({gram: count for gram, count in counts.items() if count >= fewest or gram.count(" ") < 2})
 
     def p(self, phone: str, history: Sequence[str]) -> float:
-        """The probability of a phone after others, of which the last ``order - 1`` count."""
+        """The probability of a phone after a history, of which the last ``order - 1`` phones matter."""
         likely = 1.0 / (len(self.inventory) + 1)
         for n in range(min(len(history), self.order - 1) + 1):
             before = " ".join(history[len(history) - n :])
@@ -67,7 +67,7 @@ class PhoneNgrams:
         return likely
 
     def mean_log_p(self, row: Sequence[str]) -> float:
-        """Nats a phone, negative; minus infinity for no phone."""
+        """Mean log-probability per phone, in nats; minus infinity for no phone."""
         if not row:
             return -math.inf
         padded = [START] * (self.order - 1) + list(row)

@@ -1,4 +1,4 @@
-"""Building a language's theme model from poems: vectors, what shuffled stanzas come to, figures on poems it has not seen, a card."""
+"""Builds a language's theme model from poems: word vectors, calibration on shuffled stanzas, test figures, a model card."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ SEED = 7  # of these two; the learner has its own
 
 @dataclass(frozen=True)
 class Figure:
-    """How well coherence tells real stanzas from shuffled ones, on poems no part of the model was built from.
+    """How well coherence separates real stanzas from shuffled ones, on held-out poems.
 
     Attributes:
-        name: what was shuffled.
-        n: real stanzas, and as many shuffled ones. poems: their poems.
+        name: how the stanzas were shuffled.
+        n: number of real stanzas, and of shuffled ones. poems: number of their poems.
         auc: area under the ROC curve, and its 95 % bounds over poems.
         real, false: median coherence.
     """
@@ -48,10 +48,10 @@ class Figure:
 def build_model(
     lang: str, poems: Sequence[Poem], options: LearnOptions, *, words: int, rest: int, say: Callable[[str], object] = lambda text: None
 ) -> ThemeModel:
-    """Learn a model from all of these poems, already in the precision it is kept in.
+    """Learn a model from all of these poems, in the precision in which it is stored.
 
     Args:
-        words, rest: most words, and most beginnings of other words, to keep.
+        words, rest: most words to keep, and most beginnings of other words.
 
     Raises:
         RlpoetError: too few poems to learn anything.
@@ -71,7 +71,7 @@ def build_model(
 
 
 def measure(model: ThemeModel, poems: Sequence[Poem], *, n_lines: int = 4, seed: int = 0) -> list[Figure]:
-    """Figures on stanzas of so many lines of poems the model was not built from; a shuffle that too few stanzas allow is left out."""
+    """Test figures on stanzas of ``n_lines`` lines from held-out poems; a kind of shuffle with too few stanzas is left out."""
     stanzas = stanzas_of(poems, model.lang, n_lines=n_lines)
     figures = []
     for name, alike in (("lines of poems of the same form", same_form), ("lines of poems of the same form and author", same_author)):
@@ -103,7 +103,7 @@ def build(
 
     Args:
         validation: share of poems held out, by a hash of their first lines.
-        command: what built it, for the card.
+        command: the command that builds it, for the card.
     """
     train, held_out = split_poems(poems, validation=validation)
     model = build_model(lang, train, options, words=words, rest=rest, say=say)
@@ -172,7 +172,7 @@ def _calibrated(model: ThemeModel, poems: Sequence[Poem], lines: LineRows) -> Th
 
 
 def _shuffled_evidence(model: ThemeModel, lines: LineRows, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """``model.evidence`` of stanzas whose n lines come from n poems, [S, n]; those with a line that brings no word are left out."""
+    """``model.evidence`` of stanzas whose n lines come from n poems, [S, n]; without stanzas that have a line with no word."""
     first = np.flatnonzero(np.diff(lines.poem, prepend=-1))
     count = np.diff(first, append=len(lines.poem))
     sampled = np.stack([rng.choice(len(first), n, replace=False) for _ in range(SHUFFLES)])

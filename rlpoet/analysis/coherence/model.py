@@ -1,15 +1,15 @@
-"""How well lines go together, and with given words: vectors of words that were taught to tell the lines of a stanza from others.
+"""How well lines fit together, and how close they are to given words, by word vectors trained to separate stanzas from other lines.
 
-A line is a bag of words, its vector ``U_i`` the sum of theirs. What speaks for a line i beside all others of its stanza is
+A line is a bag of words; its vector ``U_i`` is the sum of their vectors. The score of line i with the other lines of its stanza is
 
     s_i = (U_i . T_i - L_i . M_i) / (|U_i| |T_i|)
 
-where ``T_i`` sums the vectors of the other lines, ``L_i`` is the vector of its end word, and ``M_i`` sums the others' end words: a
-cosine less one term. That term takes end words out against each other: that they rhyme is nobody's theme. A word counts
-where it comes first in the stanza and never again, so no line is coherent by repeating another.
+where ``T_i`` is the sum over the other lines, ``L_i`` is the vector of the line's end word, and ``M_i`` the sum of the others' end words.
+This is a cosine minus one term, which removes the comparison of end words with each other, since rhyme is not theme. A word counts only
+at its first occurrence in the stanza, so no line is coherent by repeating another.
 
-The mean of s_i over the lines is compared with that of stanzas whose lines come from as many poems: coherence is the share of such
-shuffled stanzas that are less coherent, taking theirs for normal, times the share of words that count (see ``Heard.fresh``).
+The mean of s_i is compared with that of stanzas whose lines come from different poems. Coherence is the share of such shuffled stanzas
+that have a lower mean, by a normal distribution, times the share of words that count (``StanzaWords.fresh``).
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ ENOUGH = 0.5  # share of a line's words that must be known and new for the line 
 
 @dataclass(frozen=True)
 class StanzaWords:
-    """The words of a stanza that count, each where it comes first.
+    """The words of a stanza that count, each at its first occurrence.
 
     Attributes:
-        lines: for each line its rows of the model. ends: its end word's row, or None where that word does not count.
-        words: for each line, how many words it has.
+        lines: for each line the model's rows of its words. ends: the row of its end word, or None if that word does not count.
+        words: for each line its number of words.
     """
 
     lines: tuple[tuple[int, ...], ...]
@@ -52,14 +52,14 @@ class StanzaWords:
 
     @property
     def lines_with_words(self) -> list[int]:
-        """Numbers of the lines that bring a word that counts."""
+        """Numbers of the lines that have a word that counts."""
         return [n for n, rows in enumerate(self.lines) if rows]
 
     @property
     def fresh(self) -> float:
-        """Mean over the lines of what they bring, in [0, 1]: 1 if half of a line's words count, 0 if none does.
+        """Mean over the lines of the share of words that count, in [0, 1]: 1 if at least half of a line's words count, 0 if none does.
 
-        Invented words, words of another language and words said before do not count, so this is what they cost.
+        Invented words, words of another language and repeated words do not count, and so lower it.
         """
         parts = [min(1.0, len(rows) / (ENOUGH * words)) if words else 0.0 for rows, words in zip(self.lines, self.words, strict=True)]
         return sum(parts) / len(parts) if parts else 0.0
@@ -74,7 +74,7 @@ class ThemeModel:
         entries: words and beginnings of words (``rlpoet.analysis.coherence.words``).
         vectors: [V, D].
         lengths: [N] numbers of lines, ascending.
-        shuffled: [N, 3] at each of them, for shuffled stanzas: mean and deviation of the stanza's figure, and deviation of one line's.
+        shuffled: [N, 3] for shuffled stanzas of each length: mean and deviation of the stanza's score, and deviation of a line's score.
         centre, spread: [D] and [D, D], mean and covariance of ``stanza_vector`` over real stanzas.
     """
 
@@ -105,7 +105,7 @@ class ThemeModel:
         return StanzaWords(tuple(rows), tuple(ends), tuple(sizes))
 
     def evidence(self, stanza: StanzaWords) -> NDArray[np.float64]:
-        """``s_i`` of the lines that bring a word, in their order; raw, comparable only between stanzas of one length."""
+        """``s_i`` of the lines that have a word that counts, in order; comparable only between stanzas of one length."""
         with_words = stanza.lines_with_words
         if len(with_words) < 2:
             return np.zeros(len(with_words))
@@ -115,7 +115,7 @@ class ThemeModel:
         return set_against(sums, ends)
 
     def coherence(self, lines: Sequence[str]) -> float:
-        """How well the lines go together, in [0, 1]; 0 where fewer than two have a word the model knows.
+        """How well the lines fit together, in [0, 1]; 0 if fewer than two have a word that the model knows.
 
         Shuffled stanzas have mean 1/2 or a little less.
         """
@@ -127,7 +127,7 @@ class ThemeModel:
         return _normal((float(values.mean()) - mean) / deviation) * stanza.fresh
 
     def line_shares(self, lines: Sequence[str]) -> list[float]:
-        """For each line the share of lines of shuffled stanzas that fit theirs less well; 0 where the line brings no word."""
+        """For each line the share of lines of shuffled stanzas that fit less well; 0 for a line with no word that counts."""
         stanza = self.stanza_words(lines)
         values = self.evidence(stanza)
         shares = [0.0] * len(lines)
@@ -138,7 +138,7 @@ class ThemeModel:
         return shares
 
     def known(self, words: Sequence[str]) -> list[int]:
-        """Rows of the theme words the model knows, each once."""
+        """Rows of the theme words that the model knows, each once."""
         entries = [find_entry(word, self.index) for text in words for word in words_apart(text)]
         return [row for row in dict.fromkeys(entries) if row is not None]
 

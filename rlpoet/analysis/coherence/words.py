@@ -1,4 +1,4 @@
-"""The words of a line as a theme model knows them: whole words, and beginnings of words for those it met too rarely."""
+"""The words of a line for a theme model: whole words, and beginnings of words for rare ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _APOSTROPHE = re.compile("['’ʼ]")
 
 
 def words_apart(line: str) -> list[str]:
-    """The words of a line in lower case, NFC, parted at apostrophes too, since "l'eau" and "eau" are one theme.
+    """The words of a line in lower case, NFC, also split at apostrophes, since "l'eau" and "eau" are one theme.
 
     >>> words_apart("Ô temps ! l’EAU silv'ring")
     ['ô', 'temps', 'l', 'eau', 'silv', 'ring']
@@ -32,7 +32,7 @@ def words_apart(line: str) -> list[str]:
 
 
 def beginnings(word: str) -> list[str]:
-    """What may stand for a word that is not known, best first.
+    """The beginnings that may stand for an unknown word, best first.
 
     >>> beginnings("chantions")
     ['chantio…', 'chanti…', 'chant…']
@@ -53,11 +53,11 @@ def find_entry(word: str, index: Mapping[str, int]) -> int | None:
 
 @dataclass(frozen=True)
 class WordLines:
-    """The lines of poems as numbers of words, one long row.
+    """The lines of poems as numbers of words, in one long array.
 
     Attributes:
         words: the distinct words.
-        flat: the words of all lines one after the other, as places in ``words``. sizes: [N] how many each line has.
+        flat: the words of all lines in order, as places in ``words``. sizes: [N] number of words of each line.
         stanza, poem: [N] the number of each line's stanza and of its poem, ascending.
     """
 
@@ -83,7 +83,7 @@ class WordLines:
         return cls(tuple(number), np.array(flat, np.int32), sizes, stanza, poem_numbers)
 
     def n_poems(self) -> NDArray[np.int64]:
-        """For each distinct word, in how many poems it stands."""
+        """For each distinct word the number of poems that have it."""
         base = int(self.poem.max(initial=0)) + 1
         pairs = np.sort(self.flat * np.int64(base) + np.repeat(self.poem, self.sizes))  # np.unique hashes, and these collide
         return np.bincount(pairs[np.flatnonzero(np.diff(pairs, prepend=-1))] // base, minlength=len(self.words))

@@ -1,9 +1,9 @@
-"""Which languages there are, and where each one's ear comes from: one look-up for codes, varieties and folders.
+"""Which languages there are, and where their phonology and verse come from: one look-up for codes, varieties and folders.
 
-A language is named by its code (``fr``), by code and variety (``es-distincion``), or by a folder that holds a
-``language.toml`` (``experiments/languages/it``). Codes are the three below and the entry points of the group
-``rlpoet.languages``, ours and others' alike: a value ``module:object`` where the object is the path of such a folder, a
-``Language``, or a function without arguments that gives one or the other.
+A language is named by its code (``fr``), by code and variety (``es-distincion``), or by a folder that holds a ``language.toml``
+(``experiments/languages/it``). Codes are the three below and those of entry points in the group ``rlpoet.languages``. The value of an
+entry point is ``module:object``; the object is the path of such a folder, a ``Language``, or a function without arguments that returns
+one of these.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Language:
     Attributes:
         code: ``fr``, ``it``, ...; the ``lang`` column of its table of forms.
         name: in English.
-        phonology, verse: a class, or any function that makes one, given itself or as ``module:object``. A verse class with
-            an attribute ``varieties`` takes ``variety=``; the first of them is its default.
+        phonology, verse: a class or a function that makes the object, itself or as ``module:object``. A verse class with an attribute
+            ``varieties`` takes ``variety=``; the first of them is its default.
         forms: its table of forms, or None.
     """
 
@@ -44,7 +44,7 @@ class Language:
 
     @property
     def varieties(self) -> tuple[str, ...]:
-        """Ways to hear the language, the default first; none where there is one way only."""
+        """The varieties of the language, the default first; empty if it has only one."""
         return tuple(getattr(import_object(self.verse), "varieties", ()))
 
 
@@ -56,14 +56,14 @@ CORE = {
 
 @dataclass(frozen=True)
 class LanguageMatch:
-    """What a name stands for: a language, and a variety of it or ``""`` for its default."""
+    """The result of a look-up: a language, and a variety of it, or ``""`` for the default."""
 
     language: Language
     variety: str = ""
 
 
 def codes() -> tuple[str, ...]:
-    """Codes of the languages that are installed, ours first; folders have none."""
+    """Codes of the installed languages, core ones first; folders have no code."""
     return (*CORE, *(name for name in registry.names(GROUP) if name not in CORE))
 
 
@@ -72,8 +72,8 @@ def find(lang: str) -> LanguageMatch:
     """The language and variety of a code, ``code-variety`` or folder.
 
     Raises:
-        UnknownName: no such language, or no such variety of it; with the nearest there is.
-        RlpoetError: a folder or plug-in that is none.
+        UnknownName: no such language, or no such variety of it; the message has the nearest name.
+        RlpoetError: a folder or plug-in does not define a language.
 
     >>> find("fr").language.name
     'French'
@@ -95,7 +95,7 @@ def find(lang: str) -> LanguageMatch:
 
 
 def code_of(lang: str) -> str:
-    """The code of a language however it was named: what forms, authors, policies and folders of runs go by.
+    """The code of a language by any of its names; forms, authors, policies and folders of runs use the code.
 
     Raises:
         UnknownName: no such language or variety.
@@ -107,7 +107,7 @@ def code_of(lang: str) -> str:
 
 
 def import_object(spec: str | Callable[..., Any]) -> Any:
-    """The object a ``module:object`` stands for, imported now; anything else is itself."""
+    """Import the object of a ``module:object`` text; anything else is returned as it is."""
     if not isinstance(spec, str):
         return spec
     module, _, name = spec.partition(":")

@@ -1,4 +1,4 @@
-"""How much the poems of one step repeat each other: cheap enough to be watched at every step."""
+"""How much the poems of one step repeat each other; cheap enough to log at every step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rlpoet.types import Prompt
 def batch_variety(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
     """``samples/distinct_end_words``, ``samples/duplicate_texts`` and ``samples/duplicate_lines`` of a batch.
 
-    Opening lines were given, not written: they are left out. All three depend on the number of poems: compare batches of one size.
+    Opening lines are left out, since the policy did not write them. All three depend on the number of poems: compare batches of one size.
 
     Returns:
-        Different last words over lines, texts over all that are equal to an earlier one, lines over all that are. A batch without a
-        line has only the second.
+        Different last words divided by lines; the share of texts, and of lines, that equal an earlier one. A batch without a line has
+        only the share of texts.
 
     >>> batch_variety([Prompt("fr", "couplet")] * 2, ["Le chat dort", "Le chat dort"])
     {'samples/duplicate_texts': 0.5, 'samples/distinct_end_words': 0.5, 'samples/duplicate_lines': 0.5}

@@ -1,4 +1,4 @@
-"""How well sampled poems keep their form, with intervals, beside human stanzas measured the same way."""
+"""Form of sampled poems and of human stanzas, measured in the same way, with intervals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Figures = dict[str, float | list[float]]
 
 
 def figures(facts: Sequence[PoemFacts], *, seed: int = 0) -> Figures:
-    """``n`` and each measure with its ``_95`` interval; a measure nothing was asked for is absent.
+    """``n`` and each measure with its ``_95`` interval; a measure that applies to no poem is absent.
 
     ``distinct_end_words`` is different last words over lines: it falls with the number of lines, so compare sets of one size.
     """
@@ -51,14 +51,14 @@ def interval(part: Sequence[float] | np.ndarray, whole: Sequence[float] | np.nda
 def half_interval(
     statistic: Callable[[Sequence[int]], float], n: int, *, seed: int = 0, most: float = 1.0, draws: int = DRAWS // 5
 ) -> list[float]:
-    """95 % interval of a statistic that repeats would bias, from random halves of the poems without replacement.
+    """95 % interval of a statistic that repeated poems would bias, from random halves of the poems without replacement.
 
-    A poem drawn twice has no new words, so the plain bootstrap of a count of distinct words does not even hold its own value.
-    The spread over halves is that of the whole (delete-half jackknife); the interval is laid around the value of the whole.
+    A poem drawn twice has no new words, so the ordinary bootstrap of distinct words does not even contain their actual number. The
+    variance over halves equals that of the whole (delete-half jackknife); the interval is centred on the value of the whole.
 
     Args:
         n: number of poems.
-        most: what the statistic cannot exceed; it is never negative.
+        most: upper bound of the statistic; it is never negative.
         draws: number of halves.
 
     References:
@@ -76,10 +76,10 @@ def half_interval(
 def human_stanzas(
     stanzas: Sequence[Sequence[str]], lang: str, asked: Sequence[Form], n: int, *, seed: int = 0
 ) -> dict[str, list[tuple[int, str]]]:
-    """Numbers of human stanzas for each asked form, at most ``n`` a form, each with the name of the form it keeps best.
+    """Numbers of human stanzas for each of the given forms, at most ``n`` per form, each with the name of the form it keeps best.
 
-    Each stanza is held against the form of the language that it keeps best among all of its number of lines, whatever their
-    lengths, and counts for the asked form that has the same scheme; one that keeps none well counts too, for the best of a bad lot.
+    Each stanza is compared with all forms of the language that have its number of lines. It counts for the given form with the scheme of
+    the best of these, whatever its lengths. A stanza that keeps no form well counts too.
     """
     sizes = {form.n_lines for form in asked}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
@@ -102,6 +102,6 @@ def _distinct(words: Sequence[Sequence[str]], rows: Sequence[int]) -> float:
 
 
 def kept(lines: Sequence[str], form: Form) -> tuple[float, float]:
-    """Shares of pairs that rhyme and of lines in meter, of as many lines as the form has."""
+    """Shares of pairs that rhyme and of lines in meter; ``lines`` must have the form's number of lines."""
     paired = sum(answers(lines[i], lines[j], form) for i, j in form.pairs) / max(len(form.pairs), 1)
     return paired, sum(in_meter(line, form.lang, lengths) for line, lengths in zip(lines, form.meters, strict=True)) / len(lines)

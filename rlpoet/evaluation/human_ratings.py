@@ -1,8 +1,8 @@
-"""A blind rating sheet for human judges, and what their ratings say: means by source, and how far judges agree.
+"""Blind rating sheets for human judges, and the evaluation of their ratings: means by source, and agreement of judges.
 
-A sheet is a table with a poem a row and empty columns to fill in, 1 (poor) to 5 (good). Where a poem comes from stands in a key of its
-own, so that a judge can be given the sheet alone. Poems are shuffled, and written alike: one kind of apostrophe, quote and dash, a capital
-at each line, so that typography tells nothing.
+A sheet is a table with one poem per row and empty columns for ratings from 1 (poor) to 5 (good). The sources of the poems are in a
+separate key file, which judges do not see. Poems are shuffled and have the same typography: one kind of apostrophe, quote and dash, and
+a capital at each line.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ DRAWS = 1000
 TYPOGRAPHY = str.maketrans(
     {"’": "'", "ʼ": "'", "“": '"', "”": '"', "«": '"', "»": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
 )
-Grid = Sequence[Sequence[float | None]]  # one row a judge, one column a poem; None where the judge gave none
+Grid = Sequence[Sequence[float | None]]  # one row per judge, one column per poem; None without a rating
 
 
 @dataclass(frozen=True)
 class Item:
-    """A poem on a sheet; ``number`` says nothing of its source."""
+    """A poem on a sheet; ``number`` does not reveal its source."""
 
     number: str
     source: str
@@ -44,9 +44,9 @@ class ScaleReport:
     """One scale over all judges.
 
     Attributes:
-        means: source -> mean, low, high of 95 %, poems resampled, and number of poems rated.
-        alpha: Krippendorff's, ordinal; None with one judge, or where all ratings are the same.
-        alpha_95: its interval, poems resampled; None where alpha is, or with fewer than five poems.
+        means: source -> mean, bounds of 95 % (poems resampled), and number of rated poems.
+        alpha: Krippendorff's alpha, ordinal; None with one judge, or if all ratings are the same.
+        alpha_95: its interval, poems resampled; None if alpha is None, or with fewer than five poems.
     """
 
     scale: str
@@ -59,10 +59,10 @@ def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int) -> list[I
     """At most ``n`` stanzas of ``lines`` lines from each source (whole poems for 0), shuffled.
 
     Args:
-        sources: files or folders of poems, ``NAME=FILE`` to name one; a source is otherwise called by its file.
+        sources: files or folders of poems; ``NAME=FILE`` gives one a name, else it has the name of its file.
 
     Raises:
-        RlpoetError: a source without such a stanza, or two of one name.
+        RlpoetError: a source has no such stanza, or two sources have one name.
     """
     rng, chosen, names = random.Random(seed), [], set()
     for entry in sources:
@@ -87,7 +87,7 @@ def write_sheet(items: Sequence[Item], path: Path) -> Path:
     """Write the sheet and, beside it, its key; returns the path of the key.
 
     Raises:
-        RlpoetError: one of them is there already: ratings are not to be written over.
+        RlpoetError: one of them exists already, since ratings must not be overwritten.
     """
     key = key_of(path)
     for file in (path, key):
@@ -139,7 +139,7 @@ def read_sheet(path: Path) -> dict[str, dict[str, float]]:
 
 
 def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str, str], *, seed: int = 0) -> list[ScaleReport]:
-    """Each scale: means by source and agreement. A poem's rating is the mean of its judges', so that each poem counts the same.
+    """Means by source and agreement, for each scale. A poem's rating is the mean of its judges, so each poem counts the same.
 
     Raises:
         RlpoetError: a rated poem that is not in the key.
@@ -153,8 +153,7 @@ def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str
 def krippendorff(ratings: Grid) -> float | None:
     """Krippendorff's alpha for ordered values: 1 is full agreement, 0 what chance gives, below 0 worse than chance.
 
-    Poems rated by one judge alone say nothing of agreement and are left out. None where no poem has two ratings, or all ratings are one
-    value: nothing could disagree.
+    Poems with one rating only are left out. None if no poem has two ratings, or if all ratings are the same.
 
     References:
         Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011: sections C and D, ordinal metric.

@@ -1,4 +1,4 @@
-"""What is counted of each poem, and the figures of a set of them: form, rhyme, rewards, the second judge, sense, sound, prior, variety."""
+"""Counts of each poem, and figures of a set: form, rhyme, rewards, second judge, coherence, style, perplexity, variety."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Counted:
     """All counts of one poem.
 
     Attributes:
-        kinds: how each pair of the scheme rhymes, ``none`` where it does not; empty for a poem of another number of lines.
-        second: pairs that rhyme, lines in meter, and pairs of which both judges think the same, by the second judge; None without one.
-        rewards: score by name, None where its prompt does not ask for it.
-        cost: nats, charged tokens, characters under the prior; None where it was not weighed.
-        coherence: how well its lines go together; None where the language has no model, or of fewer than two lines.
-        style: how likely the average of all poets is by its sound, and whether the likeliest of the poets is the one asked for (None where
-            none of them was); None where the language has no model, or of no lines.
+        kinds: kind of rhyme of each pair of the scheme, ``none`` if it does not rhyme; empty for a poem with another number of lines.
+        second: by the second judge: pairs that rhyme, lines in meter, and pairs on which both judges agree; None without a judge.
+        rewards: score by name, None if the prompt does not ask for it.
+        cost: nats, charged tokens and characters under the prior; None without a prior.
+        coherence: how well its lines fit together; None without a model of the language, or with fewer than two lines.
+        style: probability of the average voice, and whether the likeliest poet is the prompt's (None if the prompt names no poet of the
+            model); None without a model of the language, or without lines.
     """
 
     poem: EvaluationPoem
@@ -59,10 +59,10 @@ def counted(
     costs: Sequence[tuple[float, int, int] | None] | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> list[Counted]:
-    """Count every poem. Lines of a corpus's own poem have been copied only if another poem of the corpus has them too.
+    """Count every poem. If a poem is itself in the corpus, its lines count as copied only if another poem has them too.
 
     Args:
-        costs: nats, charged tokens and characters of each under a prior; None leaves its perplexity out.
+        costs: nats, charged tokens and characters of each poem under a prior; None for no perplexity.
         tick: called with the percentage done.
     """
     if not evaluation_poems:
@@ -85,7 +85,7 @@ def counted(
 
 
 def kinds_of(poem: EvaluationPoem) -> Counter[str]:
-    """How the pairs of the scheme rhyme."""
+    """The kinds of rhyme of the scheme's pairs, with their counts."""
     poem_form = form(poem.prompt.form, poem.prompt.lang)
     if len(poem.lines) != poem_form.n_lines:
         return Counter()
@@ -93,7 +93,7 @@ def kinds_of(poem: EvaluationPoem) -> Counter[str]:
 
 
 def second_opinion(poem: EvaluationPoem) -> tuple[int, int, int] | None:
-    """Pairs that rhyme, lines in meter and pairs agreed on, by the second judge."""
+    """Pairs that rhyme and lines in meter by the second judge, and pairs on which both judges agree."""
     judge, poem_form = second_judge(poem.prompt.lang), form(poem.prompt.form, poem.prompt.lang)
     if judge is None:
         return None
@@ -106,7 +106,7 @@ def second_opinion(poem: EvaluationPoem) -> tuple[int, int, int] | None:
 
 
 def style_of(poem: EvaluationPoem) -> tuple[float, bool | None] | None:
-    """How likely the average voice is, and whether the author asked for is the likeliest poet."""
+    """The probability of the average voice, and whether the prompt's author is the likeliest poet."""
     model = style_model(poem.prompt.lang)
     if model is None or not poem.lines:
         return None
@@ -117,7 +117,7 @@ def style_of(poem: EvaluationPoem) -> tuple[float, bool | None] | None:
 
 
 def all_figures(poems: Sequence[Counted], *, seed: int) -> Figures:
-    """Every figure with its ``_95`` interval, poems resampled; what nothing can be said about is absent."""
+    """Every figure with its ``_95`` interval, poems resampled; a figure without data is absent."""
     facts = [poem.facts for poem in poems]
     out = figures(facts, seed=seed)
     if not poems:
@@ -155,7 +155,7 @@ def all_figures(poems: Sequence[Counted], *, seed: int) -> Figures:
 
 
 def by_form(poems: Sequence[Counted], *, seed: int) -> dict[str, Figures]:
-    """Figures of each form and, under ``all``, of all together."""
+    """Figures of each form and, as ``all``, of all forms together."""
     groups: dict[str, list[Counted]] = {}
     for poem in poems:
         groups.setdefault(poem.poem.group, []).append(poem)

@@ -1,4 +1,4 @@
-"""The poems to be measured: sampled from a policy, found in files, or by people, each with the form it is held to."""
+"""The poems to evaluate: sampled from a policy, read from files, or by people, each with the form it is compared with."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ LABEL = re.compile(r"#\s+(\S+) ([\w-]+)(?=,|$)")  # what `rlpoet generate --out`
 
 @dataclass(frozen=True)
 class EvaluationPoem:
-    """One poem, what was asked of it, and the form it is counted under.
+    """One poem, its prompt, and the form under which it is counted.
 
     Attributes:
-        source: the poem it was cut from, where it is of a corpus.
+        source: the poem of a corpus that it was cut from, if any.
     """
 
     prompt: Prompt
@@ -44,7 +44,7 @@ class EvaluationPoem:
 def sampled_evaluation_poems(
     policy: Any, of_forms: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
 ) -> list[EvaluationPoem]:
-    """``n`` poems a form, in the manner of each author in turn, or of nobody."""
+    """``n`` poems per form, spread over the authors, or without an author."""
     poems: list[EvaluationPoem] = []
     for poem_form in of_forms:
         prompts = [Prompt(policy.lang, poem_form.name, author) for author in authors or [None]]  # type: ignore[list-item]
@@ -61,7 +61,7 @@ def sampled_evaluation_poems(
 
 
 def human_evaluation_poems(poems: Sequence[Poem], lang: str, of_forms: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
-    """Stanzas by people, at most ``n`` a form, each held to the form of its scheme and lines that it keeps best."""
+    """Stanzas by people, at most ``n`` per form, each compared with the form that it keeps best."""
     stanzas = [(lines, poem) for poem in poems for lines in _units(poem, of_forms)]
     chosen_poems = []
     for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, of_forms, n, seed=seed).items():
@@ -74,17 +74,17 @@ def human_evaluation_poems(poems: Sequence[Poem], lang: str, of_forms: Sequence[
 def read_evaluation_poems(
     paths: Sequence[str], lang: str, of_forms: Sequence[Form], *, columns: Columns, where: str = ""
 ) -> tuple[list[EvaluationPoem], int]:
-    """Poems of text files, tables, folders and runs; a poem that is there twice counts twice.
+    """Poems of text files, tables, folders and runs; a poem that occurs twice counts twice.
 
-    A run's ``after.json`` (or ``before.json``, or the run's folder) and what ``rlpoet generate --out`` wrote say what was asked. Of other
-    texts each stanza is held to the form it keeps best, of ``asked`` where there are any; one of another number of lines than those all
-    have fails the first of them. Without ``asked`` a stanza whose number of lines no form has is left out.
+    The prompts are known for a run's ``after.json`` (or ``before.json``, or the run's folder), and the forms for a file by
+    ``rlpoet generate --out``. A stanza of any other text is compared with the form that it keeps best, among ``of_forms`` if there are
+    any. If none of these has its number of lines, it fails the first of them. Without ``of_forms`` such a stanza is left out.
 
     Returns:
         The poems, and how many stanzas were left out.
 
     Raises:
-        RlpoetError: nothing to be measured.
+        RlpoetError: there is no poem to measure.
     """
     evaluation_poems: list[EvaluationPoem] = []
     left_out = 0
@@ -110,7 +110,7 @@ def read_evaluation_poems(
 
 
 def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
-    """Poems with their prompts as a run keeps them; None where that is not what the path is."""
+    """The poems of a run with their prompts; None if the path is not a run or its file."""
     path = path / "after.json" if (path / "after.json").is_file() else path
     if path.suffix != ".json" or not path.is_file():
         return None
@@ -129,7 +129,7 @@ def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
 
 
 def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
-    """The form a line above the poem says, and the poem without that line."""
+    """The form that a heading names, and the poem without the heading."""
     first = poem.lines[0] if poem.lines else ""
     if not first.startswith("#"):
         return None, poem
@@ -140,7 +140,7 @@ def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
 
 
 def _units(poem: Poem, of_forms: Sequence[Form]) -> Iterator[tuple[str, ...]]:
-    """The whole poem where it keeps a form of several stanzas, else its stanzas."""
+    """The whole poem if it keeps a form of several stanzas, else its stanzas."""
     long = [long_form for long_form in of_forms if " " in long_form.scheme and long_form.n_lines == len(poem.lines)]
     if any(sum(kept(poem.lines, long_form)) / 2 >= WHOLE for long_form in long):
         yield poem.lines

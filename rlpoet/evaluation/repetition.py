@@ -1,4 +1,4 @@
-"""What poems repeat: of a corpus, of each other, of themselves. Texts alone are looked at, no prompts and no forms."""
+"""What poems repeat: from a corpus, from each other (self-BLEU), and within themselves. Uses texts only, no prompts and no forms."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VARIETY = {  # measure -> (label, whether it is a share)
 
 @dataclass(frozen=True)
 class Words:
-    """A poem as words: of all its lines in a row, and the last of each line, ``""`` where it has none."""
+    """A poem as words: all of its words in order, and the last word of each line, ``""`` if it has none."""
 
     all: tuple[str, ...]
     ends: tuple[str, ...]
@@ -39,18 +39,21 @@ class Words:
 
 
 def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None = None, seed: int = 0) -> Figures:
-    """Each measure with its ``_95`` interval; one that nothing can be said about is absent.
+    """Each measure with its ``_95`` interval; one without data is absent.
 
-    ``copied_lines`` and ``whole_lines_copied`` are shares of lines (``rlpoet.analysis.ngram_index.Copied``), and so is
-    ``repeated_end_words``: lines
-    whose last word ended a line above in the same poem. ``distinct_2`` and ``distinct_3`` are different pairs and triples of words
-    over all of them, within poems; ``end_word_entropy`` is that of the end words' frequencies, in bits. ``self_bleu`` is the mean
-    BLEU-4 of each poem against all others, higher where they are alike. The last four depend on the number of poems: compare sets
-    of one size.
+    | measure | definition |
+    | --- | --- |
+    | ``copied_lines``, ``whole_lines_copied`` | shares of lines, see ``rlpoet.analysis.ngram_index.Copied`` |
+    | ``repeated_end_words`` | share of lines whose last word ended an earlier line of the poem |
+    | ``distinct_2``, ``distinct_3`` | different pairs and triples of words, divided by all of them, within poems |
+    | ``end_word_entropy`` | entropy of the frequencies of end words, in bits |
+    | ``self_bleu`` | mean BLEU-4 of each poem against all others: high if poems resemble each other |
+
+    The last four depend on the number of poems: compare sets of one size.
 
     Args:
-        poems: the lines of each.
-        copied: what of each poem stands in a corpus.
+        poems: the lines of each poem.
+        copied: the copied parts of each poem.
 
     References:
         Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models", 2016 (distinct-n).
@@ -90,12 +93,12 @@ def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None =
 def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
     """Mean BLEU of each poem against all others as its references, in [0, 1].
 
-    BLEU is the geometric mean of clipped precisions of 1- to n-grams times the brevity penalty against the nearest length. From
-    pairs on, one is added to hits and to n-grams, since a stanza seldom shares four words in a row with another and would score 0;
-    orders a poem is too short for are left out.
+    BLEU is the geometric mean of clipped precisions of 1- to n-grams, times the brevity penalty for the nearest length. From pairs on, one
+    is added to hits and to n-grams: a stanza seldom shares four words in a row with another, and would score 0. Orders for which a
+    poem is too short are left out.
 
-    Exact, yet linear in the text: the most any other poem has of an n-gram is its greatest count, or the second greatest for the
-    poem that holds the greatest.
+    The result is exact, in time linear in the text. The clip of an n-gram is its greatest count in any poem, or the second greatest for
+    the poem that has the greatest.
 
     References:
         Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", 2002, section 2.3.
@@ -130,7 +133,7 @@ def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
 
 
 def _brevity(lengths: Sequence[int], i: int) -> float:
-    """1 for a poem at least as long as the other poem nearest to it in length, the shorter of two as near."""
+    """The brevity penalty: 1 if the poem is at least as long as the other poem nearest in length, the shorter one of two."""
     own_length = lengths[i]
     nearest = min((length for j, length in enumerate(lengths) if j != i), key=lambda length: (abs(length - own_length), length))
     return 1.0 if own_length >= nearest else math.exp(1 - nearest / own_length)

@@ -1,6 +1,6 @@
-"""What ``rlpoet score`` shows: poems read from a text, held against a form, with reasons line by line.
+"""Scores of the poems of a text for their form, with reasons for each line, as in ``rlpoet score``.
 
-Plain data only; ``rlpoet.reporting.poems`` draws it and ``dataclasses.asdict`` is its JSON.
+Plain data only: ``rlpoet.reporting.poems`` draws it, and ``dataclasses.asdict`` gives its JSON.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ LIKELY = 0.7  # mean of rhyming pairs and lines in meter from which a form is a 
 
 @dataclass(frozen=True)
 class ScoredPoem:
-    """One poem and everything a reader may ask about its scores. Tuples have one entry a line.
+    """One poem with its scores and their reasons. Tuples have one entry per line.
 
     Attributes:
         lines: the poem, NFC, without blank lines.
-        asked: scheme letters the form asks for, spaces between stanzas; ``""`` when no form fits.
-        found: scheme letters heard, one a line, no spaces.
-        syllables: metrical count of the reading shown.
-        targets: admissible counts; ``()`` where the form says nothing of that line.
-        scores: reward name -> score in [0, 1]; None where the form does not ask for it.
-        reasons: why the line got its scores, one sentence a reward that has something to say,
-            ``"rhyme: rhymes with line 1 (riche, -ombre)"``.
-        tails: the part of the line's last word, as spelt, that has to rhyme; ``""`` if there is no word.
+        asked: scheme letters of the form, with spaces between stanzas; ``""`` if no form fits.
+        found: scheme letters of the actual rhymes, one per line, no spaces.
+        syllables: number of metrical syllables in the chosen reading.
+        targets: admissible numbers of syllables; ``()`` if the form leaves the line's length free.
+        scores: reward name -> score in [0, 1]; None if the form does not ask for it.
+        reasons: reasons for the line's scores, at most one sentence per reward, ``"rhyme: rhymes with line 1 (riche, -ombre)"``.
+        tails: the part of the line's last word, as spelt, that must rhyme; ``""`` if there is no word.
         lang: code of its language, ``fr``.
-        form: name of the form, or None when none was given and none fits.
-        guessed: True when the form was not given but is the likeliest one.
+        form: name of the form, or None if none was given and none fits.
+        guessed: True if the form was not given but is the likeliest one.
         start: number of the poem's first line in its file, from 1.
-        credits: reward name -> what the line itself earned, in [0, 1]; a reward that does not tell its lines apart is absent.
+        credits: reward name -> credit of the line alone, in [0, 1]; a reward without credit per line is absent.
     """
 
     lines: tuple[str, ...]
@@ -61,10 +60,10 @@ class ScoredPoem:
 
 
 def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
-    r"""Hold one poem against its form, with every registered reward; ``score_text`` takes a text of several poems.
+    r"""Score one poem for its form, with every registered reward; ``score_text`` takes a text of several poems.
 
     Args:
-        form: name of the form; without it the likeliest one, if there is one.
+        form: name of the form; by default the likeliest one, if there is one.
 
     Raises:
         RlpoetError: no poem in the text, or several.
@@ -98,12 +97,12 @@ def score_text(
 ) -> tuple[ScoredPoem, ...]:
     """Score every poem of a text.
 
-    A form of one stanza makes each block between blank lines a poem. A form of several stanzas takes consecutive
-    blocks together until it has all its lines. Without a form each block is a poem and its form the likeliest one of
-    its number of lines, except that the whole text is tried first as a form of several stanzas.
+    With a form of one stanza, each block between blank lines is a poem. With a form of several stanzas, consecutive blocks are joined
+    until they have all its lines. Without a form, the whole text is first tried as a form of several stanzas; if none fits, each block
+    is a poem with the likeliest form of its number of lines.
 
     Args:
-        rewards: what to score with; None for every registered reward with its defaults.
+        rewards: the rewards to use; None for every registered reward with its defaults.
 
     Raises:
         RlpoetError: no line in the text.
@@ -124,7 +123,7 @@ def score_text(
 
 
 def guess_form(lines: Sequence[str], lang: str) -> Form | None:
-    """The form these lines keep best, or None if they keep none well: the mean of pairs that rhyme and lines in meter decides.
+    """The form that these lines keep best, by the mean of rhyming pairs and lines in meter; None if they keep none well.
 
     Raises:
         UnknownName: no such language.

@@ -1,8 +1,7 @@
-"""A second opinion on rhyme and length, made of other sources and other rules than the verse module that rewards.
+"""A second judge of rhyme and length, with other sources and other rules than the verse module of the rewards.
 
-A policy that has learned to please one set of rules may have learned its mistakes. These judges are rougher (``experiments/RESULTS.md``
-has their
-agreement with annotated verse), and that is how they are to be read: not by their level, but by whether they rise with the reward.
+A policy may learn the mistakes of the rules that reward it. The second judges are less accurate (``experiments/RESULTS.md`` has their
+agreement with annotated verse). So do not read their level: see whether it rises with the reward.
 
 | language | rhyme | syllables |
 | --- | --- | --- |
@@ -37,7 +36,7 @@ SOUNDS_ES = (  # letters of a tail to its sounds, in order
 
 
 class Judge(Protocol):
-    """A rough judge. ``name`` says what it is made of."""
+    """A second judge. ``name`` lists its sources."""
 
     name: str
 
@@ -47,7 +46,7 @@ class Judge(Protocol):
 
 @functools.cache
 def second_judge(lang: str) -> Judge | None:
-    """The judge of a language; None for one that has none."""
+    """The second judge of a language; None if it has none."""
     makers: dict[str, Callable[[], Judge]] = {"fr": French, "es": Spanish, "en": English}
     make = makers.get(code_of(lang))
     return make() if make else None
@@ -67,13 +66,13 @@ def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
 
 
 def words(line: str) -> list[str]:
-    """Words in lower case, parted at apostrophes too."""
+    """Words in lower case, also split at apostrophes."""
     text = unicodedata.normalize("NFC", line).lower().replace("’", "'")
     return [part for match in WORD.findall(text) for part in match.split("'")]
 
 
 def last_word(line: str) -> str:
-    """The last one, ``""`` where there is none."""
+    """The last word of a line, ``""`` if there is none."""
     return (words(line) or [""])[-1]
 
 
@@ -121,7 +120,7 @@ _FRENCH_MENDS = tuple(
 
 
 class French:
-    """Epitran's sounds; syllables by the spelling."""
+    """The French judge: epitran's sounds, and syllables by the spelling."""
 
     name = "epitran fra-Latn; spelling"
     nasal = "\u0303"
@@ -147,7 +146,7 @@ class French:
 
     @functools.lru_cache(maxsize=50_000)
     def _tails(self, word: str) -> frozenset[str]:
-        """A word's tail; two where its -er may be that of *aimer* or of *hiver*."""
+        """The tail of a word; two if its -er may be that of *aimer* or of *hiver*."""
         if re.search("(?<=.)ez$|(?<=i)eds?$", word):  # venez, pieds
             return frozenset({"e"})
         tail = self._tail(word)
@@ -181,7 +180,7 @@ class French:
 
 
 class Spanish:
-    """Everything by the spelling."""
+    """The Spanish judge: rhyme and syllables by the spelling."""
 
     name = "spelling"
 
@@ -215,7 +214,7 @@ class Spanish:
 
 
 class English:
-    """CMUdict, a last syllable lifted as verse lifts it, and words it lacks by their letters' likes in it."""
+    """The English judge: CMUdict, with a stressed last syllable as in verse; other words by analogy of their last letters."""
 
     name = "CMUdict, unknown words by analogy; CMUdict and pyphen"
 
@@ -269,7 +268,7 @@ class English:
 
 
 def _tail(phones: str) -> str:
-    """What rhymes, without stress; one writing for what CMUdict writes in two: *here* IY R, *fear* IH R; *hour* R, *power* ER."""
+    """The rhyming part without stress marks; merges what CMUdict writes in two ways: *here* IY R, *fear* IH R; *hour* R, *power* ER."""
     import pronouncing
 
     tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
@@ -277,7 +276,7 @@ def _tail(phones: str) -> str:
 
 
 def _last_syllable(phones: str) -> str:
-    """What would rhyme if the last syllable bore a stress."""
+    """The rhyming part if the last syllable were stressed."""
     return _tail(re.sub(r"\d(?=[^\d]*$)", "1", re.sub(r"\d(?=.*\d)", "0", phones)))
 
 
@@ -298,7 +297,7 @@ def _nuclei_es(word: str) -> list[int]:
 
 
 def _stressed_es(word: str, nuclei: Sequence[int]) -> int:
-    """Which of the syllables bears the accent: the written one, else by the last letter."""
+    """Index of the stressed syllable: that with a written accent, else by the last letter."""
     marked = [n for n, place in enumerate(nuclei) if word[place] in "áéíóú"]
     if marked:
         return marked[-1]

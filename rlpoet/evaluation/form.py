@@ -48,9 +48,9 @@ def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     return PoemFacts(len(poem_form.pairs), rhymed, poem_form.n_lines, sum(lines_in_meter(poem_form, lines, prompt.lang)), words)
 
 
-def lines_in_meter(asked: Form, lines: Sequence[str], lang: str) -> list[bool]:
+def lines_in_meter(form: Form, lines: Sequence[str], lang: str) -> list[bool]:
     """Whether each line has an admissible length of the form."""
-    return [in_meter(line, lang, lengths) for line, lengths in zip(lines, asked.meters, strict=True)]
+    return [in_meter(line, lang, lengths) for line, lengths in zip(lines, form.meters, strict=True)]
 
 
 def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:

@@ -74,21 +74,21 @@ def half_interval(
 
 
 def human_stanzas(
-    stanzas: Sequence[Sequence[str]], lang: str, asked: Sequence[Form], n: int, *, seed: int = 0
+    stanzas: Sequence[Sequence[str]], lang: str, of_forms: Sequence[Form], n: int, *, seed: int = 0
 ) -> dict[str, list[tuple[int, str]]]:
     """Numbers of human stanzas for each of the given forms, at most ``n`` per form, each with the name of the form it keeps best.
 
     Each stanza is compared with all forms of the language that have its number of lines. It counts for the given form with the scheme of
     the best of these, whatever its lengths. A stanza that keeps no form well counts too.
     """
-    sizes = {form.n_lines for form in asked}
+    sizes = {form.n_lines for form in of_forms}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
     every = [form for form in forms(lang) if form.n_lines in sizes]
-    chosen: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
+    chosen: dict[str, list[tuple[int, str]]] = {form.name: [] for form in of_forms}
     for i in order:
         lines = stanzas[i]
         best = max((form for form in every if form.n_lines == len(lines)), key=lambda form: kept(lines, form))
-        same = next((form.name for form in asked if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
+        same = next((form.name for form in of_forms if form.scheme == best.scheme and form.rhyme == best.rhyme), None)
         if same is not None and len(chosen[same]) < n:
             chosen[same].append((i, best.name))
         if all(len(numbers) >= n for numbers in chosen.values()):

@@ -61,29 +61,29 @@ def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None =
     """
     words = [Words.of(lines) for lines in poems]
     out: Figures = {}
-    sizes = [len(own.ends) for own in words]
+    sizes = [len(poem_words.ends) for poem_words in words]
     if not sum(sizes):
         return out
-    shares = {"repeated_end_words": [_again(own.ends) for own in words]}
+    shares = {"repeated_end_words": [_again(poem_words.ends) for poem_words in words]}
     if copied is not None:
-        shares["copied_lines"] = [sum(own.runs) for own in copied]
-        shares["whole_lines_copied"] = [sum(own.whole) for own in copied]
+        shares["copied_lines"] = [sum(result.runs) for result in copied]
+        shares["whole_lines_copied"] = [sum(result.whole) for result in copied]
     for name, part in shares.items():
         out[name] = sum(part) / sum(sizes)
         out[name + "_95"] = interval(part, sizes, seed=seed)
-    out["end_word_entropy"] = _entropy([end for own in words for end in own.ends])
-    ends = [Counter(own.ends) for own in words]
+    out["end_word_entropy"] = _entropy([end for poem_words in words for end in poem_words.ends])
+    ends = [Counter(poem_words.ends) for poem_words in words]
     out["end_word_entropy_95"] = half_interval(
         lambda rows: _entropy([end for row in rows for end in ends[row].elements()]), len(ends), seed=seed, most=math.inf
     )
     for n in (2, 3):
-        grams = [_grams(own.all, n) for own in words]
+        grams = [_grams(poem_words.all, n) for poem_words in words]
         if any(grams):
             spread = functools.partial(_distinct, grams)
             out[f"distinct_{n}"] = spread(range(len(grams)))
             out[f"distinct_{n}_95"] = half_interval(spread, len(grams), seed=seed)
     if len(words) > 1:
-        out["self_bleu"] = self_bleu([own.all for own in words])
+        out["self_bleu"] = self_bleu([poem_words.all for poem_words in words])
         out["self_bleu_95"] = half_interval(
             lambda rows: self_bleu([words[row].all for row in rows]), len(words), seed=seed, draws=NEIGHBOURS
         )

@@ -153,8 +153,8 @@ def _distinct(facts: Sequence[PoemFacts], group: NDArray[np.int64]) -> Redrawn |
     _, number = np.unique(np.array(words, dtype=str), return_inverse=True)
     prompt = np.repeat(group, [len(fact.end_words) for fact in facts])
 
-    def share(kept: NDArray[np.bool_]) -> float:
-        end_words = number[kept[prompt]]
+    def share(mask: NDArray[np.bool_]) -> float:
+        end_words = number[mask[prompt]]
         return np.count_nonzero(np.bincount(end_words)) / max(len(end_words), 1)
 
     return subsampled(share, n)

@@ -52,16 +52,16 @@ def second_judge(lang: str) -> Judge | None:
     return make() if make else None
 
 
-def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
+def judged(judge: Judge, form: Form, lines: Sequence[str]) -> tuple[int, int]:
     """Pairs of the form that rhyme and lines that can have one of its lengths, by the judge; a word never rhymes with itself.
 
     A poem of another number of lines has none.
     """
-    if len(lines) != asked.n_lines:
+    if len(lines) != form.n_lines:
         return 0, 0
     ends = [last_word(line) for line in lines]
-    rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in asked.pairs)
-    fits = sum(any(n in judge.lengths(line) for n in sizes) for line, sizes in zip(lines, asked.meters, strict=True))
+    rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in form.pairs)
+    fits = sum(any(n in judge.lengths(line) for n in sizes) for line, sizes in zip(lines, form.meters, strict=True))
     return rhymed, fits
 
 

@@ -165,12 +165,12 @@ class ThemeModel:
     def tie(self, stanza: StanzaWords, line: int) -> tuple[str, str] | None:
         """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
         pairs = [
-            (float(self.vectors[mine] @ self.vectors[other]), mine, other)
-            for mine in stanza.lines[line]
+            (float(self.vectors[row] @ self.vectors[other]), row, other)
+            for row in stanza.lines[line]
             for n, rows in enumerate(stanza.lines)
             if n != line
             for other in rows
-            if not (mine == stanza.ends[line] and other == stanza.ends[n])
+            if not (row == stanza.ends[line] and other == stanza.ends[n])
         ]
         best = max(pairs, default=(0.0, 0, 0))
         return (self.entries[best[1]], self.entries[best[2]]) if best[0] > 0 else None

@@ -47,9 +47,9 @@ class English:
     code = "en"
 
     def transcribe(self, word: str) -> Transcription:
-        found, known = phones_of(word)
-        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in found))
-        return Transcription(word, pronunciations, found[0][1] if found else "", known)
+        sourced, known = phones_of(word)
+        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in sourced))
+        return Transcription(word, pronunciations, sourced[0][1] if sourced else "", known)
 
 
 def pronunciation(phones: Phones) -> Pronunciation:

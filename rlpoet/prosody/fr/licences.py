@@ -34,20 +34,20 @@ def licensed_lines(
     """
     seen: dict[Hashable, int] = {}
     mated = [False] * len(endings)
-    for i, own in enumerate(families):
-        for label in own:
+    for i, values in enumerate(families):
+        for label in values:
             j = seen.get(label)
             if j is not None and i - j <= REACH and j != i:
                 mated[i] = mated[j] = True
-        for label in own:
+        for label in values:
             seen[label] = i
     if all(mated):
         return frozenset()
     licensed: set[int] = set()
-    for i, own in enumerate(endings):
+    for i, values in enumerate(endings):
         if mated[i]:
             continue
         for j in range(max(i - REACH, 0), min(i + REACH + 1, len(endings))):
-            if j != i and any(kind(a, b) in LICENCES for a in own for b in endings[j]):
+            if j != i and any(kind(a, b) in LICENCES for a in values for b in endings[j]):
                 licensed |= {i, j}
     return frozenset(licensed)

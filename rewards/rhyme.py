@@ -78,7 +78,7 @@ class Rhyme:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds to the score of the lines before it; sums to the score. One number a line written.
+        """What each line adds to the score of the lines before it; sums to the score. One number per line written.
 
         The number at a line depends on nothing below it, so it is a reward at that line's end: the closing line of a
         pair earns it, and a line that spoils an earlier pair pays for it with a negative number.

@@ -69,7 +69,7 @@ class FunctionReward:
         complete_texts = [text for text, complete in zip(texts, whole, strict=True) if complete]
         scores = [self._number(value) for value in self.function(complete_texts)] if complete_texts else []
         if len(scores) != len(complete_texts):
-            raise ValueError(f"{self.name}: {len(scores)} scores for {len(complete_texts)} texts; expected one a text, in order.")
+            raise ValueError(f"{self.name}: {len(scores)} scores for {len(complete_texts)} texts; expected one per text, in order.")
         remaining = iter(scores)
         return [next(remaining) if complete else 0.0 for complete in whole]
 

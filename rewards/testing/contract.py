@@ -98,7 +98,7 @@ def _check_lines(reward: Reward, pool: Sequence[Example], scores: Scores) -> Non
             continue
         gains = _attempt(reward, text, functools.partial(by_line, prompt, text), "by_line raised")
         if len(gains) != len(split_poem(text)):
-            raise _broken(reward, text, f"by_line gives {len(gains)} numbers for {len(split_poem(text))} lines; expected one a line")
+            raise _broken(reward, text, f"by_line gives {len(gains)} numbers for {len(split_poem(text))} lines; expected one per line")
         if not math.isclose(sum(gains), score if score is not None else 0.0, abs_tol=1e-9):
             raise _broken(reward, text, f"by_line sums to {sum(gains)} but the score is {score}; expected the score")
 
@@ -107,7 +107,7 @@ def _score(reward: Reward, pool: Sequence[Example]) -> Scores:
     texts = [text for _, text in pool]
     scores = _attempt(reward, texts[0] if len(texts) == 1 else "", lambda: reward.score([p for p, _ in pool], texts), "score raised")
     if len(scores) != len(texts):
-        raise _broken(reward, texts[0], f"gives {len(scores)} scores for {len(texts)} texts; expected one a text")
+        raise _broken(reward, texts[0], f"gives {len(scores)} scores for {len(texts)} texts; expected one per text")
     return list(scores)
 
 

@@ -18,13 +18,13 @@ Phones = tuple[str, ...]  # ARPAbet, stress digits kept: ("HH", "AH0", "L", "OW1
 
 
 def numbered(name: str) -> Iterator[tuple[int, str]]:
-    """The lines of ``data/en/<name>`` that are neither empty nor comments, with their numbers from 1; NFC."""
+    """The lines of ``phonology/en/data/<name>`` that are neither empty nor comments, with their numbers from 1; NFC."""
     text = unicodedata.normalize("NFC", (DATA / name).read_text(encoding="utf-8"))
     return ((number, raw) for number, raw in enumerate(text.split("\n"), start=1) if raw and raw[0] != "%")
 
 
 def rows(name: str) -> Iterator[tuple[str, list[str]]]:
-    """The rows of ``data/en/<name>`` as ``(file:line, cells)``; ``%`` starts a comment, the first row is the header.
+    """The rows of ``phonology/en/data/<name>`` as ``(file:line, cells)``; ``%`` starts a comment, the first row is the header.
 
     Raises:
         TableError: a row has more or fewer cells than the header.

@@ -60,8 +60,8 @@ class Parsed(NamedTuple):
 
     Attributes:
         text: the folded word.
-        phones: consonants and full vowels, one a sound; which vowels are glides is said by ``groups``.
-        classes: a letter a sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
+        phones: consonants and full vowels, one per sound; which vowels are glides is said by ``groups``.
+        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
         starts, ends: the letters each sound comes from.
         groups: positions in ``phones`` of the vowels of each syllable.
         nuclei: the one of each group that carries the syllable.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rlpoet.phonology.es.letters import parse
 from rlpoet.phonology.es.sounds import VARIETIES, Spanish
-from rlpoet.prosody.es import accent_patterns as es_accent
+from rlpoet.prosody.es import accent_patterns
 from rlpoet.prosody.es.explanations import rhyme_reasons, spoken_words
 from rlpoet.prosody.es.rhyme import Tail, assonance, is_romance, last_word, loose_lines
 from rlpoet.prosody.es.scansion import count_line, scan_line
@@ -109,4 +109,4 @@ class SpanishVerse:
         return rhyme_reasons(a, b, self.kind(a, b), self.phonology)
 
     def meter_name(self, scansion: Scansion) -> str:
-        return es_accent.meter_name(scansion)
+        return accent_patterns.meter_name(scansion)

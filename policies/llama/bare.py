@@ -1,8 +1,8 @@
-"""A shipped policy's weights and tokenizer without transformers, whose import takes longer than writing a poem.
+"""Weights and tokenizer of a shipped policy without transformers, whose import takes longer than writing a poem.
 
-Only for a plain Llama that is sampled and weighed on a CPU: ``policies.llama.decoder`` and ``policies.llama.scorer`` do the arithmetic
-from the weights alone. There is no forward pass, nothing to save and nothing to put an adapter on. What is not known for certain to
-be such a model is left to transformers (``open_bare`` returns None), and so is telling what is wrong with a broken file.
+Only for a plain Llama that is sampled and scored on a CPU: ``policies.llama.decoder`` and ``policies.llama.scorer`` compute from the
+weights alone. Such a model has no forward pass and cannot be saved or adapted. For any other model, and for a broken file,
+``open_bare`` returns None, and transformers opens it or reports the error.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _matrices(**shapes: tuple[int, int]) -> nn.ModuleDict:
 
 
 class BareTokenizer:
-    """What a verse format asks of a tokenizer, under transformers' names.
+    """The methods of a tokenizer that a verse format needs, under transformers' names.
 
     Args:
         backend: the tokenizer itself.
@@ -108,7 +108,7 @@ class BareTokenizer:
         return vocab
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """The id of a token, None for one it does not know; of several a list."""
+        """The id of a token, None if it is unknown; a list for several tokens."""
         if isinstance(tokens, str):
             return self.backend_tokenizer.token_to_id(tokens)
         return [self.backend_tokenizer.token_to_id(token) for token in tokens]
@@ -120,7 +120,7 @@ class BareTokenizer:
 
 
 def open_bare(folder: Path) -> tuple[BareLlama, BareTokenizer] | None:
-    """Weights and tokenizer of a folder, or None if they have to be opened by transformers."""
+    """Weights and tokenizer of a folder, or None if transformers must open them."""
     try:
         config_json = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         about = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Log-probabilities of texts under a Llama on a CPU, with a backward pass by hand: what makes weighing and learning fast.
+"""Log-probabilities of texts under a Llama on a CPU, with its own backward pass, which makes scoring and training fast.
 
 The same arithmetic as ``policies.llama.decoder``, over whole texts: only matrix products run in the precision asked for, norms are
 folded into the matrices after them, and between two products there is one compiled loop (``policies.llama.scoring_kernels``). Texts of like
@@ -34,7 +34,7 @@ HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once
 
 
 def can_read(model: PreTrainedModel) -> bool:
-    """Whether a model is a plain Llama on a CPU, without dropout, to which no hook listens; plain LoRA may sit on its layers."""
+    """Whether a model is a plain Llama on a CPU, without dropout and hooks; its layers may have plain LoRA."""
     if hasattr(model, "get_base_model") or not can_step(model):
         return False
     layers = model.model.layers
@@ -60,9 +60,10 @@ def _is_plain_lora(module: Any) -> bool:
 
 @dataclass
 class Trunk:
-    """States of one batch above the lowest layers, left by the model that read it first for another that has the same layers there.
+    """States of one batch above the lowest layers, stored by the model that reads it first for another one with the same lower layers.
 
-    A policy whose lower layers are frozen shares them with its prior, which reads each batch first: half of the policy's way up is done.
+    A policy with frozen lower layers shares them with its prior, which reads each batch first. So half of the policy's forward pass is
+    done already.
 
     Attributes:
         n_layers: how many layers two models share; 0 until the one that learns has been read.
@@ -117,7 +118,7 @@ def score_tokens(
         drawn: ``(B, S)`` bool, True on the tokens asked for; never on the first of a row.
         pad: piece without probability; below 0 for none.
         dtype: precision of the matrix products; None keeps the model's own.
-        entropy: whether to tell entropies.
+        entropy: whether to return entropies.
         trunk: states of the lower layers that another model left of this batch, or, with ``keeps``, room to leave some.
         token_masks: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
 

@@ -1,4 +1,4 @@
-"""A Hugging Face causal LM that writes verse in a format of its own: sample, weigh, freeze, save, load."""
+"""A Hugging Face causal LM that writes verse in its own format: sample, compute log-probabilities, freeze, save, load."""
 
 from __future__ import annotations
 
@@ -43,10 +43,9 @@ class CausalPolicy:
         model: on whatever device; sampling follows it.
         precision: dtype of the matrix products in ``log_prob`` and in sampling. float32 is exact, bfloat16 about twice
             as fast on processors that have it; sampling then is very slightly off-policy.
-        allow_identical_rhyme: whether ``sample`` lets a word rhyme with itself. Masking it mends half of the pairs that fail; a policy
-            that learns
-            from its texts should see what it would do by itself (``rlpoet.training.run``).
-        progress: told by ``sample`` how many poems are done, and how many there are, whenever one ends; None by default.
+        allow_identical_rhyme: whether ``sample`` lets a word rhyme with itself. Masking it repairs half of the pairs that fail. In
+            training it is allowed, so that a policy learns from what it writes by itself (``rlpoet.training.run``).
+        progress: called by ``sample`` with the number of finished poems and their total, whenever one ends; None by default.
     """
 
     name = CAUSAL_LM
@@ -61,7 +60,7 @@ class CausalPolicy:
         self.adopt(verse_format)
 
     def adopt(self, verse_format: Format) -> None:
-        """Speak in this format from now on; the tokenizer must have an id for each of its marks."""
+        """Use this format from now on; the tokenizer must have an id for each of its marks."""
         self.format = verse_format
         self.codec = codec_of(verse_format, self.tokenizer)
         self.pad, self.end = self.codec.pad, self.codec.end
@@ -72,7 +71,7 @@ class CausalPolicy:
 
     @property
     def authors(self) -> tuple[str, ...]:
-        """Whose manner it can be asked for, commonest first; a plain model takes any name (``codec.any_author``)."""
+        """Authors that a prompt may name, commonest first; a plain model takes any name (``codec.any_author``)."""
         return self.format.authors
 
     # -- files ------------------------------------------------------------------------------------
@@ -91,13 +90,13 @@ class CausalPolicy:
         """Open a shipped policy by its language, a folder, an adapter, a GGUF file, or a model of the local Hugging Face cache.
 
         Args:
-            lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+            lang: language in which a plain model is to write; a policy with its own marks keeps its language.
             allow_download: fetch a hub model that the cache does not hold; nothing is ever fetched without it.
-            inference_only: open in a second instead of several, for a policy that will only be sampled and weighed. Where it can,
-                ``model`` then holds weights alone (``policies.llama.bare``): no forward pass, nothing to save or to adapt.
+            inference_only: open in one second instead of several, to sample and compute log-probabilities only. If possible,
+                ``model`` then holds weights alone (``policies.llama.bare``): it has no forward pass and cannot be saved or adapted.
 
         Raises:
-            UnknownName: nothing of that name.
+            UnknownName: there is no policy of that name.
             RlpoetError: the folder holds no policy, or a broken one, or an adapter of another base.
         """
         light = inference_only and device == "cpu"  # elsewhere a model is read by its own forward pass
@@ -105,17 +104,17 @@ class CausalPolicy:
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
     def adapt(self, lora: str, *, seed: int = 0) -> None:
-        """Put a fresh low-rank adapter on all layers, which alone learns from now on; ``save`` writes it merged.
+        """Put a new low-rank adapter on all layers and train only that from now on; ``save`` writes it merged.
 
         Args:
             lora: ``r=16,alpha=32,dropout=0.0``, each of them optional.
 
         Raises:
             RlpoetError: a value out of range, or a policy opened with ``inference_only``.
-            UnknownName: an option that is none.
+            UnknownName: there is no such option.
         """
         options = parse_lora(lora)
-        self._refuse_bare("adapt")
+        self._refuse_inference_only("adapt")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._adapter = add_lora(self.model, options)  # in place: the model stays the one it was, with other layers
@@ -126,7 +125,7 @@ class CausalPolicy:
         Raises:
             RlpoetError: a policy opened with ``inference_only``.
         """
-        self._refuse_bare("save")
+        self._refuse_inference_only("save")
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
@@ -138,7 +137,7 @@ class CausalPolicy:
         if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
             name_class(path, self.name)
 
-    def _refuse_bare(self, wish: str) -> None:
+    def _refuse_inference_only(self, wish: str) -> None:
         if isinstance(self.model, BareLlama):
             raise RlpoetError(f"{wish}: the policy was opened with inference_only=True; expected a whole model. Load it without.")
 
@@ -166,23 +165,23 @@ class CausalPolicy:
         watch: Callable[[int, int], None] | None = None,
         **decoding: Any,
     ) -> Rollout:
-        """``n`` poems a prompt, those of one prompt side by side.
+        """``n`` poems per prompt, the poems of one prompt next to each other.
 
         Args:
-            max_new_tokens: 0 means 28 a line of the form that is still to be written, 40 for a plain model.
-            constrained: hold the poem to the skeleton of its form (number of lines, marks); see ``policies.formats.grammar``.
-            allow_identical_rhyme: let a word rhyme with itself; if not, it is masked, where lines are written from their end
-            (``policies.formats.identical_rhyme``).
-                None: as the policy's attribute of that name says, which is False unless set.
-            theme: words called into the poems (``policies.decoding.logits_processors.Theme``), by ``theme_strength`` nats a piece.
-            watch: told of every row and token as it is drawn; see ``sample_tokens``.
+            max_new_tokens: 0 means 28 tokens for each line that is still to be written, or 40 for a plain model.
+            constrained: force the number of lines and the marks of the form; see ``policies.formats.grammar``.
+            allow_identical_rhyme: let a word rhyme with itself. If False, such a word is masked, provided that lines are written from
+                their end (``policies.formats.identical_rhyme``). None: use the policy's attribute of that name, by default False.
+            theme: words to bring into the poems; adds ``theme_strength`` nats to each of their pieces
+                (``policies.decoding.logits_processors.Theme``).
+            watch: called once per token with its row, as it is drawn; see ``sample_tokens``.
             decoding: fields of ``policies.decoding.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
 
         Raises:
-            RlpoetError: more poems asked for than beams.
+            RlpoetError: ``n`` is larger than the number of beams.
         """
-        asked = [prompt for prompt in prompts for _ in range(n)]
-        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(asked)}
+        repeated = [prompt for prompt in prompts for _ in range(n)]
+        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(repeated)}
         room = max_new_tokens or self.codec.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
         if (reach := table_of_positions(self.model)) is not None:
             room = max(1, min(room, reach - max(map(len, starts.values()), default=0)))
@@ -210,52 +209,55 @@ class CausalPolicy:
                 )  # fmt: skip
         else:
             new = sample_tokens(
-                self.model, [starts[p] for p in asked], options, end=self.end, pad=self.pad, generator=self.generator,
-                dtype=self.precision, grammar=grammar(asked), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
+                self.model, [starts[p] for p in repeated], options, end=self.end, pad=self.pad, generator=self.generator,
+                dtype=self.precision, grammar=grammar(repeated), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
                 progress=self.progress,
             )  # fmt: skip
-        return self._rollout(asked, [starts[p] for p in asked], new)
+        return self._rollout(repeated, [starts[p] for p in repeated], new)
 
     def _theme(self, words: Sequence[str], strength: float) -> Theme | None:
-        """Every word as written inside a line and at its beginning, so that a capital counts as the word too."""
+        """Every word as written inside a line and at its beginning, so that a capitalised form counts too."""
         spellings = [(n, ids) for n, word in enumerate(words) for ids in self.codec.spellings(word)]
         return Theme([ids for _, ids in spellings], [n for n, _ in spellings], strength) if spellings else None
 
     def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
-        """Poems that exist already, as if the policy had drawn every line after the opening."""
+        """Existing poems as a rollout, as if the policy had drawn every line after the opening."""
         starts = [self.start_ids(prompt) for prompt in prompts]
         new = self.codec.many_ids([self.codec.rest(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
         return self._rollout(list(prompts), starts, new)
 
     def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout:
-        """Token sequences that follow their prompts, whoever drew them, as the rollout they are."""
+        """A rollout of token sequences that continue their prompts, whether or not this policy drew them."""
         return self._rollout(list(prompts), [self.start_ids(prompt) for prompt in prompts], tokens)
 
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
-        """The next line of each prompt, ending in a given word; None if the policy writes lines from their beginning."""
+        """The next line of each prompt, with a given last word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
 
     def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
-        """Words alone, two for each mark of a sound, ``n`` rows a row; None if the policy has read no rhyme-pair data
-        (``policies.formats.rhyming_words``)."""
+        """Single words, two for each mark of a sound, ``n`` rows for each given row.
+
+        None if the policy has read no rhyme-pair data (``policies.formats.rhyming_words``)."""
         return draw_rhyming_words(self, sounds, n)
 
     def meter_error_spans(self, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
-        """Where lines out of meter miscount, ``(B, S)`` bool; None if lines do not count (``policies.formats.meter_errors``)."""
+        """Tokens at which the syllable counts of an unmetrical line are wrong, ``(B, S)`` bool.
+
+        None if the format has no counts (``policies.formats.meter_errors``)."""
         return meter_error_spans(self, rollout, lines)
 
     def masked(self, rollout: Rollout) -> Rollout:
-        """Poems it drew, with the token masks of their form; ``log_prob`` is then that of the masked (renormalised) distribution."""
+        """The rollout with the token masks of its forms; ``log_prob`` is then that of the masked (renormalised) distribution."""
         return with_masks(
             rollout, self.codec.grammar(rollout.prompts, self.model.config.vocab_size, allow_identical_rhyme=self.allow_identical_rhyme)
         )
 
     def read(self, ids: Sequence[int]) -> str:
-        """The poem a token sequence spells, its opening included; header and marks dropped."""
+        """The poem that a token sequence spells, with its opening, without header and marks."""
         return self.codec.read(ids)
 
     def start_ids(self, prompt: Prompt) -> list[int]:
-        """The tokens a poem of this prompt begins with."""
+        """The tokens with which a poem of this prompt begins."""
         return self._ids(self.format.write_prompt(prompt))
 
     def ends_line(self, token: int) -> bool:
@@ -284,16 +286,16 @@ class CausalPolicy:
         line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.codec.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
         ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
-        told = [row for row in sounds if row is not None]
-        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(told) if told else None)
+        sounds_drawn = [row for row in sounds if row is not None]
+        return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(sounds_drawn) if sounds_drawn else None)
 
     # -- weighing ---------------------------------------------------------------------------------
 
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere.
 
-        PAD has no probability, as in sampling, nor has what the batch's token masks exclude. Rows of any length; gradients
-        flow if the model's do.
+        As in sampling, PAD and the tokens that the batch's masks exclude have no probability. Rows may have any length.
+        Gradients flow if the model's parameters need them.
         """
         if can_read(self.model):
             return _spread(self._read(rollout)[0], rollout.chosen)
@@ -311,7 +313,7 @@ class CausalPolicy:
         return _spread(log_p, rollout.chosen.to(device))
 
     def score_tokens(self, rollout: Rollout) -> TokenScores | None:
-        """``log_prob`` with what a critic wants beside it, from one reading; None for a model that cannot be read by hand."""
+        """``log_prob`` and the states that a critic needs, from one forward pass; None for a model without the fast path."""
         if not can_read(self.model):
             return None
         log_p, states, entropy = self._read(rollout, entropy=True)
@@ -326,17 +328,17 @@ class CausalPolicy:
         )  # fmt: skip
 
     def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
-        """Logits of the next token ``(N, V)`` at the places marked, both ``(B, S)``."""
+        """Logits of the next token, ``(N, V)``, at the marked places; both arguments are ``(B, S)``."""
         if self._headed:
             return self.model.get_output_embeddings()(_body(self.model)(input_ids=ids, use_cache=False).last_hidden_state[at])
         return self.model(input_ids=ids, use_cache=False).logits[at]
 
     @functools.cached_property
     def _headed(self) -> bool:
-        """Whether logits are the head's product with the body's last states and nothing after it, tried on two tokens.
+        """Whether the logits are just the head applied to the body's last states; tested on two tokens.
 
-        Then the head need not be applied everywhere: with 250,000 pieces it is most of the work. Some models scale or cap
-        their logits.
+        If so, the head is applied only where needed: with a vocabulary of 250,000 it is most of the work. Some models scale or cap
+        their logits, which this test detects.
         """
         if self.model.config.model_type == "llama":
             return True
@@ -367,7 +369,7 @@ def _spread(log_p: Tensor, chosen: Tensor) -> Tensor:
 
 
 def table_of_positions(model: PreTrainedModel) -> int | None:
-    """Tokens a model with learned positions can read at most; None for one that rotates, which goes on past what it was trained on."""
+    """The most tokens that a model with learned positions can read; None for rotary positions, which have no such limit."""
     config = model.config
     rotates = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
     return None if rotates else getattr(config, "max_position_embeddings", None)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from policies.causal_lm import CausalPolicy
-from policies.likelihood import Cost, listened, poem_costs, weigh
+from policies.likelihood import Cost, annotated_groups, poem_costs, score_poems
 from policies.loading.files import SHIPPED
 from rlpoet import registry
 from rlpoet.analysis.intervals import Share, ratio_bounds
@@ -126,7 +126,7 @@ def measured(collected: Collected, config: EvaluateConfig, pulse: Pulse) -> dict
 
 
 def check(config: EvaluateConfig) -> None:
-    """Refuse what cannot be measured.
+    """Check a configuration before anything is opened.
 
     Raises:
         RlpoetError: a number outside its range, or nothing to measure.
@@ -148,7 +148,7 @@ def check(config: EvaluateConfig) -> None:
 
 
 def opened(name: str, config: EvaluateConfig, policy_class: str | None = None) -> Policy:
-    """A policy on the device asked for."""
+    """A policy on the configured device."""
     device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
     return load_policy(
         name, seed=config.seed, lang=config.lang, policy_class=policy_class, device=device, allow_download=config.allow_download
@@ -181,7 +181,7 @@ def prior_of(config: EvaluateConfig, lang: str, policy: Policy | None) -> Causal
 
 
 def rewards_of(names: Sequence[str]) -> dict[str, Reward]:
-    """The rewards asked for, with their default options; all that are installed where none are.
+    """The named rewards with their default options; all installed ones if none is named.
 
     Raises:
         UnknownName: no such reward.
@@ -202,16 +202,16 @@ def known_authors(names: Sequence[str], policy: Policy) -> list[str]:
 
 
 def reading(policy: CausalPolicy, poems: Sequence[Poem], config: EvaluateConfig, pulse: Pulse) -> dict[str, Any]:
-    """What held-out poems cost the policy."""
-    heard = listened(poems, policy.lang, tick=pulse.part("listening to the poems", len(poems)))
+    """Bits per character and perplexity of held-out poems under the policy."""
+    annotated = annotated_groups(poems, policy.lang, tick=pulse.part("listening to the poems", len(poems)))
     policy.precision, pace = precision_of(config.precision, policy.model)
     precision = "bf16" if policy.precision == torch.bfloat16 else "fp32"
     if pace is not None and pace.measured:
         pulse.out.print(pace.line(), highlight=False)
-    cost = weigh(policy, poems, window=config.window, heard=heard, tick=pulse.part("reading them", 100))
+    cost = score_poems(policy, poems, window=config.window, annotated=annotated, tick=pulse.part("reading them", 100))
     policy.precision = torch.float32
-    known = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
-    unknown = sum(poem.author is None or poem.author not in known for poem in poems)
+    known_names = {poem.author for poem in poems} if policy.codec.any_author else set(policy.authors)
+    unknown = sum(poem.author is None or poem.author not in known_names for poem in poems)
     figures = cost_figures(cost, seed=config.seed)
     return {**figures, "precision": precision, "poems_of_unknown_author": unknown}
 
@@ -222,17 +222,17 @@ def held_poems(config: EvaluateConfig, lang: str, sources: Sequence[str]) -> lis
     Raises:
         RlpoetError: none of them has a line of verse.
     """
-    found = select(read_poems(sources, columns=columns_of(config)), config.where)
-    if config.max_poems and config.max_poems < len(found):
-        found = random.Random(config.seed).sample(found, config.max_poems)
-    poems = [poem for poem in (printed(poem, lang) for poem in found) if poem.stanzas]
+    chosen = select(read_poems(sources, columns=columns_of(config)), config.where)
+    if config.max_poems and config.max_poems < len(chosen):
+        chosen = random.Random(config.seed).sample(chosen, config.max_poems)
+    poems = [poem for poem in (printed(poem, lang) for poem in chosen) if poem.stanzas]
     if not poems:
         raise RlpoetError(f"--poems {' '.join(sources)}: no line with a letter in it; expected poems.")
     return poems
 
 
 def columns_of(config: EvaluateConfig) -> Columns:
-    """Where a table has its poems."""
+    """The columns of a table that hold poems and authors."""
     return Columns(config.text_column, config.author_column)
 
 
@@ -252,7 +252,7 @@ def cost_figures(cost: Cost, *, seed: int = 0) -> dict[str, Any]:
 
 
 def corpus_index(config: EvaluateConfig) -> NgramIndex | None:
-    """What ``--corpus`` and ``--index`` name, built, written or read; None where they name nothing.
+    """The index that ``--corpus`` and ``--index`` name, built and written, or read; None if neither is given.
 
     Raises:
         RlpoetError: a corpus that cannot be read, an index that cannot be read or written.

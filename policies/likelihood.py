@@ -1,8 +1,8 @@
-"""What held-out verse costs a policy: nats a poem, over characters as printed.
+"""The likelihood of held-out verse under a policy: nats per poem, and bits per printed character.
 
-Given and free: the header of each group (author, length, scheme). Charged: every token after it, the marks of places, rhymes and ends
-too, which print nothing. Counted: the characters of ``printed``, each once, line breaks and stanza breaks among them. So nothing a
-policy has to say can be hidden in a mark, and two formats can be compared.
+The header of each group (author, length, scheme) is given and not charged. Every later token is charged, also the marks of places,
+rhymes and ends, which print nothing. Characters are those of ``printed``, with line breaks and stanza breaks, each counted once. So no
+information is free because it is in a mark, and two formats can be compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rlpoet.prosody.annotate import WHOLE, Group
 
 LONGEST = 300  # characters: a longer line is no verse, and is weighed without being listened to
 LOGITS = 4_000_000  # numbers a forward pass may hold in logits; more leave the processor's cache and are slower
-WINDOW, PLAIN_WINDOW = 256, 1024  # tokens: what verse policies are trained on, and the most a plain model is given
+WINDOW, PLAIN_MODEL_WINDOW = 256, 1024  # tokens: what verse policies are trained on, and the most a plain model is given
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Cost:
-    """What each poem cost.
+    """The cost of each poem.
 
     Attributes:
-        nats: negative log-probability of the charged tokens, a number a poem.
-        tokens: charged tokens a poem.
-        characters: of the printed text a poem.
+        nats: negative log-probability of the charged tokens, per poem.
+        tokens: charged tokens, per poem.
+        characters: characters of the printed text, per poem.
     """
 
     nats: tuple[float, ...]
@@ -58,23 +58,23 @@ class Cost:
         return math.exp(sum(self.nats) / sum(self.tokens))
 
 
-def listened(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
-    """Groups of every printed poem; one with lines too long for verse is cut by number, and promises no rhyme.
+def annotated_groups(poems: Sequence[Poem], lang: str, *, tick: Callable[[int], None] = lambda n: None) -> list[Annotated]:
+    """Groups of every printed poem. A poem with lines too long for verse is cut into groups by number of lines, without rhymes.
 
     Args:
-        tick: called with the number of poems done, now and then.
+        tick: called now and then with the number of finished poems.
     """
     verse = [all(len(line) <= LONGEST for line in poem.lines) for poem in poems]
-    heard = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
-    return [next(heard) if is_verse else _unheard(poem) for poem, is_verse in zip(poems, verse, strict=True)]
+    annotated = iter(annotate_all([poem for poem, is_verse in zip(poems, verse, strict=True) if is_verse], lang, tick=tick))
+    return [next(annotated) if is_verse else _unheard(poem) for poem, is_verse in zip(poems, verse, strict=True)]
 
 
 def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> list[Excerpt]:
-    """Rows to weigh: whole groups side by side up to ``window`` tokens, so that a group can see those before it.
+    """Rows to score: consecutive whole groups of at most ``window`` tokens, so that a group has those before it as context.
 
-    A group that is longer is cut. Each later cut begins with BOS and the header and, given and not charged again, the tokens
-    just before it; every token of a body is charged exactly once. Rows are never longer: past the positions it was trained on
-    a policy is much worse than it ever is in use, and a model with learned positions cannot be asked at all.
+    A longer group is cut. Each later part begins with BOS, the header and the tokens just before it, which are not charged again.
+    Every token of a body is charged exactly once. Rows are never longer than ``window``: beyond its training positions a policy is
+    much worse than in use, and a model with learned positions cannot read further at all.
 
     Args:
         poems: the pieces of each poem.
@@ -98,29 +98,29 @@ def excerpts_of(poems: Sequence[Sequence[Piece]], *, bos: int, window: int) -> l
     return rows
 
 
-def weigh(
+def score_poems(
     policy: Any,
     poems: Sequence[Poem],
     *,
     window: int = 0,
-    heard: Sequence[Annotated] | None = None,
+    annotated: Sequence[Annotated] | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Cost:
-    """Cost of poems that are ``printed`` already and not empty, in the precision of the policy.
+    """The cost of poems, in the policy's precision. The poems must be ``printed`` already and not empty.
 
     Args:
         policy: a causal policy: ``model``, ``tokenizer``, ``format``, ``lang``, ``precision``.
-        window: tokens of a row; 0 for 256, or for a plain model what its positions allow up to 1024.
-        heard: the poems' groups, where they have been listened to already.
+        window: tokens per row; 0 for 256, or for a plain model as many as its positions allow, up to 1024.
+        annotated: the groups of the poems, if they are annotated already.
         tick: called with the percent done, now and then.
     """
-    most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_WINDOW
-    usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_WINDOW
-    pieces = encode(listened(poems, policy.lang) if heard is None else heard, policy.format, policy.tokenizer)
+    most = getattr(policy.model.config, "max_position_embeddings", None) or PLAIN_MODEL_WINDOW
+    usual = WINDOW if isinstance(policy.format, VerseFormat) else PLAIN_MODEL_WINDOW
+    pieces = encode(annotated_groups(poems, policy.lang) if annotated is None else annotated, policy.format, policy.tokenizer)
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=min(most, window or usual))
     nats = [0.0] * len(poems)
-    for row, own in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
-        nats[row.poem] += own
+    for row, row_costs in zip(rows, row_nats(policy.model, rows, pad=policy.pad, dtype=policy.precision, tick=tick), strict=True):
+        nats[row.poem] += row_costs
     tokens = [sum(len(piece.body) for piece in poem) for poem in pieces]
     return Cost(tuple(nats), tuple(tokens), tuple(len(poem.text) for poem in poems))
 
@@ -134,32 +134,32 @@ def poem_costs(
         poems: the lines of each.
         tick: called with the percent done, now and then.
     """
-    found: list[tuple[float, int, int] | None] = [None] * len(poems)
+    costs: list[tuple[float, int, int] | None] = [None] * len(poems)
     one_spelling = [printed(Poem((tuple(lines),)), policy.lang) for lines in poems]
     rows = [i for i, poem in enumerate(one_spelling) if poem.stanzas]
     if rows:
-        cost = weigh(policy, [one_spelling[i] for i in rows], tick=tick)
+        cost = score_poems(policy, [one_spelling[i] for i in rows], tick=tick)
         for i, nats, tokens, characters in zip(rows, cost.nats, cost.tokens, cost.characters, strict=True):
-            found[i] = nats, tokens, characters
-    return found
+            costs[i] = nats, tokens, characters
+    return costs
 
 
 @torch.no_grad()
 def row_nats(
     model: Any, rows: Sequence[Excerpt], *, pad: int, dtype: torch.dtype = torch.float32, tick: Callable[[int], None] = lambda n: None
 ) -> list[float]:
-    """Nats of each row's charged tokens, in the order given; rows of like length share a forward pass.
+    """Nats of each row's charged tokens, in the given order; rows of similar length share a forward pass.
 
     Args:
-        pad: any id; it fills short rows on the right, where nothing charged can see it.
-        dtype: of the products inside; bfloat16 is faster and some 1e-4 bits a character off.
-        tick: called with the percent done, now and then.
+        pad: any id; it fills short rows on the right, after all charged tokens.
+        dtype: precision of matrix products; bfloat16 is faster and about 1e-4 bits per character off.
+        tick: called now and then with the percentage done.
     """
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i].ids))
     device, was_training = next(model.parameters()).device, model.training
     model.eval()
     out = [0.0] * len(rows)
-    start = done = 0
+    start = n_read = 0
     total = sum(len(row.ids) for row in rows)
     while start < len(order):
         width = len(rows[order[start]].ids)
@@ -178,8 +178,8 @@ def row_nats(
         for i, value in zip(chosen, sums.tolist(), strict=True):
             out[i] = value
         start += len(chosen)
-        done += sum(len(rows[i].ids) for i in chosen)
-        tick(100 * done // total)
+        n_read += sum(len(rows[i].ids) for i in chosen)
+        tick(100 * n_read // total)
     model.train(was_training)
     return out
 
@@ -188,12 +188,12 @@ def _cuts(number: int, piece: Piece, bos: int, longest: int) -> list[Excerpt]:
     head = [bos, *piece.header]
     room = longest - len(head)
     overlap = room // 2
-    cuts, done = [], 0
-    while done < len(piece.body):
-        given = piece.body[max(0, done - overlap) : done]
-        new = piece.body[done : done + room - len(given)]
-        cuts.append(Excerpt(number, (*head, *given, *new), (*([False] * (len(head) + len(given))), *([True] * len(new)))))
-        done += len(new)
+    cuts, n_read = [], 0
+    while n_read < len(piece.body):
+        context = piece.body[max(0, n_read - overlap) : n_read]
+        new = piece.body[n_read : n_read + room - len(context)]
+        cuts.append(Excerpt(number, (*head, *context, *new), (*([False] * (len(head) + len(context))), *([True] * len(new)))))
+        n_read += len(new)
     return cuts
 
 

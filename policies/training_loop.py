@@ -1,6 +1,6 @@
-"""The training loop of pretraining and fine-tuning: batches to updates, a budget, checkpoints, early stopping.
+"""The training loop of pretraining and fine-tuning: updates, budget, checkpoints, early stopping.
 
-Only parameters that are trained are written to a checkpoint, so that the one of a LoRA run is as small as its adapter.
+A checkpoint holds only the trained parameters, so that of a LoRA run is as small as its adapter.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Schedule:
     """Budget and rates of a run.
 
     Attributes:
-        minutes, steps: the run ends with the first that is spent; 0 means no limit of that kind.
-        batch_tokens: tokens an update of pretraining sees.
-        window: tokens of a row.
+        minutes, steps: the run ends when the first of them is spent; 0 means no limit of that kind.
+        batch_tokens: tokens per batch of pretraining.
+        window: tokens per row.
         learning_rate: peak rate of AdamW; Muon's is ``muon_ratio`` times it.
         decay: last part of the budget, over which the rate falls linearly to zero.
         curve: ``linear``, or ``cosine`` from the warm-up to the end of the budget.
@@ -60,14 +60,14 @@ class Schedule:
         >>> Schedule(steps=100, warmup_steps=10, curve="cosine").rate(50, 0.0)
         0.5
         """
-        done = min(self.progress(step, seconds), 1.0)
-        fall = 0.5 * (1.0 + math.cos(math.pi * done)) if self.curve == COSINE else (1.0 - done) / self.decay
+        progress = min(self.progress(step, seconds), 1.0)
+        fall = 0.5 * (1.0 + math.cos(math.pi * progress)) if self.curve == COSINE else (1.0 - progress) / self.decay
         return max(0.0, min(1.0, (step + 1) / self.warmup_steps if self.warmup_steps else 1.0, fall))
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Rows of one forward pass: ids and labels ``(B, S)``, the latter ``IGNORED`` where nothing is to be learned."""
+    """Rows of one forward pass: ids and labels, both ``(B, S)``; a label is ``IGNORED`` where there is nothing to learn."""
 
     epoch: float
     ids: Tensor
@@ -79,9 +79,9 @@ class Patience:
     """When to stop early, and which weights to keep.
 
     Attributes:
-        metric: of ``evaluate``; lower is better.
-        evaluations: stop after so many without a new best; 0 never stops, but still keeps the best weights.
-        keep: file of the best weights.
+        metric: name of a figure of ``evaluate``; lower is better.
+        evaluations: stop after this many evaluations without a new best; 0 never stops, but still keeps the best weights.
+        keep: file for the best weights.
     """
 
     metric: str
@@ -107,17 +107,17 @@ def learn(
     forward: Callable[..., Any] | None = None,
     nats_of: Callable[[Tensor, Tensor], Tensor] | None = None,
 ) -> dict[str, float]:
-    """Run to the end of the budget; save every ``every`` steps; go on from ``checkpoint`` where it exists.
+    """Train to the end of the budget; save every ``every`` steps; continue from ``checkpoint`` if it exists.
 
-    The loss of an update is the mean over the labels of all its batches, so that accumulation does not change it.
+    The loss of an update is the mean over the labels of all its batches, so accumulation does not change it.
 
     Args:
-        batches: without end, the same ones in each process.
-        report: told of numbers and the step they belong to.
-        evaluate: measures the model, in evaluation mode.
-        accumulate: batches an update sees.
-        forward: what is called instead of the model (a compiled one).
-        nats_of: what is called instead of either: from ids and labels to the sum of the labels' nats.
+        batches: endless, and the same in each process.
+        report: called with a step and its numbers.
+        evaluate: measures the model in evaluation mode.
+        accumulate: batches per update.
+        forward: called instead of the model (such as a compiled one).
+        nats_of: called instead of both: from ids and labels to the sum of the labels' nats.
 
     Returns:
         ``steps``, ``tokens``, ``seconds``, ``epochs``, with ``patience`` also ``best`` and ``stopped_early``. On Ctrl-C the
@@ -146,7 +146,7 @@ def learn(
     for _ in range(step * accumulate):
         next(batches)
     run = model if forward is None else forward
-    started, said, said_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
+    started, logged_at, logged_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
     mean: float | None = None
 
     def seconds() -> float:
@@ -162,14 +162,14 @@ def learn(
     def measure() -> None:
         nonlocal best, waited, measured
         model.eval()
-        found = evaluate()
+        figures = evaluate()
         model.train()
-        report(step, found)
+        report(step, figures)
         measured = step
-        if patience is not None and patience.metric in found:
+        if patience is not None and patience.metric in figures:
             waited += 1
-            if found[patience.metric] < best:
-                best, waited = found[patience.metric], 0
+            if figures[patience.metric] < best:
+                best, waited = figures[patience.metric], 0
                 write_state(patience.keep, {"model": trained_state(model), "step": step})
 
     def stopped() -> bool:
@@ -214,28 +214,28 @@ def learn(
                         "train/lr": rate * peaks[-1],
                         "train/epoch": float(epoch),
                         "train/tokens": float(tokens),
-                        "train/tokens_per_second": (tokens - said_tokens) / (now - said),
+                        "train/tokens_per_second": (tokens - logged_tokens) / (now - logged_at),
                         "train/progress": schedule.progress(step, seconds()),
                     }
-                    said, said_tokens = now, tokens
+                    logged_at, logged_tokens = now, tokens
                     report(step, numbers)
                 if step % every == 0:
                     measure()
                     save()
-                    said, said_tokens = time.perf_counter(), tokens
+                    logged_at, logged_tokens = time.perf_counter(), tokens
             if patience is not None and measured != step:
                 measure()
         except KeyboardInterrupt:
             save()
             raise
     save()
-    done = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
+    totals = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
     if patience is not None:
-        done |= {"stopped_early": float(stopped())}
+        totals |= {"stopped_early": float(stopped())}
         if patience.keep.exists():
             load_trained(model, _read(patience.keep, device)["model"])
-            done |= {"best": best}
-    return done
+            totals |= {"best": best}
+    return totals
 
 
 def trained_state(model: nn.Module) -> dict[str, Tensor]:
@@ -244,7 +244,7 @@ def trained_state(model: nn.Module) -> dict[str, Tensor]:
 
 
 def load_trained(model: nn.Module, state: dict[str, Tensor]) -> None:
-    """Put them back; a whole state dict is taken too.
+    """Load trained parameters; a whole state dict works too.
 
     Raises:
         KeyError: one is missing.
@@ -262,7 +262,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def checkpoint_step(path: Path) -> int | None:
-    """Step a checkpoint was written at, None where there is none.
+    """The step at which a checkpoint was written; None if there is none.
 
     Raises:
         RlpoetError: the file is no checkpoint.

@@ -1,3 +1,3 @@
-"""Rewards: what makes a text good verse, in [0, 1]. No torch, no policies. Import names are the folder names."""
+"""Rewards: scores of a text as verse, in [0, 1]. No torch, no policies."""
 
 __rlpoet__ = True

@@ -1,4 +1,4 @@
-"""Do the first letters of the lines spell a word?"""
+"""The reward for an acrostic: whether the first letters of the lines spell a word."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
 class Acrostic:
     """Share of the word's letters that begin their line.
 
-    The first line begins with the first letter, and so on; lines beyond the word are free. Accents and case count for nothing,
-    nor does what stands before the first letter (quotes, dashes). Any number of lines but the form's scores 0. None without a
-    word, and where the form has fewer lines than the word has letters.
+    The first line begins with the first letter, and so on; lines beyond the word are free. Accents, case, and signs before the first
+    letter (quotes, dashes) do not matter. A text with another number of lines than its form scores 0. None without a word, and if the
+    form has fewer lines than the word has letters.
 
     Args:
-        word: what the lines have to spell; signs and spaces in it are passed over.
+        word: the word that the lines must spell; signs and spaces in it are ignored.
 
     Raises:
         ValueError: a word without letters.
@@ -36,34 +36,34 @@ class Acrostic:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
-        if not complete or not 0 < len(self.letters) <= asked.n_lines:
+        """What each line adds to the score: one number per line written; the sum is the score."""
+        form, lines, complete = read(prompt, text)
+        if not complete or not 0 < len(self.letters) <= form.n_lines:
             return [0.0] * len(lines)
-        return [own / len(self.letters) for own in self._right(lines)]
+        return [right / len(self.letters) for right in self._right(lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """The letter found and the one wanted, line by line."""
-        asked, lines, complete = read(prompt, text)
-        if not 0 < len(self.letters) <= asked.n_lines:
+        """The first letter of each line and the required one."""
+        form, lines, complete = read(prompt, text)
+        if not 0 < len(self.letters) <= form.n_lines:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
+            return explain_miscount(self.name, form, lines)
         rows = []
         for line, wanted in zip(lines, self.letters.ljust(len(lines)), strict=True):
-            found = _letters(line)[:1]
+            initial = _letters(line)[:1]
             free = LineScore(line, None, "")
-            rows.append(LineScore(line, float(found == wanted), f"{found or 'nothing'!r} for {wanted!r}") if wanted != " " else free)
+            rows.append(LineScore(line, float(initial == wanted), f"{initial or 'nothing'!r} for {wanted!r}") if wanted != " " else free)
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not 0 < len(self.letters) <= asked.n_lines:
+        form, lines, complete = read(prompt, text)
+        if not 0 < len(self.letters) <= form.n_lines:
             return None
         return sum(self._right(lines)) / len(self.letters) if complete else 0.0
 
     def _right(self, lines: Sequence[str]) -> list[bool]:
-        """Whether each line begins as it should; False where any letter will do."""
+        """Whether each line begins with its letter; False for lines beyond the word."""
         return [_letters(line)[:1] == wanted for line, wanted in zip(lines, self.letters.ljust(len(lines)), strict=True)]
 
 
@@ -73,5 +73,5 @@ def _letters(text: str) -> str:
     >>> _letters("« Été ! »"), _letters("Œil")
     ('ete', 'oeil')
     """
-    bare = unicodedata.normalize("NFD", text.casefold().translate(LIGATURES))
-    return "".join(character for character in bare if character.isalpha())
+    decomposed = unicodedata.normalize("NFD", text.casefold().translate(LIGATURES))
+    return "".join(character for character in decomposed if character.isalpha())

@@ -1,4 +1,4 @@
-"""Do masculine and feminine rhymes alternate, as classical French verse has it?"""
+"""The reward for alternation: whether masculine and feminine rhymes alternate, as in classical French verse."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ SEX = {"m": "masculine", "f": "feminine"}
 class Alternation:
     """Share of the places where two different rhymes touch at which their genders differ.
 
-    A place is a pair of neighbouring lines of different letters of the scheme, both rhymed, over stanza breaks too. A line that
-    ends in no word, or in one whose pronunciation is a guess, has no gender and earns nothing; nor do lines of one letter that do
-    not share a gender. Any number of lines but the form's scores 0. None where no two rhymes touch (*couplet*), and in
-    languages whose rhymes have no gender: all but French.
+    A place is a pair of neighbouring rhymed lines with different scheme letters, also across stanza breaks. A line earns nothing if it
+    ends in no word or in a word with a guessed pronunciation, or if lines of its letter have different genders. A text with another
+    number of lines than its form scores 0. None if no two rhymes touch (*couplet*), and in all languages but French.
 
     References:
         Ronsard, Abrégé de l'art poétique françois, 1565; the law is Malherbe's.
@@ -32,56 +31,56 @@ class Alternation:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds to the score of the lines before it; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
-        if not complete or not _places(asked):
+        """What each line adds to the score of the lines before it: one number per line written; the sum is the score."""
+        form, lines, complete = read(prompt, text)
+        if not complete or not _places(form):
             return [0.0] * len(lines)
-        reached = [_share(asked, lines[: n + 1]) for n in range(len(lines))]
+        reached = [_share(form, lines[: n + 1]) for n in range(len(lines))]
         return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The gender of each line, and where two rhymes of one gender touch."""
-        asked, lines, complete = read(prompt, text)
-        if not _places(asked):
+        form, lines, complete = read(prompt, text)
+        if not _places(form):
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        sexes = _genders(asked, lines)
+            return explain_miscount(self.name, form, lines)
+        sexes = _genders(form, lines)
         rows = []
         for n, (line, sex) in enumerate(zip(lines, sexes, strict=True)):
             reason = SEX.get(sex, "no gender")
-            own = float(bool(sex) and sexes[n - 1] not in ("", sex)) if n - 1 in _places(asked) else None
-            if own == 0.0:
+            credit = float(bool(sex) and sexes[n - 1] not in ("", sex)) if n - 1 in _places(form) else None
+            if credit == 0.0:
                 reason += f", after {SEX.get(sexes[n - 1], 'no gender')}"
-            rows.append(LineScore(line, own, reason))
+            rows.append(LineScore(line, credit, reason))
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not _places(asked):
+        form, lines, complete = read(prompt, text)
+        if not _places(form):
             return None
-        return _share(asked, lines) if complete else 0.0
+        return _share(form, lines) if complete else 0.0
 
 
-def _places(asked: Form) -> list[int]:
+def _places(form: Form) -> list[int]:
     """Lines after which another rhyme follows."""
-    letters = asked.letters
+    letters = form.letters
     touching = [n for n in range(len(letters) - 1) if letters[n] != letters[n + 1] and "x" not in letters[n : n + 2]]
-    return touching if code_of(asked.lang) == "fr" else []
+    return touching if code_of(form.lang) == "fr" else []
 
 
-def _share(asked: Form, lines: Sequence[str]) -> float:
+def _share(form: Form, lines: Sequence[str]) -> float:
     """Share of the form's places that these lines, its first or all, keep."""
-    sexes = _genders(asked, lines)
-    kept = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(asked) if n + 1 < len(lines))
-    return kept / len(_places(asked))
+    sexes = _genders(form, lines)
+    alternating = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(form) if n + 1 < len(lines))
+    return alternating / len(_places(form))
 
 
-def _genders(asked: Form, lines: Sequence[str]) -> list[str]:
+def _genders(form: Form, lines: Sequence[str]) -> list[str]:
     """Gender of each line; nothing where it has none, or where its family has two."""
-    letters = asked.letters[: len(lines)]
-    heard = [sex if end_of(line, asked.lang).known else "" for line, sex in zip(lines, genders(lines, letters), strict=True)]
+    letters = form.letters[: len(lines)]
+    line_genders = [sex if end_of(line, form.lang).known else "" for line, sex in zip(lines, genders(lines, letters), strict=True)]
     families: dict[str, set[str]] = {}
-    for letter, sex in zip(letters, heard, strict=True):
+    for letter, sex in zip(letters, line_genders, strict=True):
         families.setdefault(letter, set()).add(sex)
-    return [sex if letter == "x" or len(families[letter]) == 1 else "" for letter, sex in zip(letters, heard, strict=True)]
+    return [sex if letter == "x" or len(families[letter]) == 1 else "" for letter, sex in zip(letters, line_genders, strict=True)]

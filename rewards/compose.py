@@ -22,7 +22,7 @@ class Scored:
 
 
 class Composition:
-    """Several rewards, each with a weight, as one; how they are combined is the subclass's affair.
+    """Several weighted rewards as one; the subclass defines how they are combined.
 
     Args:
         terms: ``(reward, weight)`` pairs. Names are distinct, weights positive and finite. A plain function ``f(texts) -> list[float]``
@@ -42,7 +42,7 @@ class Composition:
                 raise ValueError(f"weight of {reward.name!r} is {weight}; expected a positive number. Leave the term out instead.")
 
     def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored:
-        """Totals with their parts; ``score`` is the totals alone."""
+        """Totals with their parts; ``score`` gives the totals alone."""
         parts = _parts([reward for reward, _ in self.terms], prompts, texts)
         return Scored(tuple(self._total({name: scores[i] for name, scores in parts.items()}) for i in range(len(texts))), parts)
 
@@ -50,94 +50,94 @@ class Composition:
         return list(self(prompts, texts).total)
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. A term that cannot tell its lines apart pays at the last one."""
+        """What each line adds to the score. A term without ``by_line`` pays at the last line."""
         return [at_end + within for at_end, within in zip(*self.by_part(prompt, text), strict=True)]
 
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
-        """What each line adds by its last word and by all of it: terms with ``end_words_decide``, and the others; sums to the score."""
+        """What each line adds by terms with ``end_words_decide``, and by the other terms; the sum is the score."""
         raise TypeError(f"{type(self).__name__}: says not what a line adds; expected by_part. Use WeightedMean or Product.")
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """Every line's reasons of all terms, each under its name, joined by semicolons."""
-        told = [reward.explain(prompt, text) for reward, _ in self.terms]
-        rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
-        return Explained(self.name, self._total({e.name: e.score for e in told}), tuple(rows))
+        """For each line the reasons of all terms, each with the term's name, joined by semicolons."""
+        explained = [reward.explain(prompt, text) for reward, _ in self.terms]
+        rows = [LineScore(line, None, _reasons(explained, n)) for n, line in enumerate(split_poem(text))]
+        return Explained(self.name, self._total({e.name: e.score for e in explained}), tuple(rows))
 
     def without(self, name: str) -> Self:
-        """The same reward less one term: the unit of an ablation. A gated term goes by its own name or by that of its reward.
+        """The same reward without one term: the unit of an ablation. A gated term has its own name or that of its reward.
 
         Raises:
             ValueError: no term of that name, or no other.
         """
-        kept = [(reward, weight) for reward, weight in self.terms if name not in names_of(reward)]
-        if len(kept) == len(self.terms):
+        remaining = [(reward, weight) for reward, weight in self.terms if name not in names_of(reward)]
+        if len(remaining) == len(self.terms):
             raise ValueError(f"no term is called {name!r}; expected one of {', '.join(reward.name for reward, _ in self.terms)}")
-        return type(self)(kept)
+        return type(self)(remaining)
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
         raise TypeError(f"{type(self).__name__}: says not how terms combine; expected _total. Use WeightedMean or Product.")
 
-    def _asked(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
-        """The terms the prompt asks for: reward, weight, score."""
+    def _applicable(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
+        """The terms that the prompt asks for: reward, weight, score."""
         scored = ((reward, weight, reward.score([prompt], [text])[0]) for reward, weight in self.terms)
         return [(reward, weight, score) for reward, weight, score in scored if score is not None]
 
 
 class WeightedMean(Composition):
-    """Mean of the terms a prompt asks for, by weight; stays in [0, 1]. None if it asks for none of them."""
+    """Weighted mean of the terms that a prompt asks for, in [0, 1]. None if it asks for none of them."""
 
     name = "weighted_mean"
 
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        asked = self._asked(prompt, text)
-        mass = sum(weight for _, weight, _ in asked)
-        for reward, weight, score in asked:
+        applicable = self._applicable(prompt, text)
+        mass = sum(weight for _, weight, _ in applicable)
+        for reward, weight, score in applicable:
             part = at_end if _at_end(reward) else within
             for n, gain in enumerate(_gains(reward, prompt, text, score, n_lines)):
                 part[n] += weight / mass * gain
         return at_end, within
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
-        asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
-        return sum(weight * score for weight, score in asked) / sum(weight for weight, _ in asked) if asked else None
+        applicable = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
+        return sum(weight * score for weight, score in applicable) / sum(weight for weight, _ in applicable) if applicable else None
 
 
 class Product(Composition):
-    """Product of the terms a prompt asks for, each to the power of its weight; stays in [0, 1]. None if it asks for none of them.
+    """Product of the terms that a prompt asks for, each to the power of its weight, in [0, 1]. None if it asks for none of them.
 
-    A term that scores 0 takes everything with it: no rhyme makes up for lines out of meter. Where a prior earns nearly nothing a
-    mean teaches it sooner.
+    If one term is 0 the total is 0, so rhyme cannot make up for lines out of meter. A prior that scores almost nothing learns sooner
+    from a mean.
     """
 
     name = "product"
 
     def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
-        """What each line adds to the product of what the terms have reached so far: first by its last word, then by the rest of it."""
+        """What each line adds to the product of the terms' scores so far: first by its last word, then by the rest of it."""
         n_lines = len(split_poem(text))
         at_end, within = [0.0] * n_lines, [0.0] * n_lines
-        asked = self._asked(prompt, text)
-        gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in asked]
-        reached, before = [0.0] * len(asked), 0.0
-        for n in range(n_lines if asked else 0):
+        applicable = self._applicable(prompt, text)
+        gains = [_gains(reward, prompt, text, score, n_lines) for reward, _, score in applicable]
+        reached, before = [0.0] * len(applicable), 0.0
+        for n in range(n_lines if applicable else 0):
             for early, part in ((True, at_end), (False, within)):
-                for k, (reward, _, score) in enumerate(asked):
+                for k, (reward, _, score) in enumerate(applicable):
                     if _at_end(reward) is early:
                         reached[k] = score if n == n_lines - 1 else max(0.0, reached[k] + gains[k][n])  # the sum, but for rounding
-                now = _power([(weight, own) for (_, weight, _), own in zip(asked, reached, strict=True)])
+                now = _power([(weight, score_so_far) for (_, weight, _), score_so_far in zip(applicable, reached, strict=True)])
                 part[n], before = now - before, now
         return at_end, within
 
     def _total(self, scores: Mapping[str, float | None]) -> float | None:
-        asked = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
-        return _power(asked) if asked else None
+        applicable = [(weight, score) for reward, weight in self.terms if (score := scores[reward.name]) is not None]
+        return _power(applicable) if applicable else None
 
 
 class Gate:
-    """``reward``, but 0 where ``gate`` scores below ``at_least``: credit only for what passes a test first.
+    """``reward``, but 0 if ``gate`` scores below ``at_least``.
 
-    Where the prompt does not ask for the gate, it is open. Whether it opens is known at the end of a poem alone, so all is paid there.
+    The gate is open if the prompt does not ask for it. Only the whole poem decides whether it opens, so all credit goes to the last line.
 
     Raises:
         ValueError: ``at_least`` is outside (0, 1].
@@ -157,13 +157,13 @@ class Gate:
         return [0.0 if score is not None and gate is not None and gate < self.at_least else score for gate, score in rows]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        told = [self.gate.explain(prompt, text), self.reward.explain(prompt, text)]
-        rows = [LineScore(line, None, _reasons(told, n)) for n, line in enumerate(split_poem(text))]
+        explained = [self.gate.explain(prompt, text), self.reward.explain(prompt, text)]
+        rows = [LineScore(line, None, _reasons(explained, n)) for n, line in enumerate(split_poem(text))]
         return Explained(self.name, self.score([prompt], [text])[0], tuple(rows))
 
 
 def names_of(reward: Reward) -> tuple[str, ...]:
-    """What a term may be called by: its name, and that of the reward behind a gate."""
+    """The names of a term: its own, and for a gate also that of its reward."""
     return (reward.name, reward.reward.name) if isinstance(reward, Gate) else (reward.name,)
 
 
@@ -204,5 +204,5 @@ def _gains(reward: Reward, prompt: Prompt, text: str, score: float, n_lines: int
     return [0.0] * (n_lines - 1) + [score] if n_lines else []
 
 
-def _reasons(told: Sequence[Explained], n: int) -> str:
-    return "; ".join(f"{e.name}: {e.lines[n].reason}" for e in told if n < len(e.lines) and e.lines[n].reason)
+def _reasons(explained: Sequence[Explained], n: int) -> str:
+    return "; ".join(f"{e.name}: {e.lines[n].reason}" for e in explained if n < len(e.lines) and e.lines[n].reason)

@@ -15,16 +15,16 @@ Points = Sequence[Sequence[float]]  # (progress, factor), progress ascending
 
 
 class Curriculum:
-    """A composition whose weights follow a schedule of progress; by itself it scores as at the end.
+    """A composition whose weights follow a schedule of the run's progress. ``score`` uses the weights of the end.
 
-    ``weight(progress) = weight * factor(progress)``, the factor linear between the points of its term, constant before the first and
-    after the last, 1 for terms without points. ``at(progress)`` is the composition of that moment, a reward like any other: pure and
-    picklable. Trainers ask for it before every step. Scores of different moments do not compare: none may be kept for replay.
+    ``weight(progress) = weight * factor(progress)``. The factor is linear between the points of its term, constant before the first and
+    after the last, and 1 for terms without points. ``at(progress)`` is the composition at that progress, a reward like any other: pure
+    and picklable. Trainers call it before every step. Scores at different progress are not comparable, so none may be kept for replay.
 
     Args:
         terms: ``(reward, weight)`` pairs, as for ``Composition``.
-        schedule: name -> ``[progress, factor]`` points, progress in [0, 1] and ascending, factors of 0 or more. A gated term goes by
-            its own name or by that of its reward.
+        schedule: name -> ``[progress, factor]`` points, progress in [0, 1] and ascending, factors of 0 or more. A gated term has its
+            own name or that of its reward.
         combine: ``WeightedMean`` or ``Product``.
 
     Raises:
@@ -50,10 +50,10 @@ class Curriculum:
         self.terms = tuple((as_reward(reward), weight) for reward, weight in terms)
         self.combine = combine
         combine(self.terms)  # which refuses what is no term
-        known = {own for reward, _ in self.terms for own in names_of(reward)}
+        term_names = {term_name for reward, _ in self.terms for term_name in names_of(reward)}
         for name, points in schedule.items():
-            if name not in known:
-                raise ValueError(f"no term is called {name!r}; expected one of {', '.join(sorted(known))}")
+            if name not in term_names:
+                raise ValueError(f"no term is called {name!r}; expected one of {', '.join(sorted(term_names))}")
             _check(name, points)
         self.schedule = {name: tuple((float(at), float(factor)) for at, factor in points) for name, points in schedule.items()}
         for at in sorted({0.0, 1.0, *(at for points in self.schedule.values() for at, _ in points)}):
@@ -62,12 +62,12 @@ class Curriculum:
         self._aim = self.at(1.0)
 
     def weights(self, progress: float) -> dict[str, float]:
-        """Weight of each term at that progress in [0, 1]; terms that weigh nothing are left out."""
-        found = {reward.name: weight * self._factor(reward, progress) for reward, weight in self.terms}
-        return {name: weight for name, weight in found.items() if weight > 0}
+        """Weight of each term at a progress in [0, 1]; terms with weight 0 are left out."""
+        weights = {reward.name: weight * self._factor(reward, progress) for reward, weight in self.terms}
+        return {name: weight for name, weight in weights.items() if weight > 0}
 
     def at(self, progress: float) -> Composition:
-        """The reward of that moment of the training, progress in [0, 1]."""
+        """The composition at a progress in [0, 1]."""
         weights = self.weights(progress)
         return self.combine([(reward, weights[reward.name]) for reward, _ in self.terms if reward.name in weights])
 
@@ -84,18 +84,20 @@ class Curriculum:
         return self._aim.by_part(prompt, text)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        told = self._aim.explain(prompt, text)
-        return Explained(self.name, told.score, told.lines)
+        explained = self._aim.explain(prompt, text)
+        return Explained(self.name, explained.score, explained.lines)
 
     def without(self, name: str) -> Curriculum:
-        """The same less one term and its schedule.
+        """The same without one term and its schedule.
 
         Raises:
             ValueError: no term of that name, no other, or a moment at which none is left.
         """
-        kept = self.combine(self.terms).without(name).terms
-        known = {own for reward, _ in kept for own in names_of(reward)}
-        return Curriculum(kept, {own: points for own, points in self.schedule.items() if own in known}, combine=self.combine)
+        terms = self.combine(self.terms).without(name).terms
+        term_names = {term_name for reward, _ in terms for term_name in names_of(reward)}
+        return Curriculum(
+            terms, {term_name: points for term_name, points in self.schedule.items() if term_name in term_names}, combine=self.combine
+        )
 
     def _factor(self, reward: Reward, progress: float) -> float:
         points = next((self.schedule[name] for name in names_of(reward) if name in self.schedule), ((0.0, 1.0),))

@@ -1,4 +1,4 @@
-"""A text as the lines its prompt's form asks for."""
+"""Splits a text into lines and compares their number with the form."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rlpoet.types import Explained, Form, LineScore
 __all__ = ["explain_miscount", "gains_of", "read"]
 
 
-def explain_miscount(name: str, asked: Form, lines: list[str]) -> Explained:
+def explain_miscount(name: str, form: Form, lines: list[str]) -> Explained:
     """The explanation every reward gives for a text with too few or too many lines."""
-    reason = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}, {asked.name} has {asked.n_lines}: no credit"
+    reason = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}, {form.name} has {form.n_lines}: no credit"
     return Explained(name, 0.0, tuple(LineScore(line, 0.0, reason) for line in lines))
 
 

@@ -1,4 +1,4 @@
-"""Does every line say something new, or does the poem repeat lines, end words and phrases?"""
+"""The reward against repetition: how much of each line is new, compared with the lines above it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ STOCK = 0.5  # credit of a line that answers with a stock rhyme
 
 
 class Repetition:
-    """Mean over the lines of what each brings that the lines above it had not.
+    """Mean over the lines of how much of each is new.
 
-    A line has credit 0 if it has no word, if its words are those of a line above (punctuation and case aside), or if it stands in
-    a rhyme position and its end word ended such a line above. Otherwise its credit is the product of
+    A line has credit 0 if it has no word, if its words are those of a line above (ignoring punctuation and case), or if it stands in a
+    rhyme position and its end word ended such a line above. Otherwise its credit is the product of
 
-    1. the share of its word ``n``-grams that are new to the poem and to itself;
-    2. the share of its words that do not crowd: one crowds where it has been used more than five times so far *and* makes up
-       more than a quarter of all words so far;
-    3. with a table of stock rhymes, 1/2 where it answers a line of its rhyme with a pair of the table.
+    1. the share of its word ``n``-grams that are new, in the poem and in the line;
+    2. the share of its words that are not overused: a word is overused if it occurred more than five times so far *and* makes up more
+       than a quarter of all words so far;
+    3. with a table of stock rhymes, 1/2 if it completes a rhyme that is in the table.
 
-    The later of two lines pays, so what a line earns depends on nothing below it. Any number of lines but the form's scores 0.
-    Never None: every form can be filled with one line.
+    Of two equal lines the later one loses, so the credit of a line does not depend on later lines. A text with another number of lines
+    than its form scores 0. Never None.
 
     Args:
         n: words of a repeated phrase, 2 or more.
-        crowd: share of all words above which one word crowds the others, in (0, 1].
-        stock: a file of stock rhymes, two words a row parted by a tab, ``%`` begins a comment; none by default.
+        crowd: share of all words above which a word is overused, in (0, 1].
+        stock: a file of stock rhymes, two words per row separated by a tab, ``%`` begins a comment; none by default.
 
     Raises:
         ValueError: ``n`` or ``crowd`` is outside its range.
@@ -56,67 +56,67 @@ class Repetition:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
+        """What each line adds to the score: one number per line written; the sum is the score."""
+        form, lines, complete = read(prompt, text)
         if not complete:
             return [0.0] * len(lines)
-        return [credit / asked.n_lines for credit, _ in self._judge(asked, lines)]
+        return [credit / form.n_lines for credit, _ in self._judge(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """What each line repeats; no reason where it repeats nothing."""
-        asked, lines, complete = read(prompt, text)
+        """What each line repeats; no reason if it repeats nothing."""
+        form, lines, complete = read(prompt, text)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        rows = tuple(LineScore(line, *judged) for line, judged in zip(lines, self._judge(asked, lines), strict=True))
+            return explain_miscount(self.name, form, lines)
+        rows = tuple(LineScore(line, *judged) for line, judged in zip(lines, self._judge(form, lines), strict=True))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float:
-        asked, lines, complete = read(prompt, text)
-        return sum(credit for credit, _ in self._judge(asked, lines)) / asked.n_lines if complete else 0.0
+        form, lines, complete = read(prompt, text)
+        return sum(credit for credit, _ in self._judge(form, lines)) / form.n_lines if complete else 0.0
 
-    def _judge(self, asked: Form, lines: Sequence[str]) -> list[tuple[float, str]]:
+    def _judge(self, form: Form, lines: Sequence[str]) -> list[tuple[float, str]]:
         """Credit and reason of each line, top to bottom."""
-        told: list[tuple[float, str]] = []
+        judged: list[tuple[float, str]] = []
         bodies: dict[tuple[str, ...], int] = {}
         ends: dict[str, int] = {}
         mates: dict[str, str] = {}
         phrases: set[tuple[str, ...]] = set()
         used: Counter[str] = Counter()
-        for number, (line, letter) in enumerate(zip(lines, asked.letters, strict=True), start=1):
+        for number, (line, letter) in enumerate(zip(lines, form.letters, strict=True), start=1):
             words = tuple(words_of(line))
-            end = end_of(line, asked.lang).stem if letter != "x" else ""
+            end = end_of(line, form.lang).stem if letter != "x" else ""
             new, phrase = self._new(words, phrases)
             roomy, crowding = self._roomy(words, used)
             if not words:
-                told.append((0.0, "no word in it"))
+                judged.append((0.0, "no word in it"))
             elif words in bodies:
-                told.append((0.0, f"line {bodies[words]} again"))
+                judged.append((0.0, f"line {bodies[words]} again"))
             elif end and end in ends:
-                told.append((0.0, f"{end!r} ends line {ends[end]} too"))
+                judged.append((0.0, f"{end!r} ends line {ends[end]} too"))
             else:
                 stale = frozenset((end, mates.get(letter, ""))) in self._pairs
                 reasons = [f"{phrase!r} again"] if phrase else []
                 reasons += [f"{crowding!r} is everywhere"] if crowding else []
                 reasons += [f"{mates[letter]} / {end} is a stock rhyme"] if stale else []
-                told.append((new * roomy * (STOCK if stale else 1.0), ", ".join(reasons)))
+                judged.append((new * roomy * (STOCK if stale else 1.0), ", ".join(reasons)))
             bodies.setdefault(words, number)
             if end:
                 ends.setdefault(end, number)
                 mates[letter] = end
-        return told
+        return judged
 
     def _new(self, words: Sequence[str], phrases: set[tuple[str, ...]]) -> tuple[float, str]:
         """Share of a line's phrases that are new, and the first that is not; adds them to ``phrases``."""
-        own = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
+        ngrams = [tuple(words[i : i + self.n]) for i in range(len(words) - self.n + 1)]
         old = []
-        for phrase in own:
+        for phrase in ngrams:
             if phrase in phrases:
                 old.append(" ".join(phrase))
             phrases.add(phrase)
-        return (1 - len(old) / len(own), old[0] if old else "") if own else (1.0, "")
+        return (1 - len(old) / len(ngrams), old[0] if old else "") if ngrams else (1.0, "")
 
     def _roomy(self, words: Sequence[str], used: Counter[str]) -> tuple[float, str]:
-        """Share of a line's words that do not crowd, and the first that does; adds them to ``used``."""
+        """Share of a line's words that are not overused, and the first that is; adds them to ``used``."""
         crowding, total = [], used.total()
         for n, word in enumerate(words, start=1):
             used[word] += 1
@@ -127,7 +127,7 @@ class Repetition:
 
 @functools.cache
 def stock_rhymes(path: str | Path) -> frozenset[frozenset[str]]:
-    """Pairs of end words that everybody has used already.
+    """Pairs of end words that are stock rhymes.
 
     Raises:
         TableError: a row that is not two different words.

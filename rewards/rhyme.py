@@ -1,4 +1,4 @@
-"""Do the lines rhyme as the form asks, and only so?"""
+"""The reward for rhyme: whether the lines rhyme as the form requires, and no others."""
 
 from __future__ import annotations
 
@@ -21,29 +21,25 @@ class Rhyme:
 
     ``score = sum(credit(i, j) for (i, j) in form.pairs) / len(form.pairs)``. A pair has credit 1 if all hold:
 
-    1. the lines rhyme: a kind in ``Verse.rhyming``, an assonance too where the form is assonant, a historical one where the form is;
-    2. neither end word ends any other line of the poem: a word never rhymes with itself, nor with a compound of it;
-    3. neither line rhymes with a line outside its family (another letter, or ``x``): a wrong rhyme costs the pairs
-       it touches, so monorhyme for ``abab`` earns nothing, like no rhyme at all;
-    4. with ``known_only``, both end words have a pronunciation that is not a guess: an invented word earns nothing;
-    5. the lines share ``richness`` sounds, counted back from the end; an assonance that counts as a rhyme need not;
-    6. without ``homophones``, the end words are not said alike from end to end (*mer* / *mère*, *sea* / *see*).
+    1. The lines rhyme: the kind is in ``Verse.rhyming``, or an assonance in an assonant form, or a historical rhyme in a historical one.
+    2. Neither end word ends another line of the poem. A word never rhymes with itself, nor with a compound of it.
+    3. Neither line rhymes with a line of another letter, or of ``x``. So one rhyme for all lines of ``abab`` earns nothing.
+    4. With ``known_only``, both end words have a pronunciation that is not a guess, so an invented word earns nothing.
+    5. The lines share ``richness`` sounds, counted from the end. An assonance that counts as a rhyme need not.
+    6. Without ``homophones``, the end words do not have the same pronunciation (*mer* / *mère*, *sea* / *see*).
 
-    Lines marked ``x`` may rhyme among themselves: no pair of the form is the worse for it. Where only (1) or (5)
-    fails the credit is ``partial`` times the likeness of the tails. Any number of lines but the form's scores 0. None where
-    the form has no rhyme.
+    Lines marked ``x`` may rhyme with each other. If only (1) or (5) fails, the credit is ``partial`` times the similarity of the tails.
+    A text with another number of lines than its form scores 0. None if the form has no rhyme.
 
     Args:
         partial: most credit for a near rhyme, in [0, 0.3]; helps exploration while true rhymes are rare.
         known_only: whether a guessed pronunciation earns nothing.
-        variety: how to hear the languages that know it, ``distincion`` or ``modern``; other languages, and all without it,
-            are heard as the prompt says.
-        richness: least number of sounds a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*, as French schools count.
-        homophones: whether words that sound alike all through rhyme.
-        assonance: whether an assonance is a rhyme: True in every form, False in none, None where the form says so.
-        historical: whether what poets have long rhymed counts though it is no longer heard (*love* / *prove*, *given* / *heaven*),
-            in languages whose rules know of such rhymes, English: True in every form, False in none, None where the form says so,
-            as English sonnets do. Such a rhyme does not count against a line's other mates.
+        variety: variety for the languages that have it, such as ``distincion`` or ``modern``; other languages keep the prompt's.
+        richness: least number of sounds that a rhyme shares: 1 *pauvre*, 2 *suffisante*, 3 *riche*.
+        homophones: whether words with the same pronunciation rhyme.
+        assonance: whether an assonance is a rhyme: True in every form, False in none, None as the form says.
+        historical: whether rhymes of earlier English count (*love* / *prove*, *given* / *heaven*): True in every form, False in none,
+            None as the form says; English sonnets do. Such a rhyme is never held against the other rhymes of a line.
 
     Raises:
         ValueError: ``partial`` is outside [0, 0.3]; above that a near rhyme would pay too well to leave. ``richness`` is below 1.
@@ -74,9 +70,9 @@ class Rhyme:
         self.richness, self.homophones, self.assonance = richness, homophones, assonance
         self.historical = historical
         if variety:
-            known = {own for code in codes() for own in find(code).language.varieties}
-            if variety not in known:
-                raise UnknownName("variety", variety, known)
+            varieties = {name for code in codes() for name in find(code).language.varieties}
+            if variety not in varieties:
+                raise UnknownName("variety", variety, varieties)
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -87,51 +83,51 @@ class Rhyme:
         The number at a line depends on nothing below it, so it is a reward at that line's end: the closing line of a
         pair earns it, and a line that spoils an earlier pair pays for it with a negative number.
         """
-        asked, lines, complete = self._read(prompt, text)
-        if not complete or not asked.pairs:
+        form, lines, complete = self._read(prompt, text)
+        if not complete or not form.pairs:
             return [0.0] * len(lines)
-        reached = [self._share(asked, lines[: n + 1]) for n in range(len(lines))]
+        reached = [self._share(form, lines[: n + 1]) for n in range(len(lines))]
         return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """For every line the pair it closes, or else opens, and why that pair has its credit."""
-        asked, lines, complete = self._read(prompt, text)
-        if not complete and asked.pairs:
-            return explain_miscount(self.name, asked, lines)
+        form, lines, complete = self._read(prompt, text)
+        if not complete and form.pairs:
+            return explain_miscount(self.name, form, lines)
         verdicts: dict[int, tuple[float, str]] = {}
-        for i, j in asked.pairs:
-            verdicts.setdefault(i, self._judge(asked, lines, i, j))
-            verdicts[j] = self._judge(asked, lines, j, i)
+        for i, j in form.pairs:
+            verdicts.setdefault(i, self._judge(form, lines, i, j))
+            verdicts[j] = self._judge(form, lines, j, i)
         free = (None, "free of rhyme in this form")
         rows = tuple(LineScore(line, *verdicts.get(n, free)) for n, line in enumerate(lines))
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = self._read(prompt, text)
-        if not asked.pairs:
+        form, lines, complete = self._read(prompt, text)
+        if not form.pairs:
             return None
-        return self._share(asked, lines) if complete else 0.0
+        return self._share(form, lines) if complete else 0.0
 
     def _read(self, prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
         """The form, its language named by the variety it is to be heard in, its rhyme by the kind that is to count."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if self.assonance is not None:
-            asked = dataclasses.replace(asked, rhyme="assonant" if self.assonance else "consonant")
-        if self.historical is not None and asked.rhyme != "assonant":
-            asked = dataclasses.replace(asked, rhyme="historical" if self.historical else "consonant")
+            form = dataclasses.replace(form, rhyme="assonant" if self.assonance else "consonant")
+        if self.historical is not None and form.rhyme != "assonant":
+            form = dataclasses.replace(form, rhyme="historical" if self.historical else "consonant")
         language = find(prompt.lang).language if self.variety else None
         if language is not None and self.variety in language.varieties:
-            asked = dataclasses.replace(asked, lang=f"{language.code}-{self.variety}")
-        return asked, lines, complete
+            form = dataclasses.replace(form, lang=f"{language.code}-{self.variety}")
+        return form, lines, complete
 
-    def _share(self, asked: Form, lines: Sequence[str]) -> float:
+    def _share(self, form: Form, lines: Sequence[str]) -> float:
         """Credit of the pairs within ``lines``, the first lines of a poem or all of them, over all pairs of the form."""
-        return sum(self._judge(asked, lines, j, i)[0] for i, j in asked.pairs if j < len(lines)) / len(asked.pairs)
+        return sum(self._judge(form, lines, j, i)[0] for i, j in form.pairs if j < len(lines)) / len(form.pairs)
 
-    def _judge(self, asked: Form, lines: Sequence[str], me: int, mate: int) -> tuple[float, str]:
+    def _judge(self, form: Form, lines: Sequence[str], me: int, mate: int) -> tuple[float, str]:
         """Credit of the pair ``{me, mate}`` and the reason, told at line ``me``. Credit is the same from both ends."""
-        ends = [end_of(line, asked.lang) for line in lines]
-        heard = dataclasses.replace(asked, rhyme="consonant") if asked.rhyme == "historical" else asked
+        ends = [end_of(line, form.lang) for line in lines]
+        present_day = dataclasses.replace(form, rhyme="consonant") if form.rhyme == "historical" else form
         for n in (me, mate):
             if not ends[n].word:
                 return 0.0, f"line {n + 1} ends in no word"
@@ -142,28 +138,28 @@ class Rhyme:
             if self.known_only and not ends[n].known:
                 return 0.0, f"{ends[n].word!r} is not in the lexicon: no credit for a guess"
         for n in (me, mate):
-            others = [k for k in range(len(lines)) if asked.letters[k] != asked.letters[n]]
-            stray = next((k for k in others if answers(lines[k], lines[n], heard)), None)
+            others = [k for k in range(len(lines)) if form.letters[k] != form.letters[n]]
+            stray = next((k for k in others if answers(lines[k], lines[n], present_day)), None)
             if stray is not None:
-                whose = "" if n == me else f"line {mate + 1} "
-                return 0.0, f"{whose}rhymes with line {stray + 1}, which is {_place(asked, stray)}: no credit"
-        kind = rhyme_kind(lines[me], lines[mate], asked.lang)
-        if answers(lines[me], lines[mate], heard):
-            if not self.homophones and homophones(lines[me], lines[mate], asked.lang):
+                owner = "" if n == me else f"line {mate + 1} "
+                return 0.0, f"{owner}rhymes with line {stray + 1}, which is {_place(form, stray)}: no credit"
+        kind = rhyme_kind(lines[me], lines[mate], form.lang)
+        if answers(lines[me], lines[mate], present_day):
+            if not self.homophones and homophones(lines[me], lines[mate], form.lang):
                 return 0.0, f"sounds all through like {ends[mate].word!r} of line {mate + 1}: homophones are no rhyme here"
-            sounds = shared_sounds(lines[me], lines[mate], asked.lang) if self.richness > 1 else 0
+            sounds = shared_sounds(lines[me], lines[mate], form.lang) if self.richness > 1 else 0
             if not 0 < sounds < self.richness:  # no sounds: an assonance, which the form allows
                 return 1.0, f"rhymes with line {mate + 1} ({kind}, -{ends[me].tail})"
             kind = f"{sounds} of {self.richness:g} sounds shared"
-        elif asked.rhyme == "historical" and kind in detecting(asked.lang):
+        elif form.rhyme == "historical" and kind in detecting(form.lang):
             return 1.0, f"rhymes with line {mate + 1} as poets have it ({kind}, -{ends[me].tail})"
         near = f"only {kind} with" if kind else "no rhyme with"
-        credit = self.partial * _likeness(lines[me], lines[mate], asked.lang)
+        credit = self.partial * _likeness(lines[me], lines[mate], form.lang)
         return credit, f"{near} line {mate + 1} (-{ends[me].tail}, -{ends[mate].tail})"
 
 
-def _place(asked: Form, n: int) -> str:
-    letter = asked.letters[n]
+def _place(form: Form, n: int) -> str:
+    letter = form.letters[n]
     return "free of rhyme" if letter == "x" else f"of rhyme {letter}"
 
 

@@ -1,4 +1,4 @@
-"""Do lines end with the words that were set, as in bouts-rimés?"""
+"""The reward for given end words, as in bouts-rimés."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rlpoet.types import Explained, Form, LineScore, Prompt
 
 
 class RhymeWords:
-    """Share of the set words that end a line in a rhyme position.
+    """Share of the given words that end a line in a rhyme position.
 
-    Every word counts once, however many lines it ends, and in any order. A compound counts as its last part, as in ``rhyme``,
-    so that no word gains by being spelt another way. Whether the words rhyme is not asked: that is ``rhyme``. Any number of lines but
-    the form's scores 0. None without words, and where the form has fewer rhymed lines than there are words.
+    Each word counts once, however many lines it ends; the order is free. A compound counts as its last part, as in ``rhyme``, so another
+    spelling gains nothing. It does not test that the words rhyme; ``rhyme`` does. A text with another number of lines than its form
+    scores 0. None without words, and if the form has fewer rhymed lines than there are words.
 
     Args:
-        words: the words, parted by spaces or commas.
+        words: the words, separated by spaces or commas.
 
     Raises:
         ValueError: one word twice.
@@ -37,21 +37,21 @@ class RhymeWords:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds: the first that ends with a word earns it. Sums to the score. One number a line written."""
-        asked, lines, complete = read(prompt, text)
-        if not complete or not self._asked(asked):
+        """What each line adds to the score: the first line that ends in a word earns it. One number per line written."""
+        form, lines, complete = read(prompt, text)
+        if not complete or not self._asks(form):
             return [0.0] * len(lines)
-        return [bool(word) / len(self.words) for word in self._served(asked, lines)]
+        return [bool(word) / len(self.words) for word in self._served(form, lines)]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """The word each line serves, and those that are missing."""
-        asked, lines, complete = read(prompt, text)
-        if not self._asked(asked):
+        """The given word that ends each line, and those that are missing."""
+        form, lines, complete = read(prompt, text)
+        if not self._asks(form):
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        served = self._served(asked, lines)
-        missing = ", ".join(word for word, stem in self._stems(asked) if stem not in served)
+            return explain_miscount(self.name, form, lines)
+        served = self._served(form, lines)
+        missing = ", ".join(word for word, stem in self._stems(form) if stem not in served)
         rows = tuple(
             LineScore(line, float(bool(word)), f"ends with {word!r}" if word else f"still wanted: {missing}" if missing else "")
             for line, word in zip(lines, served, strict=True)
@@ -59,23 +59,23 @@ class RhymeWords:
         return Explained(self.name, self._score(prompt, text), rows)
 
     def _score(self, prompt: Prompt, text: str) -> float | None:
-        asked, lines, complete = read(prompt, text)
-        if not self._asked(asked):
+        form, lines, complete = read(prompt, text)
+        if not self._asks(form):
             return None
-        return sum(map(bool, self._served(asked, lines))) / len(self.words) if complete else 0.0
+        return sum(map(bool, self._served(form, lines))) / len(self.words) if complete else 0.0
 
-    def _asked(self, asked: Form) -> bool:
-        return 0 < len(self.words) <= sum(letter != "x" for letter in asked.letters)
+    def _asks(self, form: Form) -> bool:
+        return 0 < len(self.words) <= sum(letter != "x" for letter in form.letters)
 
-    def _stems(self, asked: Form) -> list[tuple[str, str]]:
-        """The words as set, each with what has to end a line."""
-        return [(word, end_of(word, asked.lang).stem) for word in self.words]
+    def _stems(self, form: Form) -> list[tuple[str, str]]:
+        """The given words, each with the stem that must end a line."""
+        return [(word, end_of(word, form.lang).stem) for word in self.words]
 
-    def _served(self, asked: Form, lines: Sequence[str]) -> list[str]:
-        """The word each line is the first to end with, or nothing."""
-        wanted = {stem for _, stem in self._stems(asked)}
+    def _served(self, form: Form, lines: Sequence[str]) -> list[str]:
+        """For each line the given word that it is the first to end in, or empty."""
+        wanted = {stem for _, stem in self._stems(form)}
         served: list[str] = []
-        for line, letter in zip(lines, asked.letters, strict=True):
-            end = end_of(line, asked.lang).stem
+        for line, letter in zip(lines, form.letters, strict=True):
+            end = end_of(line, form.lang).stem
             served.append(end if end and end in wanted and end not in served and letter != "x" else "")
         return served

@@ -1,4 +1,4 @@
-"""Do the lines go together, and are they about what they should be?"""
+"""The reward for theme: whether the lines fit together, and how close they are to given words."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ ODD = 0.15  # a line that fewer lines of shuffled stanzas than this fit worse is
 
 
 class Theme:
-    """How well the lines go together, and how near they are to given words.
+    """How well the lines fit together, and how close they are to given words.
 
-    Without ``words`` the score is ``ThemeModel.coherence``: about the share of stanzas shuffled across poems whose lines go together
-    less well. With them it is ``coherence * that + (1 - coherence) * ThemeModel.closeness``, the latter being the share of human
-    stanzas that are less near to the words. Every word counts once, where it comes first; words the model does not know, and words
-    said before, cost. End words are not compared with each other, so rhyme earns nothing. Any number of lines but the form's scores 0.
+    Without ``words`` the score is ``ThemeModel.coherence``: about the share of stanzas shuffled across poems whose lines fit together
+    less well. With ``words`` it is ``coherence * that + (1 - coherence) * ThemeModel.closeness``; closeness is the share of human stanzas
+    that are less close to the words. Each word counts once, at its first occurrence. Unknown and repeated words lower the score. End words
+    are not compared with each other, so rhyme earns nothing. A text with another number of lines than its form scores 0.
 
-    None where nothing is asked for: ``coherence`` is 0 and the language's model knows none of ``words``; and in languages that
-    have no model.
+    None in languages without a model, and if ``coherence`` is 0 and the model knows none of ``words``.
 
     Args:
-        words: theme words, or one text of them parted by blanks or commas.
-        coherence: share of coherence in the score where there are words, in [0, 1]; without words all that matters is whether it is 0.
+        words: theme words, or one text of them separated by spaces or commas.
+        coherence: share of coherence in the score, in [0, 1], if there are words; without words it only matters whether it is 0.
 
     Raises:
         ValueError: ``coherence`` is outside [0, 1].
@@ -42,34 +41,34 @@ class Theme:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
 
     def by_line(self, prompt: Prompt, text: str) -> list[float]:
-        """What each line adds; sums to the score. One number a line written.
+        """What each line adds to the score: one number per line written; the sum is the score.
 
-        The first k lines are worth their own score times k / n, so the number at a line depends on nothing below it; a line that does
-        not fit those above it may cost more than it brings.
+        The first k lines have their own score times k / n, so the number of a line does not depend on later lines. It is negative for a
+        line that does not fit those above it.
         """
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         model = theme_model(prompt.lang)
         if model is None or not complete:
             return [0.0] * len(lines)
         reached = [self._of(model, lines[:n]) for n in range(1, len(lines) + 1)]
-        worth = [0.0 if score is None else score * n / asked.n_lines for n, score in enumerate(reached, start=1)]
-        return gains_of(worth)
+        cumulative = [0.0 if score is None else score * n / form.n_lines for n, score in enumerate(reached, start=1)]
+        return gains_of(cumulative)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
-        """For every line the words that tie it to the others most; its number is what `line_shares` gives it."""
-        asked, lines, complete = read(prompt, text)
+        """For each line the words that connect it most with the others; its number is that of ``ThemeModel.line_shares``."""
+        form, lines, complete = read(prompt, text)
         model = theme_model(prompt.lang)
         score = self._score(prompt, text)
         if model is None or score is None:
             return Explained(self.name, None)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
-        heard = model.hear(lines)
+            return explain_miscount(self.name, form, lines)
+        stanza = model.stanza_words(lines)
         shares = model.line_shares(lines)
         rows = []
         for n, (line, share) in enumerate(zip(lines, shares, strict=True)):
-            tie = model.tie(heard, n)
-            if not heard.lines[n]:
+            tie = model.tie(stanza, n)
+            if not stanza.lines[n]:
                 reason = "says nothing new in words the model knows"
             elif share < ODD:
                 reason = "has little to do with the other lines"

@@ -16,7 +16,7 @@ from rewards.compose import Product, WeightedMean
 from rewards.copying import Copying
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
-from rewards.testing.attacks import KNOWN, end_word, red_team_table
+from rewards.testing.attacks import COPIED, end_word, red_team_table
 from rlpoet import registry
 from rlpoet.analysis.ngram_index import NgramIndex
 from rlpoet.corpus import Poem
@@ -32,7 +32,7 @@ Maker = Callable[[Prompt, str], Reward]
 def suited(folder: Path) -> dict[str, Reward | Maker]:
     """Rewards with parameters that make sense of each poem, by name."""
     index = folder / "known.npz"
-    NgramIndex.build([Poem((tuple(split_poem(text)),)) for _, text in KNOWN], n=8).save(index)
+    NgramIndex.build([Poem((tuple(split_poem(text)),)) for _, text in COPIED], n=8).save(index)
 
     def load(name: str) -> Callable[..., Reward]:
         found: Callable[..., Reward] = registry.load("rlpoet.rewards", name)

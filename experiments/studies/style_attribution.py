@@ -23,7 +23,7 @@ from sklearn.svm import LinearSVC
 
 from rlpoet.analysis.authorship.build import MOST
 from rlpoet.analysis.authorship.groups import Group, Groups, split_groups
-from rlpoet.analysis.authorship.model import StyleModel, heard, style_model
+from rlpoet.analysis.authorship.model import StyleModel, line_sounds, style_model
 from rlpoet.corpus.read import read_poems
 
 STRENGTHS = (0.5, 2.0)  # C
@@ -43,7 +43,7 @@ def right_by_sound(model: StyleModel, groups: Groups) -> list[np.ndarray]:
     """For each poet, which of the judged groups are given to that poet."""
     found = []
     for number, poet in enumerate(model.poets):
-        margins = np.array([model.margins(heard(group, model.lang))[: len(model.poets)] for group in groups["judge", poet]])
+        margins = np.array([model.margins(line_sounds(group, model.lang))[: len(model.poets)] for group in groups["judge", poet]])
         found.append(margins.argmax(axis=1) == number)
     return found
 

@@ -27,10 +27,10 @@ def beam_tokens(
     grammar: Grammar | None = None,
     shape: Callable[[list[list[int]], Tensor], Tensor] | None = None,
 ) -> list[list[int]]:
-    """The ``n`` best continuations of one prompt among ``decoding.beams`` kept at a time, best first.
+    """The ``n`` best continuations of one prompt, best first; the search keeps ``decoding.beams`` hypotheses at a time.
 
-    A hypothesis is worth the sum of its log-probabilities: poems of one form are of about one length, so nothing is
-    normalised. Finished ones wait; the search ends when no live one can overtake the worst of the best ``beams``.
+    The score of a hypothesis is the sum of its log-probabilities. It is not normalised by length, since poems of one form have
+    about the same length. The search ends when no unfinished hypothesis can still enter the best ``beams`` finished ones.
 
     Args:
         grammar: made for ``decoding.beams`` rows.
@@ -39,10 +39,10 @@ def beam_tokens(
     decoder = decoder_for(model, dtype)
     ids, lengths = right_padded([prompt] * beams, pad, next(model.parameters()).device)
     logits = decoder.start(ids, lengths, len(prompt) + decoding.max_new_tokens)
-    worth = torch.full((beams,), -torch.inf)
-    worth[0] = 0.0  # all rows are alike yet: only one may branch
+    scores = torch.full((beams,), -torch.inf)
+    scores[0] = 0.0  # all rows are alike yet: only one may branch
     rows: list[list[int]] = [[] for _ in range(beams)]
-    done: list[tuple[float, list[int]]] = []
+    finished: list[tuple[float, list[int]]] = []
     for _ in range(decoding.max_new_tokens):
         logits = logits.float()
         if shape is not None:
@@ -50,7 +50,7 @@ def beam_tokens(
         logits[:, pad] = -torch.inf
         if grammar is not None:
             grammar.allow(logits)
-        totals = worth[:, None] + logits.log_softmax(-1).cpu()
+        totals = scores[:, None] + logits.log_softmax(-1).cpu()
         best, at = totals.flatten().topk(min(2 * beams, totals.numel()))
         chosen: list[tuple[float, int, int]] = []
         for value, place in zip(best.tolist(), at.tolist(), strict=True):
@@ -58,20 +58,20 @@ def beam_tokens(
             if value == -torch.inf:
                 continue
             if token == end:
-                done.append((value, [*rows[row], end]))
+                finished.append((value, [*rows[row], end]))
             elif len(chosen) < beams:
                 chosen.append((value, row, token))
-        done = sorted(done, key=lambda item: -item[0])[:beams]
-        if not chosen or (len(done) == beams and chosen[0][0] <= done[-1][0]):
+        finished = sorted(finished, key=lambda item: -item[0])[:beams]
+        if not chosen or (len(finished) == beams and chosen[0][0] <= finished[-1][0]):
             break
         chosen += [(-torch.inf, row, token) for _, row, token in [chosen[-1]] * (beams - len(chosen))]
         origins, tokens = [row for _, row, _ in chosen], [token for _, _, token in chosen]
         rows = [[*rows[row], token] for row, token in zip(origins, tokens, strict=True)]
-        worth = torch.tensor([value for value, _, _ in chosen])
+        scores = torch.tensor([value for value, _, _ in chosen])
         if grammar is not None:
             grammar.keep(origins)
             grammar.advance(tokens)
         decoder.reorder(torch.tensor(origins, device=ids.device))
         logits = decoder.step(torch.tensor(tokens, device=ids.device))
-    unfinished = sorted(zip(worth.tolist(), rows, strict=True), key=lambda item: -item[0])
-    return [row for _, row in [*done, *unfinished][:n]]
+    unfinished = sorted(zip(scores.tolist(), rows, strict=True), key=lambda item: -item[0])
+    return [row for _, row in [*finished, *unfinished][:n]]

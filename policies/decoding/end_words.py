@@ -11,15 +11,15 @@ from rlpoet.types import Prompt
 
 
 def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str]:
-    """For each prompt the next line, drawn at temperature 1 after its tail mark and ``words``; empty where no line came of it.
+    """The next line of each prompt, drawn at temperature 1 after its tail mark and ``words``; empty if the draw gave no line.
 
     Args:
-        prompts: the lines before are their opening.
-        words: the end of each line, with the sign that follows it if any.
+        prompts: the opening of each holds the lines before.
+        words: the last word of each line, with the punctuation that follows it.
     """
     codec = policy.codec
-    asked = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
-    forced = [ids[:-1] for ids in codec.many_ids(asked)]  # less END
+    limits = [codec.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
+    forced = [ids[:-1] for ids in codec.many_ids(limits)]  # less END
     starts = [policy.start_ids(prompt) for prompt in prompts]
     grammar = codec.grammar(prompts, policy.model.config.vocab_size)
     n_marks = int(getattr(policy.format, "plans", False))
@@ -33,6 +33,6 @@ def lines_ending(policy: Writer, prompts: Sequence[Prompt], words: Sequence[str]
     lines = []
     for prompt, ids, tokens in zip(prompts, begun, new, strict=True):
         stop = next((i for i, token in enumerate(tokens) if codec.ends_line(token)), None)
-        found = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
-        lines.append(found[len(prompt.opening)] if len(found) == len(prompt.opening) + 1 else "")
+        written = [] if stop is None else split_poem(policy.read([*ids, *tokens[:stop]]))
+        lines.append(written[len(prompt.opening)] if len(written) == len(prompt.opening) + 1 else "")
     return lines

@@ -1,9 +1,9 @@
 """First lines that begin with given words.
 
-A policy that writes forward simply goes on. One that writes every line from its end cannot: it draws many first lines, each
-is cut after every word, the given words are put where the rest of it stood, and it is asked how likely it is to go on from
-the cut with just these words and then end the line. Lines are drawn by that likelihood: importance sampling of
-p(line | it begins so). Lines of the form's length come first.
+A policy that writes forward continues from the words. A policy that writes each line from its end cannot do that. It draws many
+first lines instead. Each is cut after every word, and the given words replace what was cut off. The policy then gives the
+probability of these words, followed by the end of the line, after the part that was kept. Lines are drawn in proportion to it:
+importance sampling of p(line | its first words). Lines of the form's length come first.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ def first_lines(policy: CausalPolicy, prompt: Prompt, words: str, n: int = 1, *,
     """``n`` first lines of a poem that begin with ``words``.
 
     Args:
-        prompt: the poem; its own opening lines are not looked at.
-        temperature: of the candidates; below 1 also sharpens the choice among them.
+        prompt: the prompt of the poem; its opening lines are ignored.
+        temperature: of the candidates; below 1 also makes the choice among them sharper.
 
     Raises:
         RlpoetError: no word in ``words``, or more than a line holds.
     """
-    given = words.split()
+    typed = words.split()
     if not any(map(str.isalnum, words)):
         raise RlpoetError(f"prompt {words!r}: no word in it; expected the first words of a poem.")
-    asked = form(prompt.form, prompt.lang)
-    lengths = asked.meters[0]
+    poem_form = form(prompt.form, prompt.lang)
+    lengths = poem_form.meters[0]
     if in_meter(words, prompt.lang, lengths):
         return [words] * n
-    bare = Prompt(prompt.lang, prompt.form, prompt.author)
+    unopened = Prompt(prompt.lang, prompt.form, prompt.author)
     if getattr(policy.format, "order", "forward") != "backward":
-        return [_go_on(policy, bare, words, temperature) for _ in range(n)]
-    drawn = policy.sample([bare], CANDIDATES, temperature=max(temperature, 0.3))
+        return [_go_on(policy, unopened, words, temperature) for _ in range(n)]
+    candidates = policy.sample([unopened], CANDIDATES, temperature=max(temperature, 0.3))
     lines = []
-    for text in drawn.texts:
+    for text in candidates.texts:
         rest = text.split("\n", 1)[0].split()
-        lines += [" ".join([*given, *rest[cut:]]) for cut in range(1, len(rest))]
+        lines += [" ".join([*typed, *rest[cut:]]) for cut in range(1, len(rest))]
     lines = list(dict.fromkeys(lines))
     fitting = [line for line in lines if in_meter(line, prompt.lang, lengths)]
     chosen = (fitting or lines)[:MOST_SCORED]
     if not chosen:
         raise RlpoetError(f"prompt {words!r}: found no line that goes on from it; expected fewer words, or a policy that writes.")
-    worth = fit_of_words(policy, prompt, words, chosen) / max(temperature, 0.1)
-    picks = torch.multinomial(worth.softmax(0), min(n, len(chosen)), generator=policy.generator).tolist()
+    logits = fit_of_words(policy, prompt, words, chosen) / max(temperature, 0.1)
+    picks = torch.multinomial(logits.softmax(0), min(n, len(chosen)), generator=policy.generator).tolist()
     return [chosen[picks[i % len(picks)]] for i in range(n)]
 
 
 def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequence[str]) -> torch.Tensor:
-    """Log-probability, ``(len(lines),)``, nats, that a first line goes on with ``words`` and then is over, given its rest."""
-    bare = Prompt(prompt.lang, prompt.form, prompt.author)
-    rollout = policy.write([bare] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
+    """Log-probability, ``(len(lines),)``, nats, that ``words`` and then the end follow the rest of each first line."""
+    unopened = Prompt(prompt.lang, prompt.form, prompt.author)
+    rollout = policy.write([unopened] * len(lines), [f"{line}\n{line}" for line in lines])  # a second line, so that the first one ends
     with torch.no_grad():
         log_p = policy.log_prob(rollout).cpu()
     ends = rollout.line_ends[:, :1]  # (N, 1), the last token of the first line
@@ -73,7 +73,7 @@ def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequen
 
 
 def _go_on(policy: CausalPolicy, prompt: Prompt, words: str, temperature: float) -> str:
-    """The first line a forward policy makes of its first words."""
+    """The first line that a forward policy writes after the given words."""
     codec, ids = policy.codec, policy.start_ids(prompt)
     draw = functools.partial(sample_tokens, policy.model, end=codec.end, pad=codec.pad, generator=policy.generator)
     if getattr(policy.format, "plans", False):  # the line names its rhyme before its words

@@ -1,7 +1,7 @@
-"""Change the next token's odds by what a row holds already: repetition controls and words of a theme.
+"""Change the logits of the next token by what a row already holds: repetition controls and theme words.
 
-Repetition controls are those of transformers. Only text is touched: marks of a form keep their odds, or a long poem
-could not end its lines.
+Repetition controls are those of transformers. They change only text pieces: marks keep their logits, or a long poem could not end
+its lines.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from policies.decoding.sampler import Decoding
 
 
 class Theme:
-    """Calls words into a poem: raises the odds of their next piece until each has been written once.
+    """Brings words into a poem: raises the logits of their next piece until each word has been written once.
 
     Args:
-        words: token ids of every wanted word; several spellings of one word share a number.
-        numbers: which wanted word each spelling is.
-        strength: nats added to the first piece of a word; each piece that goes on with it gets twice that.
+        words: token ids of each spelling of each theme word.
+        numbers: for each spelling, the number of its theme word.
+        strength: nats added to the first piece of a word; later pieces of the word get twice that.
     """
 
     def __init__(self, words: Sequence[Sequence[int]], numbers: Sequence[int], strength: float) -> None:
@@ -29,22 +29,22 @@ class Theme:
 
     def __call__(self, rows: Sequence[Sequence[int]], logits: Tensor, starts: Sequence[int]) -> Tensor:
         for i, (row, start) in enumerate(zip(rows, starts, strict=True)):
-            said = tuple(row[start:])
-            done = {n for word, n in zip(self.words, self.numbers, strict=True) if _holds(said, word)}
+            written = tuple(row[start:])
+            used = {n for word, n in zip(self.words, self.numbers, strict=True) if _holds(written, word)}
             for word, n in zip(self.words, self.numbers, strict=True):
-                if n in done:
+                if n in used:
                     continue
-                k = _begun(said, word)
+                k = _begun(written, word)
                 logits[i, word[k]] += self.strength if k == 0 else 2 * self.strength
         return logits
 
 
 class LogitsProcessor:
-    """What ``sample_tokens`` calls with rows and logits: all controls of a decoding together.
+    """All controls of a decoding in one callable; ``sample_tokens`` calls it with rows and logits.
 
     Args:
-        marks: ids whose odds stay as they are.
-        start: tokens of each prompt, which the theme does not look into.
+        marks: ids whose logits stay as they are.
+        start: length of each prompt in tokens; the theme ignores the prompt.
     """
 
     def __init__(self, decoding: Decoding, *, marks: Sequence[int], start: int, theme: Theme | None = None) -> None:
@@ -57,29 +57,29 @@ class LogitsProcessor:
 
     def __call__(self, rows: list[list[int]], logits: Tensor) -> Tensor:
         marks = self.marks.to(logits.device)
-        kept = logits[:, marks].clone()
+        mark_logits = logits[:, marks].clone()
         for i, row in enumerate(rows if self.processors else []):  # rows differ in length once prompts do
             ids = torch.tensor([row], device=logits.device)
             for control in self.processors:
                 logits[i : i + 1] = control(ids, logits[i : i + 1])
         if self.theme is not None:
             logits = self.theme(rows, logits, [self.start] * len(rows))
-        logits[:, marks] = kept
+        logits[:, marks] = mark_logits
         return logits
 
 
 def repetition_controls(decoding: Decoding) -> list[Any]:
-    """The logits processors of transformers that a decoding asks for, in the order in which they are applied."""
+    """The logits processors of transformers that a decoding needs, in the order of their application."""
     if decoding.repetition_penalty == 1.0 and not decoding.no_repeat_ngram:
         return []  # without the import: it takes longer than writing a poem
     from transformers import NoRepeatNGramLogitsProcessor, RepetitionPenaltyLogitsProcessor
 
-    found: list[Any] = []
+    processors: list[Any] = []
     if decoding.repetition_penalty != 1.0:
-        found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+        processors.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
     if decoding.no_repeat_ngram:
-        found.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
-    return found
+        processors.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram))
+    return processors
 
 
 def _holds(row: tuple[int, ...], word: tuple[int, ...]) -> bool:
@@ -87,5 +87,5 @@ def _holds(row: tuple[int, ...], word: tuple[int, ...]) -> bool:
 
 
 def _begun(row: tuple[int, ...], word: tuple[int, ...]) -> int:
-    """How many pieces of a word the row ends with."""
+    """How many of a word's first pieces stand at the end of the row."""
     return next((k for k in range(min(len(word) - 1, len(row)), 0, -1) if row[-k:] == word[:k]), 0)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Decoder(Protocol):
-    """A model with its caches: rows of prompts, extended a token at a time."""
+    """A model with its caches: rows of prompts, extended by one token at a time."""
 
     def start(self, ids: Tensor, lengths: Tensor, room: int) -> Tensor: ...
     def keep(self, rows: Tensor) -> None: ...
@@ -31,7 +31,7 @@ class Decoder(Protocol):
 
 
 class Grammar(Protocol):
-    """Rules of what may follow, one state a row (``policies.formats.grammar``)."""
+    """Rules of which tokens may follow, with one state per row (``policies.formats.grammar``)."""
 
     def allow(self, logits: Tensor) -> None: ...
     def advance(self, tokens: Sequence[int]) -> None: ...
@@ -47,9 +47,9 @@ class Decoding:
         top_k: only the k likeliest tokens, 0 for all.
         top_p: only the smallest set whose probability reaches p, 1 for all.
         max_new_tokens: longest continuation, END included.
-        beams: keep the likeliest so many continuations instead of drawing (``policies.decoding.beams``); 0 draws.
+        beams: number of beams of a beam search (``policies.decoding.beams``); 0 samples instead.
         repetition_penalty: divides the odds of pieces that stand in the row already (Keskar et al. 2019), 1 for none.
-        no_repeat_ngram: no run of so many pieces twice in a row, 0 for no limit.
+        no_repeat_ngram: length of the n-grams that may not occur twice in a row of tokens; 0 for no limit.
     """
 
     temperature: float = 1.0
@@ -62,9 +62,9 @@ class Decoding:
 
 
 def decoder_for(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Decoder:
-    """The fast way through a model if there is one, else its own."""
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return LlamaDecoder(bare, dtype) if can_step(bare) else HubDecoder(model)
+    """The fast decoder of a model if there is one, else one that uses its own forward pass."""
+    base = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return LlamaDecoder(base, dtype) if can_step(base) else HubDecoder(model)
 
 
 def right_padded(prompts: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -91,7 +91,7 @@ def sample_tokens(
     watch: Callable[[int, int], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[int]]:
-    """Continuations of each prompt, without the prompt; END kept where the policy wrote it.
+    """Continuations of each prompt, without the prompt; includes END if the policy wrote it.
 
     Args:
         prompts: token ids, any lengths, none empty.
@@ -99,11 +99,11 @@ def sample_tokens(
         pad: id that is never drawn.
         generator: source of randomness, on the CPU.
         dtype: precision of the fast path; None keeps the model's own.
-        grammar: what may come next, row by row; None allows everything but PAD.
-        shape: changes the logits ``(B, V)`` knowing what each live row holds so far, prompt included
-        (``policies.decoding.logits_processors``).
-        watch: told of every row and token as it is drawn.
-        progress: told how many rows are done, and how many there are, whenever a row ends.
+        grammar: which tokens may come next in each row; None allows everything but PAD.
+        shape: changes the logits ``(B, V)``, given the tokens of each live row, prompt included
+            (``policies.decoding.logits_processors``).
+        watch: called once per drawn token with its row and id.
+        progress: called whenever a row ends, with the number of finished rows and their total.
     """
     if not prompts:
         return []
@@ -125,24 +125,24 @@ def sample_tokens(
         if grammar is not None:
             grammar.allow(logits)
         tokens = draw(logits, decoding, generator)  # (B,)
-        drawn = tokens.tolist()
+        token_ids = tokens.tolist()
         if grammar is not None:
-            grammar.advance(drawn)
-        for row, token in zip(rows, drawn, strict=True):
+            grammar.advance(token_ids)
+        for row, token in zip(rows, token_ids, strict=True):
             out[row].append(token)
             if watch is not None:
                 watch(row, token)
-        live = [i for i, token in enumerate(drawn) if token != end]
+        live = [i for i, token in enumerate(token_ids) if token != end]
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):
             if progress is not None:
                 progress(len(prompts) - len(live), len(prompts))
-            keep = torch.tensor(live, device=device)
-            decoder.keep(keep)
+            live_rows = torch.tensor(live, device=device)
+            decoder.keep(live_rows)
             if grammar is not None:
                 grammar.keep(live)
-            rows, tokens = [rows[i] for i in live], tokens[keep]
+            rows, tokens = [rows[i] for i in live], tokens[live_rows]
         logits = decoder.step(tokens)
     if progress is not None:
         progress(len(prompts), len(prompts))
@@ -150,9 +150,10 @@ def sample_tokens(
 
 
 def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) -> Tensor:
-    """One token a row, ``(B,)``, from ``(B, V)`` logits.
+    """One token per row, ``(B,)``, from ``(B, V)`` logits.
 
-    Inverse-CDF sampling in two steps, first a class of pieces and then one in it: a thirtieth of ``torch.multinomial`` on a CPU.
+    Inverse-CDF sampling in two steps: first a class of pieces, then a piece of it. On a CPU this takes a thirtieth of the time of
+    ``torch.multinomial``.
     """
     if decoding.temperature == 0:
         return logits.argmax(-1)
@@ -171,13 +172,13 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
         return _draw_anywhere(logits, uniform.to(logits.device))
     if logits.dtype not in (torch.float32, torch.bfloat16):
         logits = logits.float()
-    drawn = torch.empty(len(logits), dtype=torch.long)
-    kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), drawn.numpy())
-    return drawn
+    tokens = torch.empty(len(logits), dtype=torch.long)
+    kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), tokens.numpy())
+    return tokens
 
 
 def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:
-    """What ``kernels.draw`` does, in torch alone; its classes are runs of pieces."""
+    """The same as ``sampling_kernels.draw``, in torch alone; its classes are runs of pieces."""
     p = logits.float().softmax(-1)  # (B, V)
     blocks = F.pad(p, (0, -p.shape[1] % kernels.CLASSES)).view(len(p), -1, kernels.CLASSES)
     mass = blocks.sum(-1).cumsum(-1)  # (B, V / CLASSES)
@@ -191,7 +192,7 @@ def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:
 
 
 class HubDecoder:
-    """Any Hugging Face causal LM through its own forward; prompts are padded on the left."""
+    """Any Hugging Face causal LM, by its own forward pass; prompts are padded on the left."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model

@@ -1,4 +1,4 @@
-"""Show a poem while it is written: each line when its last word, which is its first, is there."""
+"""Show a poem while it is written, one whole line at a time: a line written backwards cannot be shown word by word."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rlpoet.types import Prompt
 
 
 class LineStream:
-    """Prints whole lines as the policy finishes them; a line written backwards cannot be shown word by word."""
+    """Prints each line as soon as the policy has finished it."""
 
     def __init__(self, policy: CausalPolicy, out: TextIO) -> None:
         self.policy, self.out = policy, out
@@ -18,13 +18,13 @@ class LineStream:
         self.shown = 0
 
     def begin(self, prompt: Prompt) -> Callable[[int, int], None]:
-        """Start a poem; give what is returned to ``sample`` as ``watch``."""
+        """Start a poem; pass the returned callable to ``sample`` as ``watch``."""
         self.tokens, self.shown = self.policy.start_ids(prompt), 0
         self._show(final=False)
         return self._watch
 
     def end(self) -> None:
-        """The poem is over: show what is left."""
+        """End a poem: print its remaining lines."""
         self._show(final=True)
 
     def _watch(self, row: int, token: int) -> None:

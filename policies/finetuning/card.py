@@ -19,15 +19,15 @@ LABELS = {
 
 
 def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """``README.md`` with Hugging Face front matter; the base is named as the run named it."""
+    """Write ``README.md`` with Hugging Face front matter; the base has the name that the run gave it."""
     lang, base = str(result["lang"]), str(result["policy"])
     name = Path(base).name if ("/" in base and Path(base).exists()) else base
     before, after = result["before"], result["after"]
     rows = "\n".join(f"| {label} | {_number(key, before)} | {_number(key, after)} |" for key, label in LABELS.items() if key in after)
-    told = {
+    facts = {
         key: config[key] for key in ("where", "lora", "freeze", "epochs", "max_steps", "minutes", "batch_size", "learning_rate", "seed")
     }
-    flags = " ".join(f"--{key} {_spell(value)}" for key, value in told.items() if value)
+    flags = " ".join(f"--{key} {_spell(value)}" for key, value in facts.items() if value)
     data = ", ".join(Path(path).name for path in config["data"])
     adapter = bool(config["lora"]) and not config["merge"]
     new = f"\nNew author marks: {', '.join(result['new_authors'])}.\n" if result["new_authors"] else ""

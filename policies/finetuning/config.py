@@ -6,56 +6,57 @@ from dataclasses import dataclass, field
 
 from rlpoet.config.command import Switch
 
+EARLIER_VALUES = {"epochs": {"0": None}, "threads": {"0": None}}  # values of an earlier release
 EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder
 
 
 @dataclass(frozen=True)
 class FinetuneConfig:
-    """Go on training a policy on poems of your choice: whole, in part, or by a LoRA adapter. --resume goes on after Ctrl-C.
+    """Fine-tune a policy on your poems: all weights, some of them, or a LoRA adapter. --resume continues a run after Ctrl-C.
 
     Attributes:
-        policy: what to start from: fr, es or en, a folder, an adapter, a .gguf file, or a Hugging Face name in the local cache.
+        policy: where to start: fr, es or en, a folder, an adapter, a .gguf file, or a Hugging Face name in the local cache.
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
-        output_dir: where the policy or the adapter goes, with samples.txt, loss.png, result.json and TensorBoard's log.
+        output_dir: folder for the policy or adapter, with samples.txt, loss.png, result.json and TensorBoard's log.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love or author=Ronsard|Labé,year<1600.
-        lang: language a plain model is to write in; a policy of ours has its own.
-        freeze: parts that stay as they are: attention, embeddings, all-but-head; several separated by commas.
+        lang: language in which a plain model is to write; an rlpoet policy has its own.
+        freeze: parts that are not trained: attention, embeddings, all-but-head; several separated by commas.
         lora: train an adapter only, such as r=64,alpha=16,dropout=0.1; "" trains the weights themselves.
-        lora_target: layers the adapter sits on: all-linear, attention, mlp, or names such as q_proj.
+        lora_target: layers that get an adapter: all-linear, attention, mlp, or names such as q_proj.
         qlora: with --lora, hold the base in four bits (NF4, by bitsandbytes).
         merge: with --lora, save whole weights, and the adapter in output_dir/adapter.
-        new_authors: marks for at most so many poets the policy has none for; needs embeddings that are trained, or --lora.
-        epochs: budget in passes over the poems; 0 means no limit, and three where no other budget is given.
+        new_authors: most poets that get a new author mark; needs trained embeddings, or --lora.
+        epochs: budget in passes over the poems; by default three where no other budget is given, else no limit.
         max_steps: budget of updates; 0 means no limit.
-        minutes: budget of training time; 0 means no limit. The first budget that is spent ends the run.
-        batch_size: rows of a forward pass.
-        gradient_accumulation_steps: forward passes an update.
-        window: most tokens of a row.
+        minutes: budget of training time; 0 means no limit. The run ends when the first budget is spent.
+        batch_size: rows per forward pass.
+        gradient_accumulation_steps: forward passes per update.
+        window: most tokens per row.
         learning_rate: peak rate; it falls along a cosine.
         warmup_ratio: share of the updates over which the rate rises.
-        weight_decay: of matrices.
+        weight_decay: weight decay of matrices.
         max_grad_norm: clip gradients at this norm; 0 for no clipping.
-        group_by_length: rows of like length share a batch.
-        precision: auto, fp32 or bf16, of the matrix products;
-            auto times both on this machine and takes fp32 unless bf16 is clearly faster.
-        validation: share of poems held out whole, for bits per character and early stopping.
-        patience: stop after so many evaluations without a better one; 0 never stops. The best weights are kept either way.
+        group_by_length: put rows of similar length into one batch.
+        precision: precision of matrix products, auto, fp32 or bf16; auto times both here and takes bf16 only if it is clearly faster.
+        validation: share of poems held out, for bits per character and early stopping.
+        patience: stop after this many evaluations without improvement; 0 never stops. The best weights are kept either way.
         save_steps: updates between evaluations and checkpoints.
         logging_steps: updates between rows of the log.
         forms: forms of the samples.
-        authors: whose manner the samples are in; by default the commonest poet of the data it can be asked for.
-        n_samples: poems a form and author in samples.txt, before and after.
-        sampling: how to write them, such as temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
+        authors: authors of the samples; by default the commonest author of the data that the policy knows.
+        n_samples: poems per form and author in samples.txt, before and after.
+        sampling: decoding options of the samples: temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
         eval_samples: poems whose rhyme and meter are measured before and after; 0 for none.
-        dtype: of whole weights on disk, bf16 or fp32.
+        dtype: precision of whole weights on disk, bf16 or fp32.
         allow_download: fetch a Hugging Face model that is not in the cache.
         report_to: tensorboard or none.
-        seed: of order, dropout and samples.
-        threads: processor threads, 0 for all cores.
+        seed: seed of data order, dropout and samples.
+        threads: processor threads; by default all cores.
         resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
     """
 
     EARLIER_SWITCHES = EARLIER_SWITCHES
+    EARLIER_VALUES = EARLIER_VALUES
     RESUME_WITH = ("epochs", "max_steps", "minutes", "threads")
 
     policy: str
@@ -69,7 +70,7 @@ class FinetuneConfig:
     qlora: bool = False
     merge: bool = False
     new_authors: int = 16
-    epochs: float = 0.0
+    epochs: float | None = None
     max_steps: int = 0
     minutes: float = 0.0
     batch_size: int = 16
@@ -94,5 +95,5 @@ class FinetuneConfig:
     allow_download: bool = False
     report_to: str = "tensorboard"
     seed: int = 0
-    threads: int = 0
+    threads: int | None = None
     resume: str | None = None

@@ -1,4 +1,4 @@
-"""What fine-tuning adds to the training loop: what stays frozen, who is new, and batches of rows of like length."""
+"""What fine-tuning adds to the training loop: frozen parts, marks of new authors, and batches of rows of similar length."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ TOGETHER = 50  # batches whose rows are sorted by length side by side
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A training row and how many of its first tokens are given, not learned."""
+    """A training row, and which of its tokens are given and not learned."""
 
     ids: tuple[int, ...]
     given: tuple[bool, ...]
 
 
 def frozen_parts(words: Sequence[str]) -> tuple[str, ...]:
-    """The parts named, several of them perhaps in one word.
+    """The named parts; one text may hold several, separated by commas.
 
     >>> frozen_parts(["attention,embeddings"])
     ('attention', 'embeddings')
@@ -51,10 +51,10 @@ def frozen_parts(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def freeze(model: PreTrainedModel, parts: Sequence[str]) -> int:
-    """Leave the named parts of a model as they are; the number of parameters still trained.
+    """Freeze the named parts of a model; returns the number of parameters that are still trained.
 
-    ``attention`` are all weights inside attention blocks, ``embeddings`` the tables of tokens and positions (with tied weights the
-    head is the same table), ``all-but-head`` everything except the matrix that gives the logits.
+    ``attention``: all weights of attention blocks. ``embeddings``: the tables of tokens and positions (with tied weights the head is
+    the same table). ``all-but-head``: everything except the matrix that gives the logits.
 
     Raises:
         RlpoetError: nothing is left to train.
@@ -78,7 +78,7 @@ def freeze(model: PreTrainedModel, parts: Sequence[str]) -> int:
 
 
 def new_authors(policy: CausalPolicy, poems: Sequence[Annotated], *, most: int) -> list[str]:
-    """Authors of the poems whom the policy has no mark for, commonest first: those with forty lines or more, ``most`` at most."""
+    """Authors without a mark in the policy, commonest first: at most ``most``, each with forty lines or more."""
     lines = Counter[str]()
     for poem in poems:
         if poem.author and poem.author not in policy.authors:
@@ -88,10 +88,10 @@ def new_authors(policy: CausalPolicy, poems: Sequence[Annotated], *, most: int) 
 
 
 def add_authors(policy: CausalPolicy, names: Sequence[str]) -> list[int]:
-    """Teach a policy names to be asked for; ids of their marks, none for a plain policy, to which a name is words.
+    """Add marks for new authors; returns their ids, none for a plain policy, which takes any name as words.
 
-    A mark takes a row of the vocabulary that only rounded its size up, and starts as the mark of nobody; where no row is
-    left the tables grow by a multiple of 64.
+    A new mark takes an unused row of the vocabulary and starts as a copy of the mark for an unknown author. If no row is left, the
+    tables grow to the next multiple of 64.
     """
     if not names:
         return []
@@ -115,7 +115,7 @@ def add_authors(policy: CausalPolicy, names: Sequence[str]) -> list[int]:
 
 
 def training_rows(pieces: Sequence[Sequence[Piece]], *, bos: int, window: int, learn_headers: bool) -> list[Row]:
-    """Groups of one poem side by side, BOS first, up to ``window`` tokens; a longer group is cut.
+    """Rows of at most ``window`` tokens: BOS, then consecutive groups of one poem; a longer group is cut.
 
     Args:
         learn_headers: whether the policy learns to write headers too, as in pretraining.
@@ -141,15 +141,15 @@ def training_rows(pieces: Sequence[Sequence[Piece]], *, bos: int, window: int, l
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:
-    """Batches of an epoch, the last one perhaps smaller."""
+    """Number of batches per epoch; the last one may be smaller."""
     return math.ceil(n_rows / batch_size)
 
 
 def batches(rows: Sequence[Row], *, batch_size: int, pad: int, seed: int, by_length: bool = True) -> Iterator[Batch]:
-    """Batches without end, each epoch in another order, each as wide as its longest row.
+    """Endless batches, in a new order each epoch, each as wide as its longest row.
 
     Args:
-        by_length: rows of like length share a batch, so that little of it is padding.
+        by_length: put rows of similar length into one batch, so that it holds little padding.
     """
     epoch = 0
     while True:
@@ -176,7 +176,7 @@ def batches(rows: Sequence[Row], *, batch_size: int, pad: int, seed: int, by_len
 
 
 def optimizer(model: nn.Module, *, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW over what is trained; matrices decay, vectors and tables of tokens do not."""
+    """AdamW over the trained parameters; weight decay applies to matrices, not to vectors and token tables."""
     trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     decays = {name: p.ndim >= 2 and not any(word in name for word in ("embed", "wte", "wpe", "token_adapter")) for name, p in trained}
     groups = [

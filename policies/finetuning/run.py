@@ -20,7 +20,7 @@ from policies.finetuning.samples import Samples
 from policies.formats.codec import load_format
 from policies.formats.data import Annotated, annotate_all, bos_id, encode
 from policies.formats.plain import PlainFormat
-from policies.likelihood import LONGEST, Excerpt, excerpts_of, listened, row_nats
+from policies.likelihood import LONGEST, Excerpt, annotated_groups, excerpts_of, row_nats
 from policies.loading.adapters import add_lora, open_in_four_bits, parse_lora, save_adapter
 from policies.loading.files import find_model, open_tokenizer
 from policies.loss_chart import loss_figure
@@ -40,13 +40,13 @@ from rlpoet.types import Prompt
 
 CHECKPOINT, BEST, BEFORE = "checkpoint.pt", "best.pt", "before.json"
 EPOCHS = 3.0  # where no budget is given
-HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
+N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
 BITS = "eval/bits_per_char"
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
-    """Poems that are measured and never learned: rows to weigh, and the characters they stand for."""
+class HeldOutSet:
+    """Held-out poems: the rows to score, and the number of characters they stand for."""
 
     rows: tuple[Excerpt, ...]
     characters: int
@@ -57,7 +57,7 @@ class Held:
 
 
 def finetune_run(config: FinetuneConfig) -> int:
-    """Train, measure and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    """Train, measure and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
     check(config)
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
@@ -93,7 +93,7 @@ def finetune_run(config: FinetuneConfig) -> int:
     rows = training_rows(
         encode(train, policy.format, policy.tokenizer), bos=bos_id(policy.tokenizer), window=window, learn_headers=learn_headers
     )
-    held, some_held = held_out(policy, held_poems, window)
+    held_set, held_sample = held_out(policy, held_poems, window)
     steps = schedule_steps(config, len(rows))
     schedule = Schedule(
         minutes=config.minutes, steps=steps, learning_rate=config.learning_rate, weight_decay=config.weight_decay, curve=COSINE,
@@ -115,13 +115,13 @@ def finetune_run(config: FinetuneConfig) -> int:
             before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
         else:
             tracker.config(config)
-            before = figures(policy, held, config)
+            before = figures(policy, held_set, config)
             write_atomically(folder / BEFORE, json.dumps(before, ensure_ascii=False))
             tracker.scalars(0, {BITS: before.get("bits_per_char")})
             samples.write(policy, "before", folder, tracker, out, step=0)
 
         def evaluate() -> dict[str, float]:
-            return {BITS: some_held.bits(policy)} if some_held.rows else {}
+            return {BITS: held_sample.bits(policy)} if held_sample.rows else {}
 
         fed = batches(rows, batch_size=config.batch_size, pad=policy.pad, seed=config.seed, by_length=config.group_by_length)
         try:
@@ -136,7 +136,7 @@ def finetune_run(config: FinetuneConfig) -> int:
                     elif numbers:
                         out.print(f"step {step}  " + "  ".join(f"{key} {value:.3f}" for key, value in numbers.items()), highlight=False)
 
-                done = learn(
+                totals = learn(
                     policy.model, fed,
                     [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
                     checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate, every=config.save_steps, logging=config.logging_steps,
@@ -151,14 +151,15 @@ def finetune_run(config: FinetuneConfig) -> int:
         save(policy, adapter, config, folder)
         reopened = CausalPolicy.load(folder, seed=config.seed, lang=policy.lang)  # what is measured and shown is what was saved
         reopened.model.to(next(policy.model.parameters()).device)
-        after = figures(reopened, held, config)
-        step = int(done["steps"])
+        after = figures(reopened, held_set, config)
+        step = int(totals["steps"])
         samples.write(reopened, "after", folder, tracker, out, step=step)
         result = {
             "policy": config.policy, "lang": policy.lang, "how": how(config), "parameters": n_parameters, "parameters_trained": n_trained,
             "poems": {"train": len(train), "validation": len(held_poems)}, "new_authors": names,
-            "tokens_seen": int(done["tokens"]), "epochs": round(done["epochs"], 3), "steps": step, "seconds": round(done["seconds"], 1),
-            "stopped_early": bool(done["stopped_early"]), "best_bits_per_char": done.get("best"), "seed": config.seed,
+            "tokens_seen": int(totals["tokens"]), "epochs": round(totals["epochs"], 3), "steps": step,
+            "seconds": round(totals["seconds"], 1),
+            "stopped_early": bool(totals["stopped_early"]), "best_bits_per_char": totals.get("best"), "seed": config.seed,
             "before": before, "after": after,
         }  # fmt: skip
         tracker.result(result)
@@ -175,10 +176,10 @@ def finetune_run(config: FinetuneConfig) -> int:
 
 
 def check(config: FinetuneConfig) -> None:
-    """Refuse what would fail later.
+    """Check a configuration before anything is opened.
 
     Raises:
-        RlpoetError, UnknownName: a field that cannot be meant.
+        RlpoetError, UnknownName: a field has a value that makes no sense.
     """
     at_least_one = ("batch_size", "gradient_accumulation_steps", "save_steps", "logging_steps", "n_samples")
     for name in at_least_one:
@@ -186,8 +187,9 @@ def check(config: FinetuneConfig) -> None:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
     not_negative = ("epochs", "max_steps", "minutes", "weight_decay", "max_grad_norm", "patience", "eval_samples", "new_authors", "threads")
     for name in not_negative:
-        if not getattr(config, name) >= 0:
-            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 0 or more.")
+        value = getattr(config, name)
+        if value is not None and not value >= 0:
+            raise RlpoetError(f"--{name}: {value}; expected 0 or more.")
     if not config.learning_rate > 0:
         raise RlpoetError(f"--learning_rate: {config.learning_rate}; expected more than 0.")
     if config.window < 16:
@@ -217,7 +219,7 @@ def open_base(config: FinetuneConfig) -> CausalPolicy:
     """The policy to start from, on the GPU where there is one, its base in four bits where that is asked for.
 
     Raises:
-        RlpoetError: a policy of another language than the one asked for; see also ``model_files.open_files``.
+        RlpoetError: the policy is of another language; see also ``policies.loading.open.open_files``.
     """
     if config.qlora:
         files = find_model(config.policy, allow_download=config.allow_download)
@@ -239,7 +241,7 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     """
     clean = [poem for poem in (printed(poem, lang) for poem in poems) if poem.stanzas]
     verse = [poem for poem in clean if all(len(line) <= LONGEST for line in poem.lines)]
-    train, held = split_poems(verse, validation=config.validation)
+    train, held_poems = split_poems(verse, validation=config.validation)
     if not train:
         raise RlpoetError(
             f"{config.data[0]}: no poem left to train on, of {len(poems)}; expected verse. Lower --validation, or give more poems."
@@ -249,20 +251,20 @@ def read_verse(poems: list[Poem], config: FinetuneConfig, lang: str, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     with Pulse(out) as pulse:
         tick = pulse.part("listening to rhyme and meter", len(train))
-        heard = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=tick)
-    return heard, held
+        annotated = annotate_all(train, lang, cache=folder / "train.jsonl.gz", tick=tick)
+    return annotated, held_poems
 
 
-def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[Held, Held]:
+def held_out(policy: CausalPolicy, poems: list[Poem], window: int) -> tuple[HeldOutSet, HeldOutSet]:
     """All held-out poems, and as many of them as are weighed during training."""
-    pieces = encode(listened(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
+    pieces = encode(annotated_groups(poems, policy.lang), policy.format, policy.tokenizer) if poems else []
     rows = excerpts_of(pieces, bos=bos_id(policy.tokenizer), window=window)
     some, n = 0, 0
-    while some < len(poems) and n < HELD_TOKENS:
+    while some < len(poems) and n < N_EVAL_TOKENS:
         n += sum(len(piece.header) + len(piece.body) for piece in pieces[some])
         some += 1
     sizes = [len(poem.text) for poem in poems]
-    return Held(tuple(rows), sum(sizes)), Held(tuple(row for row in rows if row.poem < some), sum(sizes[:some]))
+    return HeldOutSet(tuple(rows), sum(sizes)), HeldOutSet(tuple(row for row in rows if row.poem < some), sum(sizes[:some]))
 
 
 def longest_row(policy: CausalPolicy) -> int:
@@ -271,23 +273,23 @@ def longest_row(policy: CausalPolicy) -> int:
 
 
 def schedule_steps(config: FinetuneConfig, n_rows: int) -> int:
-    """Updates of the budget, 0 where only minutes limit it."""
+    """Number of updates in the budget; 0 if only minutes limit it."""
     epochs = config.epochs or (0.0 if config.max_steps or config.minutes else EPOCHS)
     by_epochs = math.ceil(epochs * n_batches(n_rows, config.batch_size) / config.gradient_accumulation_steps)
     limits = [n for n in (by_epochs, config.max_steps) if n]
     return min(limits) if limits else 0
 
 
-def figures(policy: CausalPolicy, held: Held, config: FinetuneConfig) -> dict[str, float]:
+def figures(policy: CausalPolicy, held_set: HeldOutSet, config: FinetuneConfig) -> dict[str, float]:
     """Held-out bits per character, and rhyme and meter of fresh poems at temperature 1; what was not measured is absent."""
-    found: dict[str, float] = {"bits_per_char": held.bits(policy)} if held.rows else {}
+    figures: dict[str, float] = {"bits_per_char": held_set.bits(policy)} if held_set.rows else {}
     if config.eval_samples:
         policy.generator.manual_seed(config.seed + 1_000_003)
         n = -(-config.eval_samples // len(config.forms))
         parts = [policy.sample([Prompt(policy.lang, name)], n) for name in config.forms]
         measured = measure([p for part in parts for p in part.prompts], [t for part in parts for t in part.texts])
-        found |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
-    return found
+        figures |= {name: measured[name] for name in ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")}
+    return figures
 
 
 def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Path) -> None:
@@ -296,10 +298,10 @@ def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Pat
     if adapter is None:
         policy.save(folder, dtype=dtype)
         return
-    own = folder / "adapter" if config.merge else folder
-    save_adapter(adapter, own, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
+    adapter_folder = folder / "adapter" if config.merge else folder
+    save_adapter(adapter, adapter_folder, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
     if config.merge:
-        CausalPolicy.load(own, lang=policy.lang).save(folder, dtype=dtype)
+        CausalPolicy.load(adapter_folder, lang=policy.lang).save(folder, dtype=dtype)
 
 
 def how(config: FinetuneConfig) -> str:

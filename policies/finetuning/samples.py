@@ -20,10 +20,10 @@ from rlpoet.types import Prompt
 
 
 class Samples:
-    """The same prompts and seed each time, so that what differs is the policy.
+    """Draws samples with the same prompts and seed each time, so that only the policy differs.
 
     Args:
-        poems: trained on; their commonest author whom the policy can be asked for is asked for, if none is named.
+        poems: the training poems. If no author is named, the samples take their commonest author that the policy knows.
 
     Raises:
         UnknownName: an author the policy has no mark for.
@@ -40,14 +40,14 @@ class Samples:
         self.prompts = [Prompt(policy.lang, name, author) for name in config.forms for author in (authors or [None])]
 
     def write(self, policy: CausalPolicy, phase: str, folder: Path, tracker: Tracker, out: Console, *, step: int) -> None:
-        """Draw the poems of a phase (``before``, ``after``, ``interrupted``) and put them everywhere."""
+        """Draw the poems of a phase (``before``, ``after``, ``interrupted``) and write them to every output."""
         options = decoding(self.config.sampling)
         if options.get("beams"):
             options["beams"] = max(options["beams"], self.config.n_samples)
         policy.generator.manual_seed(self.config.seed + 7)
         rollout = policy.sample(self.prompts, self.config.n_samples, **options)
-        told = ", ".join(f"{key} {value:g}" for key, value in options.items())
-        blocks = [f"# {phase}, step {step}{f' ({told})' if told else ''}"]
+        settings = ", ".join(f"{key} {value:g}" for key, value in options.items())
+        blocks = [f"# {phase}, step {step}{f' ({settings})' if settings else ''}"]
         for prompt, text in zip(rollout.prompts, rollout.texts, strict=True):
             blocks.append(f"## {prompt.form}{f', {prompt.author}' if prompt.author else ''}\n\n{text}")
         mode = "w" if phase == "before" else "a"

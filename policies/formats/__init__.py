@@ -1,1 +1,1 @@
-"""How a poem is tokens: plan marks or plain text, the grammar that holds a draft to its form, and what it masks."""
+"""How a poem becomes tokens: plan marks or plain text, the grammar that forces a poem's form, and the token masks it makes."""

@@ -1,7 +1,7 @@
 """From poems to token ids and back: one codec per kind of format.
 
-A format says what a poem looks like as text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a codec binds
-it to a tokenizer. ``CausalPolicy`` knows codecs only, so that both kinds sample, weigh, train and save through the same code.
+A format defines a poem's text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a codec binds it to a tokenizer.
+``CausalPolicy`` uses codecs only, so both kinds of format share the code for sampling, scoring, training and saving.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Codec(Protocol):
     Attributes:
         pad: id that is never drawn, and fills batches.
         end: id that ends a poem.
-        marks: ids that are no words of a line; repetition controls leave their odds alone.
-        line_room: tokens a line may need.
-        any_author: whether names are words to it, so that any may be asked for.
+        marks: ids that are not part of a line's words; repetition controls do not change their logits.
+        line_room: most tokens that a line may need.
+        any_author: whether a prompt may name any author, because names are ordinary words to the model.
     """
 
     pad: int
@@ -65,27 +65,27 @@ class Codec(Protocol):
     def marks(self) -> Sequence[int]: ...
 
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text; a text cut where a header, a line or a poem ends has the ids of its parts."""
+        """Token ids of each text. Cutting a text at the end of a header, line or poem does not change its ids."""
         ...
 
     def rest(self, prompt: Prompt, text: str) -> str:
-        """What follows ``write_prompt(prompt)`` when the policy writes that poem, END included."""
+        """The tokens that follow ``write_prompt(prompt)`` in that poem, END included."""
         ...
 
     def read(self, ids: Sequence[int]) -> str:
-        """The poem a token sequence spells, header and marks dropped."""
+        """The poem that a token sequence spells, without header and marks."""
         ...
 
     def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
-        """The poems token sequences spell; one call of the tokenizer for all of them where that is possible."""
+        """The poems that token sequences spell; calls the tokenizer once for all of them if possible."""
         ...
 
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
-        """Last token of each line from position ``start`` on: the one before what ends the line."""
+        """Position of the last token of each line, from ``start`` on: the one before the mark that ends the line."""
         ...
 
     def end_words(self, ids: Sequence[int], start: int) -> list[int]:
-        """Last token of each line's last word, one a line of ``line_ends``."""
+        """Position of the last token of each line's last word, one per line of ``line_ends``."""
         ...
 
     def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
@@ -97,7 +97,7 @@ class Codec(Protocol):
         ...
 
     def spellings(self, word: str) -> list[list[int]]:
-        """Ids of a word as it may stand in a line: inside it or at its beginning, with a capital or not."""
+        """Token ids of each spelling of a word: inside a line or at its beginning, with or without a capital."""
         ...
 
     def n_tokens(self, words: str) -> int:
@@ -105,10 +105,10 @@ class Codec(Protocol):
         ...
 
     def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> Any:
-        """Rules that hold sampling to the lines of each prompt's form (``policies.decoding.sampler.Grammar``).
+        """Rules that force sampling to follow the lines of each prompt's form (``policies.decoding.sampler.Grammar``).
 
         Args:
-            allow_identical_rhyme: let a word rhyme with itself, where lines are written from their end.
+            allow_identical_rhyme: let a word rhyme with itself; matters only if lines are written from their end.
         """
         ...
 
@@ -142,10 +142,10 @@ class VerseCodec:
         return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
 
     def rest(self, prompt: Prompt, text: str) -> str:
-        lines, asked = split_poem(text), form(prompt.form, prompt.lang)
-        keys = tail_keys(lines, asked.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
-        places = self.format.line_places(relabel(asked.scheme))
-        rows = list(zip(places, lines, keys, asked.meters, strict=False))[len(prompt.opening) :]
+        lines, poem_form = split_poem(text), form(prompt.form, prompt.lang)
+        keys = tail_keys(lines, poem_form.letters[: len(lines)].ljust(len(lines), "x"), prompt.lang)
+        places = self.format.line_places(relabel(poem_form.scheme))
+        rows = list(zip(places, lines, keys, poem_form.meters, strict=False))[len(prompt.opening) :]
         # the prompt ends with the mark of the first line that is still to be written
         written = [(place if i else "") + self.format.write_line(line, key, m[0]) for i, (place, line, key, m) in enumerate(rows)]
         return "".join(written) + END
@@ -171,8 +171,8 @@ class VerseCodec:
         decoded = self.tokenizer.backend_tokenizer.decode_batch(lines) if lines else []
         poems = []
         for row, (begin, end) in enumerate(pairwise([*begins, len(lines)])):
-            found = [self.format.read_line(words) for words in decoded[begin:end]]
-            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(found)))
+            parsed = [self.format.read_line(words) for words in decoded[begin:end]]
+            poems.append("\n".join("\n" * ((row, begin + n) in breaks) + line for n, line in enumerate(parsed)))
         return poems
 
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
@@ -182,15 +182,15 @@ class VerseCodec:
         ends = self.line_ends(ids, start)
         if self.format.order != "backward":
             return ends
-        found, at = [], start
+        words, at = [], start
         for end in ends:
             while at < end and ids[at] in self._marks:
                 at += 1
             while at < end and ids[at + 1] not in self._begins:
                 at += 1
-            found.append(at)
+            words.append(at)
             at = end + 1
-        return found
+        return words
 
     def sounds(self, ids: Sequence[int], start: int) -> list[int] | None:
         if not self.format.plans:
@@ -225,10 +225,10 @@ def codec_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Codec:
 
 
 def load_format(folder: str | Path, *, lang: str | None = None) -> Format:
-    """The format a policy was saved with: VerseFormat, PlainFormat, or the PlainFormat of a model this project never saw.
+    """The format that a policy was saved with; a PlainFormat for a model that rlpoet did not save.
 
     Args:
-        lang: language a plain model is to write in, over what its folder says.
+        lang: language in which a plain model is to write, instead of the one its folder names.
     """
     if (Path(folder) / FILE).exists():
         return VerseFormat.load(folder)

@@ -39,30 +39,30 @@ class Annotated:
 def annotate_all(
     poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
 ) -> list[Annotated]:
-    """Groups of every poem, in order. A cache file made of the same poems by the same version of the verse module is read instead.
+    """Groups of every poem, in order. Reads the cache file instead, if it was made from the same poems by the same verse version.
 
     Args:
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
         tick: called with the number of poems done, now and then.
     """
-    poems_heard = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
-    stamp = hashlib.sha1(poems_heard.encode()).hexdigest()
+    cache_key = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
+    stamp = hashlib.sha1(cache_key.encode()).hexdigest()
     if cache is not None and cache.exists():
         with gzip.open(cache, "rt", encoding="utf-8") as file:
             if file.readline().strip() == stamp:
                 return [_from_json(json.loads(row)) for row in file]
-    done = []
+    annotated = []
     for number, poem in enumerate(poems):
         stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]
-        done.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
+        annotated.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
         if number % 50 == 0:
             tick(number)
     if cache is not None:
         with whole_file(cache) as stream, gzip.open(stream, "wt", encoding="utf-8", compresslevel=3) as file:
             file.write(stamp + "\n")
-            for item in done:
+            for item in annotated:
                 file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
-    return done
+    return annotated
 
 
 def _from_json(item: dict[str, object]) -> Annotated:
@@ -80,14 +80,14 @@ def choose_format(
     order: str = "backward",
     plans: bool = True,
     countdown: int = 0,
-    school: bool = False,
+    rhyme_pairs: bool = False,
     n_authors: int = 64,
     n_keys: int = N_KEYS,
 ) -> VerseFormat:
-    """Give a mark to the commonest authors, lengths, schemes and tails.
+    """A format with marks for the commonest authors, lengths, schemes and rhyme tails.
 
     Args:
-        n_authors, n_keys: how many marks of each kind at most; a length or scheme needs 40 groups.
+        n_authors, n_keys: most marks of each kind; a length or scheme needs 40 groups to get one.
     """
     authors, meters, schemes, keys = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for poem in poems:
@@ -112,16 +112,16 @@ def choose_format(
         order=order,
         plans=plans,
         countdown=countdown,
-        school=school,
+        rhyme_pairs=rhyme_pairs,
     )
 
 
 def unplanned(poems: Sequence[Annotated], verse_format: VerseFormat, *, n_keys: int = N_KEYS, at_least: int = KEY_LINES) -> tuple[str, ...]:
-    """Rhyme tails of the poems that share a mark with another, or have none, though they end lines enough; commonest first."""
+    """Rhyme tails that end enough lines of the poems but have no mark, or share one with another tail; commonest first."""
     met = Counter(key for poem in poems for group in poem.groups for key in group.keys if key)
-    known = set(verse_format.keys)
-    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known]
-    return tuple(new[: max(0, n_keys - len(known))])
+    known_keys = set(verse_format.keys)
+    new = [key for key, n in met.most_common() if n >= at_least and not {key, key.replace("+", "")} & known_keys]
+    return tuple(new[: max(0, n_keys - len(known_keys))])
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class Piece:
 
 
 def encode(poems: Sequence[Annotated], verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> list[list[Piece]]:
-    """Each poem as pieces; characters count the lines as printed, a line break each, and stanza breaks."""
+    """Each poem as pieces. Characters are counted as printed, with one line break per line, and stanza breaks."""
     texts = [verse_format.write(group, poem.author) for poem in poems for group in poem.groups]
     ids = codec_of(verse_format, tokenizer).many_ids([part for text in texts for part in text])
     pieces = iter(range(0, len(ids), 2))
@@ -163,9 +163,9 @@ def excerpts(pieces: Sequence[Piece], bos: int, window: int) -> list[list[int]]:
 
 
 def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> Tensor:
-    """Rows side by side in windows of one size, ``(N, window)``: excerpts shuffled, cut at a window's end.
+    """Excerpts, shuffled and packed into windows of one size, ``(N, window)``; the last excerpt of a window is cut.
 
-    Every window begins with an excerpt's BOS, so that positions in training are those of sampling.
+    Every window begins with the BOS of an excerpt, so that training sees the same positions as sampling.
     """
     order = list(range(len(rows)))
     random.Random(seed).shuffle(order)
@@ -181,8 +181,8 @@ def pack(rows: Sequence[Sequence[int]], *, window: int, pad: int, seed: int) -> 
 
 
 def bos_id(tokenizer: PreTrainedTokenizerBase) -> int:
-    """What every row begins with: our BOS, or a plain tokenizer's own begin- or end-of-text mark."""
-    own = tokenizer.convert_tokens_to_ids(BOS)
-    if own is not None and own != tokenizer.unk_token_id:
-        return int(own)
+    """The id that begins every row: the BOS of a verse format, or a plain tokenizer's begin- or end-of-text token."""
+    bos = tokenizer.convert_tokens_to_ids(BOS)
+    if bos is not None and bos != tokenizer.unk_token_id:
+        return int(bos)
     return int(tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id)

@@ -1,9 +1,8 @@
-"""Keep a poem to its form while it is written: as many lines as asked for, each with its mark, its tail and a word.
+"""A grammar that forces the form of a poem while it is written: its number of lines, each with its mark, its tail and a word.
 
-Only the skeleton is forced: where a line may end and which mark comes next, and that no word rhymes with itself
-(``policies.formats.identical_rhyme``).
-What rhymes, and how long a line is, stays the policy's. Sampling under a grammar is a behaviour policy; log-probabilities are those of
-the model itself.
+Forced are only the places where a line may end, the mark that follows, and that no word rhymes with itself
+(``policies.formats.identical_rhyme``). The policy decides what rhymes and how long a line is. The masked distribution is a behaviour
+policy; log-probabilities are those of the unmasked model, unless a rollout carries its masks (``policies.formats.masks``).
 """
 
 from __future__ import annotations
@@ -30,12 +29,12 @@ MaskKey = tuple[int, int, tuple[int, ...]]  # phase, mark that may be drawn all 
 
 
 class Grammar:
-    """State of a batch: one row a poem.
+    """The state of a batch, one row per poem.
 
     Args:
-        verse_format, tokenizer: the policy's own.
-        prompts: one a row, in the order of the batch.
-        spelled: what pieces spell, so that no word rhymes with itself; None allows it.
+        verse_format, tokenizer: those of the policy.
+        prompts: one per row, in the order of the batch.
+        spelled: the spelling of each piece, used to mask identical rhymes; None allows them.
     """
 
     def __init__(
@@ -69,23 +68,23 @@ class Grammar:
         self.answers: Answers | None = None
         if spelled is not None:
             letters = ["".join(form(prompt.form, prompt.lang).letters) for prompt in prompts]
-            given = [[verse_format.last_word(canonical(line, verse_format.lang)) for line in prompt.opening] for prompt in prompts]
-            self.answers = Answers(spelled, letters, given)
+            opening_words = [[verse_format.last_word(canonical(line, verse_format.lang)) for line in prompt.opening] for prompt in prompts]
+            self.answers = Answers(spelled, letters, opening_words)
         self.phase = [self._line(row) for row in range(len(prompts))]
         self.forced: list[list[int]] = [[] for _ in prompts]
 
     def allow(self, logits: Tensor) -> None:
-        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        """Set the logits, ``(B, V)``, of tokens that may not come next to ``-inf``, in place."""
         mask_tokens(logits, self.masked, self.phase, [self._due(row) for row in range(len(self.phase))])
         if self.answers is not None:
             self.answers.allow(logits)
 
     def mask_key(self, row: int) -> MaskKey:
-        """What holds a row now: its phase, the mark it may draw all the same, the words it may not repeat."""
+        """The state that decides a row's mask: its phase, the mark it may still draw, the pieces it may not repeat."""
         return self.phase[row], self._due(row), tuple(self.answers.masked(row)) if self.answers is not None else ()
 
     def token_mask(self, mask_key: MaskKey) -> Tensor:
-        """What may not be drawn in that state, ``(V,)`` bool."""
+        """True for each token that may not be drawn in that state, ``(V,)``."""
         phase, due, repeated = mask_key
         masked = self.masked[phase].clone()
         if due >= 0:
@@ -94,7 +93,7 @@ class Grammar:
         return masked
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Note what each row drew."""
+        """Update the state with the token that each row drew."""
         for i, token in enumerate(tokens):
             phase = self.phase[i]
             if phase == TAIL:
@@ -114,7 +113,7 @@ class Grammar:
                 self.phase[i] = FORCED if self.forced[i] else self._line(i)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows, each of which may be named several times."""
+        """Continue with these rows; a row may occur several times."""
         self.phase = [self.phase[i] for i in rows]
         self.forced = [list(self.forced[i]) for i in rows]
         self.queues = [list(self.queues[i]) for i in rows]
@@ -122,12 +121,12 @@ class Grammar:
             self.answers.keep(rows)
 
     def _due(self, row: int) -> int:
-        """The mark that a row may draw, -1 for none."""
+        """The mark that a row may draw; -1 for none."""
         phase = self.phase[row]
         return self.queues[row][0][0] if phase == WORDS else self.forced[row][0] if phase == FORCED else -1
 
     def _line(self, row: int) -> int:
-        """Begin a line."""
+        """Start the state of a new line."""
         if self.answers is not None:
             self.answers.begin(row)
         return TAIL if self.plans else FIRST_WORD

@@ -20,7 +20,7 @@ from rlpoet.rollout import Rollout
 
 
 class Masking(Protocol):
-    """A grammar that tells its token masks (``policies.formats.grammar``)."""
+    """A grammar that gives its token masks (``policies.formats.grammar``)."""
 
     def mask_key(self, row: int) -> Any: ...
     def token_mask(self, mask_key: Any) -> Tensor: ...
@@ -29,59 +29,59 @@ class Masking(Protocol):
 
 
 def mask_tokens(logits: Tensor, token_masks: Tensor, phases: Sequence[int], spared: Sequence[int]) -> None:
-    """Set what may not come next to ``-inf``, in place.
+    """Set the logits of masked tokens to ``-inf``, in place.
 
     Args:
         logits: ``(B, V)``.
-        token_masks: True on what may not be drawn in a phase, ``(phases, V)`` bool.
-        phases: that of each row.
-        spared: a piece that each row may draw all the same, below 0 for none.
+        token_masks: ``(phases, V)`` bool, True for tokens that may not be drawn in a phase.
+        phases: the phase of each row.
+        spared: for each row a masked token that it may still draw; below 0 for none.
     """
     if logits.device.type == "cpu" and logits.dtype in (torch.float32, torch.bfloat16):
         never = torch.full((1,), -torch.inf, dtype=logits.dtype)
-        asked = np.asarray(phases, np.int64), np.asarray(spared, np.int64)
-        kernels.mask_tokens(kernels.array_of(logits), token_masks.numpy(), *asked, kernels.array_of(never))
+        phase_rows = np.asarray(phases, np.int64), np.asarray(spared, np.int64)
+        kernels.mask_tokens(kernels.array_of(logits), token_masks.numpy(), *phase_rows, kernels.array_of(never))
         return
     rows = [i for i, mark in enumerate(spared) if mark >= 0]
     marks = [spared[i] for i in rows]
-    kept = logits[rows, marks]
+    mark_logits = logits[rows, marks]
     logits.masked_fill_(token_masks.to(logits.device)[list(phases)], -torch.inf)
-    logits[rows, marks] = kept
+    logits[rows, marks] = mark_logits
 
 
 def with_masks(rollout: Rollout, grammar: Masking) -> Rollout:
-    """A batch with the token masks under which it was drawn.
+    """A rollout with the token masks under which it was drawn.
 
     Args:
-        grammar: as it was when the first token was to be drawn.
+        grammar: in its state before the first token was drawn.
     """
     first, rest = rollout.chosen.int().argmax(1).tolist(), rollout.n_tokens.tolist()
-    drawn = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]
-    known: dict[Any, int] = {}
+    completions = [ids[start : start + n] for ids, start, n in zip(rollout.ids.tolist(), first, rest, strict=True)]
+    numbers: dict[Any, int] = {}
     masks: list[Tensor] = []
     bans: list[np.ndarray] = []  # the same, quicker to look into
-    mask_of = [[0] * rollout.ids.shape[1] for _ in drawn]
-    live = list(range(len(drawn)))
+    mask_of = [[0] * rollout.ids.shape[1] for _ in completions]
+    live = list(range(len(completions)))
     broken: set[int] = set()  # rows that the grammar does not let be drawn: it has no state after their first such token
     for step in range(max(rest, default=0)):
-        going = [at for at, row in enumerate(live) if step < rest[row] and row not in broken]
-        if len(going) < len(live):
-            grammar.keep(going)
-            live = [live[at] for at in going]
+        active = [at for at, row in enumerate(live) if step < rest[row] and row not in broken]
+        if len(active) < len(live):
+            grammar.keep(active)
+            live = [live[at] for at in active]
         for at, row in enumerate(live):
             key = grammar.mask_key(at)
-            which = known.setdefault(key, len(known))
+            which = numbers.setdefault(key, len(numbers))
             if which == len(masks):
                 masks.append(grammar.token_mask(key))
                 bans.append(masks[-1].numpy())
             mask_of[row][first[row] + step] = which
-            if bans[which][drawn[row][step]]:
+            if bans[which][completions[row][step]]:
                 broken.add(row)
-        if going := [at for at, row in enumerate(live) if row not in broken]:
-            if len(going) < len(live):
-                grammar.keep(going)
-                live = [live[at] for at in going]
-            grammar.advance([drawn[row][step] for row in live])
+        if active := [at for at, row in enumerate(live) if row not in broken]:
+            if len(active) < len(live):
+                grammar.keep(active)
+                live = [live[at] for at in active]
+            grammar.advance([completions[row][step] for row in live])
         else:
             break
     return replace(rollout, token_masks=torch.stack(masks), mask_of=torch.tensor(mask_of)) if masks else rollout

@@ -1,6 +1,7 @@
-"""Where a line that counts down miscounts: the words between two counts that are not as long as the counts say.
+"""Locates meter errors: the words between two counts of a line whose syllables disagree with the counts.
 
-A line out of meter is mostly one error of one syllable. Counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one syllable.
+A line out of meter mostly has one error of one syllable. The counts show where: ``ombres les<|9|> dans<|8|> ...`` gives *dans* one
+syllable.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from rlpoet.text import canonical, split_poem
 
 
 def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[int, int]]) -> Tensor | None:
-    """The tokens, ``(B, S)`` bool, between whose counts a line has another number of syllables than the verse module counts there.
+    """Tokens between two counts that disagree with the verse module's number of syllables, ``(B, S)`` bool.
 
     Args:
-        lines: row and line, as in ``rollout.line_ends``. One that can be read in its length, or whose tokens do not spell it as it
-            stands, has no such spans.
+        lines: row and line, as in ``rollout.line_ends``. A line has no spans if it fits its length, or if its tokens do not spell it
+            exactly.
 
     Returns:
-        None from a policy whose lines do not count down from their end.
+        None for a policy without a countdown, or one that writes lines from their beginning.
     """
     verse_format, codec = policy.format, policy.codec
     if not (isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat)):
@@ -34,7 +35,7 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
     if not verse_format.countdown or verse_format.order != "backward" or rollout.sounds is None:
         return None
     values = {policy.tokenizer.convert_tokens_to_ids(mark): n for n, mark in enumerate(verse_format.counts, 1)}
-    found = torch.zeros(rollout.ids.shape, dtype=torch.bool)
+    mask = torch.zeros(rollout.ids.shape, dtype=torch.bool)
     for row, n in lines:
         prompt = rollout.prompts[row]
         begin, end = int(rollout.sounds[row, n]) + 1, int(rollout.line_ends[row, n]) + 1
@@ -45,7 +46,7 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
         left = verse_format.left(canonical(written[len(prompt.opening) + n], prompt.lang), target)
         if left is None:
             continue
-        pieces, at, said, n_units = rollout.ids[row, begin:end].tolist(), 0, target, 0
+        pieces, at, announced, n_units = rollout.ids[row, begin:end].tolist(), 0, target, 0
         spans: list[tuple[int, int, int, int]] = []  # first and last token, units until here, syllables said to be left
         for i, token in enumerate(pieces):
             if token in values or i == len(pieces) - 1:
@@ -55,9 +56,9 @@ def meter_error_spans(policy: Writer, rollout: Rollout, lines: Sequence[tuple[in
                 at = i + 1
         if n_units != len(left) - 1:
             continue
-        heard = left[0]
+        measured = left[0]
         for first, last, units, now in spans:
-            if said - now != heard - left[units]:
-                found[row, begin + first : begin + last] = True
-            said, heard = now, left[units]
-    return found
+            if announced - now != measured - left[units]:
+                mask[row, begin + first : begin + last] = True
+            announced, measured = now, left[units]
+    return mask

@@ -1,4 +1,4 @@
-"""How a plain language model is asked for verse: a line that says what is wanted, an empty line, then the poem as printed.
+"""The format of a plain language model: a line that describes the poem, an empty line, then the poem as printed.
 
 Any Hugging Face causal LM can be a policy this way. It writes left to right in its own tokens and has no plan marks::
 
@@ -7,8 +7,8 @@ Any Hugging Face causal LM can be a policy this way. It writes left to right in 
     Demain, dès l'aube, à l'heure où blanchit la campagne,
     ...
 
-Every line ends with a line break, a stanza break is one more, and the tokenizer's end-of-text mark follows the last line. What
-the model never read (it may know none of this) the grammar enforces: so many lines, a break where the form has one, then the end.
+Every line ends with a line break; a stanza break adds one more; the tokenizer's end-of-text token follows the last line. A model
+that never read such text need not know this: the grammar forces the number of lines, the stanza breaks and the end.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ class PlainFormat:
     """Ordinary text.
 
     Attributes:
-        lang: language of the header, and of prompts that a run makes; a prompt in another one is answered too.
-        authors: whom it was tuned on, commonest first. Any name may be asked for: it is words to the model, not a mark.
+        lang: language of the header, and of the prompts that a run makes; a prompt may also be in another language.
+        authors: authors it was tuned on, commonest first. A prompt may name anybody, since a name is words to the model, not a mark.
     """
 
     lang: str = "en"
     authors: tuple[str, ...] = ()
 
     def header(self, *, author: str | None, meter: str, scheme: str) -> str:
-        """The line that says what is wanted, and an empty one; what is not known is left out.
+        """The line that describes the poem, and an empty line; unknown properties are left out.
 
         >>> PlainFormat("fr").header(author="Victor Hugo", meter="12", scheme="abab")
         'Poème de Victor Hugo. Vers de 12 syllabes, rimes abab.\\n\\n'
@@ -73,7 +73,7 @@ class PlainFormat:
         return f"{poem}{of.format(name) if name else ''}.{' ' + shape[:1].upper() + shape[1:] + '.' if shape else ''}\n\n"
 
     def breaks(self, scheme: str) -> list[str]:
-        """What follows each line of a scheme: a line break, two at the end of a stanza.
+        """The line breaks after each line of a scheme: one, or two at the end of a stanza.
 
         >>> PlainFormat().breaks("aa b")
         ['\\n', '\\n\\n', '\\n']
@@ -85,7 +85,7 @@ class PlainFormat:
         return out
 
     def write_lines(self, lines: Sequence[str], scheme: str) -> str:
-        """Lines as printed; those a scheme has no place for end with one break."""
+        """Lines as printed; a line beyond the scheme ends with one break."""
         breaks = [*self.breaks(scheme)[: len(lines)], *["\n"] * (len(lines) - len(scheme.replace(" ", "")))]
         return "".join(canonical(line, self.lang) + gap for line, gap in zip(lines, breaks, strict=True))
 
@@ -99,14 +99,14 @@ class PlainFormat:
         Raises:
             RlpoetError: more opening lines than the form has.
         """
-        asked = form(prompt.form, prompt.lang)
-        if len(prompt.opening) >= asked.n_lines:
-            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
-        own = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)
-        lengths = [each[0] for each in asked.meters]
+        poem_form = form(prompt.form, prompt.lang)
+        if len(prompt.opening) >= poem_form.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {poem_form.n_lines} of {poem_form.name!r}.")
+        in_language = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)
+        lengths = [each[0] for each in poem_form.meters]
         meter = str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
-        scheme = relabel(asked.scheme)
-        return BOS + own.header(author=prompt.author, meter=meter, scheme=scheme) + own.write_lines(prompt.opening, scheme)
+        scheme = relabel(poem_form.scheme)
+        return BOS + in_language.header(author=prompt.author, meter=meter, scheme=scheme) + in_language.write_lines(prompt.opening, scheme)
 
     def save(self, folder: str | Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -114,10 +114,10 @@ class PlainFormat:
 
     @classmethod
     def load(cls, folder: str | Path, *, lang: str | None = None) -> PlainFormat:
-        """The format beside a model; without one, the language its card names, or English.
+        """The format saved beside a model; without one, a format in the language that its card names, or English.
 
         Args:
-            lang: the language to write in, over all that.
+            lang: language to write in, instead of any of these.
 
         Raises:
             RlpoetError: a file of another shape.
@@ -125,19 +125,19 @@ class PlainFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            own = cls(str(item["lang"]), tuple(item["authors"]))
+            loaded = cls(str(item["lang"]), tuple(item["authors"]))
         except FileNotFoundError:
-            own = cls(_language_of_card(Path(folder)) or "en")
+            loaded = cls(_language_of_card(Path(folder)) or "en")
         except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise RlpoetError(f"{path}: cannot be read ({error!r}); expected the file a policy was saved with. Delete it.") from None
-        return replace(own, lang=lang) if lang else own
+        return replace(loaded, lang=lang) if lang else loaded
 
 
 class PlainCodec:
     """A plain format with the tokenizer of its model.
 
-    Text is encoded line by line, each line after a line break, so that the ids of a poem are those of its lines joined,
-    whatever a tokenizer puts at the beginning of a text.
+    Text is encoded line by line, each line after a line break. So the ids of a poem are the joined ids of its lines, whatever a
+    tokenizer adds at the beginning of a text.
 
     Raises:
         RlpoetError: a tokenizer without an end-of-text token, without a token to pad with, or that loses line breaks.
@@ -163,23 +163,27 @@ class PlainCodec:
         ids = {BOS: [self.bos], END: [self.end]}
         new = list(dict.fromkeys(part for row in rows for part in row if part not in ids))
         n = len(self._lead)
-        for part, own in zip(new, self._raw(["\n" + part for part in new]), strict=True):
-            ids[part] = own[n:] if own[:n] == self._lead else self._raw([part])[0]
+        for part, part_ids in zip(new, self._raw(["\n" + part for part in new]), strict=True):
+            ids[part] = part_ids[n:] if part_ids[:n] == self._lead else self._raw([part])[0]
         return [[token for part in row for token in ids[part]] for row in rows]
 
     def rest(self, prompt: Prompt, text: str) -> str:
-        own = replace(self.format, lang=prompt.lang)
+        in_language = replace(self.format, lang=prompt.lang)
         lines, scheme = split_poem(text), relabel(form(prompt.form, prompt.lang).scheme)
-        given = len(own.write_lines(prompt.opening, scheme))
+        n_given = len(in_language.write_lines(prompt.opening, scheme))
         opened = [*prompt.opening, *lines[len(prompt.opening) :]]
-        return own.write_lines(opened, scheme)[given:] + END
+        return in_language.write_lines(opened, scheme)[n_given:] + END
 
     def read(self, ids: Sequence[int]) -> str:
-        own = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
-        own = [i for i in (own[: own.index(self.end)] if self.end in own else own) if i < len(self.pieces.breaks) and i != self.pad]
+        text_ids = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
+        text_ids = [
+            i
+            for i in (text_ids[: text_ids.index(self.end)] if self.end in text_ids else text_ids)
+            if i < len(self.pieces.breaks) and i != self.pad
+        ]
         lines: list[list[int]] = [[]]
         gaps = []
-        for i in own:  # line by line: a break among bytes of half a letter would be decoded as a part of it
+        for i in text_ids:  # line by line: a break among bytes of half a letter would be decoded as a part of it
             n = self.pieces.breaks[i]
             if n <= 0 or not self.pieces.bare[i]:
                 lines[-1].append(i)
@@ -196,9 +200,9 @@ class PlainCodec:
     def line_ends(self, ids: Sequence[int], start: int) -> list[int]:
         ends, text = [], False
         for i in range(start, len(ids)):
-            known = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
-            words = known and self.pieces.words[ids[i]]
-            if ids[i] == self.end or (known and self.pieces.breaks[ids[i]] > 0):
+            is_piece = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
+            words = is_piece and self.pieces.words[ids[i]]
+            if ids[i] == self.end or (is_piece and self.pieces.breaks[ids[i]] > 0):
                 if text or words:
                     ends.append(i - 1)
                 text = False
@@ -234,7 +238,7 @@ class PlainCodec:
 
     @functools.cached_property
     def pieces(self) -> Pieces:
-        """What each token of the vocabulary spells, as far as lines are concerned."""
+        """The text properties of each token of the vocabulary that matter for lines."""
         return Pieces.of(self.tokenizer, special={self.end, self.bos, self.pad})
 
     def _raw(self, texts: Sequence[str]) -> list[list[int]]:
@@ -251,7 +255,7 @@ def _chunks(text: str) -> list[str]:
 
 
 def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
-    """An id that verse never needs, since padding is barred in sampling: the tokenizer's own, or a stand-in that it is told of."""
+    """A padding id that verse never needs, since padding is masked in sampling: the tokenizer's own, or a substitute set here."""
     end = tokenizer.eos_token_id
     byte_20 = ("<0x14>", "Ĕ")  # as two kinds of tokenizers spell a control character
     for token in (tokenizer.pad_token, tokenizer.unk_token, tokenizer.bos_token, *byte_20):
@@ -263,11 +267,11 @@ def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
 
 
 def _language_of_card(folder: Path) -> str | None:
-    """``language:`` of a model card's front matter, where it names one of ours."""
+    """The ``language:`` of a model card's front matter, if rlpoet has that language."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return None
     front = text.split("---")[1] if text.startswith("---") else ""
-    found = re.search(r"^language:\s*(?:\n\s*-\s*|\[\s*)?[\"']?([a-z]{2})\b", front, re.MULTILINE)
-    return found[1] if found and found[1] in HEADERS else None
+    match = re.search(r"^language:\s*(?:\n\s*-\s*|\[\s*)?[\"']?([a-z]{2})\b", front, re.MULTILINE)
+    return match[1] if match and match[1] in HEADERS else None

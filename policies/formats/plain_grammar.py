@@ -1,8 +1,7 @@
-"""The skeleton of a form while a plain model writes it: so many lines, breaks between stanzas, then the end.
+"""The grammar of a plain model: forces the number of lines, the breaks between stanzas, and the end.
 
-Only line breaks and the end are held to; what stands in a line is the model's. A token that holds a break and more
-(``".\\n"``) counts as the end of its line; one that goes on after a break, or holds the wrong number of them, is masked.
-A line that grows past all verse is broken off.
+The model decides what stands in a line. A token that ends in line breaks (``".\\n"``) counts as the end of its line. A token with
+text after a break, or with the wrong number of breaks, is masked. A line that is too long for verse is broken off.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ START, WORDS, GAP, FORCED = range(4)  # what a row may draw next: a line's first
 
 @dataclass(frozen=True)
 class Pieces:
-    """What tokens spell, one entry each.
+    """Text properties of tokens, one entry each.
 
     Attributes:
-        breaks: line breaks the token ends with, 0 for none, -1 where it may not stand in a poem at all.
+        breaks: number of line breaks at the end of the token; -1 if it may not stand in a poem at all.
         words: whether it holds a letter, a digit or part of one.
-        bare: whether it is line breaks and nothing else.
+        bare: whether it consists of line breaks only.
     """
 
     breaks: tuple[int, ...]
@@ -39,7 +38,7 @@ class Pieces:
         """Read the vocabulary of a tokenizer.
 
         Args:
-            special: ids that are no text, beside those the tokenizer marks.
+            special: ids that are not text, in addition to the tokenizer's special tokens.
         """
         n = len(tokenizer)
         texts = tokenizer.batch_decode([[i] for i in range(n)], skip_special_tokens=False, clean_up_tokenization_spaces=False)
@@ -55,14 +54,14 @@ class Pieces:
 
 
 class PlainGrammar:
-    """State of a batch: one row a poem.
+    """The state of a batch, one row per poem.
 
     Args:
-        pieces: what the tokens spell.
-        gaps: for each row what ends each line that is still to be written, ``"\\n"`` or ``"\\n\\n"``.
+        pieces: text properties of the tokens.
+        gaps: for each row the breaks after each line that is still to be written, ``"\\n"`` or ``"\\n\\n"``.
         end: id that ends a poem.
         n_pieces: width of the logits, which may exceed the vocabulary.
-        longest: tokens of a line, after which it is broken off.
+        longest: tokens after which a line is broken off.
     """
 
     def __init__(self, pieces: Pieces, gaps: Sequence[Sequence[str]], *, end: int, n_pieces: int, longest: int) -> None:
@@ -83,23 +82,23 @@ class PlainGrammar:
         self.length = [0] * len(self.gaps)
 
     def allow(self, logits: Tensor) -> None:
-        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        """Set the logits, ``(B, V)``, of tokens that may not come next to ``-inf``, in place."""
         state = [self.mask_key(row) for row in range(len(self.phase))]
         logits.masked_fill_(~self.allowed.to(logits.device)[state], -torch.inf)
 
     def mask_key(self, row: int) -> int:
-        """What holds a row now: its row of ``allowed``."""
+        """The state that decides a row's mask: its row of ``allowed``."""
         phase = self.phase[row]
         if phase in (START, WORDS) and self.length[row] >= self.longest:
             return GAP
         return 4 if phase == WORDS and len(self.gaps[row][0]) == 2 else phase
 
     def token_mask(self, mask_key: int) -> Tensor:
-        """What may not be drawn in that state, ``(V,)`` bool."""
+        """True for each token that may not be drawn in that state, ``(V,)``."""
         return ~self.allowed[mask_key]
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Note what each row drew."""
+        """Update the state with the token that each row drew."""
         for i, token in enumerate(tokens):
             phase = self.phase[i]
             if phase == FORCED or token >= len(self.pieces.breaks):
@@ -117,7 +116,7 @@ class PlainGrammar:
                     self._next(i)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Forget all other rows, or take rows over more than once."""
+        """Continue with these rows; a row may occur several times."""
         self.phase = [self.phase[i] for i in rows]
         self.gaps = [list(self.gaps[i]) for i in rows]
         self.length = [self.length[i] for i in rows]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from policies.decoding.sampler import Decoding, sample_tokens
 from policies.formats.codec import VerseCodec
-from policies.formats.identical_rhyme import bare
+from policies.formats.identical_rhyme import comparable
 from policies.formats.masks import mask_tokens, with_masks
 from policies.formats.verse import BOS, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from policies.writer import Writer
@@ -27,24 +27,27 @@ WORD_ROOM = 8  # tokens of a word, on average; a row that needs more is cut off
 
 
 def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
-    """``n`` rows for each row of sounds, at temperature 1, two words a sound; None from a policy that has read no rhyme-pair data.
+    """``n`` rows for each row of sounds, two words per sound, at temperature 1; None if the policy has read no rhyme-pair data.
 
     Args:
-        sounds: ids of marks of sounds, rows of one length, at most sixteen; neutral marks are passed over.
+        sounds: ids of sound marks, rows of one length, at most sixteen; neutral marks are skipped.
     """
     verse_format, codec = policy.format, policy.codec
     if not (
-        isinstance(codec, VerseCodec) and isinstance(verse_format, VerseFormat) and verse_format.school and verse_format.order == "backward"
+        isinstance(codec, VerseCodec)
+        and isinstance(verse_format, VerseFormat)
+        and verse_format.rhyme_pairs
+        and verse_format.order == "backward"
     ):
         return None
     ids = policy.tokenizer.convert_tokens_to_ids
     neutral = ids(NO_KEY)
-    asked = [[sound for sound in row if sound != neutral] for row in sounds]
-    asked = [row for row in asked if row for _ in range(n)]
-    if not asked:
+    to_draw = [[sound for sound in row if sound != neutral] for row in sounds]
+    to_draw = [row for row in to_draw if row for _ in range(n)]
+    if not to_draw:
         return None
     places = [ids(f"<|{c}|>") for letter in LETTERS for c in (letter.upper(), letter)]
-    marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in asked]
+    marks = [[mark for i, sound in enumerate(row) for mark in ((places[2 * i], sound), (places[2 * i + 1], sound))] for row in to_draw]
     head = [ids(BOS), ids(RHYME_PAIRS)]
     starts = [[*head, *row[0]] for row in marks]
     text = torch.zeros(policy.model.config.vocab_size, dtype=torch.bool)
@@ -68,7 +71,7 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
 
 
 def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> RhymingWords:
-    """What was drawn, as a batch, and which words have the sounds asked for."""
+    """The drawn words as a batch, and which of them have the right sound."""
     codec, verse_format = policy.codec, policy.format
     assert isinstance(verse_format, VerseFormat)  # seen to by the caller
     width, n_words = max(map(len, rows)), max(map(len, marks))
@@ -78,7 +81,7 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
     right = torch.zeros((len(rows), n_words), dtype=torch.bool)
     whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
     spelt: list[list[str]] = []
-    known: dict[str, set[str]] = {}
+    words_of_sound: dict[str, set[str]] = {}
     rules, special = verse(verse_format.lang), set(codec.marks)
     sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
     for row, tokens in enumerate(rows):
@@ -98,12 +101,16 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
             at = stop
         spelt.append([verse_format.read_line(text) for text in policy.tokenizer.batch_decode(words)])
         for word, text in enumerate(spelt[-1]):
-            if text not in known:
-                known[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
-            own = sounds_of[marks[row][word][1]] in known[text]
-            if own and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
-                own = rhyme_kind(first, text, verse_format.lang) in rules.rhyming if right[row, word - 1] else bare(text) != bare(first)
-            right[row, word] = own
+            if text not in words_of_sound:
+                words_of_sound[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
+            is_valid = sounds_of[marks[row][word][1]] in words_of_sound[text]
+            if is_valid and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
+                is_valid = (
+                    rhyme_kind(first, text, verse_format.lang) in rules.rhyming
+                    if right[row, word - 1]
+                    else comparable(text) != comparable(first)
+                )
+            right[row, word] = is_valid
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own
     nowhere = torch.full((len(rows), 1), -1)
     ended = torch.tensor([tokens[-1] == codec.end for tokens in rows])
@@ -116,10 +123,10 @@ class RhymingWordsGrammar:
     """One word after each mark of a sound; ``policies.decoding.sampler.Grammar``.
 
     Args:
-        marks: places and sounds of each row's words; the first word is begun.
-        text: which pieces may begin a word, ``(V,)`` bool.
-        inside: which may go on with one.
-        end: what follows the last word.
+        marks: place and sound marks of each row's words; the first word has already begun.
+        text: ``(V,)`` bool, pieces that may begin a word.
+        inside: ``(V,)`` bool, pieces that may continue a word.
+        end: the token after the last word.
     """
 
     def __init__(self, marks: Sequence[Sequence[tuple[int, int]]], text: Tensor, inside: Tensor, end: int) -> None:
@@ -129,7 +136,7 @@ class RhymingWordsGrammar:
         self.forced = [False] * len(self.queues)
 
     def allow(self, logits: Tensor) -> None:
-        """Set what may not come next to ``-inf``, in place; ``(B, V)``."""
+        """Set the logits, ``(B, V)``, of tokens that may not come next to ``-inf``, in place."""
         phases = [2 if forced else int(inside) for forced, inside in zip(self.forced, self.inside, strict=True)]
         mask_tokens(logits, self.token_masks, phases, [queue[0] if phase else -1 for queue, phase in zip(self.queues, phases, strict=True)])
 
@@ -147,7 +154,7 @@ class RhymingWordsGrammar:
         return masked
 
     def advance(self, tokens: Sequence[int]) -> None:
-        """Note what each row drew."""
+        """Update the state with the token that each row drew."""
         for row, token in enumerate(tokens):
             if self.forced[row]:
                 self.queues[row].pop(0)
@@ -159,7 +166,7 @@ class RhymingWordsGrammar:
                 self.inside[row] = True
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these rows."""
+        """Continue with these rows."""
         self.queues = [self.queues[row] for row in rows]
         self.inside = [self.inside[row] for row in rows]
         self.forced = [self.forced[row] for row in rows]

@@ -1,7 +1,7 @@
-"""Tokenizers for verse: BPE of any size, words, or characters; all of them `tokenizers` files.
+"""Tokenizers for verse: BPE of any size, words, or characters, all made with the `tokenizers` library.
 
-Pieces never cross a word, punctuation stands alone, and bytes catch what training did not see, so that every
-text has tokens and every token sequence has a text.
+A piece never crosses a word boundary, and punctuation has its own pieces. Characters that training did not see fall back to bytes,
+so every text has tokens and every token sequence has a text.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ BYTES = [f"<0x{i:02X}>" for i in range(256)]
 
 
 def train_tokenizer(texts: Iterable[str], marks: Sequence[str], *, kind: str = "bpe", size: int = 2048) -> PreTrainedTokenizerFast:
-    """Learn pieces from words of verse (no marks in ``texts``), then give every mark an id of its own.
+    """Train a tokenizer on lines of verse, then add an id for every mark.
+
 
     Args:
-        texts: lines of verse in any order.
+        texts: lines of verse without marks, in any order.
         marks: special tokens, first ids first.
         kind: ``bpe``, ``char`` (BPE without merges) or ``word`` (whole words; other words by character).
-        size: pieces learned from the text, characters included, at least 128; marks and the 256 bytes that catch the rest
-            are extra. A small size keeps the commonest characters and leaves at least a quarter of it to merges.
+        size: number of learned pieces, characters included, at least 128. Marks and the 256 byte pieces are not counted. A small
+            size keeps only the commonest characters, so that at least a quarter of it is left for merges.
 
     Raises:
         UnknownName: no such kind.
@@ -82,7 +83,7 @@ def _splitter() -> pre_tokenizers.PreTokenizer:
 
 
 def _common(words: Sequence[str], *, most: int, at_least: int = 20) -> list[str]:
-    """Characters worth a piece of their own, the word mark among them; rarer ones are spelt in bytes."""
+    """Characters that get their own piece, including the word mark; rarer ones are spelt in bytes."""
     counts = Counter(c for text in words for c in text if not c.isspace())
     needed = min(at_least, max(len(words) // 50, 1))
     chosen = sorted((c for c, n in counts.items() if n >= needed), key=lambda c: (-counts[c], c))[: most - 1]

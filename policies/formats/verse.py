@@ -1,18 +1,18 @@
-"""How a poem becomes tokens: a header, and for every line its rhyme before its words.
+"""How a poem becomes tokens: a header, then for each line its rhyme before its words.
 
-A tiny LM that writes left to right meets its rhyme last, a dozen tokens after it had to be planned, and
-rhymes at chance. Here a line names its place in the scheme, then the sound of its rhyme, and then runs
-*backwards* from its last word::
+A tiny model that writes left to right reaches the rhyme last, long after the words that should prepare it, and rhymes only by
+chance. In this format a line begins with its place in the scheme and the sound of its rhyme. Its words then follow *backwards*, from
+the last one::
 
     <|bos|><|author=Charles Baudelaire|><|m=12|><|abab|>
     <|A|><|~ɔ̃bʁe|>ombres les dans ...<|B|><|~wa|>bois des ...<|a|><|~ɔ̃bʁe|>sombres ...<|b|><|~wa|>...<|end|>
 
-With a countdown, words are followed now and then by the number of syllables that are left, ``ombres les <|9|> dans ...``: a tiny
-model that has to count to twelve in pieces of words loses count, one that reads its last count does not.
+With a countdown, the number of remaining syllables follows some of the words: ``ombres les <|9|> dans ...``. A tiny model loses
+count on the way to twelve; it can continue from the last count it wrote.
 
-A capital opens a rhyme family, the small letter answers it: copying one token and picking a word of that sound
-are both short-range, and both learned within minutes. The marks are stripped from the poem. ``order="forward"``
-and ``plans=False`` switch the two ideas off, for ablation.
+A capital letter begins a rhyme family, and the small letter marks its later lines. So the model only has to copy one token and
+choose a word of that sound. Both are short-range and learned within minutes. The marks are removed from the poem.
+``order="forward"`` and ``plans=False`` switch the two ideas off, for ablation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ from rlpoet.types import Prompt
 FILE = "verse_format.json"
 BOS, END, PAD, BREAK = "<|bos|>", "<|end|>", "<|pad|>", "<|br|>"
 NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME = "<|author|>", "<|m|>", "<|scheme|>", "<|~|>", "<|x|>"
-RHYME_PAIRS = "<|school|>"  # header of rhyme-pair data (the mark is stored with policies, and stays) (``policies.pretraining.rhyme_pairs``)
+RHYME_PAIRS = "<|school|>"  # header of rhyme-pair data (``policies.pretraining.rhyme_pairs``); stored with policies, so it stays
+EARLIER = {"school": "rhyme_pairs"}  # keys of files by an earlier release
 LETTERS = "abcdefghijklmnop"
 GLIDED = ("wa", "wɛ̃", "jɛ̃")  # what tails begin with that rhyme with nothing but themselves (French oi, oin, ien)
 MOST_LEFT = 16  # counts with a mark of their own; longer lines begin to count when they have come so far
@@ -44,7 +45,7 @@ _ELISION = re.compile(r"[^\s'-]*'(?=\w)|\S+")
 
 
 def _split(line: str, lang: str) -> list[str]:
-    """Words of a canonical line; French closes up ``ombre ;`` and parts ``l'|ombre``."""
+    """Words of a canonical line; in French, ``ombre ;`` is one unit and ``l'|ombre`` are two."""
     if lang != "fr":
         return line.split()
     return _ELISION.findall(re.sub(r" ([;:!?»])", r"\1", line).replace("« ", "«"))
@@ -71,15 +72,15 @@ def lengths_of(meter: str, n_lines: int) -> list[int | None]:
 
 @dataclass(frozen=True)
 class VerseFormat:
-    """The marks a policy knows, and how it orders a line. Saved beside the tokenizer.
+    """The marks that a policy knows, and the order of words in a line. Saved beside the tokenizer.
 
     Attributes:
         lang: language of the verse.
-        authors, meters, schemes, keys: what has a token of its own, commonest first.
+        authors, meters, schemes, keys: values that have a mark, commonest first.
         order: ``backward`` (last word first) or ``forward``.
         plans: whether each line is preceded by its rhyme tail.
-        countdown: syllables after which a line says how many are left, at the next word's end; 0 for never.
-        school: whether there is a mark for rhyme-pair data; the key of earlier files.
+        countdown: interval, in syllables, at which a line states how many are left, at the next word's end; 0 for never.
+        rhyme_pairs: whether there is a mark for rhyme-pair data.
     """
 
     lang: str
@@ -90,7 +91,7 @@ class VerseFormat:
     order: str = "backward"
     plans: bool = True
     countdown: int = 0
-    school: bool = False
+    rhyme_pairs: bool = False
 
     @property
     def marks(self) -> list[str]:
@@ -100,12 +101,12 @@ class VerseFormat:
             PAD, BOS, END, BREAK, NO_AUTHOR, NO_METER, NO_SCHEME, NO_KEY, NO_RHYME, *letters,
             *(f"<|author={a}|>" for a in self.authors), *(f"<|m={m}|>" for m in self.meters),
             *(f"<|{s}|>" for s in self.schemes), *(f"<|~{k}|>" for k in self.keys if self.plans), *self.counts,
-            *([RHYME_PAIRS] if self.school else []),
+            *([RHYME_PAIRS] if self.rhyme_pairs else []),
         ]  # fmt: skip
 
     @property
     def counts(self) -> list[str]:
-        """Marks for what is left of a line."""
+        """Marks for the number of syllables left in a line."""
         return [f"<|{n}|>" for n in range(1, MOST_LEFT + 1)] if self.countdown else []
 
     @property
@@ -114,7 +115,7 @@ class VerseFormat:
         return [NO_RHYME, *(f"<|{c}|>" for letter in LETTERS for c in (letter.upper(), letter))]
 
     def header(self, *, author: str | None, meter: str, scheme: str) -> str:
-        """Control codes of a group; what has no token of its own gets the neutral one."""
+        """Control codes of a group; a value without a mark gets the neutral one."""
         return (
             (f"<|author={author}|>" if author in self.authors else NO_AUTHOR)
             + (f"<|m={meter}|>" if meter in self.meters else NO_METER)
@@ -122,7 +123,7 @@ class VerseFormat:
         )
 
     def line_places(self, scheme: str) -> list[str]:
-        """The mark each line of a scheme begins with, a stanza break before it where there is one."""
+        """The mark that begins each line of a scheme, with a stanza break before it where the scheme has one."""
         places, opened, gap = [], set(), ""
         for letter in scheme:
             if letter == " ":
@@ -138,10 +139,10 @@ class VerseFormat:
         return places
 
     def write_line(self, line: str, key: str, target: int | None = None) -> str:
-        """The words of a line in the policy's order, after the mark of its tail.
+        """The words of a line in the policy's order, after the mark of its rhyme tail.
 
         Args:
-            target: the length the line should have; without one its likeliest length is counted down.
+            target: length of the line, from which the countdown starts; by default its likeliest length.
         """
         line = canonical(line, self.lang)
         units = _split(line, self.lang)
@@ -150,7 +151,7 @@ class VerseFormat:
         return (self.plan(key) if self.plans else "") + ("".join(self._counted(line, units, target)) if self.countdown else " ".join(units))
 
     def last_word(self, line: str) -> str:
-        """What a canonical line ends in, as ``write_line`` parts it, signs included.
+        """The last word of a canonical line, with punctuation, as ``write_line`` splits it.
 
         >>> VerseFormat("fr").last_word("La fontaine de l'ombre !"), VerseFormat("es").last_word("la luz, la sombra.")
         ('ombre!', 'sombra.')
@@ -158,7 +159,7 @@ class VerseFormat:
         return _split(line, self.lang)[-1]
 
     def left(self, line: str, target: int) -> list[int] | None:
-        """Syllables of a canonical line that are left after each of its units in the policy's order; None if it can be read in ``target``.
+        """Syllables left after each unit of a canonical line, in the policy's order; None if the line fits ``target``.
 
         >>> VerseFormat("fr", countdown=2).left("Seule dans l'ombre", 12), VerseFormat("fr", countdown=2).left("Seule dans l'ombre", 4)
         ([4, 3, 3, 2, 0], None)
@@ -172,7 +173,7 @@ class VerseFormat:
         return [total, *(count if self.order == "backward" else total - count for count in before)]
 
     def _counted(self, line: str, units: Sequence[str], target: int | None) -> list[str]:
-        """The words, each with the space before it, and counts among them.
+        """The words, each with the space before it, and the counts between them.
 
         >>> "".join(VerseFormat("fr", countdown=2)._counted("Seule dans l'ombre", ["ombre", "l'", "dans", "Seule"], None))
         "ombre l' dans<|2|> Seule"
@@ -189,20 +190,19 @@ class VerseFormat:
         return out
 
     def _before(self, line: str, units: Sequence[str], target: int | None) -> tuple[tuple[int, ...], int]:
-        """Syllables before the place where each unit is complete, units in the policy's order, and those of the whole line."""
+        """Syllables up to the end of each unit, in the policy's order, and syllables of the whole line."""
         # offsets in the line with no space kept, since words and line space their signs differently
-        bare, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
+        letters, widths = "".join(line.split()), [len("".join(unit.split())) for unit in units]
         ends = list(accumulate(widths))
-        places = [len(bare) - end for end in ends] if self.order == "backward" else ends
+        places = [len(letters) - end for end in ends] if self.order == "backward" else ends
         offset = [i for i, letter in enumerate(line) if not letter.isspace()] + [len(line)]
         before = syllables_before(line, self.lang, [0, len(line), *(offset[place] for place in places)], target=target)
         return before[2:], before[1]
 
     def plan(self, key: str) -> str:
-        """The mark of a rhyme tail, the neutral one if it has none.
+        """The mark of a rhyme tail; the neutral mark if it has none.
 
-        French policies from before plurals had a sign of their own learned ``as`` where the verse module now says ``a+s``, and those
-        from before *oi*, *ien* and *oin* were told apart from *a* and *in* learned ``a`` where it says ``wa``.
+        Older French policies learned other marks: ``as`` for what is now ``a+s``, and ``a`` for what is now ``wa`` (*oi*, *ien*, *oin*).
 
         >>> VerseFormat("fr", keys=("as", "i+s")).plan("a+s"), VerseFormat("fr", keys=("as", "i+s")).plan("i+s")
         ('<|~as|>', '<|~i+s|>')
@@ -232,17 +232,17 @@ class VerseFormat:
         """
         if prompt.lang != self.lang:
             raise RlpoetError(f"prompt: language {prompt.lang!r}; expected {self.lang!r}, the policy's own. Choose another policy.")
-        asked = form(prompt.form, prompt.lang)
+        poem_form = form(prompt.form, prompt.lang)
         if prompt.author is not None and prompt.author not in self.authors:
             raise UnknownName("author", prompt.author, self.authors)
-        if len(prompt.opening) >= asked.n_lines:
-            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {asked.n_lines} of {asked.name!r}.")
-        scheme = relabel(asked.scheme)
-        meter = self._meter_of([lengths[0] for lengths in asked.meters])
+        if len(prompt.opening) >= poem_form.n_lines:
+            raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {poem_form.n_lines} of {poem_form.name!r}.")
+        scheme = relabel(poem_form.scheme)
+        meter = self._meter_of([lengths[0] for lengths in poem_form.meters])
         text = BOS + self.header(author=prompt.author, meter=meter, scheme=scheme)
         places = self.line_places(scheme)
-        keys = tail_keys(prompt.opening, asked.letters[: len(prompt.opening)], self.lang)
-        for place, line, key, meters in zip(places, prompt.opening, keys, asked.meters, strict=False):
+        keys = tail_keys(prompt.opening, poem_form.letters[: len(prompt.opening)], self.lang)
+        for place, line, key, meters in zip(places, prompt.opening, keys, poem_form.meters, strict=False):
             text += place + self.write_line(line, key, meters[0])
         return text + places[len(prompt.opening)]  # the next line is begun, so that nothing can be added to a line that was given
 
@@ -250,7 +250,7 @@ class VerseFormat:
         return str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
 
     def read_line(self, words: str) -> str:
-        """A line of verse back from the policy's words.
+        """A line of verse from words in the policy's order.
 
         >>> VerseFormat("fr").read_line("ombre l' dans Seule")
         "Seule dans l'ombre"
@@ -264,7 +264,7 @@ class VerseFormat:
 
     @classmethod
     def load(cls, folder: str | Path) -> VerseFormat:
-        """Read it back.
+        """Read the format of a policy's folder.
 
         Raises:
             RlpoetError: the folder holds no such file, or one of another shape.
@@ -272,7 +272,7 @@ class VerseFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in item.items()}
+            values: dict[str, Any] = {EARLIER.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in item.items()}
             return cls(**values)
         except FileNotFoundError:
             raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None

@@ -63,11 +63,11 @@ def generate(config: GenerateConfig) -> int:
     poems: list[ScoredPoem] = []
     try:
         if stream is not None:
-            for asked in prompts:  # one after the other: a terminal shows one poem at a time
-                text = policy.sample([asked], watch=stream.begin(asked), **common).texts[0]
+            for one_prompt in prompts:  # one after the other: a terminal shows one poem at a time
+                text = policy.sample([one_prompt], watch=stream.begin(one_prompt), **common).texts[0]
                 stream.end()
-                poems.append(scored(text, asked))
-                _keep(config, [poems[-1]], [asked], seed)
+                poems.append(scored(text, one_prompt))
+                _append(config, [poems[-1]], [one_prompt], seed)
         else:
             distinct = list(dict.fromkeys(prompts))
             if len(distinct) == 1:
@@ -76,8 +76,8 @@ def generate(config: GenerateConfig) -> int:
                 texts = policy.sample(prompts, config.best_of, **common).texts
             all_scored = [scored(text, prompts[i // config.best_of]) for i, text in enumerate(texts)]
             groups = [all_scored[i : i + config.best_of] for i in range(0, len(all_scored), config.best_of)]
-            poems = [max(group, key=lambda poem: worth(poem, theme)) for group in groups]
-            _keep(config, poems, prompts, seed)
+            poems = [max(group, key=lambda poem: selection_score(poem, theme)) for group in groups]
+            _append(config, poems, prompts, seed)
     except BrokenPipeError:  # `| head` has read enough
         return 0
     if config.json:
@@ -103,8 +103,10 @@ def check(config: GenerateConfig) -> None:
     for name in ("n", "best_of"):
         if getattr(config, name) < 1:
             raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
-    if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or config.limit < 0:
-        raise RlpoetError("--temperature, --top_k and --limit: expected 0 or more; --top_p: expected a share in (0, 1].")
+    if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or (config.limit is not None and config.limit < 1):
+        raise RlpoetError(
+            "--temperature and --top_k: expected 0 or more; --limit: expected 1 or more; --top_p: expected a share in (0, 1]."
+        )
     if config.repetition_penalty <= 0 or config.no_repeat_ngram < 0 or config.beams < 0:
         raise RlpoetError("--repetition_penalty: expected more than 0; --no_repeat_ngram and --beams: expected 0 or more.")
     if config.stream and (config.best_of > 1 or config.beams or config.json):
@@ -147,7 +149,7 @@ def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: Genera
     return [dataclasses.replace(prompt, opening=(line,)) for line in lines]
 
 
-def _keep(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt], seed: int) -> None:
+def _append(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt], seed: int) -> None:
     """Add poems to the samples file; what it held stays."""
     if config.out is None:
         return
@@ -173,10 +175,10 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     return score_text("\n".join(lines), prompt.lang, prompt.form)[0]
 
 
-def worth(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
+def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
     """What the best of several is chosen by: the mean of its rewards, and of the share of theme words it holds if there are any."""
-    known = [score for score in poem.scores.values() if score is not None]
+    scores = [score for score in poem.scores.values() if score is not None]
     if theme:
-        said = set(re.findall(r"\w+", " ".join(poem.lines).casefold()))
-        known.append(sum(set(re.findall(r"\w+", word.casefold())) <= said for word in theme) / len(theme))
-    return sum(known) / len(known) if known else 0.0
+        words = set(re.findall(r"\w+", " ".join(poem.lines).casefold()))
+        scores.append(sum(set(re.findall(r"\w+", word.casefold())) <= words for word in theme) / len(theme))
+    return sum(scores) / len(scores) if scores else 0.0

@@ -1,1 +1,1 @@
-"""The fast path for Llama models on a processor: decoding and scoring by hand, held to transformers' numbers by tests."""
+"""The fast path for Llama models on CPUs: its own decoding and scoring, which tests compare with transformers' numbers."""

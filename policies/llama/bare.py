@@ -1,8 +1,8 @@
-"""A shipped policy's weights and tokenizer without transformers, whose import takes longer than writing a poem.
+"""Weights and tokenizer of a shipped policy without transformers, whose import takes longer than writing a poem.
 
-Only for a plain Llama that is sampled and weighed on a CPU: ``policies.llama.decoder`` and ``policies.llama.scorer`` do the arithmetic
-from the weights alone. There is no forward pass, nothing to save and nothing to put an adapter on. What is not known for certain to
-be such a model is left to transformers (``open_bare`` returns None), and so is telling what is wrong with a broken file.
+Only for a plain Llama that is sampled and scored on a CPU: ``policies.llama.decoder`` and ``policies.llama.scorer`` compute from the
+weights alone. Such a model has no forward pass and cannot be saved or adapted. For any other model, and for a broken file,
+``open_bare`` returns None, and transformers opens it or reports the error.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ class BareLlama(nn.Module):
         self.config = config
         width, inner = config.hidden_size, config.intermediate_size
         size = getattr(config, "head_dim", None) or width // config.num_attention_heads
-        own, shared = config.num_attention_heads * size, config.num_key_value_heads * size
+        query_size, shared = config.num_attention_heads * size, config.num_key_value_heads * size
         layers = [
             nn.ModuleDict(
                 {
-                    "self_attn": _matrices(q_proj=(width, own), k_proj=(width, shared), v_proj=(width, shared), o_proj=(own, width)),
+                    "self_attn": _matrices(
+                        q_proj=(width, query_size), k_proj=(width, shared), v_proj=(width, shared), o_proj=(query_size, width)
+                    ),
                     "mlp": _matrices(gate_proj=(width, inner), up_proj=(width, inner), down_proj=(inner, width)),
                     "input_layernorm": _Weight(width),
                     "post_attention_layernorm": _Weight(width),
@@ -88,7 +90,7 @@ def _matrices(**shapes: tuple[int, int]) -> nn.ModuleDict:
 
 
 class BareTokenizer:
-    """What a verse format asks of a tokenizer, under transformers' names.
+    """The methods of a tokenizer that a verse format needs, under transformers' names.
 
     Args:
         backend: the tokenizer itself.
@@ -106,7 +108,7 @@ class BareTokenizer:
         return vocab
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """The id of a token, None for one it does not know; of several a list."""
+        """The id of a token, None if it is unknown; a list for several tokens."""
         if isinstance(tokens, str):
             return self.backend_tokenizer.token_to_id(tokens)
         return [self.backend_tokenizer.token_to_id(token) for token in tokens]
@@ -118,23 +120,27 @@ class BareTokenizer:
 
 
 def open_bare(folder: Path) -> tuple[BareLlama, BareTokenizer] | None:
-    """Weights and tokenizer of a folder, or None if they have to be opened by transformers."""
+    """Weights and tokenizer of a folder, or None if transformers must open them."""
     try:
-        given = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config_json = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         about = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-        if given["model_type"] != "llama" or "quantization_config" in given or any(given.get(name) is None for name in NEEDED):
+        if (
+            config_json["model_type"] != "llama"
+            or "quantization_config" in config_json
+            or any(config_json.get(name) is None for name in NEEDED)
+        ):
             return None
         if "unk_token" in about or not isinstance(about["pad_token"], str):
             return None
         tokenizer = BareTokenizer(Tokenizer.from_file(str(folder / "tokenizer.json")), about["pad_token"])
         with torch.random.fork_rng(devices=[]):  # layers draw weights when they are made; on "meta" they would not, but import sympy
-            model = BareLlama(SimpleNamespace(**given))
+            model = BareLlama(SimpleNamespace(**config_json))
         with safe_open(folder / "model.safetensors", framework="pt") as file:
             weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        if given["tie_word_embeddings"]:
+        if config_json["tie_word_embeddings"]:
             weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
         model.load_state_dict(weights, assign=True)
-        if given["tie_word_embeddings"]:
+        if config_json["tie_word_embeddings"]:
             model.lm_head.weight = model.model.embed_tokens.weight
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
         return None

@@ -1,4 +1,4 @@
-"""A Llama stepped by hand on its own weights: what makes sampling on a CPU several times faster than a general ``generate``.
+"""A Llama decoder on the bare weights, which makes sampling on a CPU several times faster than a general ``generate``.
 
 Only the matrix products run in the precision asked for; the residual stream, attention and the rotations stay in float32,
 which is both faster for matrices this small and closer to the model. Norm weights and the scale of attention are folded
@@ -25,7 +25,7 @@ DEAD_WEIGHT = 0.125  # share of finished rows that is carried along before the c
 
 
 def can_step(model: PreTrainedModel) -> bool:
-    """Whether a model is a plain Llama: no biases, SiLU, unscaled rotations over whole heads, weights not quantized."""
+    """Whether a model is a plain Llama: no biases, SiLU, unscaled rotary positions over whole heads, unquantized weights."""
     config = model.config
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     return (
@@ -40,7 +40,7 @@ def can_step(model: PreTrainedModel) -> bool:
 
 
 def whole_weight(module: Any) -> Tensor:
-    """Weight of a linear layer with the low-rank updates that sit on it; gradients flow to what learns."""
+    """Weight of a linear layer plus its low-rank updates; gradients flow to the trained parts."""
     weight: Tensor = module.weight
     if hasattr(module, "get_delta_weight") and not module.merged and not module.disable_adapters:
         for name in module.active_adapters:
@@ -98,8 +98,8 @@ class LlamaDecoder:
         if bool((lengths != width).any()):
             padding = torch.arange(room, device=self.device)[None] < (width - lengths)[:, None]
             self.hidden = torch.zeros(n_rows, room, device=self.device).masked_fill_(padding, -torch.inf)
-            own = torch.eye(width, dtype=torch.bool, device=self.device)  # padding sees itself: no row of the softmax is empty
-            mask = (mask & ~padding[:, None, None, :width]) | own
+            diagonal = torch.eye(width, dtype=torch.bool, device=self.device)  # padding sees itself: no row of the softmax is empty
+            mask = (mask & ~padding[:, None, None, :width]) | diagonal
         self.reach = width
         self.live: Tensor | None = None  # which rows of the caches go on; None: all
         turned = self.n_heads + self.n_groups
@@ -110,24 +110,24 @@ class LlamaDecoder:
             q, k = torch.view_as_real(pairs).flatten(-2).split([self.n_heads, self.n_groups], dim=2)  # (B, S, heads, D)
             v = heads[:, :, turned:]
             keys[..., :width], values[:, :, :width] = k.permute(0, 2, 3, 1), v.transpose(1, 2)
-            seen = F.scaled_dot_product_attention(
+            attended = F.scaled_dot_product_attention(
                 q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2), attn_mask=mask, scale=1.0, enable_gqa=self.n_groups != self.n_heads
             )
-            x += F.linear(seen.transpose(1, 2).flatten(2).to(self.dtype), out)
+            x += F.linear(attended.transpose(1, 2).flatten(2).to(self.dtype), out)
             gate, value = F.linear(self.norm(x, torch.empty_like(x, dtype=self.dtype)), up).chunk(2, dim=-1)
             x += F.linear(F.silu(gate).mul_(value), down)
         self.room = room_for(self)
         return F.linear(self.norm(x[:, -1], self.room.normed), self.head)
 
     def keep(self, rows: Tensor) -> None:
-        """Forget all other rows. Copying the caches costs, so finished rows are carried along until they are an eighth."""
+        """Keep only these rows. Copying the caches is slow, so finished rows are kept until they are an eighth."""
         self.live = rows if self.live is None else self.live[rows]
         if len(self.live) <= (1 - DEAD_WEIGHT) * len(self.keys[0]):
             self.room.close_up(self.live)
             self._settle(self.live)
 
     def reorder(self, rows: Tensor) -> None:
-        """Go on from these rows, any of them several times: what a beam search needs."""
+        """Continue from these rows, any of them several times, as a beam search needs."""
         rows = rows if self.live is None else self.live[rows]
         self.keys, self.values = [cache[rows] for cache in self.keys], [cache[rows] for cache in self.values]
         self._settle(rows)

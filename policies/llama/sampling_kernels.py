@@ -220,12 +220,12 @@ def mask_tokens(logits, token_masks, phase, spared, never):  # type: ignore[no-u
     n_rows, n_pieces = logits.shape
     lowest = never[0]
     for i in range(n_rows):
-        own, masked, mark = logits[i], token_masks[phase[i]], spared[i]
-        kept = own[max(mark, 0)]
+        row, masked, mark = logits[i], token_masks[phase[i]], spared[i]
+        mark_logit = row[max(mark, 0)]
         for j in range(n_pieces):
-            own[j] = lowest if masked[j] else own[j]
+            row[j] = lowest if masked[j] else row[j]
         if mark >= 0:
-            own[mark] = kept
+            row[mark] = mark_logit
 
 
 @compiled

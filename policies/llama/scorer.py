@@ -1,4 +1,4 @@
-"""Log-probabilities of texts under a Llama on a CPU, with a backward pass by hand: what makes weighing and learning fast.
+"""Log-probabilities of texts under a Llama on a CPU, with its own backward pass, which makes scoring and training fast.
 
 The same arithmetic as ``policies.llama.decoder``, over whole texts: only matrix products run in the precision asked for, norms are
 folded into the matrices after them, and between two products there is one compiled loop (``policies.llama.scoring_kernels``). Texts of like
@@ -34,19 +34,19 @@ HEAD_ROWS = 192  # of them, whose distributions over all pieces are held at once
 
 
 def can_read(model: PreTrainedModel) -> bool:
-    """Whether a model is a plain Llama on a CPU, without dropout, to which no hook listens; plain LoRA may sit on its layers."""
+    """Whether a model is a plain Llama on a CPU, without dropout and hooks; its layers may have plain LoRA."""
     if hasattr(model, "get_base_model") or not can_step(model):
         return False
     layers = model.model.layers
     linear = [m for layer in layers for m in (*layer.self_attn.children(), *layer.mlp.children()) if hasattr(m, "weight")]
-    heard = [model, model.model, model.lm_head]
+    modules = [model, model.model, model.lm_head]
     frugal = any(getattr(m, "gradient_checkpointing", False) for m in (model.model, *layers))
     return (
         model.lm_head.weight.device.type == "cpu"
         and not frugal
         and all(type(m) is torch.nn.Linear or _is_plain_lora(m) for m in linear)
         and not (getattr(model.config, "attention_dropout", 0.0) and model.training)
-        and not any(m._forward_hooks or m._forward_pre_hooks for m in heard)
+        and not any(m._forward_hooks or m._forward_pre_hooks for m in modules)
     )
 
 
@@ -54,15 +54,16 @@ def _is_plain_lora(module: Any) -> bool:
     """Whether a layer is one whose weight is its base's and a low-rank product, and nothing else."""
     if not hasattr(module, "lora_A") or type(module.get_base_layer()) is not torch.nn.Linear:
         return False
-    plain = all(isinstance(dropout, torch.nn.Identity) for dropout in module.lora_dropout.values())
-    return plain and not len(module.lora_embedding_A) and not any(getattr(module, "use_dora", {}).values())
+    no_dropout = all(isinstance(dropout, torch.nn.Identity) for dropout in module.lora_dropout.values())
+    return no_dropout and not len(module.lora_embedding_A) and not any(getattr(module, "use_dora", {}).values())
 
 
 @dataclass
 class Trunk:
-    """States of one batch above the lowest layers, left by the model that read it first for another that has the same layers there.
+    """States of one batch above the lowest layers, stored by the model that reads it first for another one with the same lower layers.
 
-    A policy whose lower layers are frozen shares them with its prior, which reads each batch first: half of the policy's way up is done.
+    A policy with frozen lower layers shares them with its prior, which reads each batch first. So half of the policy's forward pass is
+    done already.
 
     Attributes:
         n_layers: how many layers two models share; 0 until the one that learns has been read.
@@ -86,14 +87,14 @@ class Trunk:
 
     def fits(self, plan: Plan) -> bool:
         """Whether what is kept is what this model would make of its batch."""
-        own = plan.weights[: 1 + 4 * self.n_layers]
+        weights = plan.weights[: 1 + 4 * self.n_layers]
         return (
             0 < self.n_layers <= plan.lowest
             and self.ids is plan.ids
             and self.drawn is plan.drawn
             and self.dtype == plan.dtype
             and bool(self.states)
-            and all(torch.equal(mine, theirs) for mine, theirs in zip(own, self.weights, strict=True))
+            and all(torch.equal(a, b) for a, b in zip(weights, self.weights, strict=True))
         )
 
 
@@ -117,7 +118,7 @@ def score_tokens(
         drawn: ``(B, S)`` bool, True on the tokens asked for; never on the first of a row.
         pad: piece without probability; below 0 for none.
         dtype: precision of the matrix products; None keeps the model's own.
-        entropy: whether to tell entropies.
+        entropy: whether to return entropies.
         trunk: states of the lower layers that another model left of this batch, or, with ``keeps``, room to leave some.
         token_masks: sets of pieces without probability, ``(U, V)`` bool, and which of them holds at each place, ``(B, S)``.
 
@@ -127,8 +128,8 @@ def score_tokens(
     """
     plan = Plan(model, ids, drawn, pad, dtype or model.dtype, entropy, token_masks)
     plan.trunk, plan.keeps = trunk, keeps
-    told: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
-    return told
+    scores: tuple[Tensor, Tensor, Tensor] = Reading.apply(plan, *plan.weights)
+    return scores
 
 
 class Plan:
@@ -215,40 +216,40 @@ class Reading(torch.autograd.Function):
                 x = F.embedding(ids, embed).to(plan.exact).view(-1, embed.shape[1])  # (N, E)
                 added = torch.zeros(x.shape, dtype=plan.dtype)
                 first_layer = 0
-            kept: list[tuple[Tensor, ...]] = [()] * first_layer
+            saved: list[tuple[Tensor, ...]] = [()] * first_layer
             for layer in range(first_layer, len(cast) // 4):
                 if trunk is not None and plan.keeps and layer == trunk.n_layers > 0:
                     trunk.states.append((x.clone(), added))  # the stream goes on in place
                 added, needed = _layer(x, added, plan, cast[4 * layer : 4 * layer + 4], len(rows), width)
-                kept.append(needed if plan.learns and layer >= plan.lowest else ())
+                saved.append(needed if plan.learns and layer >= plan.lowest else ())
             target = plan.ids[rows, 1 : width + 1][at]
             places = torch.cat([torch.arange(first[row], first[row] + int(n)) for row, n in zip(rows, at.sum(1).tolist(), strict=True)])
             mask_of = torch.zeros(0, dtype=torch.long) if plan.mask_of is None else plan.mask_of[rows, 1 : width + 1][at]
-            own, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target, mask_of)
-            log_p[places], states[places] = own, state.to(plan.exact)
+            head_scores, state, entropy, end = _head(x[at.view(-1)], added[at.view(-1)], plan, norm, head, target, mask_of)
+            log_p[places], states[places] = head_scores, state.to(plan.exact)
             if plan.entropy:
                 entropies[places] = entropy
             if plan.learns:
-                ctx.kept.append((rows, width, at.reshape(-1), target, kept, end))
+                ctx.kept.append((rows, width, at.reshape(-1), target, saved, end))
                 ctx.places.append(places)
         ctx.mark_non_differentiable(states, entropies)
         return log_p, states, entropies
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, given: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         plan: Plan = ctx.plan
         *cast, head = ctx.cast
         if ctx.places and not ctx.kept:
             raise RuntimeError("log_prob: its gradient was taken before and what it needs is gone; expected one backward pass a reading.")
-        wanted = ctx.needs_input_grad[1:]
-        grads = [torch.zeros(shape, dtype=plan.exact) if want else None for shape, want in zip(ctx.shapes, wanted, strict=True)]
-        for (rows, width, at, target, kept, end), places in zip(ctx.kept, ctx.places, strict=True):
+        needs_gradient = ctx.needs_input_grad[1:]
+        grads = [torch.zeros(shape, dtype=plan.exact) if want else None for shape, want in zip(ctx.shapes, needs_gradient, strict=True)]
+        for (rows, width, at, target, saved, end), places in zip(ctx.kept, ctx.places, strict=True):
             back = torch.zeros(len(at), head.shape[1], dtype=plan.exact)  # (N, E): the gradient by the stream of states
-            back[at] = _head_back(given[places].to(plan.exact), plan, ctx.norm, head, target, end, grads)
+            back[at] = _head_back(gradient[places].to(plan.exact), plan, ctx.norm, head, target, end, grads)
             narrow = back.to(plan.dtype, copy=True)
             for layer in reversed(range(plan.lowest, len(cast) // 4)):
-                _layer_back(back, narrow, plan, cast[4 * layer : 4 * layer + 4], kept[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
+                _layer_back(back, narrow, plan, cast[4 * layer : 4 * layer + 4], saved[layer], grads[1 + 4 * layer : 5 + 4 * layer], width)
             if grads[0] is not None:
                 grads[0].index_add_(0, plan.ids[rows, :width].reshape(-1), back)
         ctx.kept.clear()
@@ -273,18 +274,18 @@ def _layer(x: Tensor, added: Tensor, plan: Plan, weights: Sequence[Tensor], n_ro
     reader_kernels.rotate(array(heads), *plan.turns, array(q), array(k), array(v))
     q = q.view(n_rows * plan.n_groups, -1, plan.size)  # (R G, S H/G, D): the heads of a group share its keys
     k, v = k.flatten(0, 1), v.flatten(0, 1)
-    seen = torch.bmm(q, k.transpose(1, 2))  # (R G, S H/G, S)
-    reader_kernels.softmax(array(seen.view(len(q), width, -1, width)), array(torch.empty(width, dtype=plan.exact)))
-    told = torch.bmm(seen, v).view(n_rows, plan.n_groups, width, -1).transpose(1, 2).reshape(len(x), -1)  # a copy only where G > 1
-    inner, inner_scale = _norm(x, told @ out.T, plan)
+    attention = torch.bmm(q, k.transpose(1, 2))  # (R G, S H/G, S)
+    reader_kernels.softmax(array(attention.view(len(q), width, -1, width)), array(torch.empty(width, dtype=plan.exact)))
+    context = torch.bmm(attention, v).view(n_rows, plan.n_groups, width, -1).transpose(1, 2).reshape(len(x), -1)  # a copy only where G > 1
+    inner, inner_scale = _norm(x, context @ out.T, plan)
     wide = inner @ up.T
     gated = torch.empty(len(wide), wide.shape[1] // 2, dtype=plan.dtype)
     kernels.gate(array(wide), array(gated))
-    return gated @ down.T, (normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated)
+    return gated @ down.T, (normed, scale, q, k, v, attention, context, inner, inner_scale, wide, gated)
 
 
 def _layer_back(
-    back: Tensor, at: Tensor, plan: Plan, weights: Sequence[Tensor], kept: tuple[Tensor, ...], grads: Sequence[Tensor | None], width: int
+    back: Tensor, at: Tensor, plan: Plan, weights: Sequence[Tensor], saved: tuple[Tensor, ...], grads: Sequence[Tensor | None], width: int
 ) -> None:
     """Turn the gradient by a layer's output into that by its input, in place, and add up those of its weights.
 
@@ -292,20 +293,24 @@ def _layer_back(
         at: ``back`` in the precision of the products, in and out.
     """
     mixed, out, up, down = weights
-    normed, scale, q, k, v, seen, told, inner, inner_scale, wide, gated = kept
+    normed, scale, q, k, v, attention, context, inner, inner_scale, wide, gated = saved
     _add(grads[3], at, gated)
     by_gated, by_wide = at @ down, torch.empty_like(wide)
     reader_kernels.gate_back(array(wide), array(by_gated), array(by_wide))
     _add(grads[2], by_wide, inner)
     reader_kernels.norm_back(array(back), array(by_wide @ up), array(inner), array(inner_scale), array(at))
 
-    _add(grads[1], at, told)
+    _add(grads[1], at, context)
     n_rows = len(back) // width
-    by_told = (at @ out).view(n_rows, width, plan.n_groups, -1).transpose(1, 2).reshape(q.shape)
-    by_seen = torch.bmm(by_told, v.transpose(1, 2))
+    by_context = (at @ out).view(n_rows, width, plan.n_groups, -1).transpose(1, 2).reshape(q.shape)
+    by_attention = torch.bmm(by_context, v.transpose(1, 2))
     square = (len(q), width, -1, width)
-    reader_kernels.softmax_back(array(by_seen.view(square)), array(seen.view(square)), array(plan.eps))
-    by_q, by_k, by_v = torch.bmm(by_seen, k), torch.bmm(by_seen.transpose(1, 2), q), torch.bmm(seen.transpose(1, 2), by_told)
+    reader_kernels.softmax_back(array(by_attention.view(square)), array(attention.view(square)), array(plan.eps))
+    by_q, by_k, by_v = (
+        torch.bmm(by_attention, k),
+        torch.bmm(by_attention.transpose(1, 2), q),
+        torch.bmm(attention.transpose(1, 2), by_context),
+    )
     sides = [array(part.view(n_rows, plan.n_groups, width, -1)) for part in (by_q, by_k, by_v)]
     by_mixed = torch.empty(len(back), len(mixed), dtype=plan.dtype)
     reader_kernels.rotate_back(*sides, *plan.turns, array(by_mixed.view(n_rows, width, -1)))
@@ -331,19 +336,19 @@ def _head(
     row = array(torch.empty(len(head), dtype=plan.exact))
     for begin in range(0, len(x), HEAD_ROWS):
         part = slice(begin, begin + HEAD_ROWS)
-        told = [array(each[part]) for each in (log_p, entropy, p)]
+        arrays = [array(each[part]) for each in (log_p, entropy, p)]
         reader_kernels.score_tokens(
-            array(state[part] @ head.T), array(target[part]), plan.pad, array(plan.token_masks), array(mask_of[part]), row, *told
+            array(state[part] @ head.T), array(target[part]), plan.pad, array(plan.token_masks), array(mask_of[part]), row, *arrays
         )
     return log_p, state, entropy, (normed, scale, state, p)
 
 
 def _head_back(
-    given: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, kept: tuple[Tensor, ...], grads: Sequence[Tensor | None]
+    gradient: Tensor, plan: Plan, norm: Tensor, head: Tensor, target: Tensor, saved: tuple[Tensor, ...], grads: Sequence[Tensor | None]
 ) -> Tensor:
     """The gradient by the last states ``(n, E)``."""
-    normed, scale, state, p = kept
-    reader_kernels.weigh_back(array(p), array(given), array(target), plan.pad)
+    normed, scale, state, p = saved
+    reader_kernels.weigh_back(array(p), array(gradient), array(target), plan.pad)
     _add(grads[-1], p, state)
     by_state = (p @ head).to(plan.exact)
     if grads[-2] is not None:

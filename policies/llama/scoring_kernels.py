@@ -33,15 +33,17 @@ def gate_back(wide, by_gated, by_wide):  # type: ignore[no-untyped-def]
     """Of SwiGLU: from ``(N, M)`` to ``(N, 2 M)``."""
     n_rows, width = by_gated.shape
     for i in range(n_rows):  # two loops over slices: one that writes both halves would not become vectors
-        gates, values, given = wide[i, :width], wide[i, width:], by_gated[i]
+        gates, values, gradient = wide[i, :width], wide[i, width:], by_gated[i]
         by_gates, by_values = by_wide[i, :width], by_wide[i, width:]
         for j in range(width):
             x = _wide(gates[j])
-            by_values[j] = _narrow(_wide(given[j]) * x / (np.float32(1.0) + _exp(-x)), by_values)
+            by_values[j] = _narrow(_wide(gradient[j]) * x / (np.float32(1.0) + _exp(-x)), by_values)
         for j in range(width):
             x = _wide(gates[j])
             share = np.float32(1.0) / (np.float32(1.0) + _exp(-x))
-            by_gates[j] = _narrow(_wide(given[j]) * _wide(values[j]) * share * (np.float32(1.0) + x * (np.float32(1.0) - share)), by_gates)
+            by_gates[j] = _narrow(
+                _wide(gradient[j]) * _wide(values[j]) * share * (np.float32(1.0) + x * (np.float32(1.0) - share)), by_gates
+            )
 
 
 @compiled
@@ -91,9 +93,9 @@ def softmax(scores, row):  # type: ignore[no-untyped-def]
         for s in range(n_places):
             reach = s + 1
             for h in range(n_heads):
-                own = scores[i, s, h]
+                logits = scores[i, s, h]
                 for j in range(reach):
-                    row[j] = _wide(own[j])
+                    row[j] = _wide(logits[j])
                 top = highest(row, reach, tops)
                 total = row[0] * np.float32(0.0)
                 for j in range(reach):
@@ -102,9 +104,9 @@ def softmax(scores, row):  # type: ignore[no-untyped-def]
                     total += p
                 share = np.float32(1.0) / total
                 for j in range(reach):
-                    own[j] = _narrow(row[j] * share, own)
+                    logits[j] = _narrow(row[j] * share, logits)
                 for j in range(reach, n_places):
-                    own[j] = 0
+                    logits[j] = 0
 
 
 @compiled
@@ -114,14 +116,14 @@ def softmax_back(by, p, exact):  # type: ignore[no-untyped-def]
     for i in range(n):
         for s in range(n_places):
             for h in range(n_heads):
-                own, shares = by[i, s, h], p[i, s, h]
+                row, shares = by[i, s, h], p[i, s, h]
                 shared = exact[0] * np.float32(0.0)
                 for j in range(s + 1):
-                    shared += _wide(own[j]) * _wide(shares[j])
+                    shared += _wide(row[j]) * _wide(shares[j])
                 for j in range(s + 1):
-                    own[j] = _narrow(_wide(shares[j]) * (_wide(own[j]) - shared), own)
+                    row[j] = _narrow(_wide(shares[j]) * (_wide(row[j]) - shared), row)
                 for j in range(s + 1, n_places):
-                    own[j] = 0
+                    row[j] = 0
 
 
 @compiled
@@ -138,9 +140,9 @@ def score_tokens(logits, target, pad, token_masks, mask_of, row, log_p, entropy,
     n_rows, n_pieces = logits.shape
     tops = np.empty(LANES, row.dtype)
     for i in range(n_rows):
-        own = logits[i]
+        row_logits = logits[i]
         for j in range(n_pieces):
-            row[j] = _wide(own[j])
+            row[j] = _wide(row_logits[j])
         if pad >= 0:
             row[pad] = -30.0
         if len(mask_of):
@@ -171,13 +173,13 @@ def score_tokens(logits, target, pad, token_masks, mask_of, row, log_p, entropy,
 
 
 @compiled
-def weigh_back(p, given, target, pad):  # type: ignore[no-untyped-def]
+def weigh_back(p, gradient, target, pad):  # type: ignore[no-untyped-def]
     """Turn probabilities into the gradient by the logits, in place: of one log-probability, the piece drawn less all probabilities."""
     n_rows, n_pieces = p.shape
     for i in range(n_rows):
-        own, factor = p[i], given[i]
+        row, factor = p[i], gradient[i]
         for j in range(n_pieces):
-            own[j] = _narrow(-factor * _wide(own[j]), own)
-        own[target[i]] = _narrow(_wide(own[target[i]]) + factor, own)
+            row[j] = _narrow(-factor * _wide(row[j]), row)
+        row[target[i]] = _narrow(_wide(row[target[i]]) + factor, row)
         if pad >= 0:
-            own[pad] = 0
+            row[pad] = 0

@@ -75,5 +75,5 @@ def _training_of(folder: Path) -> str:
     """What the card of the policy a run went on from says of its own training, as a section."""
     card = folder / "README.md"
     text = card.read_text(encoding="utf-8") if card.exists() else ""
-    found = re.search(r"^## Training\n(.*?)^## ", text, flags=re.DOTALL | re.MULTILINE)
-    return f"\n### The policy it went on from\n{found[1].rstrip()}\n" if found else ""
+    match = re.search(r"^## Training\n(.*?)^## ", text, flags=re.DOTALL | re.MULTILINE)
+    return f"\n### The policy it went on from\n{match[1].rstrip()}\n" if match else ""

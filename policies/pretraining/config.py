@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from rlpoet.config.command import Switch
 
 EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.config.command.Renames``)
+EARLIER_VALUES = {"key_heads": {"0": None}, "countdown": {"-1": None}, "threads": {"0": None}}
 EARLIER_SWITCHES = {"resume": Switch("output_dir", "overwrite")}  # it was a switch, on by default
 
 
@@ -18,36 +19,35 @@ class PretrainConfig:
         lang: fr, es or en.
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         where: only poems that meet these conditions, such as author=Ronsard|Labé,year<1600 or type=Love.
-        output_dir: where the policy, its checkpoint and TensorBoard log go.
+        output_dir: folder for the policy, its checkpoint and TensorBoard log.
         minutes: budget of training time; 0 means no limit.
         max_steps: budget of updates; 0 means no limit.
-        start: go on from this policy's weights, pieces and marks (a shipped one by its language, or a folder) instead of from nothing.
-        grow: layers to add to --start's, copies of its own that begin silent: the same policy with more room to learn.
+        start: policy to continue from, with its weights, pieces and marks: a language for a shipped one, or a folder; none by default.
+        grow: layers to add to the policy of --start; they are copies of its layers that change nothing at first.
         size: nano, tiny, small or gpoet-40m.
-        key_heads: key/value heads of every layer, 1 for multi-query attention, 0 for what the size says.
+        key_heads: key/value heads of every layer, 1 for multi-query attention; by default what the size says.
         tokenizer: bpe, char or word.
-        vocab_size: pieces of the tokenizer, marks not counted.
+        vocab_size: pieces of the tokenizer, without marks.
         order: backward (each line from its last word) or forward.
-        plans: tell each line its rhyme before its words.
-        countdown: syllables after which a line says how many are left; 0 for never, -1 for what --start knows (from nothing: never).
-        rhyme_pairs_share: share of rhyme-pair data in what is read: rows of words that rhyme, from the ends of these poems' lines.
-        core: only poems marked core, where the corpus marks any.
-        core_times: how often an epoch reads the core poems when it reads others too (--no_core).
-        min_rhymed: leave out poems whose share of rhymed lines is known and lower.
-        validation: share of poems held out whole.
-        batch_tokens: tokens an update sees.
-        window: tokens of a training row.
-        gradient_accumulation_steps: batches an update sees, each of batch_tokens.
+        plans: put the rhyme of each line before its words.
+        countdown: syllables after which a line says how many are left; 0 for never. By default that of --start, else never.
+        rhyme_pairs_share: share of rhyme-pair data in the training data: rows of rhyming words, taken from the ends of the poems' lines.
+        core: train only on poems marked core, if the corpus marks any.
+        core_times: how often an epoch reads each core poem, with --no_core.
+        min_rhymed: leave out poems with a lower share of rhymed lines, if that share is known.
+        validation: share of poems held out.
+        batch_tokens: tokens per batch.
+        window: tokens per training row.
+        gradient_accumulation_steps: batches per update.
         learning_rate: peak rate.
-        curve: linear holds the peak and falls over the last part of the budget; cosine falls from the warm-up on.
-        decay: that last part.
+        curve: linear keeps the peak and falls at the end of the budget; cosine falls from the warm-up on.
+        decay: share of the budget over which linear falls.
         warmup_steps: updates over which the rate rises.
-        patience: stop after so many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
-        seed: of weights and order.
-        threads: processor threads, 0 for all cores.
-        precision: auto, fp32 or bf16, of the matrix products;
-            auto times both on this machine and takes fp32 unless bf16 is clearly faster.
-        compile: use torch.compile where a C++ compiler is there and the model is not read by hand, which is faster.
+        patience: stop after this many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
+        seed: seed of weights and data order.
+        threads: processor threads; by default all cores.
+        precision: precision of matrix products, auto, fp32 or bf16; auto times both here and takes bf16 only if it is clearly faster.
+        compile: use torch.compile, if a C++ compiler is installed and the faster path for CPUs cannot be used.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
         overwrite: begin again in a folder that holds a run, and delete what that run wrote.
@@ -55,6 +55,7 @@ class PretrainConfig:
     """
 
     EARLIER = EARLIER
+    EARLIER_VALUES = EARLIER_VALUES
     EARLIER_SWITCHES = EARLIER_SWITCHES
     RESUME_WITH = ("minutes", "max_steps", "threads")
 
@@ -67,12 +68,12 @@ class PretrainConfig:
     start: str = ""
     grow: int = 0
     size: str = "tiny"
-    key_heads: int = 0
+    key_heads: int | None = None
     tokenizer: str = "bpe"
     vocab_size: int = 2048
     order: str = "backward"
     plans: bool = True
-    countdown: int = -1
+    countdown: int | None = None
     rhyme_pairs_share: float = 0.0
     core: bool = True
     core_times: int = 1
@@ -87,7 +88,7 @@ class PretrainConfig:
     warmup_steps: int = 50
     patience: int = 0
     seed: int = 0
-    threads: int = 0
+    threads: int | None = None
     precision: str = "auto"
     compile: bool = True
     save_steps: int = 250

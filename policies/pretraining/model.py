@@ -46,11 +46,11 @@ SIZES = {
 }
 
 
-def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key_heads: int = 0) -> LlamaForCausalLM:
+def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key_heads: int | None = None) -> LlamaForCausalLM:
     """A fresh Llama with tied embeddings and rotary positions.
 
     Args:
-        key_heads: key/value heads; 0 for what the size says.
+        key_heads: key/value heads; None for those of the size.
 
     Raises:
         UnknownName: no such size.
@@ -59,7 +59,7 @@ def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key
     if size not in SIZES:
         raise UnknownName("size", size, SIZES)
     shape = SIZES[size]
-    if key_heads < 0 or shape.heads % (key_heads or 1):
+    if key_heads is not None and (key_heads < 1 or shape.heads % key_heads):
         raise RlpoetError(f"key_heads: {key_heads}; expected a divisor of the {shape.heads} query heads of size {size}.")
     torch.manual_seed(seed)
     config = LlamaConfig(
@@ -80,9 +80,9 @@ def build_model(size: str, tokenizer: PreTrainedTokenizerBase, *, seed: int, key
 
 
 def grown(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
-    """The same function with more layers: copies of its own, spread evenly, that say nothing until they learn to.
+    """The same function with more layers: evenly spaced copies of its layers that add nothing before training.
 
-    A copy stands after the layer it is one of; what it would add to the stream is multiplied by zeros.
+    A copy stands after its original; its output matrices are zero, so it adds nothing to the residual stream.
 
     Raises:
         RlpoetError: a negative number, or more than the model has.
@@ -124,7 +124,7 @@ def optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.
 
 
 def windows(pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, schedule: Schedule) -> Iterator[tuple[int, Tensor]]:
-    """``(epoch, (rows, window))`` batches without end, shuffled anew each epoch."""
+    """Endless batches ``(epoch, (rows, window))``, shuffled anew each epoch."""
     bos, pad = bos_id(tokenizer), int(tokenizer.pad_token_id)
     rows = [row for poem in pieces for row in excerpts(poem, bos, schedule.window)]
     per_batch = max(1, schedule.batch_tokens // schedule.window)
@@ -139,10 +139,10 @@ def windows(pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, sched
 
 
 def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer: PreTrainedTokenizerBase, *, window: int = 256) -> float:
-    """Held-out cross-entropy in bits per printed character, headers given; ``policies.likelihood`` says how it is counted.
+    """Held-out cross-entropy in bits per printed character; ``policies.likelihood`` defines the count.
 
-    Marks that are not text (place, tail, END) cost their nats; nothing but the header is free. Rows are as long as in training,
-    and longer groups are cut, since positions past those a model was trained on cost it more than it costs in use.
+    The header is given and not charged. All other tokens are charged, also marks that are not text (place, tail, END). Rows are as
+    long as in training and longer groups are cut, since a model is much worse at positions that it was not trained on.
     """
     bos = bos_id(tokenizer)
     nats = sum(row_nats(model, excerpts_of(pieces, bos=bos, window=window), pad=bos))
@@ -150,10 +150,10 @@ def bits_per_char(model: LlamaForCausalLM, pieces: list[list[Piece]], tokenizer:
 
 
 def nats_of(model: LlamaForCausalLM, ids: Tensor, labels: Tensor, *, dtype: torch.dtype) -> Tensor:
-    """Summed cross-entropy of labels ``(B, S)``, nats, read by hand with products in ``dtype``; gradients flow to the parameters."""
-    asked = labels != IGNORED
-    asked[:, 0] = False  # nothing stands before it
-    return -score_tokens(model, ids, asked, pad=-1, dtype=dtype)[0].sum()
+    """Summed cross-entropy of labels ``(B, S)`` in nats, by the fast path; products are in ``dtype``, gradients flow to the parameters."""
+    is_scored = labels != IGNORED
+    is_scored[:, 0] = False  # nothing stands before it
+    return -score_tokens(model, ids, is_scored, pad=-1, dtype=dtype)[0].sum()
 
 
 def pretrain(
@@ -171,10 +171,10 @@ def pretrain(
     compiled: bool = False,
     precision: torch.dtype = torch.float32,
 ) -> dict[str, float]:
-    """Run to the end of the budget; save every ``every`` steps; go on from ``checkpoint`` where it exists.
+    """Train to the end of the budget; save every ``every`` steps; continue from ``checkpoint`` if it exists.
 
-    On a CPU the reader written by hand (``policies.llama.scorer``) takes the place of the model, compiled or not: 1.7 times as many
-    tokens a second.
+    On a CPU the fast path (``policies.llama.scorer``) replaces the model's forward pass, compiled or not: 1.7 times as many tokens per
+    second.
 
     Returns:
         ``steps``, ``tokens``, ``seconds``, ``epochs``. On Ctrl-C the state is saved before the exception goes on.

@@ -1,13 +1,13 @@
-"""Rhyme-pair data: rows of the corpus's own rhyming dictionary, read between the poems.
+"""Rhyme-pair data: rows of rhyming words from the corpus, read between the poems.
 
-A tiny prior copies the sound of its plan token nearly always. It then ends its line in a word of another sound, in a word that does not
-exist, or in the word it rhymes with. What it lacks is the dictionary. A row is couplets of bare end words, each after the mark of its
-sound as in a poem::
+A tiny prior nearly always copies the sound of its plan token. But then it ends the line in a word of another sound, in a word that does
+not exist, or in the word it rhymes with. It lacks a rhyming dictionary. A row consists of pairs of end words, each after the mark of
+its sound, as in a poem::
 
     <|bos|><|school|><|A|><|~ɔ̃bʁe|>ombres<|a|><|~ɔ̃bʁe|>sombres<|B|><|~oz|>rose<|b|><|~oz|>close ...<|end|>
 
-The words are those that end lines of the training poems, drawn by the square root of how often they do, so that a rare word is met
-more often than in verse and a common one less. Rows have a header of their own, so that no poem is taken for one.
+The words are end words of the training poems, drawn in proportion to the square root of their frequency. So a rare word is read more
+often than in verse and a common one less often. Rows have their own header, which distinguishes them from poems.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FAMILIES = 8  # of a row, two words each
 def rhyme_pair_pieces(
     poems: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, *, share: float, n_tokens: int, seed: int
 ) -> list[list[Piece]]:
-    """As many rows, each a poem of one piece, as make up ``share`` of all that is read beside ``n_tokens`` of verse."""
+    """Rows, each a poem of one piece, that make up ``share`` of the training data beside ``n_tokens`` tokens of verse."""
     codec = codec_of(verse_format, tokenizer)
 
     def pieces(n: int) -> list[list[Piece]]:
@@ -46,33 +46,33 @@ def rhyme_pair_pieces(
 
 
 def end_words(poems: Sequence[Annotated], verse_format: VerseFormat) -> dict[str, Counter[str]]:
-    """Words that end lines, as written there, by the mark of their sound; sounds without a mark are left out."""
-    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    """Words that end lines, as written there, grouped by the mark of their sound; sounds without a mark are left out."""
+    words_by_mark: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for poem in poems:
         for group in poem.groups:
             for line, key in zip(group.lines, group.keys, strict=True):
                 mark = verse_format.plan(key) if key else NO_KEY
                 if mark != NO_KEY:
-                    found[mark][verse_format.last_word(canonical(line, verse_format.lang))] += 1
-    return dict(found)
+                    words_by_mark[mark][verse_format.last_word(canonical(line, verse_format.lang))] += 1
+    return dict(words_by_mark)
 
 
 def rhyme_rows(poems: Sequence[Annotated], verse_format: VerseFormat, *, n: int, seed: int) -> list[tuple[str, str]]:
     """``n`` rows as ``(header, body)``, the same for the same seed.
 
     Args:
-        poems: whose end words are read; none that are held out.
+        poems: the poems that give the end words; held-out poems must not be among them.
 
     Returns:
-        Fewer than ``n``, or none, where no sound has two words.
+        Fewer than ``n`` rows, or none, if no sound has two words.
     """
-    found = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_bare(w) for w in words}) > 1}
-    if not found:
+    words_by_mark = {mark: words for mark, words in end_words(poems, verse_format).items() if len({_letters(w) for w in words}) > 1}
+    if not words_by_mark:
         return []
     rng = random.Random(seed)
-    marks = sorted(found)
-    choices = {mark: sorted(found[mark]) for mark in marks}
-    weights = {mark: list(accumulate(math.sqrt(found[mark][word]) for word in choices[mark])) for mark in marks}
+    marks = sorted(words_by_mark)
+    choices = {mark: sorted(words_by_mark[mark]) for mark in marks}
+    weights = {mark: list(accumulate(math.sqrt(words_by_mark[mark][word]) for word in choices[mark])) for mark in marks}
     of_marks = list(accumulate(weights[mark][-1] for mark in marks))
     out = []
     for _ in range(n):
@@ -88,10 +88,10 @@ def _two(rng: random.Random, words: Sequence[str], weights: Sequence[float]) -> 
     """Two words; ``weights`` are summed up."""
     first = rng.choices(words, cum_weights=weights)[0]
     for second in rng.choices(words, cum_weights=weights, k=20):
-        if _bare(second) != _bare(first):
+        if _letters(second) != _letters(first):
             return first, second
-    return first, next(word for word in words if _bare(word) != _bare(first))
+    return first, next(word for word in words if _letters(word) != _letters(first))
 
 
-def _bare(word: str) -> str:
+def _letters(word: str) -> str:
     return "".join(filter(str.isalpha, word)).lower()

@@ -38,11 +38,11 @@ from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.types import Prompt
 
 CHECKPOINT = "checkpoint.pt"
-HELD_TOKENS = 40_000  # of the held-out poems, at each evaluation
+N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation
 
 
 def pretrain_run(config: PretrainConfig) -> int:
-    """Train, evaluate and save into ``config.output_dir``; 130 after Ctrl-C, with everything saved."""
+    """Train, evaluate and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
     if not config.minutes and not config.max_steps:
         raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
     if config.order not in ("backward", "forward"):
@@ -51,6 +51,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--rhyme_pairs_share: {config.rhyme_pairs_share}; expected a share from 0 to below 1.")
     if config.precision not in (AUTO, *PRECISIONS):
         raise UnknownName("precision", config.precision, (AUTO, *PRECISIONS))
+    if config.countdown is not None and config.countdown < 0:
+        raise RlpoetError(f"--countdown: {config.countdown}; expected a number of syllables, or 0 for never.")
     if config.grow and not config.start:
         raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
     if config.rhyme_pairs_share and not config.plans:
@@ -71,7 +73,7 @@ def pretrain_run(config: PretrainConfig) -> int:
     with Pulse(console) as pulse:
         tick = pulse.part("listening to rhyme and meter", len(poems))
         train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=tick)
-        held = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
+        held_annotated = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
     model: Any = None
     if config.start:
         model, tokenizer, verse_format = _started(config, train)
@@ -87,8 +89,8 @@ def pretrain_run(config: PretrainConfig) -> int:
             config.lang,
             order=config.order,
             plans=config.plans,
-            countdown=max(config.countdown, 0),
-            school=config.rhyme_pairs_share > 0,
+            countdown=config.countdown or 0,
+            rhyme_pairs=config.rhyme_pairs_share > 0,
         )
         tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
         tokenizer.save_pretrained(folder)
@@ -102,12 +104,12 @@ def pretrain_run(config: PretrainConfig) -> int:
         pieces += rhyme_pair_pieces(
             train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces)
         )
-    held_pieces = encode(held, verse_format, tokenizer)
-    some_held, n = [], 0
+    held_pieces = encode(held_annotated, verse_format, tokenizer)
+    held_sample, n = [], 0
     for poem in held_pieces:
         n += _count([poem])
-        some_held.append(poem)
-        if n > HELD_TOKENS:
+        held_sample.append(poem)
+        if n > N_EVAL_TOKENS:
             break
     n_tokens = round(_count(pieces) / share)
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -129,7 +131,7 @@ def pretrain_run(config: PretrainConfig) -> int:
         curve=config.curve,
         seed=config.seed,
     )
-    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and some_held else None
+    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and held_sample else None
     step = checkpoint_step(folder / CHECKPOINT)
     tracker = Tracker(folder, resume_step=step)
     if step is None:
@@ -138,12 +140,12 @@ def pretrain_run(config: PretrainConfig) -> int:
     started_bits = bits_per_char(model, held_pieces, tokenizer, window=config.window) if config.start and held_pieces else None
 
     def evaluate() -> dict[str, float]:
-        found = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, min(48, config.eval_samples)).items()}
-        if some_held:
-            found["eval/bits_per_char"] = bits_per_char(model, some_held, tokenizer, window=config.window)
+        figures = {f"eval/rhyme_pairs/{name}": rate for name, rate in rhyming(policy, min(48, config.eval_samples)).items()}
+        if held_sample:
+            figures["eval/bits_per_char"] = bits_per_char(model, held_sample, tokenizer, window=config.window)
         poem = policy.sample([Prompt(config.lang, "quatrain-abab")], temperature=0.9).texts[0]
-        console.print("  ".join(f"{k} {v:.3f}" for k, v in found.items()) + "\n" + poem + "\n", highlight=False)
-        return found
+        console.print("  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + "\n" + poem + "\n", highlight=False)
+        return figures
 
     try:
         with Pulse(console) as pulse:
@@ -155,7 +157,7 @@ def pretrain_run(config: PretrainConfig) -> int:
                     words = f"step {step}  loss {numbers['train/loss']:.3f}  {numbers['train/tokens_per_second']:.0f} tok/s"
                     tick(numbers["train/progress"], words)
 
-            done = pretrain(
+            totals = pretrain(
                 model, tokenizer, pieces, schedule, checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
                 compiled=config.compile and shutil.which("g++") is not None, precision=precision,
@@ -169,8 +171,9 @@ def pretrain_run(config: PretrainConfig) -> int:
     policy.save(folder, dtype=torch.bfloat16)
     reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
     result: dict[str, object] = {
-        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(done["tokens"]), "epochs": done["tokens"] / max(n_tokens, 1),
-        "seconds": round(done["seconds"]), "steps": int(done["steps"]), "seed": config.seed,
+        "lang": config.lang, "parameters": n_parameters, "tokens_seen": int(totals["tokens"]),
+        "epochs": totals["tokens"] / max(n_tokens, 1),
+        "seconds": round(totals["seconds"]), "steps": int(totals["steps"]), "seed": config.seed,
         "poems": {"train": len(train_poems), "validation": len(held_poems)},
         "rhyme_pairs": rhyming(reopened, config.eval_samples),
     }  # fmt: skip
@@ -180,7 +183,7 @@ def pretrain_run(config: PretrainConfig) -> int:
     if after is not None:
         result["bits_per_char"] = after
     tracker.result(result)
-    figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(done["steps"]))
+    figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(totals["steps"]))
     save_png(figure, folder / "loss.png")
     write_card(folder, result, dataclasses.asdict(config))
     tracker.close()
@@ -216,9 +219,9 @@ def prepare(folder: Path, *, resume: bool, overwrite: bool) -> None:
 def _enough(
     order: list[int], train: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig
 ) -> tuple[list[int], float]:
-    """As many poems as a budget of updates can read, by chance, and their share of an epoch.
+    """A random choice of as many poems as a budget of updates can read, and their share of an epoch.
 
-    Counting the syllables of a whole corpus takes minutes, and going on from a policy often reads a fifth of it.
+    Annotating a whole corpus takes minutes, and a run that continues from a policy often reads only a fifth of it.
     """
     if config.minutes or not config.max_steps:
         return order, 1.0
@@ -238,38 +241,38 @@ def _count(poems: Sequence[Sequence[Piece]]) -> int:
 
 
 def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
-    """Weights, pieces and marks of the policy to go on from; rhymes of these poems that it has no mark for get one."""
+    """Weights, tokenizer and format of the policy to continue from, with new marks for rhymes of these poems that it lacks."""
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
     verse_format = policy.format
-    countdown = config.countdown if config.countdown >= 0 else verse_format.countdown
-    asked = dataclasses.replace(
+    countdown = verse_format.countdown if config.countdown is None else config.countdown
+    extended = dataclasses.replace(
         verse_format,
         countdown=countdown,
-        school=verse_format.school or config.rhyme_pairs_share > 0,
+        rhyme_pairs=verse_format.rhyme_pairs or config.rhyme_pairs_share > 0,
         keys=(*verse_format.keys, *unplanned(train, verse_format)),
     )
-    if asked != verse_format:
-        teach_marks(policy.model, policy.tokenizer, verse_format, asked)
-        verse_format = asked
+    if extended != verse_format:
+        teach_marks(policy.model, policy.tokenizer, verse_format, extended)
+        verse_format = extended
     if config.grow:
         policy.model = grown(policy.model, config.grow)
     return policy.model, policy.tokenizer, verse_format
 
 
 def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
-    """Give marks the policy has not met an id and a row of their own.
+    """Add new marks to a policy, each with an id and an embedding row.
 
-    The row of a rhyme begins as that of the mark its lines had so far; any other as the mean of the marks that begin a line.
+    The row of a rhyme starts as a copy of the mark that such lines had so far; other rows start as the mean of the line marks.
     """
-    known = len(tokenizer)
+    n_before = len(tokenizer)
     tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)
     if len(tokenizer) > model.config.vocab_size:
         model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
     rows, ids = model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids
     with torch.no_grad():
-        rows[known : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
+        rows[n_before : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
         for key in new.keys[len(old.keys) :]:
             if (before := old.plan(key)) != NO_KEY:
                 rows[ids(new.plan(key))] = rows[ids(before)]
@@ -278,10 +281,10 @@ def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:
     """Share of scheme pairs that rhyme in ``n`` sampled couplets and quatrains each, temperature 1."""
     forms = ("couplet", "quatrain-abab", "quatrain-abba")
-    drawn = {name: policy.sample([Prompt(policy.format.lang, name)], n) for name in forms}
-    return {name: measure(rollout.prompts, rollout.texts)["rhyme_pairs"] for name, rollout in drawn.items()}
+    rollouts = {name: policy.sample([Prompt(policy.format.lang, name)], n) for name in forms}
+    return {name: measure(rollout.prompts, rollout.texts)["rhyme_pairs"] for name, rollout in rollouts.items()}
 
 
 def _words(poems: list[Annotated], verse_format: VerseFormat) -> list[str]:
-    bare = dataclasses.replace(verse_format, plans=False, countdown=0)
-    return [bare.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]
+    words_only = dataclasses.replace(verse_format, plans=False, countdown=0)
+    return [words_only.write_line(line, "") for poem in poems for group in poem.groups for line in group.lines]

@@ -1,6 +1,6 @@
-"""The same rewards where other trainers call them: trl, verl, OpenRLHF, verifiers. None of them is imported here.
+"""Adapters of rewards for other trainers: trl, verl, OpenRLHF, verifiers. None of these is imported here.
 
-| library | what it calls | made by | what is asked for comes from |
+| library | signature | made by | the prompt comes from |
 | --- | --- | --- | --- |
 | trl | ``f(prompts, completions, **columns)`` | ``rewards.adapters.functions.as_function`` | columns ``lang``, ``form``, ``author`` |
 | verl | ``compute_score(data_source, solution_str, ground_truth, extra_info)`` | ``verl_compute_score`` | ``ground_truth`` |
@@ -8,9 +8,9 @@
 | verifiers 0.1 | a function of a ``Rubric`` | ``rubric_function`` | ``answer`` |
 | verifiers 0.4 | ``async reward(task, trace)`` | ``task_reward`` | fields ``lang``, ``form``, ``author`` of the task's data |
 
-The last four want a number of every text: where a prompt does not ask for the reward they get 0.0, the same for all its texts, so that
-no text gains by it. verl and OpenRLHF load a function by its name from a Python file of the user's; ``experiments/examples/interop``
-has such files and the scripts that ran each library on them.
+The last four need a number for every text. If a prompt does not ask for the reward they get 0.0, which is the same for all texts of the
+prompt, so no text gains. verl and OpenRLHF load a function by name from a Python file; ``experiments/examples/interop`` has such files,
+and scripts that run each library with them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FIELDS = ("lang", "form", "author", "opening")
 
 
 def asked_for(value: Any) -> Prompt:
-    r"""A prompt as a label says it: a ``Prompt``, a mapping, JSON, or the words ``LANG FORM AUTHOR``, the author left out or not.
+    r"""The prompt of a label: a ``Prompt``, a mapping, JSON, or the words ``LANG FORM`` or ``LANG FORM AUTHOR``.
 
     Raises:
         ValueError: anything else, since a wrong label must not look like a poor poem.
@@ -57,8 +57,8 @@ def verl_compute_score(reward: Reward) -> Callable[..., dict[str, float]]:
     """``compute_score`` of verl (``custom_reward_function``), whose ``ground_truth`` is a label (``asked_for``).
 
     Returns:
-        A function giving ``{"score": total}`` and, of a composed reward, each part under its name. A part the prompt does not ask for
-        is not a number, because verl wants the same keys of every text.
+        A function that gives ``{"score": total}`` and, for a composed reward, each part under its name. A part that the prompt does not
+        ask for is NaN, because verl needs the same keys for every text.
 
     >>> from rewards.rhyme import Rhyme
     >>> verl_compute_score(Rhyme())("verse", "amor\\ndolor", "es pareado")
@@ -75,11 +75,11 @@ def verl_compute_score(reward: Reward) -> Callable[..., dict[str, float]]:
 
 
 def openrlhf_reward_func(reward: Reward) -> Callable[..., dict[str, Any]]:
-    r"""``reward_func(queries, prompts, labels)`` of OpenRLHF, whose queries are the prompt's text and the completion's in a row.
+    r"""``reward_func(queries, prompts, labels)`` of OpenRLHF, whose queries are the prompt followed by the completion.
 
     Returns:
-        A function giving ``rewards``, ``scores`` (both in [0, 1]) and ``extra_logs``: numbers for one text, which is how OpenRLHF 0.11
-        asks, lists for several. Parts that the prompt does not ask for are left out of the logs.
+        A function that gives ``rewards``, ``scores`` (both in [0, 1]) and ``extra_logs``: numbers for one text, as OpenRLHF 0.11 needs,
+        or lists for several. Parts that the prompt does not ask for are left out of the logs.
 
     >>> from rewards.rhyme import Rhyme
     >>> openrlhf_reward_func(Rhyme())(["<s>Poème : ombre\nsombre</s>"], ["Poème : "], ["fr couplet"])
@@ -87,13 +87,13 @@ def openrlhf_reward_func(reward: Reward) -> Callable[..., dict[str, Any]]:
     """
 
     def reward_func(queries: Sequence[str], prompts: Sequence[str], labels: Sequence[Any], **_: Any) -> dict[str, Any]:
-        told = [
+        scores = [
             _judged(reward, asked_for(label), without_marks(_after(query, prompt)))
             for query, prompt, label in zip(queries, prompts, labels, strict=True)
         ]
-        totals = [total for total, _ in told]
-        logs = [{name: part for name, part in {reward.name: total, **parts}.items() if part is not None} for total, parts in told]
-        if len(told) == 1:
+        totals = [total for total, _ in scores]
+        logs = [{name: part for name, part in {reward.name: total, **parts}.items() if part is not None} for total, parts in scores]
+        if len(scores) == 1:
             return {"rewards": totals[0], "scores": totals[0], "extra_logs": logs[0]}
         shared = [name for name in logs[0] if all(name in row for row in logs)] if logs else []
         return {"rewards": totals, "scores": totals, "extra_logs": {name: [row[name] for row in logs] for name in shared}}
@@ -117,7 +117,7 @@ def rubric_function(reward: Reward) -> Callable[..., float]:
 
 
 def task_reward(reward: Reward) -> Callable[[Any, Any], Awaitable[float]]:
-    """A reward of verifiers' tasks: the last reply of ``trace`` held to what the data of ``task`` ask for."""
+    """A reward of verifiers' tasks: scores the last reply of ``trace`` for the prompt in the data of ``task``."""
 
     async def score(task: Any, trace: Any) -> float:
         label = {name: getattr(task, name, None) for name in FIELDS}
@@ -128,7 +128,7 @@ def task_reward(reward: Reward) -> Callable[[Any, Any], Awaitable[float]]:
 
 
 def text_of(completion: Completion) -> str:
-    """The poem in a completion: the text itself, or the last message of a chat, ``""`` where it says nothing.
+    """The poem in a completion: the text itself, or the last message of a chat; may be ``""``.
 
     >>> text_of([{"role": "user", "content": "Rhyme!"}, {"role": "assistant", "content": "amor"}])
     'amor'
@@ -139,7 +139,7 @@ def text_of(completion: Completion) -> str:
 
 
 def without_marks(text: str) -> str:
-    r"""A completion without the marks of a tokenizer that OpenRLHF leaves in, and without blanks around it.
+    r"""A completion without the special tokens that OpenRLHF leaves in, and without spaces around it.
 
     >>> without_marks("<|assistant|> ombre\nsombre<|im_end|></s>")
     'ombre\nsombre'
@@ -148,17 +148,17 @@ def without_marks(text: str) -> str:
 
 
 def _after(query: str, prompt: str) -> str:
-    _, found, completion = query.partition(prompt) if prompt else ("", "", query)
-    if prompt and not found:
+    _, separator, completion = query.partition(prompt) if prompt else ("", "", query)
+    if prompt and not separator:
         raise ValueError(f"query {query!r:.60} does not hold its prompt {prompt!r:.60}; expected prompt and completion in a row")
     return completion
 
 
 def _judged(reward: Reward, prompt: Prompt, text: str) -> tuple[float, Mapping[str, float | None]]:
-    """Total, 0 for None, and the parts of a composed reward."""
+    """The total score (0 for None), and the parts of a composed reward."""
     if callable(reward):
         scored = reward([prompt], [text])
-        total, parts = scored.total[0], {name: own[0] for name, own in scored.parts.items()}
+        total, parts = scored.total[0], {name: scores[0] for name, scores in scored.parts.items()}
     else:
         total, parts = reward.score([prompt], [text])[0], {}
     return (0.0 if total is None else float(total)), parts

@@ -1,4 +1,4 @@
-"""Rewards for other trainers, and other people's functions as rewards."""
+"""Rewards as functions, for other trainers, and functions as rewards."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Scoring = Callable[[list[str]], Sequence[float]]
 
 
 def as_function(reward: Reward) -> Callable[..., list[float | None]]:
-    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward: what trl's GRPO and RLOO call.
+    """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward, for trl's GRPO and RLOO.
 
-    ``prompts`` are the model's own and not looked at: what was asked for comes in the columns ``lang`` and ``form``
-    of the dataset, and ``author`` where it has one, one value a completion.
+    ``prompts`` are ignored. The prompt comes from the dataset's columns ``lang``, ``form`` and, if it has one, ``author``, with one value
+    per completion.
 
     >>> from rewards.rhyme import Rhyme
     >>> as_function(Rhyme())(["..."], ["amor\\ndolor"], lang=["es"], form=["pareado"])
@@ -34,9 +34,9 @@ def as_function(reward: Reward) -> Callable[..., list[float | None]]:
         author: Sequence[str | None] | None = None,
         **columns: Any,
     ) -> list[float | None]:
-        whose = [None] * len(lang) if author is None else author
-        asked = [Prompt(language, name, own or None) for language, name, own in zip(lang, form, whose, strict=True)]
-        return reward.score(asked, [c if isinstance(c, str) else c[-1]["content"] for c in completions])
+        authors = [None] * len(lang) if author is None else author
+        all_prompts = [Prompt(language, name, poet or None) for language, name, poet in zip(lang, form, authors, strict=True)]
+        return reward.score(all_prompts, [c if isinstance(c, str) else c[-1]["content"] for c in completions])
 
     score.__name__ = reward.name  # the name trl logs it under
     return score
@@ -66,18 +66,18 @@ class FunctionReward:
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         whole = [read(prompt, text)[2] for prompt, text in zip(prompts, texts, strict=True)]
-        asked = [text for text, complete in zip(texts, whole, strict=True) if complete]
-        found = [self._number(value) for value in self.function(asked)] if asked else []
-        if len(found) != len(asked):
-            raise ValueError(f"{self.name}: {len(found)} scores for {len(asked)} texts; expected one a text, in order.")
-        given = iter(found)
-        return [next(given) if complete else 0.0 for complete in whole]
+        complete_texts = [text for text, complete in zip(texts, whole, strict=True) if complete]
+        scores = [self._number(value) for value in self.function(complete_texts)] if complete_texts else []
+        if len(scores) != len(complete_texts):
+            raise ValueError(f"{self.name}: {len(scores)} scores for {len(complete_texts)} texts; expected one per text, in order.")
+        remaining = iter(scores)
+        return [next(remaining) if complete else 0.0 for complete in whole]
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
         """The score; what a plain function thinks of each line it does not say."""
-        asked, lines, complete = read(prompt, text)
+        form, lines, complete = read(prompt, text)
         if not complete:
-            return explain_miscount(self.name, asked, lines)
+            return explain_miscount(self.name, form, lines)
         return Explained(self.name, self.score([prompt], [text])[0], tuple(LineScore(line, None, "") for line in lines))
 
     def _number(self, value: Any) -> float:
@@ -87,14 +87,14 @@ class FunctionReward:
             raise ValueError(f"{self.name}: gives {value!r} for a text; expected a number in [0, 1].") from None
 
 
-def as_reward(given: Reward | Scoring) -> Reward:
+def as_reward(reward: Reward | Scoring) -> Reward:
     """A reward as it is, a function as a ``FunctionReward``.
 
     Raises:
         ValueError: neither.
     """
-    if hasattr(given, "score"):
-        return cast(Reward, given)
-    if not callable(given):
-        raise ValueError(f"{given!r} is no reward; expected one, or a function f(texts) -> list[float]")
-    return FunctionReward(given)
+    if hasattr(reward, "score"):
+        return cast(Reward, reward)
+    if not callable(reward):
+        raise ValueError(f"{reward!r} is no reward; expected one, or a function f(texts) -> list[float]")
+    return FunctionReward(reward)

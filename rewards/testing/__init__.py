@@ -1,1 +1,1 @@
-"""Tests of rewards, yours too: the contract they keep and the attacks they withstand."""
+"""Tests for rewards, shipped ones and yours: the contract and the red team's attacks."""

@@ -1,7 +1,7 @@
-"""Ways to earn a reward without writing better verse, and how much of it each of them earns.
+"""Red team: attacks that try to earn a reward without better verse, and how much each of them earns.
 
-An attack takes a human poem and spoils it, so that no attack may ever score above the poem it began with. Most rewards are blind to
-some of them by nature (``meter`` hears no rhyme): what one leaves open another has to close, and ``red_team`` shows which.
+An attack spoils a human poem, so it must never score above that poem. Most rewards cannot notice some attacks (``meter`` does not look
+at rhyme); another reward has to. ``red_team`` shows which attacks each reward notices.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ The lowing herd wind slowly o'er the lea,
 The plowman homeward plods his weary way,
 And leaves the world to darkness and to me."""),
 )  # fmt: skip
-KNOWN: tuple[Example, ...] = (  # that a policy may have learned by heart; forms as above
+COPIED: tuple[Example, ...] = (  # that a policy may have learned by heart; forms as above
     # Baudelaire, Correspondances, 1857
     (Prompt("fr", "quatrain-abba"), """La Nature est un temple où de vivants piliers
 Laissent parfois sortir de confuses paroles ;
@@ -68,8 +68,8 @@ class Attack:
     """One way to cheat.
 
     Attributes:
-        name: what is done, for a table.
-        make: from the form's letters, the language and the lines of a poem to the text of the cheat; None where it cannot be made.
+        name: a short description, for a table.
+        make: from the form's letters, the language and the lines of a poem to the spoiled text; None if it cannot be made.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Finding:
-    """What an attack earned. ``earned`` and ``human`` are None where the prompt does not ask for the reward."""
+    """The score of an attack and of the human poem; both are None if the prompt does not ask for the reward."""
 
     attack: str
     prompt: Prompt
@@ -102,31 +102,31 @@ def red_team(
     """Try every attack on a reward.
 
     Args:
-        reward: one for all poems, or a function that makes the one for each poem (an acrostic has to suit it).
-        examples: poems that keep their form, with what asked for them.
+        reward: a reward, or a function that makes one for each poem (an acrostic depends on the poem).
+        examples: poems that keep their form, with their prompts.
     """
-    found = []
+    findings = []
     for prompt, poem in examples:
         judge = reward if isinstance(reward, Reward) else reward(prompt, poem)
-        asked, lines = form(prompt.form, prompt.lang), split_poem(poem)
-        made = [(attack.name, attack.make(asked.letters, code_of(prompt.lang), lines)) for attack in attacks or ATTACKS]
-        cheats = [(name, text) for name, text in made if text is not None]
+        poem_form, lines = form(prompt.form, prompt.lang), split_poem(poem)
+        attempts = [(attack.name, attack.make(poem_form.letters, code_of(prompt.lang), lines)) for attack in attacks or ATTACKS]
+        cheats = [(name, text) for name, text in attempts if text is not None]
         human, *earned = judge.score([prompt] * (1 + len(cheats)), [poem, *(text for _, text in cheats)])
-        found += [Finding(name, prompt, text, score, human) for (name, text), score in zip(cheats, earned, strict=True)]
-    return found
+        findings += [Finding(name, prompt, text, score, human) for (name, text), score in zip(cheats, earned, strict=True)]
+    return findings
 
 
-def verdicts(found: Sequence[Finding]) -> dict[str, str]:
+def verdicts(findings: Sequence[Finding]) -> dict[str, str]:
     """Attack -> its worst verdict over the poems: ``above``, else ``open``, else ``closed``, else ``-``."""
     order = ("above", "open", "closed", "-")
-    told: dict[str, str] = {}
-    for one in found:
-        told[one.attack] = min(told.get(one.attack, "-"), one.verdict, key=order.index)
-    return told
+    worst: dict[str, str] = {}
+    for one in findings:
+        worst[one.attack] = min(worst.get(one.attack, "-"), one.verdict, key=order.index)
+    return worst
 
 
 def red_team_table(rewards: Sequence[tuple[str, Reward | Callable[[Prompt, str], Reward]]], examples: Sequence[Example] = HUMAN) -> str:
-    """A Markdown table: a row an attack, a column a reward, a cell its worst verdict and the mean share of a poem's score that it keeps."""
+    """A Markdown table with a row per attack and a column per reward: the worst verdict, and the mean share of the score that is left."""
     return findings_table([(name, red_team(reward, examples)) for name, reward in rewards])
 
 
@@ -148,23 +148,23 @@ def findings_table(columns: Sequence[tuple[str, Sequence[Finding]]]) -> str:
 
 
 def end_word(line: str) -> str:
-    """The last word of a line as spelt, or nothing."""
-    found = WORD.findall(line)
-    return found[-1] if found else ""
+    """The last word of a line as spelt, or empty."""
+    words = WORD.findall(line)
+    return words[-1] if words else ""
 
 
 def ending_with(line: str, word: str) -> str:
-    """A line with another last word, its closing signs kept.
+    """A line with another last word; keeps the punctuation after it.
 
     >>> ending_with("To put in words the grief I feel;", "night")
     'To put in words the grief I night;'
     """
-    found = list(WORD.finditer(line))
-    return f"{line[: found[-1].start()]}{word}{line[found[-1].end() :]}" if found else f"{line} {word}".strip()
+    words = list(WORD.finditer(line))
+    return f"{line[: words[-1].start()]}{word}{line[words[-1].end() :]}" if words else f"{line} {word}".strip()
 
 
 def _rhymed(letters: str, lines: list[str], dress: Callable[[str], str]) -> str:
-    """Every line with the last word of the first line of its letter, in another dress."""
+    """Every line with the last word of the first line of its letter, spelt in another way."""
     first = {letter: end_word(lines[letters.index(letter)]) for letter in letters}
     return "\n".join(
         line if letter == "x" or n == letters.index(letter) else ending_with(line, dress(first[letter]))
@@ -188,25 +188,25 @@ def _homograph(letters: str, lang: str, lines: list[str]) -> str | None:
 
 
 def _gibberish(line: str) -> str:
-    """As many letters, none of the words, but the last."""
-    return ending_with(WORD.sub(lambda found: "zqxvkw"[: len(found[0])], line), end_word(line))
+    """Letters that form no word, except the line's last word."""
+    return ending_with(WORD.sub(lambda match: "zqxvkw"[: len(match[0])], line), end_word(line))
 
 
 def _salad(line: str) -> str:
-    """The line's words in alphabetic order, but the last."""
+    """The line's words in alphabetical order, except the last word."""
     *words, last = WORD.findall(line) or [""]
     return " ".join([*sorted(words, key=str.lower), last])
 
 
-def _other(letters: str, lang: str, lines: list[str]) -> str | None:
-    """Human verse of another language, as many lines of it."""
-    given = [split_poem(text) for prompt, text in HUMAN if prompt.lang != lang]
-    return "\n".join(given[0]) if len(given[0]) == len(lines) else None
+def _foreign_verse(letters: str, lang: str, lines: list[str]) -> str | None:
+    """As many lines of human verse in another language."""
+    foreign = [split_poem(text) for prompt, text in HUMAN if prompt.lang != lang]
+    return "\n".join(foreign[0]) if len(foreign[0]) == len(lines) else None
 
 
-def _known(letters: str, lang: str, lines: list[str]) -> str | None:
-    """Somebody else's stanza of the same scheme."""
-    fitting = (text for prompt, text in KNOWN if prompt.lang == lang and form(prompt.form, prompt.lang).letters == letters)
+def _copied_verse(letters: str, lang: str, lines: list[str]) -> str | None:
+    """A well-known stanza with the same scheme."""
+    fitting = (text for prompt, text in COPIED if prompt.lang == lang and form(prompt.form, prompt.lang).letters == letters)
     return next((text for text in fitting if text != "\n".join(lines)), None)
 
 
@@ -232,7 +232,7 @@ ATTACKS = (
     Attack("word salad that ends well", _each(_salad)),
     Attack("la la la", _each(lambda line: ending_with(WORD.sub("la", line), end_word(line)))),
     Attack("very long lines", _each(lambda line: f"{' '.join([line] * 40)}")),
-    Attack("another language", _other),
+    Attack("another language", _foreign_verse),
     Attack("a line too few", lambda letters, lang, lines: "\n".join(lines[:-1])),
     Attack("a line too many", lambda letters, lang, lines: "\n".join([*lines, lines[0]])),
     Attack("the poem twice", lambda letters, lang, lines: "\n".join([*lines, "", *lines])),
@@ -244,15 +244,15 @@ ATTACKS = (
     Attack("lines broken in two", _each(lambda line: "\n".join(_halves(line)))),
     Attack("a mark of the end in every line", _each(lambda line: f"{line} {END}")),
     Attack("more after the mark of the end", lambda letters, lang, lines: "\n".join([*lines, END, *lines])),
-    Attack("copied verse", _known),
+    Attack("copied verse", _copied_verse),
 )
 
 
 def _shifted(lines: list[str]) -> str:
-    """Every line's first word is given to the line before it, the first line's to the last."""
+    """Moves the first word of each line to the line before; that of the first line goes to the last."""
     words = [line.split() for line in lines]
     after = [*words[1:], words[0]]
-    return "\n".join(" ".join([*own[1:], *following[:1]]) for own, following in zip(words, after, strict=True))
+    return "\n".join(" ".join([*words_here[1:], *following[:1]]) for words_here, following in zip(words, after, strict=True))
 
 
 def _halves(line: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The contract of a reward, executable: run it on your own before you train with it.
+"""The contract of a reward as a test: run it on your own reward before you train with it.
 
 >>> from rewards.meter import Meter
 >>> check_reward(Meter())
@@ -37,11 +37,11 @@ ODD_TEXTS = (
 
 
 def check_reward(reward: Reward, *, perfect: Sequence[Example] = (), examples: Sequence[Example] = ()) -> None:
-    """Hold a reward to the contract of ``rlpoet.protocols.Reward``.
+    """Test a reward against the contract of ``rlpoet.protocols.Reward``.
 
     Args:
-        perfect: poems the reward has to give 1.0.
-        examples: more texts it meets in use; odd ones are tried in any case.
+        perfect: poems that must score 1.0.
+        examples: more typical texts; unusual ones are always tested too.
 
     Raises:
         BrokenContractError: names the promise that was broken, and the text that shows it.
@@ -59,7 +59,7 @@ def check_reward(reward: Reward, *, perfect: Sequence[Example] = (), examples: S
         if score != 1.0:
             raise _broken(reward, text, f"scores {score} for a perfect poem; expected 1.0")
     _check_none(reward, pool, scores)
-    _check_same(reward, pool, scores)
+    _check_repeatable(reward, pool, scores)
     _check_lines(reward, pool, scores)
 
 
@@ -70,7 +70,7 @@ def _check_none(reward: Reward, pool: Sequence[Example], scores: Scores) -> None
             raise _broken(reward, text, f"None for some texts of {prompt} only; expected None to depend on the prompt alone")
 
 
-def _check_same(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
+def _check_repeatable(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
     copy = _attempt(reward, "", lambda: pickle.loads(pickle.dumps(reward)), "cannot be pickled")
     ways: dict[str, Callable[[], Scores]] = {
         "the second time": lambda: _score(reward, pool),
@@ -87,9 +87,9 @@ def _check_same(reward: Reward, pool: Sequence[Example], scores: Scores) -> None
 def _check_lines(reward: Reward, pool: Sequence[Example], scores: Scores) -> None:
     by_line = getattr(reward, "by_line", None)
     for (prompt, text), score in zip(pool, scores, strict=True):
-        told = _attempt(reward, text, functools.partial(reward.explain, prompt, text), "explain raised")
-        if told.score != score:
-            raise _broken(reward, text, f"explains a score of {told.score} but gives {score}; expected one score")
+        explained = _attempt(reward, text, functools.partial(reward.explain, prompt, text), "explain raised")
+        if explained.score != score:
+            raise _broken(reward, text, f"explains a score of {explained.score} but gives {score}; expected one score")
         if by_line is None:
             continue
         gains = _attempt(reward, text, functools.partial(by_line, prompt, text), "by_line raised")

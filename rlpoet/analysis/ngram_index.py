@@ -1,11 +1,11 @@
-"""Which words of a text stand in a row in a corpus: an index of its word n-grams, as sorted 64-bit hashes.
+"""Finds copied verse: an index of a corpus's word n-grams, as sorted 64-bit hashes.
 
-Words are compared in lower case, accents kept; punctuation, line breaks, apostrophes inside a word and marks that print nothing
-do not count, and a hyphen parts words. Eight words in a row are hardly ever written twice by chance, so a run of them is a copy,
-a quotation, or a formula.
+Words are compared in lower case, with accents. Punctuation, line breaks, apostrophes inside a word and invisible characters do not
+matter; a hyphen separates words. Eight words in a row hardly ever occur twice by chance, so a run of them is a copy, a quotation, or a
+formula.
 
-A hash that belongs to no n-gram of the corpus is taken for one of them with probability N / 2**64, N being the number of n-grams in
-the index: about 4e-13 a lookup for a corpus of eight million words. An n-gram of the corpus is never missed.
+An n-gram that is not in the corpus is taken for one that is with probability N / 2**64, where N is the number of n-grams in the index:
+about 4e-13 per lookup for a corpus of eight million words. An n-gram of the corpus is never missed.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _LINE = np.uint64(0xD1B54A32D192ED03)  # keeps hashes of lines apart from those 
 
 @dataclass(frozen=True)
 class Copied:
-    """What of a text stands in the corpus. Tuples have one entry a line.
+    """The parts of a text that stand in the corpus. Tuples have one entry per line.
 
     Attributes:
-        longest: words of the longest run all of whose n-grams stand in the corpus; 0 where there is none.
-        covered: words of the line that lie in such a run.
-        runs: whether the line counts as copied: half of n of its words are covered, or all it has. Every run marks a line.
-        whole: whether the line as a whole, of ``WHOLE`` words or more, is a line of the corpus.
+        longest: words of the longest run whose n-grams all stand in the corpus; 0 if there is none.
+        covered: number of words of the line that lie in such a run.
+        runs: whether the line counts as copied: n / 2 of its words are covered, or all it has. Every run marks at least one line.
+        whole: whether the line is, as a whole, a line of the corpus and has ``WHOLE`` words or more.
     """
 
     longest: int
@@ -56,7 +56,7 @@ class Copied:
 
     @property
     def lines(self) -> tuple[bool, ...]:
-        """Whether the line is copied in either way."""
+        """Whether the line is copied, in a run or as a whole."""
         return tuple(run or whole for run, whole in zip(self.runs, self.whole, strict=True))
 
 
@@ -66,9 +66,9 @@ class NgramIndex:
 
     Attributes:
         n: words of an n-gram.
-        grams, lines: their hashes, ascending, each once.
-        shared, shared_lines: for each of them, whether two poems or more have it.
-        poems: hashes of the poems' beginnings, ascending, by which a poem of the corpus is known again.
+        grams, lines: hashes of n-grams and of lines, ascending, each once.
+        shared, shared_lines: for each of them, whether two or more poems have it.
+        poems: hashes of the poems' beginnings, ascending, which identify a poem of the corpus.
     """
 
     n: int
@@ -80,7 +80,7 @@ class NgramIndex:
 
     @classmethod
     def build(cls, poems: Iterable[Poem], n: int = N) -> NgramIndex:
-        """Index a corpus. N-grams run over the line and stanza breaks of a poem, never from one poem into the next.
+        """Index a corpus. N-grams cross the line and stanza breaks of a poem, but never go from one poem into the next.
 
         Args:
             n: words of an n-gram, 2 or more.
@@ -95,35 +95,35 @@ class NgramIndex:
         if n < 2:
             raise ValueError(f"n is {n}; expected 2 words or more")
         poems = list(poems)
-        read = _Read([poem.lines for poem in poems])
-        starts = _Read([_beginning(poem) for poem in poems]).texts()
-        return cls(n, *_counted(*read.ngrams(n)), *_counted(*read.lines()), np.unique(starts))
+        hashed = _HashedTexts([poem.lines for poem in poems])
+        starts = _HashedTexts([_beginning(poem) for poem in poems]).texts()
+        return cls(n, *_counted(*hashed.ngrams(n)), *_counted(*hashed.lines()), np.unique(starts))
 
     def knows(self, poem: Poem) -> bool:
         """Whether a poem that begins like this one (its first four lines with a letter) was indexed."""
-        return bool(_found(self.poems, _Read([_beginning(poem)]).texts())[0])
+        return bool(_lookup(self.poems, _HashedTexts([_beginning(poem)]).texts())[0])
 
     def copied(self, text: str | Sequence[str], *, own: bool = False) -> Copied:
-        """What of a text, or of its lines, stands in the corpus; see ``copied_all``."""
+        """The parts of one text, or of its lines, that stand in the corpus; see ``copied_all``."""
         return self.copied_all([split_poem(text) if isinstance(text, str) else text], own=[own])[0]
 
     def copied_all(self, texts: Sequence[Sequence[str]], *, own: Sequence[bool] | None = None) -> list[Copied]:
-        """What of each text, given as its lines, stands in the corpus.
+        """The parts of each text, given as its lines, that stand in the corpus.
 
         Args:
-            own: for each text, whether it is itself a poem of the corpus: then only what another poem has too is copied.
+            own: for each text, whether it is itself a poem of the corpus; then only what another poem also has counts as copied.
         """
-        read = _Read(texts)
-        mine = np.array(own if own is not None else [False] * len(texts), dtype=bool)
-        grams, poem = read.ngrams(self.n)
-        hits = _found(self.grams, grams, self.shared, mine[poem])
-        lines, poem = read.lines()
-        whole = np.zeros(len(read.sizes), dtype=bool)
-        whole[read.sizes >= WHOLE] = _found(self.lines, lines, self.shared_lines, mine[poem])
-        return list(self._told(read, hits, whole))
+        hashed = _HashedTexts(texts)
+        is_own = np.array(own if own is not None else [False] * len(texts), dtype=bool)
+        grams, poem = hashed.ngrams(self.n)
+        hits = _lookup(self.grams, grams, self.shared, is_own[poem])
+        lines, poem = hashed.lines()
+        whole = np.zeros(len(hashed.sizes), dtype=bool)
+        whole[hashed.sizes >= WHOLE] = _lookup(self.lines, lines, self.shared_lines, is_own[poem])
+        return list(self._per_text(hashed, hits, whole))
 
     def save(self, path: str | Path) -> None:
-        """Write the index; never half a file.
+        """Write the index atomically.
 
         Raises:
             RlpoetError: a name that does not end in ``.npz``, or a folder that cannot be written.
@@ -141,37 +141,37 @@ class NgramIndex:
             RlpoetError: no such file, no index, or one of another version.
         """
         fix = "Build it with `rlpoet evaluate --corpus FILES --index FILE`."
-        with saved_arrays(path, "an index of n-grams", fix=fix) as held:
-            if (version := int(held["format"])) != FORMAT:
+        with saved_arrays(path, "an index of n-grams", fix=fix) as arrays:
+            if (version := int(arrays["format"])) != FORMAT:
                 raise RlpoetError(f"{path}: an index of version {version}; expected version {FORMAT}. {fix}")
-            return cls(int(held["n"]), *(held[name] for name in _ARRAYS))
+            return cls(int(arrays["n"]), *(arrays[name] for name in _ARRAYS))
 
-    def _told(self, read: _Read, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
-        """One answer a text; ``hits`` has one entry a window that lies within a text, ``whole`` one a line."""
-        starts = np.flatnonzero(read.windows(self.n))[hits]
-        inside = np.zeros(len(read.words), dtype=bool)
+    def _per_text(self, hashed: _HashedTexts, hits: np.ndarray, whole: np.ndarray) -> Iterator[Copied]:
+        """One result per text; ``hits`` has one entry per window that lies within a text, ``whole`` one per line."""
+        starts = np.flatnonzero(hashed.windows(self.n))[hits]
+        inside = np.zeros(len(hashed.words), dtype=bool)
         for shift in range(self.n):
             inside[starts + shift] = True
         upto = np.concatenate([[0], np.cumsum(inside)])
-        ends = np.cumsum(read.sizes)
-        covered = upto[ends] - upto[ends - read.sizes]
-        runs = (covered > 0) & ((2 * covered >= self.n) | (covered == read.sizes))
-        longest = np.zeros(len(read.counts), dtype=np.int64)
-        parts = np.split(starts, np.flatnonzero((np.diff(starts) != 1) | (np.diff(read.text_of[starts]) != 0)) + 1) if len(starts) else []
+        ends = np.cumsum(hashed.sizes)
+        covered = upto[ends] - upto[ends - hashed.sizes]
+        runs = (covered > 0) & ((2 * covered >= self.n) | (covered == hashed.sizes))
+        longest = np.zeros(len(hashed.counts), dtype=np.int64)
+        parts = np.split(starts, np.flatnonzero((np.diff(starts) != 1) | (np.diff(hashed.text_of[starts]) != 0)) + 1) if len(starts) else []
         for part in parts:
-            text = read.text_of[part[0]]
+            text = hashed.text_of[part[0]]
             longest[text] = max(longest[text], len(part) + self.n - 1)
         rows = zip(covered.tolist(), runs.tolist(), whole.tolist(), strict=True)
-        for most, count in zip(longest.tolist(), read.counts, strict=True):
-            own = list(itertools.islice(rows, count))
-            yield Copied(most, *(tuple(column) for column in zip(*own, strict=True))) if own else Copied(0, (), (), ())
+        for most, count in zip(longest.tolist(), hashed.counts, strict=True):
+            text_rows = list(itertools.islice(rows, count))
+            yield Copied(most, *(tuple(column) for column in zip(*text_rows, strict=True))) if text_rows else Copied(0, (), (), ())
 
 
 _ARRAYS = ("grams", "shared", "lines", "shared_lines", "poems")
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line in the form they are compared in.
+    """The words of a line in the form in which they are compared.
 
     >>> words_of("« L’ÉTÉ, c'est là-bas ! »")
     ['lété', 'cest', 'là', 'bas']
@@ -186,29 +186,29 @@ def _beginning(poem: Poem) -> list[str]:
 
 
 class _Hashes(dict[str, int]):
-    """Words to 64 bits that are the same in every process, each word hashed once."""
+    """Words to 64-bit hashes that are the same in every process; each word is hashed once."""
 
     def __missing__(self, word: str) -> int:
         self[word] = value = int.from_bytes(hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
         return value
 
 
-class _Read:
-    """Texts as one row of hashed words, so that a whole corpus is a few operations on arrays.
+class _HashedTexts:
+    """Texts as one array of hashed words, so that a whole corpus needs a few array operations.
 
     Attributes:
-        words: hashes of all words one after the other.
+        words: hashes of all words in order.
         text_of: for each word the number of its text.
-        sizes: words of each line. counts: lines of each text.
+        sizes: number of words of each line. counts: number of lines of each text.
     """
 
     def __init__(self, texts: Sequence[Sequence[str]]) -> None:
-        known, flat, sizes = _Hashes(), array.array("Q"), []
+        hashes, flat, sizes = _Hashes(), array.array("Q"), []
         for lines in texts:
             for line in lines:
-                found = words_of(line)
-                sizes.append(len(found))
-                flat.extend([known[word] for word in found])
+                line_words = words_of(line)
+                sizes.append(len(line_words))
+                flat.extend([hashes[word] for word in line_words])
         self.words = np.array(flat, dtype=np.uint64)
         self.sizes = np.array(sizes, dtype=np.int64)
         self.counts = [len(lines) for lines in texts]
@@ -244,7 +244,7 @@ class _Read:
         return out
 
     def _hashed(self, starts: np.ndarray, size: int) -> np.ndarray:
-        """A polynomial of the words' hashes modulo 2**64 by Horner's rule, then mixed; arrays of uint64 wrap, as they should."""
+        """A polynomial of the words' hashes modulo 2**64 by Horner's rule, then mixed; uint64 arrays wrap on purpose."""
         total = np.full(len(starts), size, dtype=np.uint64)
         for shift in range(size):
             total = total * _BASE + self.words[starts + shift]
@@ -269,9 +269,9 @@ def _counted(hashes: np.ndarray, texts: np.ndarray) -> tuple[np.ndarray, np.ndar
     return hashes[starts], texts[starts] != texts[ends] if len(hashes) else np.empty(0, dtype=bool)
 
 
-def _found(known: np.ndarray, asked: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
-    if not len(known) or not len(asked):
-        return np.zeros(len(asked), dtype=bool)
-    at = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    hits = known[at] == asked
+def _lookup(index: np.ndarray, queries: np.ndarray, shared: np.ndarray | None = None, own: np.ndarray | None = None) -> np.ndarray:
+    if not len(index) or not len(queries):
+        return np.zeros(len(queries), dtype=bool)
+    at = np.minimum(np.searchsorted(index, queries), len(index) - 1)
+    hits = index[at] == queries
     return hits if shared is None or own is None else hits & (shared[at] | ~own)

@@ -94,7 +94,7 @@ def renames_of(schema: type[Any]) -> Renames:
         schema: a dataclass; ``EARLIER`` and ``EARLIER_VALUES`` may be absent.
     """
     keys = {_parts(old): _parts(new) for old, new in getattr(schema, "EARLIER", {}).items()}
-    values = {_parts(key): dict(table) for key, table in getattr(schema, "EARLIER_VALUES", {}).items()}
+    values = {_parts(key): {str(was): now for was, now in table.items()} for key, table in getattr(schema, "EARLIER_VALUES", {}).items()}
     for name, hint in typing.get_type_hints(schema).items():
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             inner = renames_of(hint)
@@ -195,7 +195,9 @@ def _walk(renames: Renames, table: Mapping[str, Any], at: Key, where: str, note:
                 note(f"{where}{old} is {dashes}{new} now")
             continue
         changed = out[name] != value
-        if new != old or changed:
+        if changed and out[name] is None:
+            note(f"{where}{old} {_shown(value)} is the default of {dashes}{new} now")
+        elif new != old or changed:
             was, now = (f" {_shown(value)}", f" {_shown(out[name])}") if changed else ("", "")
             note(f"{where}{old}{was} is {dashes}{new}{now} now")
     return out

@@ -1,6 +1,6 @@
-"""Poems: read them from wherever they are, choose among them, split them by poem, count them, write them down.
+"""Poems: reading from many sources, filters, splits by poem, statistics, writing.
 
-The seam for others is ``read_poems(sources)`` and ``select(poems, where)``; ``rlpoet corpus`` puts all of it together.
+Use ``read_poems(sources)`` and ``select(poems, where)`` from other code; ``rlpoet corpus`` runs all of it.
 """
 
 from rlpoet.corpus.poem import Poem, deduplicated, split_poems

@@ -9,7 +9,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 
 
 def find_author(typed: str, authors: Sequence[str]) -> str:
-    """The author a name stands for: as spelt, else the only one (or the commonest) it is a part of, accents and case aside.
+    """The author of a typed name: an exact match, else the first author whose name contains it, without accents and case.
 
     >>> find_author("hugo", ["Victor Hugo", "Paul Verlaine"])
     'Victor Hugo'
@@ -19,11 +19,11 @@ def find_author(typed: str, authors: Sequence[str]) -> str:
     """
     if typed in authors:
         return typed
-    words = _plain(typed).split()
-    found = [author for author in authors if words and set(words) <= set(_plain(author).split())]
-    if not found:
+    words = _letters(typed).split()
+    matches = [author for author in authors if words and set(words) <= set(_letters(author).split())]
+    if not matches:
         raise UnknownName("author", typed, authors)
-    return found[0]
+    return matches[0]
 
 
 def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
@@ -38,7 +38,7 @@ def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
     """
     if text in authors:  # a name may hold a comma
         return {text: 1.0}
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for part in text.split(","):
         name, colon, weight = part.partition(":")
         try:
@@ -48,11 +48,11 @@ def parse_authors(text: str, authors: Sequence[str]) -> dict[str, float]:
         if not 0 < value < float("inf"):
             raise RlpoetError(f"author {part!r}: weight {weight!r}; expected a positive number, as in hugo:0.6,verlaine:0.4.")
         author = find_author(name.strip(), authors)
-        found[author] = found.get(author, 0.0) + value
-    total = sum(found.values())
-    return {name: value / total for name, value in found.items()}
+        weights[author] = weights.get(author, 0.0) + value
+    total = sum(weights.values())
+    return {name: value / total for name, value in weights.items()}
 
 
-def _plain(name: str) -> str:
+def _letters(name: str) -> str:
     text = unicodedata.normalize("NFD", name.casefold())
     return "".join(c if c.isalnum() else " " for c in text if not unicodedata.combining(c))

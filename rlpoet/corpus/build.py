@@ -1,4 +1,4 @@
-"""Sources to one clean corpus: read, choose, mend, drop what is no verse or was there already, split, write."""
+"""Sources to one clean corpus: read, filter, clean, drop prose and duplicates, split, write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rlpoet.prosody import verse
 
 @dataclass(frozen=True)
 class Built:
-    """A corpus, and how many poems each step took away."""
+    """A corpus, and how many poems each step removed."""
 
     poems: tuple[Poem, ...]
     read: int
@@ -34,14 +34,14 @@ def build(config: CorpusConfig) -> tuple[Built, dict[Path, int]]:
         The corpus, and each file that was written with its number of poems.
 
     Raises:
-        RlpoetError, UnknownName: as ``collect``, or a field that cannot be meant.
+        RlpoetError, UnknownName: as ``collect``, or a field is not valid.
     """
     _check(config)
     built = collect(config)
     if config.out is None:
         return built, {}
-    train, held = split_poems(built.poems, validation=config.validation)
-    parts = {Path(config.out): train} | ({held_path(config.out): held} if config.validation else {})
+    train, held_out = split_poems(built.poems, validation=config.validation)
+    parts = {Path(config.out): train} | ({held_path(config.out): held_out} if config.validation else {})
     for path, poems in parts.items():
         write_poems(path, poems)
     return built, {path: len(poems) for path, poems in parts.items()}
@@ -67,15 +67,15 @@ def collect(config: CorpusConfig) -> Built:
     whole = [poem for poem in mended if poem is not None and poem.stanzas]
     long = [poem for poem in whole if len(poem.lines) >= config.min_lines]
     verse = [poem for poem in long if not is_prose(poem.lines, config.max_line)]
-    kept = deduplicated(verse)
-    if not kept:
+    unique = deduplicated(verse)
+    if not unique:
         raise RlpoetError(
             f"{' '.join(config.sources)}: none of {len(chosen)} poems is left ({len(whole) - len(long)} shorter than --min_lines "
             f"{config.min_lines}, {len(long) - len(verse)} with a line over --max_line {config.max_line}); expected some. Loosen these."
         )
     return Built(
-        tuple(kept), len(every), len(every) - len(chosen), len(chosen) - len(whole), len(whole) - len(long), len(long) - len(verse),
-        len(verse) - len(kept),
+        tuple(unique), len(every), len(every) - len(chosen), len(chosen) - len(whole), len(whole) - len(long), len(long) - len(verse),
+        len(verse) - len(unique),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
-r"""Text as people store it to stanzas of lines. Line breaks are data: no line is joined, wrapped or cut here.
+r"""Cleans stored text into stanzas of lines. Line breaks are data: no line is joined, wrapped or cut here.
 
-What is mended is what copying leaves: ``\r\r\n``, ``<br>`` where a text has no other break, character references, zero-width
-characters, note numbers in brackets, verse numbers in the margin, ornaments between stanzas, lines doubly spaced.
+It repairs traces of copying: ``\r\r\n``, ``<br>`` in texts without other breaks, character references, zero-width characters, note
+numbers in brackets, verse numbers in the margin, ornaments between stanzas, double spacing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def stanzas_of(text: str, *, clean: bool = True) -> tuple[tuple[str, ...], ...]:
 
 
 def mended(line: str) -> str:
-    """A line without what is not verse; empty if nothing is left that has a letter.
+    """A line without notes, numbers and invisible characters; empty if no letter is left.
 
     >>> mended("  Les sanglots&nbsp;longs[2]      15"), mended("* * *")
     ('Les sanglots longs', '')
@@ -65,7 +65,7 @@ def mended(line: str) -> str:
 
 
 def cleaned(poem: Poem) -> Poem | None:
-    """The poem with its lines mended and headings that are only a number gone; None if no line is left."""
+    """The poem with cleaned lines and without headings that are only a number; None if no line is left."""
     stanzas = []
     for stanza in poem.stanzas:
         lines = tuple(line for line in map(mended, stanza) if line)
@@ -83,7 +83,7 @@ def is_prose(lines: Iterable[str], longest: int) -> bool:
 
 
 def _closed_up(blocks: list[list[str]], gaps: Sequence[int]) -> list[list[str]]:
-    """Undo double spacing: where every line has an empty one after it, stanzas are parted by wider gaps than lines are."""
+    """Undo double spacing: if an empty line follows every line, only wider gaps separate stanzas."""
     if len(blocks) < 4 or any(len(block) > 1 for block in blocks):
         return blocks
     narrow = min(gaps)

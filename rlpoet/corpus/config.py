@@ -1,4 +1,4 @@
-"""What ``rlpoet corpus`` is asked for."""
+"""The configuration of ``rlpoet corpus``."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """Gather poems, mend them, drop doubles, choose among them, and say what there is; --out writes them down.
+    """Gather poems, filter and clean them, drop duplicates, and show counts; --out writes the corpus.
 
     Attributes:
         sources: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
-        out: file to write, .jsonl or .jsonl.gz, what pretrain, finetune and evaluate read.
+        out: file to write, .jsonl or .jsonl.gz; pretrain, finetune and evaluate read it.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love|Nature or author!=Anonymous,year<1600;
-            = != compare values, ~ asks for a part of one, < <= > >= compare numbers.
-        validation: share of poems held out whole, written beside --out as NAME.held.jsonl.
-        lang: fr, es or en; then rhymes and syllables are heard and counted.
-        clean: mend lines (notes, margin numbers, references, ornaments); --no_clean takes them as they are.
+            = and != compare values, ~ looks for a part of a value, < <= > >= compare numbers.
+        validation: share of poems held out, written beside --out as NAME.held.jsonl.
+        lang: fr, es or en; needed to count rhymes and syllables.
+        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean takes them as they are.
         min_lines: leave out shorter poems.
-        max_line: leave out poems with a line of more characters: prose.
-        text_column: column of a table that holds the poems, where its name does not say so.
+        max_line: leave out poems that have a line with more characters, since they are prose.
+        text_column: column of a table that holds the poems, if its name does not show it.
         author_column: column of a table that names the author.
         title_column: column of a table that holds the title.
-        split: of a hub's data set; all of them by default.
-        picture: PNG file to draw the counts into.
-        json: one JSON object instead of tables, for machines.
+        split: split of a hub data set; by default all.
+        picture: PNG file for a chart of the counts.
+        json: print one JSON object instead of tables, for programs.
     """
 
     sources: tuple[str, ...] = ()

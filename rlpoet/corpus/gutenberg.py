@@ -1,7 +1,7 @@
 """Project Gutenberg texts: fetch one by its number, drop the licence around it, and cut the book into poems.
 
-A book is told apart into verse and prose block by block (lines between empty lines): verse lines are short and their
-lengths are even, prose fills its lines. A short line alone above verse is a title.
+Each block of a book (lines between empty lines) is classified as verse or prose: verse lines are short, prose fills its lines. A short
+single line above verse is a title.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ VERSE_LINE = 62
 
 
 def is_gutenberg(text: str) -> bool:
-    """Whether a text bears Project Gutenberg's marks around its body."""
+    """Whether a text has Project Gutenberg's start mark."""
     return START.search(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""A poem of a corpus, when two of them are one, and which side of a split it falls on."""
+"""A poem of a corpus, duplicates, and the split into training and validation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from rlpoet.text import canonical
 
 @dataclass(frozen=True)
 class Poem:
-    """Stanzas as tuples of lines, whose they are, and what else its source says of it.
+    """A poem: stanzas as tuples of lines, its author and title, and other data of its source.
 
     Attributes:
         stanzas: lines without line breaks, none empty.
-        rhymed: share of its lines that rhyme, in [0, 1]; None where nobody said.
-        core: False where the corpus marks it as outside its best part.
+        rhymed: share of its lines that rhyme, in [0, 1]; None if unknown.
+        core: False if the corpus marks it as outside its best part.
         columns: all other columns of its source, as text (``{"year": "1857", "type": "Love"}``); a cell without a value is absent.
     """
 
@@ -43,7 +43,7 @@ class Poem:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-1 of the first lines' letters, so that two editions of one poem are one and fall on the same side of a split."""
+        """SHA-1 of the first lines' letters: two editions of one poem share it, and so fall on the same side of a split."""
         words = " ".join(line.lower() for line in self.lines[:4])
         return hashlib.sha1("".join(c for c in words if c.isalpha()).encode()).hexdigest()
 
@@ -52,19 +52,19 @@ def deduplicated(poems: Iterable[Poem], *, seen: set[str] | None = None) -> list
     """The poems in order, each once; the first edition stays.
 
     Args:
-        seen: fingerprints met before, which this adds to.
+        seen: fingerprints of earlier poems; new ones are added to it.
 
     >>> len(deduplicated([Poem((("Ombre !",),)), Poem((("ombre",),)), Poem((("sombre",),))]))
     2
     """
     met = set() if seen is None else seen
-    kept = []
+    unique = []
     for poem in poems:
         mark = poem.fingerprint
         if mark not in met:
             met.add(mark)
-            kept.append(poem)
-    return kept
+            unique.append(poem)
+    return unique
 
 
 def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[list[Poem], list[Poem]]:
@@ -74,15 +74,15 @@ def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[lis
         validation: share of poems held out, in [0, 1).
     """
     train: list[Poem] = []
-    held: list[Poem] = []
+    held_out: list[Poem] = []
     for poem in poems:
         # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
-        (held if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
-    return train, held
+        (held_out if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
+    return train, held_out
 
 
 def printed(poem: Poem, lang: str) -> Poem:
-    """The poem in one spelling (``canonical``), lines without a letter left out: what a policy reads and writes."""
+    """The poem in canonical spelling, without lines that have no letter: the form that policies read and write."""
     stanzas = (tuple(line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))) for stanza in poem.stanzas)
     author = " ".join(unicodedata.normalize("NFC", poem.author or "").split())
     return Poem(tuple(stanza for stanza in stanzas if stanza), author or None, poem.title, poem.rhymed, poem.core, poem.columns)

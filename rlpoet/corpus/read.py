@@ -1,8 +1,8 @@
-"""Poems from wherever they are: files by their suffix, folders, the hub's data sets, Project Gutenberg by number.
+"""Reads poems from files, folders, data sets of the Hugging Face hub, and Project Gutenberg.
 
-``.jsonl`` and ``.json`` (a list, or an object a line), ``.csv``, ``.tsv``, ``.parquet``, ``.txt``; all but parquet also with
-``.gz``. In a text file poems are parted by two empty lines and stanzas by one; a Project Gutenberg ebook is known by its marks.
-``hf:owner/name`` (or ``owner/name`` where no such file is) is a data set, ``gutenberg:1065`` an ebook.
+Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.txt``; all but parquet also with
+``.gz``. In a text file two empty lines separate poems and one separates stanzas; a Project Gutenberg ebook is recognised by its marks.
+``hf:owner/name`` (or ``owner/name`` if there is no such file) is a data set, ``gutenberg:1065`` an ebook.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def read_poems(sources: Sequence[str | Path], *, columns: Columns | None = None,
 
     Args:
         sources: files, folders of such files, ``hf:NAME``, ``gutenberg:NUMBER``.
-        columns: which columns of a table are text, author, title; found out from their names by default.
-        split: of a hub's data set; all of them by default.
+        columns: the columns of a table for text, author and title; by default found by their names.
+        split: split of a hub data set; by default all.
 
     Raises:
-        RlpoetError: a source that is missing, empty, not UTF-8, unreachable, or holds no poem that was not read before.
+        RlpoetError: a source is missing, empty, not UTF-8, unreachable, or holds no new poem.
         UnknownName: a column or split that is not there.
     """
     seen: set[str] = set()
@@ -61,8 +61,8 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
     if name.startswith(GUTENBERG):
         yield from book_poems(fetch(name.removeprefix(GUTENBERG).strip()))
     elif name.startswith(HUB):
-        asked = name.removeprefix(HUB)
-        yield from poems_of_rows(hub_rows(asked, split=split), columns, name)
+        dataset = name.removeprefix(HUB)
+        yield from poems_of_rows(hub_rows(dataset, split=split), columns, name)
     elif path.is_dir():
         yield from _folder(path, columns, split)
     elif path.exists():
@@ -80,7 +80,7 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
 
 
 def write_poems(path: str | Path, poems: Iterable[Poem]) -> None:
-    """JSON Lines that ``read_poems`` reads back the same; compressed if the name ends in ``.gz``. Never half a file.
+    """Write JSON Lines, atomically, that ``read_poems`` reads back; compressed if the name ends in ``.gz``.
 
     Raises:
         RlpoetError: a name that does not say JSON Lines.

@@ -1,4 +1,4 @@
-"""What a corpus is made of: whose poems, how long, how much of it rhymes."""
+"""Statistics of a corpus: authors, lengths, and the share of lines that rhyme."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from rlpoet.prosody.meter import length_of
 from rlpoet.prosody.rhyme import find_scheme
 
 K = TypeVar("K")
-HEARD = 400  # poems listened to, where the language is known
+N_POEMS_SCANNED = 400  # poems listened to, where the language is known
 YEARS = ("year", "date", "année", "annee", "año", "anno", "published", "publication year")
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts of a corpus; a mapping goes from a value to how often it occurs, commonest first.
+    """Counts of a corpus; a mapping goes from a value to its frequency, commonest first.
 
     Attributes:
         authors: poems of each author; poems without one are in ``anonymous``.
-        widths: characters of the lines. syllables: metrical syllables of the lines heard, empty without a language.
-        stanza_sizes: lines of the stanzas. poem_sizes: lines of the poems.
-        rhymed: share of rhymed lines, a number a poem that has one; heard where the language is known, else what the source says.
+        widths: characters per line. syllables: metrical syllables per line of the scanned poems, empty without a language.
+        stanza_sizes: lines per stanza. poem_sizes: lines per poem.
+        rhymed: share of rhymed lines, one per poem: measured if the language is known, else as the source says.
         years: poems of each year.
         columns: other columns, and the poems of each of their values.
     """
@@ -62,7 +62,9 @@ class Statistics:
             item["syllables"] = {str(n): count for n, count in list(self.syllables.items())[:50]}
         if self.years:
             item["years"] = {"first": min(self.years), "last": max(self.years), "poems": sum(self.years.values())}
-        item["columns"] = {name: {"values": len(own), "commonest": dict(list(own.items())[:20])} for name, own in self.columns.items()}
+        item["columns"] = {
+            name: {"values": len(counts), "commonest": dict(list(counts.items())[:20])} for name, counts in self.columns.items()
+        }
         return item
 
 
@@ -70,7 +72,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     """Count a corpus.
 
     Args:
-        lang: language of the verse; then rhyme and syllables are heard in up to ``HEARD`` poems, drawn by the seed.
+        lang: language of the verse; then rhymes and syllables are counted in up to ``N_POEMS_SCANNED`` poems, drawn by the seed.
 
     Raises:
         UnknownName: no such language.
@@ -78,12 +80,12 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     rhymed = tuple(poem.rhymed for poem in poems if poem.rhymed is not None)
     syllables: Counter[int] = Counter()
     if lang is not None:
-        some = random.Random(seed).sample(list(poems), min(HEARD, len(poems)))
+        some = random.Random(seed).sample(list(poems), min(N_POEMS_SCANNED, len(poems)))
         rhymed = tuple(share_rhymed(poem, lang) for poem in some)
         syllables = _syllables(some, lang)
     years = [number_in(year) for poem in poems if (year := _year(poem)) is not None]
     authors = Counter(poem.author for poem in poems if poem.author)
-    own = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
+    names = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
     return Statistics(
         poems=len(poems),
         stanzas=sum(len(poem.stanzas) for poem in poems),
@@ -98,12 +100,12 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
         rhymed=rhymed,
         heard=lang is not None,
         syllables=_ordered(syllables),
-        columns={name: _ordered(Counter(value for poem in poems if (value := cell(poem, name)))) for name in own},
+        columns={name: _ordered(Counter(value for poem in poems if (value := cell(poem, name)))) for name in names},
     )
 
 
 def share_rhymed(poem: Poem, lang: str) -> float:
-    """Share of a poem's lines that rhyme with another line of their stanza; a poem in one-line stanzas is heard as one.
+    """Share of a poem's lines that rhyme with another line of their stanza; one-line stanzas are taken together.
 
     >>> share_rhymed(Poem((("Et je dis : sombre", "Je vois une ombre", "Rien"),)), "fr")
     0.6666666666666666

@@ -1,9 +1,9 @@
-"""Choose poems by author, title, year or any other column: ``age=Renaissance,type=Love``.
+"""Filters poems by author, title, year or any other column: ``age=Renaissance,type=Love``.
 
-A condition is ``COLUMN OP VALUE``; conditions are parted by commas and must all hold. ``=`` and ``!=`` compare whole values and take
-a list (``type=Love|Nature``, or ``type=Love,Nature``); ``~`` asks for a part of the value; ``< <= > >=`` compare numbers. Case and
-the space around a value do not matter. A value with a comma or a bar in it is put in double quotes. A poem without a value in the column
-has none that could be equal, greater or less: it passes ``!=`` and nothing else.
+A condition is ``COLUMN OP VALUE``; conditions are separated by commas and must all hold. ``=`` and ``!=`` compare whole values and take
+a list (``type=Love|Nature``, or ``type=Love,Nature``); ``~`` looks for a part of the value; ``< <= > >=`` compare numbers. Case and
+space around a value do not matter. Put a value with a comma or a bar in double quotes. A poem without a value in the column passes
+``!=`` and no other condition.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _CONDITION = re.compile(r"\s*([^=!<>~]+?)\s*(!=|<=|>=|=|<|>|~)(.*)", re.S)
 _PARTS = re.compile(r'((?:"[^"]*"|[^",])*)(?:,|$)')
 _VALUES = re.compile(r'((?:"[^"]*"|[^"|])*)(?:\||$)')
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-SHOWN = 12  # values of a column that an error lists
+N_VALUES_LISTED = 12  # values of a column that an error lists
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,24 @@ def conditions(where: str) -> list[Condition]:
     >>> conditions('author=Hugo, Lamartine')[0].values
     ('Hugo', 'Lamartine')
     """
-    found: list[Condition] = []
+    parsed: list[Condition] = []
     for part in (match[1] for match in _PARTS.finditer(where)):
         if not part.strip():
             continue
         match = _CONDITION.fullmatch(part) if not part.strip().startswith('"') else None
         if match is None:
-            if not found or found[-1].op not in ("=", "!=", "~"):
+            if not parsed or parsed[-1].op not in ("=", "!=", "~"):
                 raise RlpoetError(f"where: {part.strip()!r}; expected a condition such as author=Ronsard, type!=Love or year<1600.")
-            last = found.pop()
-            found.append(Condition(last.column, last.op, (*last.values, *_values(part))))
+            last = parsed.pop()
+            parsed.append(Condition(last.column, last.op, (*last.values, *_values(part))))
             continue
         column, op, values = match[1], match[2], _values(match[3])
         if op in ORDERED and (len(values) != 1 or not _NUMBER.fullmatch(values[0])):
             raise RlpoetError(f"where: {part.strip()!r}; expected one number after {op}, such as year{op}1600.")
         if not values:
             raise RlpoetError(f"where: {part.strip()!r} has no value; expected one, such as {column}{op}Love.")
-        found.append(Condition(column, op, values))
-    return found
+        parsed.append(Condition(column, op, values))
+    return parsed
 
 
 def select(poems: Sequence[Poem], where: str | Sequence[str]) -> list[Poem]:
@@ -76,24 +76,24 @@ def select(poems: Sequence[Poem], where: str | Sequence[str]) -> list[Poem]:
 
     Raises:
         UnknownName: a column no poem has, or a value no poem has in its column.
-        RlpoetError: a filter that cannot be read, or one that leaves no poem.
+        RlpoetError: the filter cannot be parsed, or leaves no poem.
     """
-    asked = [condition for text in ([where] if isinstance(where, str) else where) for condition in conditions(text)]
-    kept = list(poems)
-    for condition in asked:
+    wanted = [condition for text in ([where] if isinstance(where, str) else where) for condition in conditions(text)]
+    chosen = list(poems)
+    for condition in wanted:
         cells = [cell(poem, condition.column) for poem in poems]
         _check(condition, cells, poems)
-        kept = [poem for poem in kept if _holds(condition, cell(poem, condition.column))]
-    if asked and not kept:
+        chosen = [poem for poem in chosen if _holds(condition, cell(poem, condition.column))]
+    if wanted and not chosen:
         raise RlpoetError(f"where: {where!r} holds for none of {len(poems)} poems; expected some. Each condition alone holds for some.")
-    return kept
+    return chosen
 
 
 def cell(poem: Poem, column: str) -> str | None:
-    """What a poem has in a column, None for nothing. ``poet`` and the like mean the author, ``poem name`` the title."""
+    """The value of a poem in a column, or None. ``poet`` and similar names mean the author, ``poem name`` the title."""
     name = folded(column)
-    for own, value in poem.columns.items():
-        if folded(own) == name:
+    for key, value in poem.columns.items():
+        if folded(key) == name:
             return value or None
     if name in AUTHOR_NAMES:
         return poem.author or None
@@ -105,15 +105,15 @@ def cell(poem: Poem, column: str) -> str | None:
 
 
 def column_names(poems: Sequence[Poem]) -> list[str]:
-    """Columns that some poem has a value in."""
+    """Columns in which at least one poem has a value."""
     names = dict.fromkeys(name for poem in poems for name, value in poem.columns.items() if value)
-    own = {
+    standard = {
         "author": any(poem.author for poem in poems),
         "title": any(poem.title for poem in poems),
         "rhymed": any(poem.rhymed is not None for poem in poems),
         "core": any(not poem.core for poem in poems),
     }
-    return [*(name for name, has in own.items() if has), *names]
+    return [*(name for name, has in standard.items() if has), *names]
 
 
 def number_in(value: str | None) -> float | None:
@@ -149,13 +149,13 @@ def _check(condition: Condition, cells: Sequence[str | None], poems: Sequence[Po
                 f"where: column {condition.column!r} holds {present[0]!r}, no number; expected one, for {condition.op}. Use =, != or ~."
             )
         return
-    known = Counter(" ".join(value.split()) for value in present)
-    folds = {folded(value) for value in known}
+    counts = Counter(" ".join(value.split()) for value in present)
+    folds = {folded(value) for value in counts}
     for value in condition.values if condition.op == "=" else ():
         if folded(value) not in folds:
-            most = ", ".join(name for name, _ in known.most_common(SHOWN)) + (", ..." if len(known) > SHOWN else "")
+            most = ", ".join(name for name, _ in counts.most_common(N_VALUES_LISTED)) + (", ..." if len(counts) > N_VALUES_LISTED else "")
             raise RlpoetError(
-                f"where: no poem has {value!r} in column {condition.column!r}{did_you_mean(value, known)}; expected one of {most}."
+                f"where: no poem has {value!r} in column {condition.column!r}{did_you_mean(value, counts)}; expected one of {most}."
             )
 
 
@@ -165,7 +165,7 @@ def _holds(condition: Condition, value: str | None) -> bool:
     if condition.op in ORDERED:
         number = number_in(value)
         return number is not None and ORDERED[condition.op](number, float(condition.values[0]))
-    own, asked = folded(value), [folded(text) for text in condition.values]
+    text_value, values = folded(value), [folded(text) for text in condition.values]
     if condition.op == "~":
-        return any(text in own for text in asked)
-    return (own in asked) == (condition.op == "=")
+        return any(text in text_value for text in values)
+    return (text_value in values) == (condition.op == "=")

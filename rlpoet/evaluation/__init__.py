@@ -1,1 +1,1 @@
-"""What poems are worth: form, variety, sense, rewards, people's poems beside them, and a second judge."""
+"""Evaluation of poems: form, variety, sense, rewards, comparison with human poems, and a second judge."""

@@ -1,4 +1,4 @@
-"""What ``rlpoet evaluate`` is asked for."""
+"""The configuration of ``rlpoet evaluate``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Measure a policy, or poems from anywhere: form, kinds of rhyme, rewards, variety, copying, perplexity, beside people's.
+    """Measure a policy, or any poems, beside poems by people: form, kinds of rhyme, rewards, variety, copying, perplexity.
 
-    With --policy: poems it writes, and with --poems the bits per character of poems it has not read. With --texts: poems of any file or
-    folder, no policy needed. Every figure has a 95-percent interval, poems resampled, and comes from the same poems for every row.
+    With --policy, measures poems that it writes; with --poems, also the bits per character of poems that it has not read. With --texts,
+    measures the poems of any file or folder, without a policy. Every figure has a 95-percent interval by resampling poems.
 
     Attributes:
         policy: a shipped policy by its language, the folder of one or of a run, any Hugging Face causal LM.
@@ -20,26 +20,26 @@ class EvaluateConfig:
         poems: corpora of poems it has not read: files, folders, hf:owner/name, gutenberg:NUMBER.
         human: poems by people that stand beside the measured ones; those of --poems by default.
         where: only poems of --poems and --human that meet these conditions, such as author=Ronsard|Labé,year<1600.
-        max_poems: at most so many, drawn by the seed; 0 for all.
-        n: poems to sample of each form, and at most so many of people's; 0 for none.
-        forms: the forms to sample, and those --texts are held to; by default couplet, quatrain-abab and quatrain-abba are sampled,
-            and each stanza of --texts is held to the form it keeps best.
-        authors: in whose manner to sample, each in turn; nobody's by default.
-        rewards: names of rewards to show; all that are installed by default.
-        prior: the model whose perplexity the poems have; the shipped prior of the language by default, "none" for none.
-        corpus: the corpora it was trained on, to find what its poems copy: files, folders, and so on.
-        index: file (.npz) that keeps the index of that corpus: written with --corpus, read without.
-        temperature: of sampling; 1 is the policy itself.
-        lang: language of --texts, or that a plain model is to write in; a policy with marks of its own keeps its own.
-        window: tokens weighed together; 0 for 256, or for a plain model what its positions allow up to 1024.
-        precision: of the products that weigh --poems: fp32, bf16, which is some 0.0001 bits off, or auto: what is faster on this machine.
-        text_column: column of a table that holds the poems, where its name does not say so.
+        max_poems: most poems of --poems to read, chosen by the seed; 0 for all.
+        n: poems to sample per form, and most poems by people per form; 0 for none.
+        forms: forms to sample, and forms to compare --texts with; by default samples couplet, quatrain-abab and quatrain-abba, and
+            compares each stanza of --texts with the form that it keeps best.
+        authors: authors in whose manner to sample, in turn; none by default.
+        rewards: names of rewards to show; by default all installed ones.
+        prior: model that gives the perplexity; by default the shipped prior of the language, "none" for no perplexity.
+        corpus: corpora that the policy was trained on, to find copied lines: files, folders, and so on.
+        index: file (.npz) for the index of that corpus; written with --corpus, read without.
+        temperature: temperature of sampling; 1 is the policy itself.
+        lang: language of --texts, or the one in which a plain model is to write; a policy with its own marks keeps its language.
+        window: tokens scored in one row; 0 for 256, or for a plain model as many as its positions allow, up to 1024.
+        precision: precision of matrix products that score --poems: fp32, bf16 (about 0.0001 bits off), or auto, the faster one here.
+        text_column: column of a table that holds the poems, if its name does not show it.
         author_column: column of a table that names the author.
         allow_download: fetch a hub model that the local cache does not hold.
-        device: cpu or cuda; cuda by default where there is one.
-        seed: of sampling, resampling, and the choice of max_poems.
+        device: cpu or cuda; by default cuda if available.
+        seed: seed of sampling, resampling, and the choice of max_poems.
         threads: processor threads, 0 for all cores.
-        json: one JSON object instead of tables, for machines.
+        json: print one JSON object instead of tables, for programs.
     """
 
     policy: str | None = None

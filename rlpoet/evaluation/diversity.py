@@ -26,21 +26,21 @@ def distinct_share(items: Sequence[Hashable]) -> float:
 def batch_variety(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
     """``samples/distinct_end_words``, ``samples/duplicate_texts`` and ``samples/duplicate_lines`` of a batch.
 
-    Opening lines were given, not written: they are left out. All three depend on the number of poems: compare batches of one size.
+    Opening lines are left out, since the policy did not write them. All three depend on the number of poems: compare batches of one size.
 
     Returns:
-        Different last words over lines, texts over all that are equal to an earlier one, lines over all that are. A batch without a
-        line has only the second.
+        Different last words divided by lines; the share of texts, and of lines, that equal an earlier one. A batch without a line has
+        only the share of texts.
 
     >>> batch_variety([Prompt("fr", "couplet")] * 2, ["Le chat dort", "Le chat dort"])
     {'samples/duplicate_texts': 0.5, 'samples/distinct_end_words': 0.5, 'samples/duplicate_lines': 0.5}
     """
     poems = [split_poem(text) for text in texts]
     own = [tuple(lines[len(prompt.opening) :]) for prompt, lines in zip(prompts, poems, strict=True)]
-    told = {"samples/duplicate_texts": 1 - distinct_share(own)} if own else {}
+    figures = {"samples/duplicate_texts": 1 - distinct_share(own)} if own else {}
     lines = [(line, prompt.lang) for prompt, written in zip(prompts, own, strict=True) for line in written]
     if lines:
         words = [word for prompt, poem in zip(prompts, poems, strict=True) for word in end_words(prompt, poem)]
-        told["samples/distinct_end_words"] = distinct_share(words)
-        told["samples/duplicate_lines"] = 1 - distinct_share(lines)
-    return told
+        figures["samples/distinct_end_words"] = distinct_share(words)
+        figures["samples/duplicate_lines"] = 1 - distinct_share(lines)
+    return figures

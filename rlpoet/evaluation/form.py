@@ -1,4 +1,4 @@
-"""What a set of poems is worth: shares of pairs that rhyme, of lines in meter, of perfect stanzas, and variety."""
+"""Form of a set of poems: shares of pairs that rhyme, of lines in meter, of perfect stanzas, and variety of end words."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that ea
 
 @dataclass(frozen=True)
 class PoemFacts:
-    """Counts of one poem against its form; a poem of another number of lines has none of them right.
+    """Counts of one poem for its form; in a poem with another number of lines nothing counts as right.
 
     Attributes:
-        pairs, rhymed: pairs the scheme asks for, and those that rhyme (a word never with itself).
-        lines, in_meter: lines the form asks for, and those of an admissible length.
+        pairs, rhymed: pairs of the scheme, and those that rhyme (a word never with itself).
+        lines, in_meter: lines of the form, and those of an admissible length.
         end_words: last word of each line that was not given, lower case.
     """
 
@@ -38,9 +38,9 @@ class PoemFacts:
 
 def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     """Count one poem."""
-    asked, lines, complete = form_and_lines(prompt, text)
-    rhymed, fits = (sum(pairs_that_rhyme(lines, asked)), sum(lines_in_meter(lines, asked))) if complete else (0, 0)
-    return PoemFacts(len(asked.pairs), rhymed, asked.n_lines, fits, end_words(prompt, lines))
+    poem_form, lines, complete = form_and_lines(prompt, text)
+    rhymed, fits = (sum(pairs_that_rhyme(lines, poem_form)), sum(lines_in_meter(lines, poem_form))) if complete else (0, 0)
+    return PoemFacts(len(poem_form.pairs), rhymed, poem_form.n_lines, fits, end_words(prompt, lines))
 
 
 def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
@@ -53,14 +53,14 @@ def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]
 
 
 def figures_of(facts: Sequence[PoemFacts]) -> dict[str, float]:
-    """The same of poems that are counted already."""
-    found = shares(facts)
-    asked = {name: found[name].value if name in found else 0.0 for name in SHARES}
-    return {**asked, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
+    """The figures of ``measure`` from the counts of poems."""
+    by_name = shares(facts)
+    values = {name: by_name[name].value if name in by_name else 0.0 for name in SHARES}
+    return {**values, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
 
 
 def shares(facts: Sequence[PoemFacts]) -> dict[str, Share]:
-    """The figures of ``SHARES``, poem by poem; without those that no poem is asked for, such as pairs where nothing has to rhyme."""
+    """The figures of ``SHARES`` as ratios over poems; without those that apply to no poem, such as pairs in unrhymed forms."""
     counts = {
         "rhyme_pairs": [(f.rhymed, f.pairs) for f in facts],
         "lines_in_meter": [(f.in_meter, f.lines) for f in facts],

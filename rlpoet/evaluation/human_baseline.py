@@ -1,4 +1,4 @@
-"""How well sampled poems keep their form, with intervals, beside human stanzas measured the same way."""
+"""Form of sampled poems and of human stanzas, measured in the same way, with intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Figures = dict[str, float | list[float]]
 
 
 def figures(facts: Sequence[PoemFacts], *, seed: int = 0) -> Figures:
-    """``n`` and each measure with its ``_95`` interval; a measure nothing was asked for is absent.
+    """``n`` and each measure with its ``_95`` interval; a measure that applies to no poem is absent.
 
     ``distinct_end_words`` is different last words over lines: it falls with the number of lines, so compare sets of one size.
     """
@@ -35,24 +35,24 @@ def figures(facts: Sequence[PoemFacts], *, seed: int = 0) -> Figures:
 
 
 def human_stanzas(
-    stanzas: Sequence[Sequence[str]], lang: str, asked: Sequence[Form], n: int, *, seed: int = 0
+    stanzas: Sequence[Sequence[str]], lang: str, of_forms: Sequence[Form], n: int, *, seed: int = 0
 ) -> dict[str, list[tuple[int, str]]]:
-    """Numbers of human stanzas for each asked form, at most ``n`` a form, each with the name of the form it keeps best.
+    """Numbers of human stanzas for each of the given forms, at most ``n`` per form, each with the name of the form it keeps best.
 
-    Each stanza is held against the form of the language that it keeps best among all of its number of lines, whatever their
-    lengths, and counts for the asked form that has the same scheme; one that keeps none well counts too, for the best of a bad lot.
+    Each stanza is compared with all forms of the language that have its number of lines. It counts for the given form with the scheme of
+    the best of these, whatever its lengths. A stanza that keeps no form well counts too.
     """
-    sizes = {form.n_lines for form in asked}
+    sizes = {form.n_lines for form in of_forms}
     order = [i for i in np.random.default_rng(seed).permutation(len(stanzas)).tolist() if len(stanzas[i]) in sizes]
-    found: dict[str, list[tuple[int, str]]] = {form.name: [] for form in asked}
+    chosen: dict[str, list[tuple[int, str]]] = {form.name: [] for form in of_forms}
     for i in order:
         best = guess_form(stanzas[i], lang, least=0.0)
-        same = next((form.name for form in asked if best and (form.scheme, form.rhyme) == (best.scheme, best.rhyme)), None)
-        if best and same is not None and len(found[same]) < n:
-            found[same].append((i, best.name))
-        if all(len(own) >= n for own in found.values()):
+        same = next((form.name for form in of_forms if best and (form.scheme, form.rhyme) == (best.scheme, best.rhyme)), None)
+        if best and same is not None and len(chosen[same]) < n:
+            chosen[same].append((i, best.name))
+        if all(len(numbers) >= n for numbers in chosen.values()):
             break
-    return found
+    return chosen
 
 
 def _distinct(facts: Sequence[PoemFacts], rows: Sequence[int]) -> float:

@@ -1,8 +1,8 @@
-"""A blind rating sheet for human judges, and what their ratings say: means by source, and how far judges agree.
+"""Blind rating sheets for human judges, and the evaluation of their ratings: means by source, and agreement of judges.
 
-A sheet is a table with a poem a row and empty columns to fill in, 1 (poor) to 5 (good). Where a poem comes from stands in a key of its
-own, so that a judge can be given the sheet alone. Poems are shuffled, and written alike: one kind of apostrophe, quote and dash, a capital
-at each line, so that typography tells nothing.
+A sheet is a table with one poem per row and empty columns for ratings from 1 (poor) to 5 (good). The sources of the poems are in a
+separate key file, which judges do not see. Poems are shuffled and have the same typography: one kind of apostrophe, quote and dash, and
+a capital at each line.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from rlpoet.text import read_text, write_atomically
 SCALES = ("meter", "rhyme", "readability", "emotion")
 LOW, HIGH = 1, 5
 DRAWS = 200  # behind the interval of alpha
-PLAIN = str.maketrans(
+TYPOGRAPHY = str.maketrans(
     {"’": "'", "ʼ": "'", "“": '"', "”": '"', "«": '"', "»": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
 )
-Grid = Sequence[Sequence[float | None]]  # one row a judge, one column a poem; None where the judge gave none
+Grid = Sequence[Sequence[float | None]]  # one row per judge, one column per poem; None without a rating
 
 
 @dataclass(frozen=True)
 class Item:
-    """A poem on a sheet; ``number`` says nothing of its source."""
+    """A poem on a sheet; ``number`` does not reveal its source."""
 
     number: str
     source: str
@@ -46,9 +46,9 @@ class ScaleReport:
     """One scale over all judges.
 
     Attributes:
-        means: source -> mean, low, high of 95 %, poems resampled, and number of poems rated.
-        alpha: Krippendorff's, ordinal; None with one judge, or where all ratings are the same.
-        alpha_95: its interval, poems resampled; None where alpha is, or with fewer than five poems.
+        means: source -> mean, bounds of 95 % (poems resampled), and number of rated poems.
+        alpha: Krippendorff's alpha, ordinal; None with one judge, or if all ratings are the same.
+        alpha_95: its interval, poems resampled; None if alpha is None, or with fewer than five poems.
     """
 
     scale: str
@@ -61,20 +61,22 @@ def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int) -> list[I
     """At most ``n`` stanzas of ``lines`` lines from each source (whole poems for 0), shuffled.
 
     Args:
-        sources: files or folders of poems, ``NAME=FILE`` to name one; a source is otherwise called by its file.
+        sources: files or folders of poems; ``NAME=FILE`` gives one a name, else it has the name of its file.
 
     Raises:
-        RlpoetError: a source without such a stanza, or two of one name.
+        RlpoetError: a source has no such stanza, or two sources have one name.
     """
     rng, chosen, names = random.Random(seed), [], set()
-    for given in sources:
-        name, sep, path = given.partition("=")
-        path, name = (path, name) if sep else (given, Path(given).name.partition(".")[0])
+    for entry in sources:
+        name, sep, path = entry.partition("=")
+        path, name = (path, name) if sep else (entry, Path(entry).name.partition(".")[0])
         if name in names:
-            raise RlpoetError(f"{given}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
+            raise RlpoetError(f"{entry}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
         names.add(name)
-        units = (own for poem in poems_of(path) for own in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas)))
-        texts = list(dict.fromkeys(_blind(own) for own in units if own and (not lines or len(own) == lines)))
+        units = (
+            poem_lines for poem in poems_of(path) for poem_lines in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas))
+        )
+        texts = list(dict.fromkeys(_blind(poem_lines) for poem_lines in units if poem_lines and (not lines or len(poem_lines) == lines)))
         if not texts:
             raise RlpoetError(f"{path}: no stanza of {lines} lines; expected some. Choose another --lines, 0 for whole poems.")
         chosen += [(name, text) for text in rng.sample(texts, min(n, len(texts)))]
@@ -87,12 +89,12 @@ def write_sheet(items: Sequence[Item], path: Path) -> Path:
     """Write the sheet and, beside it, its key; returns the path of the key.
 
     Raises:
-        RlpoetError: one of them is there already: ratings are not to be written over.
+        RlpoetError: one of them exists already, since ratings must not be overwritten.
     """
     key = key_of(path)
-    for own in (path, key):
-        if own.exists():
-            raise RlpoetError(f"{own}: there already; expected a new file, so that no rating is lost. Choose another --out.")
+    for file in (path, key):
+        if file.exists():
+            raise RlpoetError(f"{file}: there already; expected a new file, so that no rating is lost. Choose another --out.")
     write_atomically(path, _table(("id", "poem", *SCALES), [(item.number, item.text, *("" for _ in SCALES)) for item in items]))
     write_atomically(key, _table(("id", "source"), [(item.number, item.source) for item in sorted(items, key=lambda item: item.number)]))
     return key
@@ -118,33 +120,33 @@ def read_sheet(path: Path) -> dict[str, dict[str, float]]:
     Raises:
         RlpoetError: not a sheet, a poem twice, or a rating that is no number from 1 to 5.
     """
-    found: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
+    ratings: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
     seen = set()
     for number, row in enumerate(_rows(path, ("id", *SCALES)), start=2):
         if row["id"] in seen:
             raise RlpoetError(f"{path}: row {number}: {row['id']!r} a second time; expected each poem once.")
         seen.add(row["id"])
         for scale in SCALES:
-            told = row[scale].strip().replace(",", ".")
-            if not told:
+            typed = row[scale].strip().replace(",", ".")
+            if not typed:
                 continue
             try:
-                rating = float(told)
+                rating = float(typed)
             except ValueError:
                 rating = float("nan")
             if not LOW <= rating <= HIGH:
-                raise RlpoetError(f"{path}: row {number}: {scale} is {told!r}; expected a number from {LOW} to {HIGH}, or nothing.")
-            found[scale][row["id"]] = rating
-    return found
+                raise RlpoetError(f"{path}: row {number}: {scale} is {typed!r}; expected a number from {LOW} to {HIGH}, or nothing.")
+            ratings[scale][row["id"]] = rating
+    return ratings
 
 
 def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str, str], *, seed: int = 0) -> list[ScaleReport]:
-    """Each scale: means by source and agreement. A poem's rating is the mean of its judges', so that each poem counts the same.
+    """Means by source and agreement, for each scale. A poem's rating is the mean of its judges, so each poem counts the same.
 
     Raises:
         RlpoetError: a rated poem that is not in the key.
     """
-    stray = sorted({number for sheet in sheets for own in sheet.values() for number in own} - set(key))
+    stray = sorted({number for sheet in sheets for by_poem in sheet.values() for number in by_poem} - set(key))
     if stray:
         raise RlpoetError(f"{stray[0]!r}: rated, but not in the key; expected the key of the same sheet. Give it with --key.")
     return [_scale(scale, [sheet[scale] for sheet in sheets], key, seed) for scale in SCALES]
@@ -180,8 +182,7 @@ def read_ratings(sheets: Sequence[str], key: str | None = None, *, seed: int = 0
 def krippendorff(ratings: Grid) -> float | None:
     """Krippendorff's alpha for ordered values: 1 is full agreement, 0 what chance gives, below 0 worse than chance.
 
-    Poems rated by one judge alone say nothing of agreement and are left out. None where no poem has two ratings, or all ratings are one
-    value: nothing could disagree.
+    Poems with one rating only are left out. None if no poem has two ratings, or if all ratings are the same.
 
     References:
         Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011: sections C and D, ordinal metric.
@@ -189,7 +190,7 @@ def krippendorff(ratings: Grid) -> float | None:
     >>> krippendorff([[1, 2, 3], [1, 2, 3]]), krippendorff([[1, 1], [1, 1]])
     (1.0, None)
     """
-    units = [[own for row in ratings if (own := row[i]) is not None] for i in range(len(ratings[0]) if ratings else 0)]
+    units = [[rating for row in ratings if (rating := row[i]) is not None] for i in range(len(ratings[0]) if ratings else 0)]
     units = [unit for unit in units if len(unit) > 1]
     values = sorted({value for unit in units for value in unit})
     if len(values) < 2:
@@ -210,7 +211,7 @@ def krippendorff(ratings: Grid) -> float | None:
 def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, str], seed: int) -> ScaleReport:
     means: dict[str, tuple[float, float, float, int]] = {}
     for source in dict.fromkeys(key.values()):
-        poems = [number for number, whose in key.items() if whose == source and any(number in sheet for sheet in sheets)]
+        poems = [number for number, origin in key.items() if origin == source and any(number in sheet for sheet in sheets)]
         if poems:
             each = np.array([np.mean([sheet[number] for sheet in sheets if number in sheet]) for number in poems])
             mean = Share(each, np.ones(len(each)))
@@ -232,8 +233,8 @@ def _unheaded(lines: Sequence[str]) -> Sequence[str]:
 
 def _blind(lines: Sequence[str]) -> str:
     """The poem in one typography, whoever wrote it."""
-    plain = (" ".join(line.translate(PLAIN).split()) for line in lines)
-    spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in plain)
+    translated = (" ".join(line.translate(TYPOGRAPHY).split()) for line in lines)
+    spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in translated)
     return "\n".join(line[:1].upper() + line[1:] for line in spaced)
 
 

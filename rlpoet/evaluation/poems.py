@@ -1,4 +1,4 @@
-"""The poems to be measured: sampled from a policy, found in files, or by people, each with the form it is held to."""
+"""The poems to evaluate: sampled from a policy, read from files, or by people, each with the form it is compared with."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ LABEL = re.compile(r"#\s+(\S+) ([\w-]+)(?=,|$)")  # what `rlpoet generate --out`
 
 @dataclass(frozen=True)
 class EvaluationPoem:
-    """One poem, what was asked of it, and the form it is counted under.
+    """One poem, its prompt, and the form under which it is counted.
 
     Attributes:
-        source: the poem it was cut from, where it is of a corpus.
+        source: the poem of a corpus that it was cut from, if any.
     """
 
     prompt: Prompt
@@ -42,94 +42,94 @@ class EvaluationPoem:
 
 
 def sampled_evaluation_poems(
-    policy: Any, asked: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
+    policy: Any, of_forms: Sequence[Form], n: int, authors: Sequence[str], *, temperature: float, tick: Callable[[int], None]
 ) -> list[EvaluationPoem]:
-    """``n`` poems a form, in the manner of each author in turn, or of nobody."""
-    found: list[EvaluationPoem] = []
-    for wanted in asked:
-        prompts = [Prompt(policy.lang, wanted.name, author) for author in authors or [None]]  # type: ignore[list-item]
-        own: list[EvaluationPoem] = []
+    """``n`` poems per form, spread over the authors, or without an author."""
+    poems: list[EvaluationPoem] = []
+    for poem_form in of_forms:
+        prompts = [Prompt(policy.lang, poem_form.name, author) for author in authors or [None]]  # type: ignore[list-item]
+        form_poems: list[EvaluationPoem] = []
         for number, prompt in enumerate(prompts):
             share = n * (number + 1) // len(prompts) - n * number // len(prompts)
             while share:
                 texts = policy.sample([prompt], min(TOGETHER, share), temperature=temperature).texts
-                own += [EvaluationPoem(prompt, tuple(split_poem(text)), wanted.name) for text in texts]
+                form_poems += [EvaluationPoem(prompt, tuple(split_poem(text)), poem_form.name) for text in texts]
                 share -= len(texts)
-                tick(len(found) + len(own))
-        found += own
-    return found
+                tick(len(poems) + len(form_poems))
+        poems += form_poems
+    return poems
 
 
-def human_evaluation_poems(poems: Sequence[Poem], lang: str, asked: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
-    """Stanzas by people, at most ``n`` a form, each held to the form of its scheme and lines that it keeps best."""
-    stanzas = [(lines, poem) for poem in poems for lines in _units(poem, asked)]
-    found = []
-    for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, asked, n, seed=seed).items():
-        found += [
+def human_evaluation_poems(poems: Sequence[Poem], lang: str, of_forms: Sequence[Form], n: int, *, seed: int) -> list[EvaluationPoem]:
+    """Stanzas by people, at most ``n`` per form, each compared with the form that it keeps best."""
+    stanzas = [(lines, poem) for poem in poems for lines in _units(poem, of_forms)]
+    chosen_poems = []
+    for group, chosen in human_stanzas([lines for lines, _ in stanzas], lang, of_forms, n, seed=seed).items():
+        chosen_poems += [
             EvaluationPoem(Prompt(lang, name, stanzas[i][1].author), tuple(stanzas[i][0]), group, stanzas[i][1]) for i, name in chosen
         ]
-    return found
+    return chosen_poems
 
 
 def read_evaluation_poems(
-    paths: Sequence[str], lang: str, asked: Sequence[Form], *, columns: Columns, where: str = ""
+    paths: Sequence[str], lang: str, of_forms: Sequence[Form], *, columns: Columns, where: str = ""
 ) -> tuple[list[EvaluationPoem], int]:
-    """Poems of text files, tables, folders and runs; a poem that is there twice counts twice.
+    """Poems of text files, tables, folders and runs; a poem that occurs twice counts twice.
 
-    A run's ``after.json`` (or ``before.json``, or the run's folder) and what ``rlpoet generate --out`` wrote say what was asked. Of other
-    texts each stanza is held to the form it keeps best, of ``asked`` where there are any; one of another number of lines than those all
-    have fails the first of them. Without ``asked`` a stanza whose number of lines no form has is left out.
+    The prompts are known for a run's ``after.json`` (or ``before.json``, or the run's folder), and the forms for a file by
+    ``rlpoet generate --out``. A stanza of any other text is compared with the form that it keeps best, among ``of_forms`` if there are
+    any. If none of these has its number of lines, it fails the first of them. Without ``of_forms`` such a stanza is left out.
 
     Returns:
         The poems, and how many stanzas were left out.
 
     Raises:
-        RlpoetError: nothing to be measured.
+        RlpoetError: there is no poem to measure.
     """
-    found: list[EvaluationPoem] = []
+    evaluation_poems: list[EvaluationPoem] = []
     left_out = 0
     for path in paths:
         prompted = _of_run(Path(path), lang)
         if prompted is not None:
-            found += prompted
+            evaluation_poems += prompted
             continue
         for poem in select(list(poems_of(path, columns=columns)), where):
             label, poem = _label(poem, lang)
-            shown = printed(poem, lang)
+            normalized = printed(poem, lang)
             if label is not None:
-                found.append(EvaluationPoem(Prompt(lang, label), shown.lines, label, shown))
+                evaluation_poems.append(EvaluationPoem(Prompt(lang, label), normalized.lines, label, normalized))
                 continue
-            for lines in _units(shown, asked or [own for own in forms(lang) if " " in own.scheme]):
-                best = guess_form(lines, lang, among=asked or None, least=0.0)
-                name = best.name if best else asked[0].name if asked else ""
+            for lines in _units(normalized, of_forms or [known_form for known_form in forms(lang) if " " in known_form.scheme]):
+                best = guess_form(lines, lang, among=of_forms or None, least=0.0)
+                name = best.name if best else of_forms[0].name if of_forms else ""
                 left_out += not name
-                found += [EvaluationPoem(Prompt(lang, name, shown.author), lines, name, shown)] if name else []
-    if not found:
+                evaluation_poems += [EvaluationPoem(Prompt(lang, name, normalized.author), lines, name, normalized)] if name else []
+    if not evaluation_poems:
         raise RlpoetError(f"--texts {' '.join(paths)}: no stanza that a form fits; expected poems, or --forms to hold them to.")
-    return found, left_out
+    return evaluation_poems, left_out
 
 
 def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
-    """Poems with their prompts as a run keeps them; None where that is not what the path is."""
+    """The poems of a run with their prompts; None if the path is not a run or its file."""
     path = path / "after.json" if (path / "after.json").is_file() else path
     if path.suffix != ".json" or not path.is_file():
         return None
     item = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(item, dict) or not {"prompts", "texts"} <= set(item):
         return None
-    found = []
-    for told, text in zip(item["prompts"], item["texts"], strict=True):
-        if told["lang"] != lang:
-            raise RlpoetError(f"{path}: poems in {told['lang']!r}; expected {lang!r}. Set --lang {told['lang']}.")
-        name = form(told["form"], lang).name
-        found.append(
-            EvaluationPoem(Prompt(lang, name, told.get("author"), tuple(told.get("opening") or ())), tuple(split_poem(text)), name)
+    poems = []
+    for prompt, text in zip(item["prompts"], item["texts"], strict=True):
+        if prompt["lang"] != lang:
+            raise RlpoetError(f"{path}: poems in {prompt['lang']!r}; expected {lang!r}. Set --lang {prompt['lang']}.")
+        name = form(prompt["form"], lang).name
+        poems.append(
+            EvaluationPoem(Prompt(lang, name, prompt.get("author"), tuple(prompt.get("opening") or ())), tuple(split_poem(text)), name)
         )
-    return found
+    return poems
 
 
 def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
-    """The form a line above the poem says, and the poem without that line."""
+    """The form that a heading names, and the poem without the heading."""
     first = poem.lines[0] if poem.lines else ""
     if not first.startswith("#"):
         return None, poem
@@ -139,9 +139,9 @@ def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
     return name, Poem(stanzas, poem.author, poem.title)
 
 
-def _units(poem: Poem, asked: Sequence[Form]) -> Iterator[tuple[str, ...]]:
-    """The whole poem where it keeps a form of several stanzas, else its stanzas."""
-    long = [own for own in asked if " " in own.scheme]
+def _units(poem: Poem, of_forms: Sequence[Form]) -> Iterator[tuple[str, ...]]:
+    """The whole poem if it keeps a form of several stanzas, else its stanzas."""
+    long = [long_form for long_form in of_forms if " " in long_form.scheme]
     if long and guess_form(poem.lines, long[0].lang, among=long) is not None:  # one poem, not so many stanzas
         yield poem.lines
     else:

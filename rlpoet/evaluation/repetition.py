@@ -1,4 +1,4 @@
-"""What poems repeat: of a corpus, of each other, of themselves. Texts alone are looked at, no prompts and no forms."""
+"""What poems repeat: from a corpus, from each other (self-BLEU), and within themselves. Uses texts only, no prompts and no forms."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ VARIETY = {  # measure -> (label, whether it is a share)
 
 @dataclass(frozen=True)
 class Words:
-    """A poem as words: of all its lines in a row, and the last of each line, ``""`` where it has none."""
+    """A poem as words: all of its words in order, and the last word of each line, ``""`` if it has none."""
 
     all: tuple[str, ...]
     ends: tuple[str, ...]
@@ -41,18 +41,21 @@ class Words:
 
 
 def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None = None, seed: int = 0) -> Figures:
-    """Each measure with its ``_95`` interval; one that nothing can be said about is absent.
+    """Each measure with its ``_95`` interval; one without data is absent.
 
-    ``copied_lines`` and ``whole_lines_copied`` are shares of lines (``rlpoet.analysis.ngram_index.Copied``), and so is
-    ``repeated_end_words``: lines
-    whose last word ended a line above in the same poem. ``distinct_2`` and ``distinct_3`` are different pairs and triples of words
-    over all of them, within poems; ``end_word_entropy`` is that of the end words' frequencies, in bits. ``self_bleu`` is the mean
-    BLEU-4 of each poem against all others, higher where they are alike. The last four depend on the number of poems: compare sets
-    of one size.
+    | measure | definition |
+    | --- | --- |
+    | ``copied_lines``, ``whole_lines_copied`` | shares of lines, see ``rlpoet.analysis.ngram_index.Copied`` |
+    | ``repeated_end_words`` | share of lines whose last word ended an earlier line of the poem |
+    | ``distinct_2``, ``distinct_3`` | different pairs and triples of words, divided by all of them, within poems |
+    | ``end_word_entropy`` | entropy of the frequencies of end words, in bits |
+    | ``self_bleu`` | mean BLEU-4 of each poem against all others: high if poems resemble each other |
+
+    The last four depend on the number of poems: compare sets of one size.
 
     Args:
-        poems: the lines of each.
-        copied: what of each poem stands in a corpus.
+        poems: the lines of each poem.
+        copied: the copied parts of each poem.
 
     References:
         Li et al., "A Diversity-Promoting Objective Function for Neural Conversation Models", 2016 (distinct-n).
@@ -60,28 +63,28 @@ def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None =
     """
     words = [Words.of(lines) for lines in poems]
     out: Figures = {}
-    sizes = [len(own.ends) for own in words]
+    sizes = [len(poem_words.ends) for poem_words in words]
     if not sum(sizes):
         return out
-    shares = {"repeated_end_words": [_again(own.ends) for own in words]}
+    shares = {"repeated_end_words": [_again(poem_words.ends) for poem_words in words]}
     if copied is not None:
-        shares["copied_lines"] = [sum(own.runs) for own in copied]
-        shares["whole_lines_copied"] = [sum(own.whole) for own in copied]
+        shares["copied_lines"] = [sum(poem_words.runs) for poem_words in copied]
+        shares["whole_lines_copied"] = [sum(poem_words.whole) for poem_words in copied]
     for name, part in shares.items():
         share = Share(np.array(part, dtype=float), np.array(sizes, dtype=float))
         out |= {name: share.value, name + "_95": list(proportion_bounds(share, seed=seed))}
-    out["end_word_entropy"] = _entropy([end for own in words for end in own.ends])
-    ends = [Counter(own.ends) for own in words]
+    out["end_word_entropy"] = _entropy([end for poem_words in words for end in poem_words.ends])
+    ends = [Counter(poem_words.ends) for poem_words in words]
     spread = functools.partial(subsample_bounds, n=len(words), seed=seed)
     out["end_word_entropy_95"] = list(spread(lambda rows: _entropy([end for row in rows for end in ends[row].elements()]), draws=SUBSETS))
     for n in (2, 3):
-        grams = [_grams(own.all, n) for own in words]
+        grams = [_grams(poem_words.all, n) for poem_words in words]
         if any(grams):
             distinct = functools.partial(_distinct, grams)
             out[f"distinct_{n}"] = distinct(range(len(grams)))
             out[f"distinct_{n}_95"] = list(spread(distinct, most=1.0, draws=SUBSETS))
     if len(words) > 1:
-        out["self_bleu"] = self_bleu([own.all for own in words])
+        out["self_bleu"] = self_bleu([poem_words.all for poem_words in words])
         out["self_bleu_95"] = list(spread(lambda rows: self_bleu([words[row].all for row in rows]), most=1.0, draws=NEIGHBOURS))
     return out
 
@@ -89,12 +92,12 @@ def variety(poems: Sequence[Sequence[str]], *, copied: Sequence[Copied] | None =
 def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
     """Mean BLEU of each poem against all others as its references, in [0, 1].
 
-    BLEU is the geometric mean of clipped precisions of 1- to n-grams times the brevity penalty against the nearest length. From
-    pairs on, one is added to hits and to n-grams, since a stanza seldom shares four words in a row with another and would score 0;
-    orders a poem is too short for are left out.
+    BLEU is the geometric mean of clipped precisions of 1- to n-grams, times the brevity penalty for the nearest length. From pairs on, one
+    is added to hits and to n-grams: a stanza seldom shares four words in a row with another, and would score 0. Orders for which a
+    poem is too short are left out.
 
-    Exact, yet linear in the text: the most any other poem has of an n-gram is its greatest count, or the second greatest for the
-    poem that holds the greatest.
+    The result is exact, in time linear in the text. The clip of an n-gram is its greatest count in any poem, or the second greatest for
+    the poem that has the greatest.
 
     References:
         Papineni et al., "BLEU: a Method for Automatic Evaluation of Machine Translation", 2002, section 2.3.
@@ -110,29 +113,29 @@ def self_bleu(poems: Sequence[Sequence[str]], *, n: int = 4) -> float:
     for size in range(1, n + 1):
         counts = [Counter(_grams(poem, size)) for poem in poems]
         best: dict[tuple[str, ...], tuple[int, int, int]] = {}  # n-gram -> most, whose, second most
-        for i, own in enumerate(counts):
-            for gram, count in own.items():
+        for i, poem_counts in enumerate(counts):
+            for gram, count in poem_counts.items():
                 most, holder, second = best.get(gram, (0, -1, 0))
                 best[gram] = (count, i, most) if count > most else (most, holder, max(second, count))
-        for i, own in enumerate(counts):
-            if not own:
+        for i, poem_counts in enumerate(counts):
+            if not poem_counts:
                 continue
             clipped = 0
-            for gram, count in own.items():
+            for gram, count in poem_counts.items():
                 most, holder, second = best[gram]
                 clipped += min(count, second if holder == i else most)
             one = size > 1
-            logs[i] += math.log((clipped + one) / (own.total() + one)) if clipped or one else -math.inf
+            logs[i] += math.log((clipped + one) / (poem_counts.total() + one)) if clipped or one else -math.inf
             orders[i] += 1
     lengths = [len(poem) for poem in poems]
     return float(np.mean([_brevity(lengths, i) * math.exp(logs[i] / orders[i]) if orders[i] else 0.0 for i in range(len(poems))]))
 
 
 def _brevity(lengths: Sequence[int], i: int) -> float:
-    """1 for a poem at least as long as the other poem nearest to it in length, the shorter of two as near."""
-    own = lengths[i]
-    nearest = min((length for j, length in enumerate(lengths) if j != i), key=lambda length: (abs(length - own), length))
-    return 1.0 if own >= nearest else math.exp(1 - nearest / own)
+    """The brevity penalty: 1 if the poem is at least as long as the other poem nearest in length, the shorter one of two."""
+    own_length = lengths[i]
+    nearest = min((length for j, length in enumerate(lengths) if j != i), key=lambda length: (abs(length - own_length), length))
+    return 1.0 if own_length >= nearest else math.exp(1 - nearest / own_length)
 
 
 def _grams(words: Sequence[str], n: int) -> list[tuple[str, ...]]:

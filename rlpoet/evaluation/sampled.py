@@ -1,4 +1,4 @@
-"""What a policy writes before and after training: fresh poems, their figures with intervals, and both kept for another judge."""
+"""Evaluation of a policy before and after training: fresh poems and their figures with intervals, saved for later evaluation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PER_PROMPT = 4  # poems of a prompt
 
 @dataclass(frozen=True)
 class Measured:
-    """A set of fresh poems and their figures. Poems of one prompt stand together, ``PER_PROMPT`` of them.
+    """A set of fresh poems and their figures. The ``PER_PROMPT`` poems of a prompt are next to each other.
 
     Attributes:
         figures: by the names of ``rlpoet.evaluation.measure``, and ``prior_nll_per_token``.
-        facts: of each poem, as it is counted today.
-        nats, tokens: of each poem under the prior, shape ``(P,)``; None in a file that does not have them.
-        prior: digest of the prior's weights, where the file says it.
-        draw_seconds, read_seconds: what it took to draw a poem, and to read it with the prior; 0 if nobody knows.
+        facts: counts of each poem by the present verse module.
+        nats, tokens: of each poem under the prior, shape ``(P,)``; None if the file does not have them.
+        prior: digest of the prior's weights, if the file has it.
+        draw_seconds, read_seconds: seconds to draw a poem, and to score it with the prior; 0 if unknown.
     """
 
     figures: dict[str, float]
@@ -49,17 +49,17 @@ class Measured:
 def examine(
     policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt], n: int, *, seed: int, top_p: float = 1.0, drawn: Rollout | None = None
 ) -> tuple[Measured, Rollout]:
-    """Fresh poems at temperature 1, four a prompt, drawn and weighed in fp32, with the seed of the examination; or those drawn already.
+    """Draw fresh poems at temperature 1, four per prompt, in fp32, with a fixed seed, and measure them; or measure ``drawn``.
 
     Args:
-        n: poems to keep.
-        seed: of the run.
-        top_p: draw from the likeliest tokens that make up p.
+        n: number of poems to keep.
+        seed: seed of the run.
+        top_p: draw from the likeliest tokens whose probabilities sum to p.
 
     Returns:
-        What they are worth, and the poems. ``prior_nll_per_token`` counts every token the policy drew, marks included, in nats.
+        The figures, and the poems. ``prior_nll_per_token`` is in nats and counts every drawn token, marks included.
     """
-    kept = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
+    saved = policy.generator.get_state(), policy.precision, prior.precision, policy.allow_identical_rhyme
     policy.generator.manual_seed(seed + 1_000_003)
     policy.precision = prior.precision = torch.float32
     policy.allow_identical_rhyme = False
@@ -73,20 +73,20 @@ def examine(
     with torch.no_grad():
         log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
     read_at = time.perf_counter()
-    policy.generator.set_state(kept[0])
-    policy.precision, prior.precision, policy.allow_identical_rhyme = kept[1:]
+    policy.generator.set_state(saved[0])
+    policy.precision, prior.precision, policy.allow_identical_rhyme = saved[1:]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
     nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()
     facts = tuple(poem_facts(prompt, text) for prompt, text in zip(rollout.prompts, rollout.texts, strict=True))
     figures = {**figures_of(facts), "prior_nll_per_token": float(nats.sum() / max(tokens.sum(), 1.0))}
     draw, read_once = (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn
-    found = Measured(figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once)
-    return found, rollout
+    measured = Measured(figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once)
+    return measured, rollout
 
 
 def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> None:
-    """Draw and read one poem, so that what is compiled or loaded at first use is not timed with the measuring that follows."""
+    """Draw and score one poem, so that compilation and loading at first use do not count in later timings."""
     state = policy.generator.get_state()
     with torch.no_grad():
         prior.log_prob(policy.sample(eval_prompts[:1], 1))
@@ -94,7 +94,7 @@ def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> No
 
 
 def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]:
-    """Intervals of 95 % by figure: ``before``, ``after`` and ``change``, each ``(low, high)``. What cannot be told is absent.
+    """Intervals of 95 % by figure: ``before``, ``after`` and ``change``, each ``(low, high)``. An interval without enough data is absent.
 
     The change of a share is a difference; that of ``prior_nll_per_token`` and ``distinct_end_words`` is relative, after / before - 1.
     """
@@ -102,11 +102,11 @@ def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]
         return {}  # not the same prompts: nothing is paired
     group = _prompt_numbers(after)
     first, last = shares_by_prompt(before), shares_by_prompt(after)
-    found = {name: share_change(share, last[name], group) for name, share in first.items()}
-    found["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
-    found["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
-    told = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in found.items()}
-    return {name: sides for name, sides in told.items() if sides}
+    changes = {name: share_change(share, last[name], group) for name, share in first.items()}
+    changes["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
+    changes["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
+    by_figure = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in changes.items()}
+    return {name: sides for name, sides in by_figure.items() if sides}
 
 
 def shares_by_prompt(measured: Measured) -> dict[str, Share]:
@@ -123,9 +123,9 @@ def weights_digest(policy: Policy) -> str:
 
 
 def keep(path: Path, measured: Measured, *, prior: str | None = None) -> None:
-    """All poems of an examination with their figures, for another judge, and the digest of the prior that a run begins with.
+    """Save all poems of an evaluation with their figures, and the digest of the run's prior.
 
-    ``nats`` and ``tokens`` are poem by poem, as the texts are.
+    ``nats`` and ``tokens`` have one entry per poem.
     """
     item = {
         "figures": measured.figures, "prompts": [dataclasses.asdict(prompt) for prompt in measured.prompts], "texts": measured.texts,
@@ -136,7 +136,7 @@ def keep(path: Path, measured: Measured, *, prior: str | None = None) -> None:
 
 
 def read(path: Path) -> Measured:
-    """What ``keep`` wrote, its poems counted again. The figures are those of the day they were measured."""
+    """Read what ``keep`` wrote and count its poems again. The figures stay those of the original evaluation."""
     item = json.loads(path.read_text(encoding="utf-8"))
     prompts = tuple(Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in item["prompts"])
     facts = tuple(poem_facts(prompt, text) for prompt, text in zip(prompts, item["texts"], strict=True))
@@ -163,8 +163,8 @@ def _distinct(facts: Sequence[PoemFacts], group: NDArray[np.int64]) -> Redrawn |
     _, number = np.unique(np.array(words, dtype=str), return_inverse=True)
     prompt = np.repeat(group, [len(fact.end_words) for fact in facts])
 
-    def share(kept: NDArray[np.bool_]) -> float:
-        own = number[kept[prompt]]
-        return np.count_nonzero(np.bincount(own)) / max(len(own), 1)
+    def share(mask: NDArray[np.bool_]) -> float:
+        end_words = number[mask[prompt]]
+        return np.count_nonzero(np.bincount(end_words)) / max(len(end_words), 1)
 
     return subsampled(share, n)

@@ -1,6 +1,6 @@
-"""What ``rlpoet score`` shows: poems read from a text, held against a form, with reasons line by line.
+"""Scores of the poems of a text for their form, with reasons for each line, as in ``rlpoet score``.
 
-Plain data only; ``rlpoet.reporting.poems`` draws it and ``dataclasses.asdict`` is its JSON.
+Plain data only: ``rlpoet.reporting.poems`` draws it, and ``dataclasses.asdict`` gives its JSON.
 """
 
 from __future__ import annotations
@@ -24,23 +24,22 @@ from rlpoet.types import Form, Prompt
 
 @dataclass(frozen=True)
 class ScoredPoem:
-    """One poem and everything a reader may ask about its scores. Tuples have one entry a line.
+    """One poem with its scores and their reasons. Tuples have one entry per line.
 
     Attributes:
         lines: the poem, NFC, without blank lines.
-        asked: scheme letters the form asks for, spaces between stanzas; ``""`` when no form fits.
-        found: scheme letters heard, one a line, no spaces.
-        syllables: metrical count of the reading shown.
-        targets: admissible counts; ``()`` where the form says nothing of that line.
-        scores: reward name -> score in [0, 1]; None where the form does not ask for it.
-        reasons: why the line got its scores, one sentence a reward that has something to say,
-            ``"rhyme: rhymes with line 1 (riche, -ombre)"``.
-        tails: the part of the line's last word, as spelt, that has to rhyme; ``""`` if there is no word.
+        asked: scheme letters of the form, with spaces between stanzas; ``""`` if no form fits.
+        found: scheme letters of the actual rhymes, one per line, no spaces.
+        syllables: number of metrical syllables in the chosen reading.
+        targets: admissible numbers of syllables; ``()`` if the form leaves the line's length free.
+        scores: reward name -> score in [0, 1]; None if the form does not ask for it.
+        reasons: reasons for the line's scores, at most one sentence per reward, ``"rhyme: rhymes with line 1 (riche, -ombre)"``.
+        tails: the part of the line's last word, as spelt, that must rhyme; ``""`` if there is no word.
         lang: code of its language, ``fr``.
-        form: name of the form, or None when none was given and none fits.
-        guessed: True when the form was not given but is the likeliest one.
+        form: name of the form, or None if none was given and none fits.
+        guessed: True if the form was not given but is the likeliest one.
         start: number of the poem's first line in its file, from 1.
-        credits: reward name -> what the line itself earned, in [0, 1]; a reward that does not tell its lines apart is absent.
+        credits: reward name -> credit of the line alone, in [0, 1]; a reward without credit per line is absent.
     """
 
     lines: tuple[str, ...]
@@ -59,10 +58,10 @@ class ScoredPoem:
 
 
 def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
-    r"""Hold one poem against its form, with every registered reward; ``score_text`` takes a text of several poems.
+    r"""Score one poem for its form, with every registered reward; ``score_text`` takes a text of several poems.
 
     Args:
-        form: name of the form; without it the likeliest one, if there is one.
+        form: name of the form; by default the likeliest one, if there is one.
 
     Raises:
         RlpoetError: no poem in the text, or several.
@@ -72,12 +71,12 @@ def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
     >>> told.scores["rhyme"], told.syllables
     (1.0, (7, 7))
     """
-    found = score_text(poem, lang, form)
-    if len(found) > 1:
+    poems = score_text(poem, lang, form)
+    if len(poems) > 1:
         raise RlpoetError(
-            f"poem: {len(found)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
+            f"poem: {len(poems)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
         )
-    return found[0]
+    return poems[0]
 
 
 def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None) -> tuple[ScoredPoem, ...]:
@@ -87,8 +86,8 @@ def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards:
         RlpoetError: no such file, a folder, an empty file, bytes that are not UTF-8.
         UnknownName: no such language or form.
     """
-    asked = find_form(form, lang) if form is not None else None
-    return score_text(read_text(path), lang, asked.name if asked else None, rewards=rewards, where=str(path))
+    poem_form = find_form(form, lang) if form is not None else None
+    return score_text(read_text(path), lang, poem_form.name if poem_form else None, rewards=rewards, where=str(path))
 
 
 def score_text(
@@ -96,12 +95,12 @@ def score_text(
 ) -> tuple[ScoredPoem, ...]:
     """Score every poem of a text.
 
-    A form of one stanza makes each block between blank lines a poem. A form of several stanzas takes consecutive
-    blocks together until it has all its lines. Without a form each block is a poem and its form the likeliest one of
-    its number of lines, except that the whole text is tried first as a form of several stanzas.
+    With a form of one stanza, each block between blank lines is a poem. With a form of several stanzas, consecutive blocks are joined
+    until they have all its lines. Without a form, the whole text is first tried as a form of several stanzas; if none fits, each block
+    is a poem with the likeliest form of its number of lines.
 
     Args:
-        rewards: what to score with; None for every registered reward with its defaults.
+        rewards: the rewards to use; None for every registered reward with its defaults.
 
     Raises:
         RlpoetError: no line in the text.
@@ -112,8 +111,8 @@ def score_text(
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
     terms = rewards if rewards is not None else [reward() for reward in registry.load_all("rlpoet.rewards").values()]
     if form is not None:
-        asked = find_form(form, lang)
-        return tuple(_score(start, lines, lang, asked, terms) for start, lines in _grouped(blocks, asked))
+        poem_form = find_form(form, lang)
+        return tuple(_score(start, lines, lang, poem_form, terms) for start, lines in _grouped(blocks, poem_form))
     whole = [line for _, lines in blocks for line in lines]
     long_form = guess_form(whole, lang)
     if len(blocks) > 1 and long_form and " " in long_form.scheme:
@@ -132,12 +131,12 @@ def _numbered(text: str) -> list[tuple[int, list[str]]]:
     return blocks
 
 
-def _grouped(blocks: Sequence[tuple[int, list[str]]], asked: Form) -> list[tuple[int, list[str]]]:
-    if " " not in asked.scheme:
+def _grouped(blocks: Sequence[tuple[int, list[str]]], poem_form: Form) -> list[tuple[int, list[str]]]:
+    if " " not in poem_form.scheme:
         return list(blocks)
     poems: list[tuple[int, list[str]]] = []
     for start, lines in blocks:
-        if poems and len(poems[-1][1]) < asked.n_lines:
+        if poems and len(poems[-1][1]) < poem_form.n_lines:
             poems[-1] = (poems[-1][0], poems[-1][1] + lines)
         else:
             poems.append((start, lines))
@@ -145,31 +144,31 @@ def _grouped(blocks: Sequence[tuple[int, list[str]]], asked: Form) -> list[tuple
 
 
 def _score(
-    start: int, lines: Sequence[str], lang: str, asked: Form | None, rewards: Sequence[Reward], *, guessed: bool = False
+    start: int, lines: Sequence[str], lang: str, poem_form: Form | None, rewards: Sequence[Reward], *, guessed: bool = False
 ) -> ScoredPoem:
-    targets = tuple(asked.meters[n] if asked and n < asked.n_lines else () for n in range(len(lines)))
+    targets = tuple(poem_form.meters[n] if poem_form and n < poem_form.n_lines else () for n in range(len(lines)))
     scores: dict[str, float | None] = {}
     reasons: list[list[str]] = [[] for _ in lines]
     gained: list[dict[str, float]] = [{} for _ in lines]
-    for told in [reward.explain(Prompt(lang, asked.name), "\n".join(lines)) for reward in rewards] if asked else []:
-        scores[told.name] = told.score
-        for own, earned, row in zip(reasons, gained, told.lines, strict=False):
+    for explained in [reward.explain(Prompt(lang, poem_form.name), "\n".join(lines)) for reward in rewards] if poem_form else []:
+        scores[explained.name] = explained.score
+        for line_reasons, earned, row in zip(reasons, gained, explained.lines, strict=False):
             if row.reason:
-                own.append(f"{told.name}: {row.reason}")
+                line_reasons.append(f"{explained.name}: {row.reason}")
             if row.score is not None:
-                earned[told.name] = row.score
+                earned[explained.name] = row.score
     return ScoredPoem(
         lines=tuple(lines),
-        asked=asked.scheme if asked else "",
+        asked=poem_form.scheme if poem_form else "",
         found=find_scheme(lines, lang),
         syllables=tuple(scan_within(line, lang, lengths).syllables for line, lengths in zip(lines, targets, strict=True)),
         targets=targets,
         scores=scores,
-        reasons=tuple(tuple(own) for own in reasons),
+        reasons=tuple(tuple(line_reasons) for line_reasons in reasons),
         tails=tuple(end_of(line, lang).tail for line in lines),
         lang=code_of(lang),
-        form=asked.name if asked else None,
-        guessed=guessed and asked is not None,
+        form=poem_form.name if poem_form else None,
+        guessed=guessed and poem_form is not None,
         start=start,
         credits=tuple(gained),
     )

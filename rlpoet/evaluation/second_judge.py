@@ -1,8 +1,7 @@
-"""A second opinion on rhyme and length, made of other sources and other rules than the verse module that rewards.
+"""A second judge of rhyme and length, with other sources and other rules than the verse module of the rewards.
 
-A policy that has learned to please one set of rules may have learned its mistakes. These judges are rougher (``experiments/RESULTS.md``
-has their
-agreement with annotated verse), and that is how they are to be read: not by their level, but by whether they rise with the reward.
+A policy may learn the mistakes of the rules that reward it. The second judges are less accurate (``experiments/RESULTS.md`` has their
+agreement with annotated verse). So do not read their level: see whether it rises with the reward.
 
 | language | rhyme | syllables |
 | --- | --- | --- |
@@ -38,7 +37,7 @@ SOUNDS_ES = (  # letters of a tail to its sounds, in order
 
 
 class Judge(Protocol):
-    """A rough judge. ``name`` says what it is made of."""
+    """A second judge. ``name`` lists its sources."""
 
     name: str
 
@@ -48,33 +47,33 @@ class Judge(Protocol):
 
 @functools.cache
 def second_judge(lang: str) -> Judge | None:
-    """The judge of a language; None for one that has none."""
+    """The second judge of a language; None if it has none."""
     makers: dict[str, Callable[[], Judge]] = {"fr": French, "es": Spanish, "en": English}
     make = makers.get(code_of(lang))
     return make() if make else None
 
 
-def judged(judge: Judge, asked: Form, lines: Sequence[str]) -> tuple[int, int]:
+def judged(judge: Judge, form: Form, lines: Sequence[str]) -> tuple[int, int]:
     """Pairs of the form that rhyme and lines that can have one of its lengths, by the judge; a word never rhymes with itself.
 
     A poem of another number of lines has none.
     """
-    if not has_its_lines(lines, asked):
+    if not has_its_lines(lines, form):
         return 0, 0
     ends = [last_word(line) for line in lines]
-    rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in asked.pairs)
-    fits = sum(any(n in judge.lengths(line) for n in sizes) for line, sizes in zip(lines, asked.meters, strict=True))
+    rhymed = sum(ends[i] != ends[j] and judge.rhyme(lines[i], lines[j]) for i, j in form.pairs)
+    fits = sum(any(n in judge.lengths(line) for n in sizes) for line, sizes in zip(lines, form.meters, strict=True))
     return rhymed, fits
 
 
 def words(line: str) -> list[str]:
-    """Words in lower case, parted at apostrophes too."""
+    """Words in lower case, also split at apostrophes."""
     text = unicodedata.normalize("NFC", line).lower().replace("’", "'")
-    return [part for found in WORD.findall(text) for part in found.split("'")]
+    return [part for match in WORD.findall(text) for part in match.split("'")]
 
 
 def last_word(line: str) -> str:
-    """The last one, ``""`` where there is none."""
+    """The last word of a line, ``""`` if there is none."""
     return (words(line) or [""])[-1]
 
 
@@ -104,8 +103,8 @@ _FRENCH_RESPELLINGS = tuple(
 _FRENCH_ENT = re.compile(r"(?:m|d|c|rg|i|[éb]s|tal|viol|cell|pul|sol|turb|serp|torr|par|souv|couv|cont|^v|^l|^g)ents?$")
 # what it makes of accents it does not know, of letters that are mute, and of double ones
 _FRENCH_MENDS = tuple(
-    (re.compile(pattern), heard)
-    for pattern, heard in (
+    (re.compile(pattern), corrected)
+    for pattern, corrected in (
         (r"[əai]+(?=[\u0300\u0302])", "ɛ"),  # promə̀ne, mə̂me, maitre
         (r"[\u0300\u0302]", ""),
         (r"œ\u0303", "ɛ\u0303"),
@@ -122,7 +121,7 @@ _FRENCH_MENDS = tuple(
 
 
 class French:
-    """Epitran's sounds; syllables by the spelling."""
+    """The French judge: epitran's sounds, and syllables by the spelling."""
 
     name = "epitran fra-Latn; spelling"
     nasal = "\u0303"
@@ -131,10 +130,10 @@ class French:
         return bool(self._tails(last_word(a)) & self._tails(last_word(b)))
 
     def lengths(self, line: str) -> range:
-        found = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
+        line_words = words(re.sub(r"(?<=q)u(?=['’])|(?<=[gq])u(?=[eéèêëiîïyaâoô])", "", line.lower()))
         least = most = 0
-        for n, word in enumerate(found):
-            following = found[n + 1] if n + 1 < len(found) else ""
+        for n, word in enumerate(line_words):
+            following = line_words[n + 1] if n + 1 < len(line_words) else ""
             nuclei, more = self._nuclei(word)
             mute = re.search(r"(?<![ao])(?:es?|(ent))$", word) is not None and nuclei > 1
             if mute:
@@ -148,7 +147,7 @@ class French:
 
     @functools.lru_cache(maxsize=50_000)
     def _tails(self, word: str) -> frozenset[str]:
-        """A word's tail; two where its -er may be that of *aimer* or of *hiver*."""
+        """The tail of a word; two if its -er may be that of *aimer* or of *hiver*."""
         if re.search("(?<=.)ez$|(?<=i)eds?$", word):  # venez, pieds
             return frozenset({"e"})
         tail = self._tail(word)
@@ -159,21 +158,21 @@ class French:
         if not any(map(str.isalpha, word)):
             return ""
         spelt = word if _FRENCH_ENT.search(word) else word.removesuffix("nt") if word.endswith("ent") else word
-        for pattern, said in _FRENCH_RESPELLINGS:
-            spelt = pattern.sub(said, spelt)
+        for pattern, written in _FRENCH_RESPELLINGS:
+            spelt = pattern.sub(written, spelt)
         if re.search("ail(?:le)?$", spelt):  # travail, muraille: epitran hears *elle*
             return "aj"
         sound = unicodedata.normalize("NFD", _epitran("fra-Latn").transliterate(spelt)).removesuffix("ə")
-        for pattern, said in _FRENCH_MENDS:
-            sound = pattern.sub(said, sound)
+        for pattern, written in _FRENCH_MENDS:
+            sound = pattern.sub(written, sound)
         nuclei = [i for i, letter in enumerate(sound) if letter in "aeiouyøœɑɔəɛɪʊ"]
         return sound[nuclei[-1] :] if nuclei else ""
 
     @staticmethod
     def _nuclei(word: str) -> tuple[int, int]:
         """Vowel groups, and how many more a diérèse could make."""
-        plain = re.sub(r"y(?=[aeiouéèêà])", "", word)
-        groups = re.findall(r"[aeiouyàâäéèêëîïôöùûüœæ]+", plain)
+        letters = re.sub(r"y(?=[aeiouéèêà])", "", word)
+        groups = re.findall(r"[aeiouyàâäéèêëîïôöùûüœæ]+", letters)
         sure = sum(len(re.findall(r"é(?=[aeoéèêuiâ])|[aoeu](?=[ïëéüö])|(?<!i)e(?=[âôu]{2})", group)) for group in groups)
         maybe = sum(
             len(re.findall(r"(?:i|ou|u)(?=[aeéèêoâôiîœ])", group)) for group in groups if not re.fullmatch(r"(?:ou|eu|au|eau)", group)
@@ -182,7 +181,7 @@ class French:
 
 
 class Spanish:
-    """Everything by the spelling."""
+    """The Spanish judge: rhyme and syllables by the spelling."""
 
     name = "spelling"
 
@@ -191,16 +190,16 @@ class Spanish:
         return bool(tails[0]) and tails[0] == tails[1]
 
     def lengths(self, line: str) -> range:
-        found = words(line)
-        if not found:
+        line_words = words(line)
+        if not line_words:
             return range(0)
-        nuclei = [_nuclei_es(word) for word in found]
+        nuclei = [_nuclei_es(word) for word in line_words]
         ties = sum(
             re.search("[aeiouáéíóúüy]$", left) is not None and re.match("h?[aeiouáéíóúü]|y$", right) is not None
-            for left, right in itertools.pairwise(found)
+            for left, right in itertools.pairwise(line_words)
         )
-        own = nuclei[-1]
-        from_end = len(own) - _stressed_es(found[-1], own) if own else 1
+        last_nuclei = nuclei[-1]
+        from_end = len(last_nuclei) - _stressed_es(line_words[-1], last_nuclei) if last_nuclei else 1
         base = sum(map(len, nuclei)) + {1: 1, 2: 0}.get(from_end, -1)
         return range(base - ties, base - ties + 1)
 
@@ -216,7 +215,7 @@ class Spanish:
 
 
 class English:
-    """CMUdict, a last syllable lifted as verse lifts it, and words it lacks by their letters' likes in it."""
+    """The English judge: CMUdict, with a stressed last syllable as in verse; other words by analogy of their last letters."""
 
     name = "CMUdict, unknown words by analogy; CMUdict and pyphen"
 
@@ -230,11 +229,11 @@ class English:
 
         for pattern, whole in _ENGLISH_RESPELLINGS:
             word = pattern.sub(whole, word)
-        said = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
-        if not said:
+        pronunciations = pronouncing.phones_for_word(word) or pronouncing.phones_for_word(word.replace("'", ""))
+        if not pronunciations:
             return self._alike(word.replace("'d", "ed").replace("'st", "est").replace("'", ""))
-        lifted = {_last_syllable(phones) for phones in said if LIFTED.search(phones)}
-        return frozenset({_tail(phones) for phones in said} | lifted)
+        lifted = {_last_syllable(phones) for phones in pronunciations if LIFTED.search(phones)}
+        return frozenset({_tail(phones) for phones in pronunciations} | lifted)
 
     @functools.cached_property
     def _by_letters(self) -> dict[str, str]:
@@ -253,8 +252,8 @@ class English:
 
     def _alike(self, word: str) -> frozenset[str]:
         """The tail of a word that CMUdict lacks, by the longest end of it that one of its words has."""
-        found = next((tail for n in reversed(SUFFIX) if (tail := self._by_letters.get(word[-n:])) and len(word) >= n), None)
-        return frozenset({found} if found else ())
+        best = next((tail for n in reversed(SUFFIX) if (tail := self._by_letters.get(word[-n:])) and len(word) >= n), None)
+        return frozenset({best} if best else ())
 
     def lengths(self, line: str) -> range:
         counts = [self._count(word) for word in WORD.findall(line.lower().replace("’", "'"))]
@@ -270,7 +269,7 @@ class English:
 
 
 def _tail(phones: str) -> str:
-    """What rhymes, without stress; one writing for what CMUdict writes in two: *here* IY R, *fear* IH R; *hour* R, *power* ER."""
+    """The rhyming part without stress marks; merges what CMUdict writes in two ways: *here* IY R, *fear* IH R; *hour* R, *power* ER."""
     import pronouncing
 
     tail = re.sub(r"\d", "", pronouncing.rhyming_part(phones))
@@ -278,7 +277,7 @@ def _tail(phones: str) -> str:
 
 
 def _last_syllable(phones: str) -> str:
-    """What would rhyme if the last syllable bore a stress."""
+    """The rhyming part if the last syllable were stressed."""
     return _tail(re.sub(r"\d(?=[^\d]*$)", "1", re.sub(r"\d(?=.*\d)", "0", phones)))
 
 
@@ -291,15 +290,15 @@ def _nuclei_es(word: str) -> list[int]:
     """Place of the vowel that carries each syllable."""
     text = re.sub(r"(?<=q)u(?=[eiéí])|(?<=g)u(?=[eiéí])", "·", word)
     text = re.sub(r"y(?![aeiouáéíóú])", "i", text)
-    found: list[int] = []
+    places: list[int] = []
     for group in re.finditer(f"[{STRONG}{WEAK}]+", text):
         strong = [group.start() + i for i, letter in enumerate(group.group()) if letter in STRONG]
-        found += strong or [group.end() - 1]  # two weak vowels: the second carries (viuda, cuidado)
-    return found
+        places += strong or [group.end() - 1]  # two weak vowels: the second carries (viuda, cuidado)
+    return places
 
 
 def _stressed_es(word: str, nuclei: Sequence[int]) -> int:
-    """Which of the syllables bears the accent: the written one, else by the last letter."""
+    """Index of the stressed syllable: that with a written accent, else by the last letter."""
     marked = [n for n, place in enumerate(nuclei) if word[place] in "áéíóú"]
     if marked:
         return marked[-1]

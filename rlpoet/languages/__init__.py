@@ -1,9 +1,9 @@
-"""Which languages there are, and where each one's ear comes from: one look-up for codes, varieties and folders.
+"""Which languages there are, and where their phonology and verse come from: one look-up for codes, varieties and folders.
 
-A language is named by its code (``fr``), by code and variety (``es-distincion``), or by a folder that holds a
-``language.toml`` (``experiments/languages/it``). Codes are the three below and the entry points of the group
-``rlpoet.languages``, ours and others' alike: a value ``module:object`` where the object is the path of such a folder, a
-``Language``, or a function without arguments that gives one or the other.
+A language is named by its code (``fr``), by code and variety (``es-distincion``), or by a folder that holds a ``language.toml``
+(``experiments/languages/it``). Codes are the three below and those of entry points in the group ``rlpoet.languages``. The value of an
+entry point is ``module:object``; the object is the path of such a folder, a ``Language``, or a function without arguments that returns
+one of these.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Language:
     Attributes:
         code: ``fr``, ``it``, ...; the ``lang`` column of its table of forms.
         name: in English.
-        phonology, verse: a class, or any function that makes one, given itself or as ``module:object``. A verse class with
-            an attribute ``varieties`` takes ``variety=``; the first of them is its default.
+        phonology, verse: a class or a function that makes the object, itself or as ``module:object``. A verse class with an attribute
+            ``varieties`` takes ``variety=``; the first of them is its default.
         forms: its table of forms, or None.
     """
 
@@ -44,8 +44,8 @@ class Language:
 
     @property
     def varieties(self) -> tuple[str, ...]:
-        """Ways to hear the language, the default first; none where there is one way only."""
-        return tuple(getattr(made(self.verse), "varieties", ()))
+        """The varieties of the language, the default first; empty if it has only one."""
+        return tuple(getattr(import_object(self.verse), "varieties", ()))
 
 
 CORE = {
@@ -55,34 +55,34 @@ CORE = {
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a name stands for: a language, and a variety of it or ``""`` for its default."""
+class LanguageMatch:
+    """The result of a look-up: a language, and a variety of it, or ``""`` for the default."""
 
     language: Language
     variety: str = ""
 
 
 def codes() -> tuple[str, ...]:
-    """Codes of the languages that are installed, ours first; folders have none."""
+    """Codes of the installed languages, core ones first; folders have no code."""
     return (*CORE, *(name for name in registry.names(GROUP) if name not in CORE))
 
 
 @functools.lru_cache(maxsize=1024)
-def find(lang: str) -> Found:
+def find(lang: str) -> LanguageMatch:
     """The language and variety of a code, ``code-variety`` or folder.
 
     Raises:
-        UnknownName: no such language, or no such variety of it; with the nearest there is.
-        RlpoetError: a folder or plug-in that is none.
+        UnknownName: no such language, or no such variety of it; the message has the nearest name.
+        RlpoetError: a folder or plug-in does not define a language.
 
     >>> find("fr").language.name
     'French'
     """
     installed = _installed(lang)
     if installed is not None:
-        return Found(installed)
+        return LanguageMatch(installed)
     if _is_folder(lang):
-        return Found(_of_folder(Path(lang)))
+        return LanguageMatch(_of_folder(Path(lang)))
     head, dash, variety = lang.partition("-")
     base = _installed(head) if dash else None
     if base is None:
@@ -91,11 +91,11 @@ def find(lang: str) -> Found:
         raise UnknownName("language", lang, codes(), fix=f"{head!r} has no varieties: leave {variety!r} out.")
     if variety not in base.varieties:
         raise UnknownName("variety", variety, base.varieties, fix=f"They are varieties of {head!r}.")
-    return Found(base, variety)
+    return LanguageMatch(base, variety)
 
 
 def code_of(lang: str) -> str:
-    """The code of a language however it was named: what forms, authors, policies and folders of runs go by.
+    """The code of a language by any of its names; forms, authors, policies and folders of runs use the code.
 
     Raises:
         UnknownName: no such language or variety.
@@ -106,8 +106,8 @@ def code_of(lang: str) -> str:
     return find(lang).language.code
 
 
-def made(spec: str | Callable[..., Any]) -> Any:
-    """The object a ``module:object`` stands for, imported now; anything else is itself."""
+def import_object(spec: str | Callable[..., Any]) -> Any:
+    """Import the object of a ``module:object`` text; anything else is returned as it is."""
     if not isinstance(spec, str):
         return spec
     module, _, name = spec.partition(":")
@@ -119,16 +119,16 @@ def _installed(code: str) -> Language | None:
         return CORE[code]
     if not code or code not in registry.names(GROUP):
         return None
-    given = registry.load(GROUP, code)
-    if callable(given):
-        given = given()
-    if isinstance(given, (str, Path)):
-        given = _of_folder(Path(given))
-    if not isinstance(given, Language):
-        raise RlpoetError(f"{GROUP}: {code!r} gives {given!r:.60}; expected a folder, a Language, or a function that gives one.")
-    if given.code != code:
-        raise RlpoetError(f"{GROUP}: {code!r} leads to a language of code {given.code!r}; expected one name. Rename one of them.")
-    return given
+    plugin = registry.load(GROUP, code)
+    if callable(plugin):
+        plugin = plugin()
+    if isinstance(plugin, (str, Path)):
+        plugin = _of_folder(Path(plugin))
+    if not isinstance(plugin, Language):
+        raise RlpoetError(f"{GROUP}: {code!r} gives {plugin!r:.60}; expected a folder, a Language, or a function that gives one.")
+    if plugin.code != code:
+        raise RlpoetError(f"{GROUP}: {code!r} leads to a language of code {plugin.code!r}; expected one name. Rename one of them.")
+    return plugin
 
 
 def _is_folder(lang: str) -> bool:
@@ -143,10 +143,10 @@ def _of_folder(path: Path) -> Language:
     settings = read_settings(path)
 
     def phonology() -> Any:
-        return made("rlpoet.phonology.generic.sounds:Spelled")(settings)
+        return import_object("rlpoet.phonology.generic.sounds:GenericPhonology")(settings)
 
     def verse() -> Any:
-        return made("rlpoet.prosody.generic.verse:SpelledVerse")(made("rlpoet.phonology:phonology")(str(path)))
+        return import_object("rlpoet.prosody.generic.verse:GenericVerse")(import_object("rlpoet.phonology:phonology")(str(path)))
 
     forms = path / "forms.tsv"
     return Language(settings.code, settings.name, phonology, verse, forms if forms.is_file() else None)

@@ -1,7 +1,7 @@
-"""The folder of a language: ``language.toml``, its settings, and ``words.tsv``, the words its rules get wrong.
+"""The folder of a language: ``language.toml`` with its settings, and ``words.tsv`` with words that its rules get wrong.
 
-Both are read and checked here, whatever is wrong being told with file and line; ``rlpoet.phonology.generic.sounds`` makes sounds of them,
-``rlpoet/prosody/generic/verse.py`` verse. ``experiments/languages/it`` and ``pt`` are worked examples, every key explained.
+This module reads and checks both; errors name file and line. ``rlpoet.phonology.generic.sounds`` uses them for sounds, and
+``rlpoet.prosody.generic.verse`` for verse. ``experiments/languages/it`` and ``pt`` are examples in which every key is explained.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Letters:
 
     Attributes:
         vowels: letters without their marks.
-        weak: those of them that glide beside another vowel.
-        rising: whether they glide before a vowel too (piano): ``always``; ``never``; ``final``, at the end of a word that has
-            its written accent earlier (glória).
-        diphthongs: pairs that are one syllable whatever these rules say (ão), as they are spelt.
-        mute: pattern of letters that make no sound of their own (h; the i of cia).
-        alphabet: letters, without marks, of words the rules are made for; any other makes a word a guess.
-        respell: pattern and replacement pairs done before epitran reads the word.
-        sounds: the same, done on the IPA it gives.
+        weak: vowels that become glides beside another vowel.
+        rising: whether weak vowels are also glides before a vowel (piano): ``always``, ``never``, or ``final``: at the end of a word with
+            an earlier written accent (glória).
+        diphthongs: pairs of letters that are always one syllable (ão).
+        mute: pattern of letters without a sound (h; the i of cia).
+        alphabet: letters, without marks, of regular words; a word with any other letter is a guess.
+        respell: pattern and replacement pairs, applied before epitran reads the word.
+        sounds: pattern and replacement pairs, applied to epitran's IPA.
     """
 
     vowels: str = "aeiou"
@@ -57,8 +57,8 @@ class Stress:
 
     Attributes:
         default: syllables from the end, 1 is the last.
-        marks: names of the accents that override everything else, strongest first.
-        endings: pattern of a word's end -> syllables from the end; the first that fits decides.
+        marks: names of the accents that decide the stress, strongest first.
+        endings: pattern of a word's end -> syllables from the end; the first match decides.
         unstressed: words without stress inside a line, separated by spaces.
     """
 
@@ -74,10 +74,10 @@ class Meter:
 
     Attributes:
         count_after: syllables counted after the last stressed one: 1 in Italy and Spain, 0 in Portugal and France.
-        sinalefa: whether vowels that meet between words are one syllable.
-        final_hiatus: whether the vowels of a final ``-ia``, ``-ea`` (mia, avea) stay apart inside a line.
-        lengths: the usual ones, preferred first; they weigh a little where a line allows several.
-        names: length, and the syllables that have to be stressed if there are any -> name: ``"11"``, ``"11: 6 10"``.
+        sinalefa: whether adjacent vowels of two words are one syllable.
+        final_hiatus: whether the vowels of a final ``-ia``, ``-ea`` (mia, avea) stay two syllables inside a line.
+        lengths: usual lengths, preferred first; slightly preferred if a line allows several.
+        names: length, with stressed syllables if any -> name: ``"11"``, ``"11: 6 10"``.
     """
 
     count_after: int = 1
@@ -93,7 +93,7 @@ class Rhyme:
 
     Attributes:
         same: sounds that rhyme with each other, as strings of single letters (``eɛ``).
-        rich: whether a rhyme with the consonant before it shared is a kind of its own.
+        rich: whether a rhyme that shares the consonant before it is a separate kind.
     """
 
     same: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Rhyme:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of ``words.tsv``: a word, or with ``-`` before it an ending, cut into syllables with one stressed."""
+    """A row of ``words.tsv``: a word, or an ending if it begins with ``-``, cut into syllables, one of them stressed."""
 
     word: str
     syllables: tuple[str, ...]
@@ -113,7 +113,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Settings:
-    """A folder, read: what is in ``language.toml``, and the rows of ``words.tsv`` by word and by ending."""
+    """The content of a folder: ``language.toml``, and the rows of ``words.tsv`` by word and by ending."""
 
     path: Path
     code: str
@@ -129,7 +129,7 @@ class Settings:
     lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def where(self, section: str, key: str) -> str:
-        """``language.toml:LINE`` of a key, or just the file's name."""
+        """``language.toml:LINE`` of a key, or the file's name alone."""
         line = line_of(self.lines, section, key)
         return f"{FILE}:{line}" if line else FILE
 
@@ -142,7 +142,7 @@ def read_settings(path: Path) -> Settings:
     """Read a language's folder.
 
     Raises:
-        TableError: no ``language.toml`` in it, or anything in it or in ``words.tsv`` that is not as it should be.
+        TableError: it has no ``language.toml``, or this or ``words.tsv`` has an error.
     """
     source = path / FILE
     try:
@@ -167,19 +167,19 @@ def read_settings(path: Path) -> Settings:
     for key in TOP:
         if not isinstance(table.get(key), str) or not table[key]:
             raise TableError(f'{where("", key)}: {key} is {table.get(key)!r}; expected a text such as {key} = "...".')
-    made = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
-    settings = Settings(path, *(table[key] for key in TOP), **made)
+    sections = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
+    settings = Settings(path, *(table[key] for key in TOP), **sections)
     _check(settings, where)
     words, endings = _words(path / WORDS, frozenset(settings.letters.vowels))
     return dataclasses.replace(settings, words=words, endings=endings, lines=lines)
 
 
-def _section(cls: type[Any], given: Any, name: str, where: Any) -> Any:
-    if not isinstance(given, dict):
-        raise TableError(f"{where('', name)}: {name} is {given!r}; expected a section [{name}].")
+def _section(cls: type[Any], table: Any, name: str, where: Any) -> Any:
+    if not isinstance(table, dict):
+        raise TableError(f"{where('', name)}: {name} is {table!r}; expected a section [{name}].")
     hints = typing.get_type_hints(cls)
     values = {}
-    for key, value in given.items():
+    for key, value in table.items():
         if key not in hints:
             raise TableError(f"{where(name, key)}: unknown {key!r} in [{name}]{did_you_mean(key, hints)}; expected {', '.join(hints)}.")
         values[key] = _typed(value, hints[key], f"{where(name, key)}: {key}")
@@ -237,15 +237,15 @@ def line_of(lines: Mapping[tuple[str, str], int], section: str, key: str) -> int
 
 def _key_lines(text: str) -> dict[tuple[str, str], int]:
     """``(section, key)`` -> line; ``(section, "")`` is the section's own line."""
-    found: dict[tuple[str, str], int] = {}
+    lines_of_keys: dict[tuple[str, str], int] = {}
     section = ""
     for number, line in enumerate(text.split("\n"), start=1):
         if opened := re.match(r"\s*\[([\w.]+)\]", line):
             section = opened[1]
-            found.setdefault((section, ""), number)
+            lines_of_keys.setdefault((section, ""), number)
         elif key := re.match(r"\s*(?:\"([^\"]+)\"|'([^']+)'|([\w-]+))\s*=", line):
-            found.setdefault((section, key[1] or key[2] or key[3]), number)
-    return found
+            lines_of_keys.setdefault((section, key[1] or key[2] or key[3]), number)
+    return lines_of_keys
 
 
 def _words(path: Path, vowels: frozenset[str]) -> tuple[dict[str, tuple[Row, ...]], dict[str, tuple[Row, ...]]]:

@@ -1,10 +1,10 @@
-"""Text to phonemes, syllables and stress. No torch. One module and one data folder a language, or a folder alone."""
+"""Text to phonemes, syllables and stress. No torch. A core language has a module and a data folder; an added one is a folder."""
 
 from __future__ import annotations
 
 import functools
 
-from rlpoet.languages import find, made
+from rlpoet.languages import find, import_object
 from rlpoet.protocols import Phonology
 
 
@@ -12,14 +12,14 @@ from rlpoet.protocols import Phonology
 def phonology(lang: str) -> Phonology:
     """The phonology of a language (``fr``, ``es-distincion``, a folder), loaded once, on first use.
 
-    That of a variety is the one its verse listens with.
+    For a variety, this is the phonology that the variety's verse module uses.
 
     Raises:
         UnknownName: no such language or variety.
     """
-    found = find(lang)
-    if found.variety:
-        ear = made(found.language.verse)(variety=found.variety)
-        if hasattr(ear, "phonology"):
-            return ear.phonology
-    return made(found.language.phonology)()
+    match = find(lang)
+    if match.variety:
+        verse = import_object(match.language.verse)(variety=match.variety)
+        if hasattr(verse, "phonology"):
+            return verse.phonology
+    return import_object(match.language.phonology)()

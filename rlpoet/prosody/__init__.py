@@ -1,20 +1,20 @@
-"""Meter, rhyme and forms. No torch. One module a language beside what all languages share, or a folder alone."""
+"""Meter, rhyme and forms. No torch. Each core language has a package here, beside what all languages share."""
 
 from __future__ import annotations
 
 import functools
 
-from rlpoet.languages import find, made
+from rlpoet.languages import find, import_object
 from rlpoet.protocols import Verse
 
 
 @functools.cache
 def verse(lang: str) -> Verse:
-    """The ear of a language (``fr``), of a variety (``es-distincion``) or of a folder, loaded once, on first use.
+    """The ``Verse`` of a language (``fr``), of a variety (``es-distincion``) or of a folder, loaded once, on first use.
 
     Raises:
         UnknownName: no such language or variety.
     """
-    found = find(lang)
-    make = made(found.language.verse)
-    return make(variety=found.variety) if found.variety else make()
+    match = find(lang)
+    make = import_object(match.language.verse)
+    return make(variety=match.variety) if match.variety else make()

@@ -1,7 +1,7 @@
 """The rule of alternation: two different rhymes of one gender may not touch (règle d'alternance).
 
-Ronsard (Abrégé de l'art poétique, 1565) recommends it, Malherbe makes it law, and it holds till the end of the 19th
-century, over stanza breaks too. A refrain or a repeated word is one rhyme with itself.
+Ronsard (Abrégé de l'art poétique, 1565) recommends it, Malherbe makes it law, and it holds until the end of the 19th
+century, across stanza breaks too. A refrain or a repeated word counts as one rhyme.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Touch:
 
     Attributes:
         line: index of the first of the two; the other is the next.
-        gender: ``m`` or ``f``, which both have.
+        gender: the gender of both, ``m`` or ``f``.
     """
 
     line: int
@@ -27,15 +27,20 @@ class Touch:
 
 
 def genders(lines: Sequence[str], scheme: str) -> tuple[str, ...]:
-    """The gender of each line: ``m``, ``f``, or nothing where a word has both (couvent) and its rhyme does not tell."""
-    ear = verse("fr")
-    possible = [frozenset(ending.gender for ending in ear.endings(line)) for line in lines]
+    """The gender of each line: ``m``, ``f``, or empty where a word can have both (couvent) and its rhyme does not decide."""
+    language = verse("fr")
+    possible = [frozenset(ending.gender for ending in language.endings(line)) for line in lines]
     family: dict[str, frozenset[str]] = {}
-    for letter, own in zip(scheme, possible, strict=True):
+    for letter, line_gender in zip(scheme, possible, strict=True):
         if letter != "x":
-            family[letter] = (family.get(letter, own) & own) or own
-    chosen = [family.get(letter, own) if letter != "x" else own for letter, own in zip(scheme, possible, strict=True)]
-    return tuple(next(iter(own)) if len(own) == 1 else "" for own in (a & b or b for a, b in zip(chosen, possible, strict=True)))
+            family[letter] = (family.get(letter, line_gender) & line_gender) or line_gender
+    chosen = [
+        family.get(letter, line_gender) if letter != "x" else line_gender for letter, line_gender in zip(scheme, possible, strict=True)
+    ]
+    return tuple(
+        next(iter(line_gender)) if len(line_gender) == 1 else ""
+        for line_gender in (a & b or b for a, b in zip(chosen, possible, strict=True))
+    )
 
 
 def touches(lines: Sequence[str], scheme: str | None = None) -> tuple[Touch, ...]:
@@ -43,10 +48,10 @@ def touches(lines: Sequence[str], scheme: str | None = None) -> tuple[Touch, ...
 
     Args:
         lines: lines of French verse, without blank ones.
-        scheme: one letter a line, ``x`` for unrhymed, spaces passed over; None hears it from the lines.
+        scheme: one letter per line, ``x`` for unrhymed, spaces ignored; None finds it from the lines.
 
     Raises:
-        ValueError: the scheme has not one letter a line.
+        ValueError: the scheme does not have one letter per line.
 
     >>> touches(["l'amour", "le jour", "la rose", "la chose"])
     ()

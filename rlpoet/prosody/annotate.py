@@ -1,4 +1,4 @@
-"""What verse says about itself: scheme, tails and lengths of a poem, as a language model can be told them."""
+"""Annotates a poem with its scheme, rhyme tails and line lengths, for the training of language models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Group:
     Attributes:
         lines: the lines of verse.
         scheme: letters with a space at each stanza break (``abba abba ccd eed``).
-        keys: one rhyme-tail label a line, the same for all lines of a family; empty for a line with no word.
+        keys: one rhyme-tail label per line, the same for all lines of a rhyme family; empty for a line with no word.
         meter: ``"12"`` if (nearly) all lines have that length, else lengths joined by dots, else ``""``.
     """
 
@@ -30,12 +30,12 @@ class Group:
 
 
 def tail_keys(lines: Sequence[str], letters: str, lang: str) -> tuple[str, ...]:
-    """Labels of the lines' rhyme tails; a family shares the label most of its lines can have."""
-    ear = verse(lang)
-    choices = [[ear.key(e) for e in ear.endings(line)] for line in lines]
-    keys = [own[0] if own else "" for own in choices]
+    """Labels of the lines' rhyme tails; a rhyme family shares the label that fits most of its lines."""
+    language = verse(lang)
+    choices = [[language.key(e) for e in language.endings(line)] for line in lines]
+    keys = [line_keys[0] if line_keys else "" for line_keys in choices]
     for letter in set(letters) - {"x"}:
-        members = [i for i, own in enumerate(letters) if own == letter]
+        members = [i for i, line_keys in enumerate(letters) if line_keys == letter]
         votes = Counter(key for i in members for key in dict.fromkeys(choices[i]))
         if votes:
             shared = max(votes, key=lambda key: (votes[key], key == keys[members[0]]))
@@ -45,10 +45,10 @@ def tail_keys(lines: Sequence[str], letters: str, lang: str) -> tuple[str, ...]:
 
 
 def meter_label(lengths: Sequence[int]) -> str:
-    """One length where the lines agree, the dotted pattern of a short strophe, else nothing.
+    """One length where the lines agree, the dotted pattern of a short strophe, else empty.
 
-    Lines agree when at least half have one length and four in five are within a syllable of it: a count made
-    without knowing the meter errs by one now and then, and English lines may end in an extra weak syllable.
+    Lines agree if at least half have one length and four in five are within one syllable of it. The tolerance is needed because
+    a count without a known meter is sometimes off by one, and English lines may end in an extra weak syllable.
 
     >>> meter_label([12, 12, 11, 12]), meter_label([8, 6, 8, 6]), meter_label([12, 3, 7, 9, 2, 12, 5])
     ('12', '8.6.8.6', '')
@@ -62,7 +62,7 @@ def meter_label(lengths: Sequence[int]) -> str:
 def annotate(stanzas: Sequence[Sequence[str]], lang: str) -> list[Group]:
     """Cut a poem into groups. A sonnet stays one group; other stanzas are groups of their own.
 
-    A stanza over 14 lines is cut at places no rhyme crosses, into pieces of two to eight lines where it can.
+    A stanza of more than 14 lines is cut where no rhyme crosses, into pieces of two to eight lines if possible.
     """
     n_lines = sum(map(len, stanzas))
     if n_lines == WHOLE and len(stanzas) > 1:
@@ -77,8 +77,8 @@ def annotate(stanzas: Sequence[Sequence[str]], lang: str) -> list[Group]:
 
 
 def _group(lines: Sequence[str], scheme: str, lang: str) -> Group:
-    ear = verse(lang)
-    lengths = [ear.scan(line).syllables for line in lines]
+    language = verse(lang)
+    lengths = [language.scan(line).syllables for line in lines]
     return Group(tuple(lines), relabel(scheme), tail_keys(lines, scheme.replace(" ", ""), lang), meter_label(lengths))
 
 

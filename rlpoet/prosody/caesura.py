@@ -1,4 +1,4 @@
-"""Does a line fall into parts where its tradition wants it to?"""
+"""Whether a line has the caesura that its tradition requires."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ HALVES = {14: 7}  # Spanish: the alejandrino; the endecasílabo has accents in p
 
 @functools.lru_cache(maxsize=100_000)
 def keeps_caesura(line: str, lang: str, lengths: tuple[int, ...]) -> bool | None:
-    """Whether some reading of an admissible length has its caesura; None where the tradition asks for none.
+    """Whether some reading of an admissible length has its caesura; None where the tradition requires none.
 
-    French lines of twelve (6+6, or the romantic 4+4+4) and of ten (4+6, 5+5, 6+4), Spanish ones of fourteen (7+7). English
-    verse of these lengths has none that is fixed.
+    Required in French lines of twelve (6+6, or the romantic 4+4+4) and ten (4+6, 5+5, 6+4), and in Spanish lines of fourteen (7+7).
+    English verse has no fixed caesura.
 
     >>> keeps_caesura("Je fais souvent ce rêve étrange et pénétrant", "fr", (12,))
     True
@@ -25,7 +25,7 @@ def keeps_caesura(line: str, lang: str, lengths: tuple[int, ...]) -> bool | None
     """
     code = code_of(lang)
     if code == "fr":
-        found = [fr_cesure.cesure(line, length) for length in lengths if length in fr_cesure.PATTERNS]
-        return any(own is not None and own.kept for own in found) if found else None
+        caesuras = [fr_cesure.cesure(line, length) for length in lengths if length in fr_cesure.PATTERNS]
+        return any(caesura is not None and caesura.kept for caesura in caesuras) if caesuras else None
     halves = [(length, HALVES[length]) for length in lengths if length in HALVES] if code == "es" else []
     return any(scan(line, lang, length).caesura == half for length, half in halves) if halves else None

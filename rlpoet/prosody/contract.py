@@ -1,4 +1,4 @@
-"""The contract of a verse language, executable: run it on your own before you score or train with it.
+"""The contract of a verse language as a test: run it on your own language before you score or train with it.
 
 >>> from rlpoet.prosody import verse
 >>> check_verse(verse("es"), rhyming=[("la vida", "querida")], lengths={"Cuando me paro a contemplar mi estado": 11})
@@ -48,14 +48,14 @@ def check_verse(
     apart: Sequence[tuple[str, str]] = (),
     lengths: Mapping[str, int] | None = None,
 ) -> None:
-    """Hold a language to the contract of ``rlpoet.protocols.Verse``.
+    """Test a language against the contract of ``rlpoet.protocols.Verse``.
 
     Args:
         verse: the language.
-        lines: verses of it; odd ones are tried in any case.
-        rhyming: pairs of lines that have to rhyme in full and share a key.
-        apart: pairs that must not rhyme.
-        lengths: lines and the syllables they have in their likeliest reading.
+        lines: lines of verse in it; unusual texts are always tested too.
+        rhyming: pairs of lines that must rhyme in full and share a key.
+        apart: pairs of lines that must not rhyme.
+        lengths: lines, each with the number of syllables of its likeliest reading.
 
     Raises:
         BrokenContractError: names the promise that was broken, and the line that shows it.
@@ -68,9 +68,9 @@ def check_verse(
         raise BrokenContractError(f"{verse.code}: rhyming is {verse.rhyming!r}; expected the kinds that count as a full rhyme.")
     pool = list(dict.fromkeys([*lines, *itertools.chain(*rhyming, *apart), *(lengths or {}), *ODD_LINES]))
     for line in WORDLESS:
-        found = _attempt(verse, line, functools.partial(verse.endings, line), "endings raised")
-        if found != ():
-            raise _broken(verse, line, f"endings are {found!r:.60}; expected none, since it has no word")
+        endings = _attempt(verse, line, functools.partial(verse.endings, line), "endings raised")
+        if endings != ():
+            raise _broken(verse, line, f"endings are {endings!r:.60}; expected none, since it has no word")
     for line in (*pool, *WORDLESS):
         _check_endings(verse, line)
         _check_scan(verse, line)
@@ -90,10 +90,10 @@ def check_verse(
 
 
 def _check_endings(verse: Verse, line: str) -> None:
-    found = _attempt(verse, line, lambda: verse.endings(line), "endings raised")
-    if not isinstance(found, tuple):
-        raise _broken(verse, line, f"endings are a {type(found).__name__}; expected a tuple")
-    for end in found:
+    endings = _attempt(verse, line, lambda: verse.endings(line), "endings raised")
+    if not isinstance(endings, tuple):
+        raise _broken(verse, line, f"endings are a {type(endings).__name__}; expected a tuple")
+    for end in endings:
         if not end.word or not end.phones or not 0 <= end.start <= len(end.word):
             raise _broken(verse, line, f"ending {end!r:.90}; expected a word, phones, and a start inside the word")
         key = _attempt(verse, line, functools.partial(verse.key, end), "key raised")
@@ -103,22 +103,22 @@ def _check_endings(verse: Verse, line: str) -> None:
 
 def _check_scan(verse: Verse, line: str) -> None:
     for target in TARGETS:
-        told: Scansion = _attempt(verse, line, functools.partial(verse.scan, line, target), f"scan to {target} raised")
-        if told.line != line:
-            raise _broken(verse, line, f"scan gives back the line {told.line!r:.40}; expected it as given")
-        if (target is None) != (told.fits is None):
-            raise _broken(verse, line, f"fits is {told.fits!r} for target {target}; expected None without a target, else a bool")
-        if told.fits and told.syllables != target:
-            raise _broken(verse, line, f"fits {target} with {told.syllables} syllables; expected {target}")
-        counted = sum(unit.counts for unit in told.units)
-        if counted != told.syllables:
-            raise _broken(verse, line, f"{counted} units count and there are {told.syllables} syllables; expected one number")
-        written = "".join(unit.text for unit in told.units)
+        scansion: Scansion = _attempt(verse, line, functools.partial(verse.scan, line, target), f"scan to {target} raised")
+        if scansion.line != line:
+            raise _broken(verse, line, f"scan gives back the line {scansion.line!r:.40}; expected it as given")
+        if (target is None) != (scansion.fits is None):
+            raise _broken(verse, line, f"fits is {scansion.fits!r} for target {target}; expected None without a target, else a bool")
+        if scansion.fits and scansion.syllables != target:
+            raise _broken(verse, line, f"fits {target} with {scansion.syllables} syllables; expected {target}")
+        counted = sum(unit.counts for unit in scansion.units)
+        if counted != scansion.syllables:
+            raise _broken(verse, line, f"{counted} units count and there are {scansion.syllables} syllables; expected one number")
+        written = "".join(unit.text for unit in scansion.units)
         if unicodedata.normalize("NFC", written) != unicodedata.normalize("NFC", line):
             raise _broken(verse, line, f"the units spell {written!r:.60}; expected the line")
-        if told.stress is not None and (len(told.stress) != told.syllables or set(told.stress) - {"+", "-"}):
-            raise _broken(verse, line, f"stress is {told.stress!r:.40} for {told.syllables} syllables; expected + or - for each")
-        name = _attempt(verse, line, functools.partial(verse.meter_name, told), "meter_name raised")
+        if scansion.stress is not None and (len(scansion.stress) != scansion.syllables or set(scansion.stress) - {"+", "-"}):
+            raise _broken(verse, line, f"stress is {scansion.stress!r:.40} for {scansion.syllables} syllables; expected + or - for each")
+        name = _attempt(verse, line, functools.partial(verse.meter_name, scansion), "meter_name raised")
         if not isinstance(name, str):
             raise _broken(verse, line, f"meter_name gives {name!r}; expected a text, empty where there is no name")
 
@@ -143,7 +143,7 @@ def _check_way(verse: Verse, line: str, way: Pronunciation) -> None:
 
 
 def _check_spelling(verse: Verse, line: str) -> None:
-    """A line is the same however its letters are encoded."""
+    """The encoding of letters must not change the result."""
     for how, other in (
         ("composed", unicodedata.normalize("NFC", line)),
         ("decomposed", unicodedata.normalize("NFD", line)),
@@ -160,32 +160,32 @@ def _check_kinds(verse: Verse, pool: Sequence[str]) -> None:
     ends: list[Ending] = list(dict.fromkeys(end for line in pool for end in verse.endings(line)))
     for a, b in itertools.combinations_with_replacement(ends[:60], 2):
         both = f"{a.word} / {b.word}"
-        there = _attempt(verse, both, functools.partial(verse.kind, a, b), "kind raised")
+        forward = _attempt(verse, both, functools.partial(verse.kind, a, b), "kind raised")
         back = _attempt(verse, both, functools.partial(verse.kind, b, a), "kind raised")
-        if there != back:
-            raise _broken(verse, both, f"kind is {there!r} and {back!r} the other way round; expected one kind")
-        if a.word == b.word and there != "identical":
-            raise _broken(verse, both, f"kind is {there!r}; expected 'identical' of a word with itself")
-        said = _attempt(verse, both, functools.partial(verse.why, a, b), "why raised")
-        if not isinstance(said, tuple) or not all(isinstance(sentence, str) and sentence for sentence in said):
-            raise _broken(verse, both, f"why gives {said!r:.60}; expected a tuple of sentences")
+        if forward != back:
+            raise _broken(verse, both, f"kind is {forward!r} and {back!r} the other way round; expected one kind")
+        if a.word == b.word and forward != "identical":
+            raise _broken(verse, both, f"kind is {forward!r}; expected 'identical' of a word with itself")
+        sentences = _attempt(verse, both, functools.partial(verse.why, a, b), "why raised")
+        if not isinstance(sentences, tuple) or not all(isinstance(sentence, str) and sentence for sentence in sentences):
+            raise _broken(verse, both, f"why gives {sentences!r:.60}; expected a tuple of sentences")
     if "identical" in verse.rhyming:
         raise BrokenContractError(f"{verse.code}: 'identical' counts as a rhyme; expected that a word never rhymes with itself.")
 
 
 def _check_again(verse: Verse, pool: Sequence[str]) -> None:
-    """What was heard before does not change what is heard."""
+    """Earlier calls must not change a result."""
     first = [(verse.endings(line), verse.scan(line)) for line in pool]
-    for line, (ends, told) in reversed(list(zip(pool, first, strict=True))):
-        if verse.endings(line) != ends or verse.scan(line) != told:
+    for line, (ends, scansion) in reversed(list(zip(pool, first, strict=True))):
+        if verse.endings(line) != ends or verse.scan(line) != scansion:
             raise _broken(verse, line, "is heard otherwise the second time; expected the same")
 
 
 def _check_pair(verse: Verse, a: str, b: str) -> None:
     kinds = _kinds(verse, a, b)
     if not verse.rhyming.intersection(kinds):
-        told = ", ".join(sorted({kind or "no rhyme" for kind in kinds})) or "without a word"
-        raise _broken(verse, f"{a} / {b}", f"are {told}; expected a full rhyme")
+        names = ", ".join(sorted({kind or "no rhyme" for kind in kinds})) or "without a word"
+        raise _broken(verse, f"{a} / {b}", f"are {names}; expected a full rhyme")
     if not {verse.key(end) for end in verse.endings(a)} & {verse.key(end) for end in verse.endings(b)}:
         raise _broken(verse, f"{a} / {b}", "rhyme and share no key; expected one, since rhymes are planned by it")
 

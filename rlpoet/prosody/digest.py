@@ -1,4 +1,4 @@
-"""The version of everything that decides rhyme and meter, for caches and for figures that are to be compared."""
+"""The version of all code and tables that decide rhyme and meter, for caches and for comparing results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import rlpoet.prosody
 
 @functools.cache
 def verse_version() -> str:
-    """SHA-1 of code and tables of ``rlpoet.phonology`` and ``rlpoet.prosody``: no cache outlives what made it."""
+    """SHA-1 of the code and tables of ``rlpoet.phonology`` and ``rlpoet.prosody``; a cache is valid for one version."""
     digest = hashlib.sha1()
     for package in (rlpoet.phonology, rlpoet.prosody):
         for path in sorted(Path(package.__path__[0]).rglob("*")):

@@ -1,4 +1,4 @@
-"""The last word of a line, as far as a reader cares: which word, whether we know it, which letters rhyme."""
+"""The last word of a line: the word, whether its pronunciation is known, and which of its letters rhyme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class LineEnd:
     """Last word of a line.
 
     Attributes:
-        word: case and punctuation aside; empty if the line has no word.
+        word: lower case, without punctuation; empty if the line has no word.
         known: False when all its pronunciations are guesses.
         tail: the part of its spelling that has to rhyme.
     """
@@ -24,7 +24,7 @@ class LineEnd:
 
     @functools.cached_property
     def stem(self) -> str:
-        """What makes two end words the same word: a compound is its last part, and ``œ`` is ``oe``.
+        """The form by which two end words are the same word: the last part of a compound, with ``oe`` for ``œ``.
 
         >>> LineEnd("là-bas", True, "bas").stem, LineEnd("œil", True, "œil").stem
         ('bas', 'oeil')

@@ -1,8 +1,7 @@
-"""Why a line scans and why two lines rhyme: everything a language knows about them, as plain data.
+"""Explains how a line scans and why two lines rhyme, as plain data.
 
-Nothing here decides. What is heard, what counts and why comes from the language's ``Verse``; this module asks each of
-its seams once and lays the answers side by side, so that any language with those seams can be explained.
-``rlpoet.reporting.explanations`` draws the result and ``dataclasses.asdict`` is its JSON.
+This module decides nothing: all results come from the methods of the language's ``Verse``, so it works for any language.
+``rlpoet.reporting.explanations`` draws the result; ``dataclasses.asdict`` gives its JSON.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.types import Ending, Scansion, SpokenWord
 
-Plain = TypeVar("Plain", Ending, Scansion)
+Base = TypeVar("Base", Ending, Scansion)
 
 
 @dataclass(frozen=True)
 class LineExplained:
-    """One line and all that was heard in it.
+    """One line, with its scansion, words and endings.
 
     Attributes:
         line: the line as given.
         lang: code of the language, with its variety if one was asked for.
-        target: syllables the line was held against, or None.
-        meter: what the tradition calls the reading, or empty.
-        scansion: the reading; with a target, the best one of that length if one is licensed.
-        words: what is heard, word by word.
-        endings: what the line offers to a rhyme, one entry a pronunciation, likeliest first.
-        tail: first and last position + 1, in ``line``, of the letters that have to rhyme; ``(n, n)`` where they cannot be told.
+        target: the number of syllables that was required, or None.
+        meter: the traditional name of the reading, or empty.
+        scansion: the reading; with a target, the best licensed one of that length, if any.
+        words: the words with their pronunciations.
+        endings: the possible endings for a rhyme, one per pronunciation, likeliest first.
+        tail: first and last position + 1, in ``line``, of the letters that must rhyme; ``(n, n)`` where they cannot be found.
         guessed: words whose sounds or syllables are guesses, in the order of the line.
     """
 
@@ -48,12 +47,12 @@ class LineExplained:
 
 @dataclass(frozen=True)
 class PairHeard:
-    """Two endings held against each other.
+    """A comparison of two endings.
 
     Attributes:
-        a, b: one pronunciation of either line's end.
+        a, b: one pronunciation of each line's end.
         kind: how these two rhyme, or None.
-        why: short sentences on what that rests on.
+        why: short sentences that explain it.
     """
 
     a: Ending
@@ -64,16 +63,16 @@ class PairHeard:
 
 @dataclass(frozen=True)
 class RhymeExplained:
-    """Two lines and every way they could have rhymed.
+    """Two lines, and how each pair of their pronunciations rhymes.
 
     Attributes:
         a, b: the lines as given.
         lang: code of the language, with its variety if one was asked for.
         kind: how they rhyme, as ``rhyme_kind`` says, or None.
         full: whether that kind counts as a full rhyme.
-        pairs: every pronunciation of one end with every one of the other; empty where a line has no word.
-        decided: which of ``pairs`` gave the answer, or None where no pair rhymes.
-        why: the sentences of that pair, of the likeliest pair where none rhymes.
+        pairs: each pronunciation of one end with each of the other; empty if a line has no word.
+        decided: index of the pair in ``pairs`` that gave ``kind``, or None if no pair rhymes.
+        why: the sentences of that pair, or of the likeliest pair if none rhymes.
     """
 
     a: str
@@ -87,11 +86,11 @@ class RhymeExplained:
 
 
 def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained:
-    """What is heard in a line, how it scans, and what decided.
+    """How a line scans and sounds, and which rules and tables decided it.
 
     Args:
         lang: code of a language, ``fr``.
-        target: syllables the line should have; a licensed reading of that length is preferred, ``scansion.fits`` says if there is one.
+        target: required number of syllables; prefers a licensed reading of that length. ``scansion.fits`` says if there is one.
 
     Raises:
         UnknownName: no such language.
@@ -100,23 +99,23 @@ def explain(line: str, lang: str, *, target: int | None = None) -> LineExplained
     >>> told.scansion.syllables, told.line[slice(*told.tail)], told.endings[0].gender
     (10, 'eine', 'f')
     """
-    ear = verse(lang)
-    scansion, words, endings = ear.scan(line, target), ear.words(line, target), ear.endings(line)
+    language = verse(lang)
+    scansion, words, endings = language.scan(line, target), language.words(line, target), language.endings(line)
     return LineExplained(
         line,
         lang,
         target,
-        ear.meter_name(scansion) if words else "",
-        _plain(Scansion, scansion),
+        language.meter_name(scansion) if words else "",
+        _base_fields(Scansion, scansion),
         words,
-        tuple(_plain(Ending, ending) for ending in endings),
+        tuple(_base_fields(Ending, ending) for ending in endings),
         _tail(line, words, endings),
         _guessed(line, words, scansion),
     )
 
 
 def explain_rhyme(a: str, b: str, lang: str) -> RhymeExplained:
-    """How two lines or words rhyme, which of their pronunciations do, and why.
+    """How two lines or words rhyme, in which of their pronunciations, and why.
 
     Raises:
         UnknownName: no such language.
@@ -125,38 +124,42 @@ def explain_rhyme(a: str, b: str, lang: str) -> RhymeExplained:
     >>> told.kind == rhyme_kind("ombre", "sombre", "fr"), told.full, told.decided
     (True, True, 0)
     """
-    ear = verse(lang)
-    firsts, seconds = ear.endings(a), ear.endings(b)
-    pairs = tuple(PairHeard(_plain(Ending, x), _plain(Ending, y), ear.kind(x, y), ear.why(x, y)) for x in firsts for y in seconds)
+    language = verse(lang)
+    firsts, seconds = language.endings(a), language.endings(b)
+    pairs = tuple(
+        PairHeard(_base_fields(Ending, x), _base_fields(Ending, y), language.kind(x, y), language.why(x, y))
+        for x in firsts
+        for y in seconds
+    )
     kind = rhyme_kind(a, b, lang)
     decided = next((i for i, pair in enumerate(pairs) if kind is not None and pair.kind == kind), None)
     if pairs:
         why = pairs[decided or 0].why
     else:
-        why = tuple(f"no word to rhyme in {line!r}" for line, own in ((a, firsts), (b, seconds)) if not own)
-    return RhymeExplained(a, b, lang, kind, kind in ear.rhyming, pairs, decided, why)
+        why = tuple(f"no word to rhyme in {line!r}" for line, endings in ((a, firsts), (b, seconds)) if not endings)
+    return RhymeExplained(a, b, lang, kind, kind in language.rhyming, pairs, decided, why)
 
 
-def _plain(kind: type[Plain], told: Plain) -> Plain:
-    """An ending or a scansion without what a language's own subclass adds: the same fields in every language."""
-    return kind(**{field.name: getattr(told, field.name) for field in dataclasses.fields(kind)})
+def _base_fields(kind: type[Base], value: Base) -> Base:
+    """An ending or a scansion as its base class, without the fields that a language's subclass adds."""
+    return kind(**{field.name: getattr(value, field.name) for field in dataclasses.fields(kind)})
 
 
 def _guessed(line: str, words: tuple[SpokenWord, ...], scansion: Scansion) -> tuple[str, ...]:
-    """Words whose sounds or whose syllables are guesses, each as it was typed first."""
+    """Words whose sounds or syllables are guesses, each in its first spelling in the line."""
     doubtful = set(map(_folded, scansion.guessed))
-    found: dict[str, str] = {}
+    sources: dict[str, str] = {}
     for word in words:
         typed = line[word.start : word.end]
         if not word.heard.known or _folded(typed) in doubtful:
-            found.setdefault(_folded(typed), typed)
+            sources.setdefault(_folded(typed), typed)
     for spelt in scansion.guessed:
-        found.setdefault(_folded(spelt), spelt)
-    return tuple(found.values())
+        sources.setdefault(_folded(spelt), spelt)
+    return tuple(sources.values())
 
 
 def _tail(line: str, words: tuple[SpokenWord, ...], endings: tuple[Ending, ...]) -> tuple[int, int]:
-    """Where the letters that rhyme are in the line as it was typed, whose accents may be apart and whose case may differ."""
+    """The place of the rhyming letters in the line as typed, which may have combining accents or another case."""
     end = words[-1].end if words else len(line)
     if not endings:
         return end, end

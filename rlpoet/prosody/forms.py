@@ -1,4 +1,4 @@
-"""The table of fixed forms: which rhyme, how many lines, how long. One row a form in ``data/forms.tsv``, or in a language's folder."""
+"""Fixed forms: scheme, number of lines and their lengths. One row per form in ``data/forms.tsv``, or in a language's folder."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ COLUMNS = ["lang", "name", "scheme", "meters", "feet", "rhyme", "aliases", "desc
 def form(name: str, lang: str) -> Form:
     """The form of that name or alias in a language's tradition.
 
-    An alias gives the form under its own name, so that two names of one form never become two.
+    An alias gives the form under its main name, so that two names of one form never become two forms.
 
     Raises:
-        UnknownName: no such language, or no such form in it; a form of another language is named as such.
-        RlpoetError: a language without forms.
+        UnknownName: no such language, or no such form in it; the message says if another language has it.
+        RlpoetError: the language has no forms.
 
     >>> form("redondilla", "es").name
     'quatrain-abba-8'
@@ -54,30 +54,31 @@ def forms(lang: str) -> tuple[Form, ...]:
     return tuple(dict.fromkeys(_names(lang).values()))
 
 
-def answers(a: str, b: str, asked: Form) -> bool:
-    """Whether two lines rhyme as a form wants it: in full, or at least in assonance where the form is assonant, or as poets of its
-    century had it where the form is historical and the ear of the language knows such rhymes.
+def answers(a: str, b: str, form: Form) -> bool:
+    """Whether two lines rhyme as a form requires.
+
+    That is a full rhyme; in an assonant form, at least an assonance; in a historical form, also a historical rhyme of the language.
 
     >>> answers("el mar", "San Juan", form("romance", "es")), answers("el mar", "San Juan", form("pareado", "es"))
     (True, False)
     >>> answers("love", "prove", form("sonnet-shakespearean", "en")), answers("love", "prove", form("quatrain-abab", "en"))
     (True, False)
     """
-    kind = rhyme_kind(a, b, asked.lang)
-    if kind in verse(asked.lang).rhyming:
+    kind = rhyme_kind(a, b, form.lang)
+    if kind in verse(form.lang).rhyming:
         return True
-    return kind in (ASSONANT if asked.rhyme == "assonant" else detecting(asked.lang) if asked.rhyme == "historical" else ())
+    return kind in (ASSONANT if form.rhyme == "assonant" else detecting(form.lang) if form.rhyme == "historical" else ())
 
 
 def detecting(lang: str) -> Collection[str]:
-    """Kinds of rhyme by which a language's poets rhymed, heard today or not; none where the ear knows of none."""
+    """Kinds of rhyme that poets of the language have used, whether or not they sound alike today; may be empty."""
     kinds: Collection[str] = getattr(verse(lang), "detecting", ())
     return kinds
 
 
 @functools.cache
 def _names(lang: str) -> dict[str, Form]:
-    """Forms of a language by name; their ``lang`` is what was asked, so that a variety or a folder is heard with its own ear."""
+    """Forms of a language by name; their ``lang`` is the given one, so that a variety or a folder is scanned by its own rules."""
     language = find(lang).language
     if language.forms is None:
         return {}

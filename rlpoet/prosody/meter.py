@@ -1,4 +1,4 @@
-"""Meter of single lines, remembered: a sampler asks for the same lines again and again."""
+"""Meter of single lines, with a cache, since a sampler asks for the same lines again and again."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def scan(line: str, lang: str, target: int | None = None) -> Scansion:
 
 
 def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
-    """The ear's ``scan``, or its quicker ``counted`` if it has one."""
-    ear = verse(lang)
-    count: Callable[[str, int | None], Scansion] = getattr(ear, "counted", ear.scan)
+    """The language's ``counted`` if it has one, which is faster, else its ``scan``."""
+    language = verse(lang)
+    count: Callable[[str, int | None], Scansion] = getattr(language, "counted", language.scan)
     return count
 
 
@@ -27,7 +27,7 @@ def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
 def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """Whether some licensed reading of the line has one of these metrical lengths.
 
-    A line without two letters in it is no verse and never in meter, whatever its symbols scan as.
+    A line with fewer than two letters is never in meter, however its symbols scan.
     """
     if sum(character.isalpha() for character in line) < 2:
         return False
@@ -45,11 +45,11 @@ def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
     """The reading of the first length that fits, else the likeliest reading, marked ``fits=False``.
 
     Args:
-        lengths: admissible metrical syllables, preferred first. Empty: any length is, and ``fits`` is None.
+        lengths: admissible numbers of syllables, preferred first. Empty: any length is admissible, and ``fits`` is None.
     """
     for target in lengths:
         scansion = scan(line, lang, target)
         if scansion.fits:
             return scansion
-    plain = scan(line, lang)
-    return dataclasses.replace(plain, fits=False) if lengths else plain
+    unconstrained = scan(line, lang)
+    return dataclasses.replace(unconstrained, fits=False) if lengths else unconstrained

@@ -1,6 +1,6 @@
-"""Rhyme between lines: kinds, and which lines of a stanza go together.
+"""Rhyme between lines: kinds of rhyme, and the scheme of a stanza, for any language.
 
-Every language answers through ``Verse.endings`` and ``Verse.kind``; what is here is shared.
+The language gives ``Verse.endings`` and ``Verse.kind``.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ EARSHOT = 6  # lines
 
 @functools.lru_cache(maxsize=200_000)
 def rhyme_kind(a: str, b: str, lang: str) -> str | None:
-    """How line ``a`` rhymes with line ``b``, or None: ``best_kind`` of their endings, remembered."""
-    ear = verse(lang)
-    return best_kind(ear.endings(a), ear.endings(b), ear)
+    """How line ``a`` rhymes with line ``b``, or None: ``best_kind`` of their endings, cached."""
+    language = verse(lang)
+    return best_kind(language.endings(a), language.endings(b), language)
 
 
-def best_kind(a: Sequence[Ending], b: Sequence[Ending], ear: Verse) -> str | None:
+def best_kind(a: Sequence[Ending], b: Sequence[Ending], language: Verse) -> str | None:
     """The best kind over all plausible pronunciations of two line ends, or None.
 
-    Full rhymes first, then the lesser kinds (``identical``, ``assonant``, ``eye``, ``slant``) which do not count as a rhyme.
+    Full rhymes are best, then the other kinds (``identical``, ``assonant``, ``eye``, ``slant``), which do not count as a rhyme.
     """
     if len(a) == len(b) == 1:  # nearly every word is said in one way
-        return ear.kind(a[0], b[0])
-    kind_of, rhyming, lesser = ear.kind, ear.rhyming, None
+        return language.kind(a[0], b[0])
+    kind_of, rhyming, lesser = language.kind, language.rhyming, None
     for x in a:
         for y in b:
             kind = kind_of(x, y)
@@ -47,16 +47,15 @@ def rhymes(a: str, b: str, lang: str) -> bool:
 def find_scheme(lines: Sequence[str], lang: str) -> str:
     """Scheme letters of one stanza, ``x`` for a line that rhymes with no other.
 
-    A line joins the family of the nearest earlier line it rhymes with; a repeated end word
-    joins too, so that a refrain shows its letter, though it earns nothing as a rhyme. A language
-    may count further kinds in a poem bound by them (``rhyming_for``: the assonance of a Spanish
-    romance), but not for the lines it leaves loose (``loose_for``), whose mate has to stand within ``EARSHOT`` lines.
+    A line gets the letter of the nearest earlier line that it rhymes with. A repeated end word gets it too, so that a refrain shows
+    its letter, though it is not a rhyme. A language may count more kinds in some poems (``rhyming_for``: the assonance of a Spanish
+    romance), except for some of their lines (``loose_for``), which must rhyme within ``EARSHOT`` lines.
     """
-    ear = verse(lang)
-    strict = ear.rhyming | {"identical"}
-    bound = getattr(ear, "rhyming_for", None)
+    language = verse(lang)
+    strict = language.rhyming | {"identical"}
+    bound = getattr(language, "rhyming_for", None)
     kinds = strict if bound is None else strict | bound(lines)
-    loose = ear.loose_for(lines) if kinds != strict and hasattr(ear, "loose_for") else frozenset()
+    loose = language.loose_for(lines) if kinds != strict and hasattr(language, "loose_for") else frozenset()
     family: list[int] = []
     for i, line in enumerate(lines):
         mate = None

@@ -1,4 +1,4 @@
-"""How much of a rhyme two lines share, and whether their last words are one word to the ear."""
+"""How many sounds a rhyme shares, and whether two last words are homophones."""
 
 from __future__ import annotations
 
@@ -12,30 +12,32 @@ from rlpoet.types import Ending
 
 @functools.lru_cache(maxsize=200_000)
 def shared_sounds(a: str, b: str, lang: str) -> int:
-    """Sounds that two rhyming lines share, counted back from the end past the rhyme vowel; 0 where they do not rhyme in full.
+    """Sounds that two rhyming lines share, counted from the end, also before the rhyme vowel; 0 if they do not rhyme in full.
 
-    The French school's count: 1 is *pauvre*, 2 *suffisante*, 3 or more *riche*. A mute e is no sound. Of several
-    pronunciations the richest rhyme counts.
+    The terms of French schools: 1 is *pauvre*, 2 *suffisante*, 3 or more *riche*. A mute e is not counted. If there are several
+    pronunciations, the richest rhyme counts.
 
     >>> [shared_sounds("doux", word, "fr") for word in ("fou", "houx", "remous", "amour")]
     [0, 1, 1, 0]
     >>> shared_sounds("l'ombre", "sombre", "fr"), shared_sounds("amor", "clamor", "es")
     (3, 4)
     """
-    ear = verse(lang)
-    return max((_shared(x, y) for x in ear.endings(a) for y in ear.endings(b) if ear.kind(x, y) in ear.rhyming), default=0)
+    language = verse(lang)
+    return max(
+        (_shared(x, y) for x in language.endings(a) for y in language.endings(b) if language.kind(x, y) in language.rhyming), default=0
+    )
 
 
 @functools.lru_cache(maxsize=100_000)
 def homophones(a: str, b: str, lang: str) -> bool:
-    """Whether the last words of two lines can be said alike from end to end.
+    """Whether the last words of two lines can have the same pronunciation.
 
     >>> homophones("the sea", "I see", "en"), homophones("a cow", "and now", "en")
     (True, False)
     """
-    ear = phonology(lang)
-    heard = [{said.phones for said in ear.transcribe(end_of(line, lang).word).pronunciations} for line in (a, b)]
-    return bool(heard[0] & heard[1])
+    sounds = phonology(lang)
+    phones = [{pronunciation.phones for pronunciation in sounds.transcribe(end_of(line, lang).word).pronunciations} for line in (a, b)]
+    return bool(phones[0] & phones[1])
 
 
 def _shared(a: Ending, b: Ending) -> int:

@@ -1,1 +1,1 @@
-"""Many trainings held against each other: a grid of runs, what can be said of them, and where it is written."""
+"""Comparisons of many trainings: a grid of runs, its statistics, and its report."""

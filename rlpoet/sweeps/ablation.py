@@ -1,4 +1,4 @@
-"""The arms of an ablation: the full recipe, and what remains when one thing is taken out of it (or put in, where it is not in it)."""
+"""The arms of an ablation: the full recipe, and for each factor the recipe without it (or with it, if the recipe lacks it)."""
 
 from __future__ import annotations
 
@@ -64,17 +64,17 @@ FACTORS: dict[str, tuple[Factor, ...]] = {
 
 
 def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick: Sequence[str] = ()) -> list[Arm]:
-    """The full recipe, and one arm for each thing taken out; the recipe comes first, but in a sweep, which goes up.
+    """The arm of the full recipe first, then one arm per factor; the arms of a sweep of beta are in ascending order.
 
     Args:
         kind: ``rewards``, ``factors`` or ``beta``.
-        recipe: the settings everything is taken out of.
-        betas: of a sweep; the recipe's own is the full arm and not repeated.
-        pick: names to keep beside the full arm.
+        recipe: the settings of the full recipe.
+        betas: values of a sweep; that of the recipe is the full arm and not repeated.
+        pick: names of arms to keep beside the full one.
 
     Raises:
-        RlpoetError: nothing to take out.
-        UnknownName: a name to keep that is none of the arms'.
+        RlpoetError: the recipe has no factor to change.
+        UnknownName: no arm has a name in ``pick``.
     """
     full = Arm(baseline_of(kind, recipe), {})
     if kind == "rewards":
@@ -90,16 +90,16 @@ def arms_of(kind: str, recipe: TrainConfig, *, betas: Sequence[float] = (), pick
         if recipe.algo not in FACTORS:
             raise UnknownName("--kind factors: --common.algo", recipe.algo, FACTORS)
         shares_itself = recipe.algo == "tb" and recipe.tb.objective != "tb"  # flows share out credit by themselves
-        arms = [] if shares_itself else _others(f"{recipe.algo}.credit", CREDITS, recipe)
+        arms = [] if shares_itself else _other_values(f"{recipe.algo}.credit", CREDITS, recipe)
         arms += [factor.arm(recipe) for factor in FACTORS[recipe.algo] if not (shares_itself and factor.name in OF_CREDIT)]
         if recipe.algo == "tb":
-            arms += _others("tb.objective", OBJECTIVES, recipe)
+            arms += _other_values("tb.objective", OBJECTIVES, recipe)
             arms += [_exploration(name, recipe) for name in EXPLORE if name != "human" or recipe.tb.explore_file]
     for name in pick:
         if name not in {arm.name for arm in arms}:
             raise UnknownName("--pick", name, [arm.name for arm in arms])
-    kept = [full, *(arm for arm in arms if not pick or arm.name in pick)]
-    return sorted(kept, key=lambda arm: arm.settings.get("beta", recipe.beta)) if kind == "beta" else kept
+    chosen = [full, *(arm for arm in arms if not pick or arm.name in pick)]
+    return sorted(chosen, key=lambda arm: arm.settings.get("beta", recipe.beta)) if kind == "beta" else chosen
 
 
 def baseline_of(kind: str, recipe: TrainConfig) -> str:
@@ -107,8 +107,8 @@ def baseline_of(kind: str, recipe: TrainConfig) -> str:
     return f"beta-{recipe.beta:g}" if kind == "beta" else BASE
 
 
-def _others(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
-    """The other positions of a setting that has several."""
+def _other_values(setting: str, values: Sequence[str], recipe: TrainConfig) -> list[Arm]:
+    """Arms for the other values of a setting."""
     name = setting.rpartition(".")[2]
     return [Arm(f"{name}-{value}", {setting: value}) for value in values if value != _at(recipe, setting)]
 

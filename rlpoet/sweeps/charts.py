@@ -23,16 +23,16 @@ SIZE = (5.0, 3.1)  # inches: letters stay readable where the picture is as wide 
 def learning_curves(
     title: str, curves: Mapping[str, Sequence[Curve]], *, ylabel: str, order: Sequence[str], level: float | None = None, bands: bool = True
 ) -> Markup:
-    """Running means over fresh samples: a line for the mean of an arm's seeds, a band from the least to the greatest.
+    """Running means over fresh samples: for each arm a line for the mean of its seeds, and a band from the least to the greatest.
 
     Args:
-        curves: arm -> one curve a seed. Bands end where the shortest seed ends.
-        order: all arms, which sets colours.
-        level: drawn as a thin line.
-        bands: leave them out where many would cover each other.
+        curves: arm -> one curve per seed. Bands end with the shortest seed.
+        order: all arms, which sets their colours.
+        level: a value to draw as a thin line.
+        bands: whether to draw bands; leave them out if many would cover each other.
     """
     figure, (axes,) = canvas(*SIZE)
-    told = []
+    descriptions = []
     for arm, seeds in curves.items():
         means = [([x for x, _ in curve], smooth([y for _, y in curve])) for curve in seeds if curve]
         if not means:
@@ -44,12 +44,12 @@ def learning_curves(
         axes.plot(grid, rows.mean(0), color=color, linestyle=dashes, linewidth=1.8, label=literal(arm))
         if len(rows) > 1 and bands:
             axes.fill_between(grid, rows.min(0), rows.max(0), color=color, alpha=0.18, linewidth=0)
-        told.append(f"{arm} from {rows.mean(0)[0]:.2f} to {rows.mean(0)[-1]:.2f} after {end:.0f}")
+        descriptions.append(f"{arm} from {rows.mean(0)[0]:.2f} to {rows.mean(0)[-1]:.2f} after {end:.0f}")
     if level is not None:
         axes.axhline(level, color=INK, alpha=0.4, linewidth=0.8, linestyle=":")
     axes.set_xlabel("fresh samples", color=INK)
     axes.set_ylabel(ylabel, color=INK)
-    return _finished(figure, title, f"{title}: {'; '.join(told)}")
+    return _finished(figure, title, f"{title}: {'; '.join(descriptions)}")
 
 
 def pareto(
@@ -62,7 +62,11 @@ def pareto(
         low_x: whether a lower x is better.
     """
     figure, (axes,) = canvas(*SIZE)
-    means = {arm: (float(np.mean([x for x, _ in own])), float(np.mean([y for _, y in own]))) for arm, own in points.items() if own}
+    means = {
+        arm: (float(np.mean([x for x, _ in arm_points])), float(np.mean([y for _, y in arm_points])))
+        for arm, arm_points in points.items()
+        if arm_points
+    }
     front = [list(means)[i] for i in pareto_front(list(means.values()), low_x=low_x)]
     if len(front) > 1:
         axes.plot(*zip(*(means[arm] for arm in front), strict=True), color=INK, alpha=0.35, linewidth=1, zorder=1)
@@ -74,8 +78,8 @@ def pareto(
     axes.margins(0.12)
     axes.set_xlabel(xlabel, color=INK)
     axes.set_ylabel(ylabel, color=INK)
-    told = "; ".join(f"{arm} {x:.3g}, {y:.3g}" for arm, (x, y) in means.items())
-    return _finished(figure, title, f"{title} ({xlabel}, {ylabel}): {told}. Not beaten in both: {', '.join(front)}")
+    description = "; ".join(f"{arm} {x:.3g}, {y:.3g}" for arm, (x, y) in means.items())
+    return _finished(figure, title, f"{title} ({xlabel}, {ylabel}): {description}. Not beaten in both: {', '.join(front)}")
 
 
 def _style(order: Sequence[str], arm: str) -> tuple[str, str, str]:

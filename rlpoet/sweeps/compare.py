@@ -1,4 +1,4 @@
-"""A comparison from plan to page: run what is missing, read what is there, say what differs and what cannot be told apart."""
+"""A comparison from plan to page: run the missing cells, read all results, compute differences, write the report."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ CONFIG = "config.yaml"
 
 
 def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *, baseline: str | None = None) -> int:
-    """Run a grid and report on it: 0 all done, 1 a run failed, 130 stopped.
+    """Run a grid and report on it. Returns 0 if all runs are done, 1 if a run failed, 130 if it was stopped.
 
     Args:
-        command: the verb, for the record.
-        baseline: name of the arm the others are held against; the first if None.
+        command: the verb, for the report.
+        baseline: name of the arm that the others are compared with; the first one if None.
     """
     cells = plan(config, arms)
     names = tuple(arm.name for arm in arms)
@@ -43,8 +43,8 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         raise UnknownName("--baseline", baseline, names)
     out = console(stderr=True)
     if config.dry_run:
-        told = [f"{cell.name:<32} {state_of(cell):<8} {spoken(cell.config)}" for cell in cells]
-        console().print("\n".join([spelled(command, config), *told]), markup=False)
+        listing = [f"{cell.name:<32} {state_of(cell):<8} {spoken(cell.config)}" for cell in cells]
+        console().print("\n".join([spelled(command, config), *listing]), markup=False)
         return 0
     outcomes: Mapping[str, str] = {}
     if not config.report_only:

@@ -1,4 +1,4 @@
-"""What the verbs that run many trainings have in common: languages, seeds, budget, and the settings every run shares."""
+"""The configuration of verbs that run many trainings: languages, seeds, budget, and settings of all runs."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class GridConfig:
     """Many trainings, side by side.
 
     Attributes:
-        output_dir: where everything goes; each run into ARM/LANG-sSEED. Started again, finished runs are kept, stopped ones go on.
+        output_dir: folder for everything; a run goes into ARM/LANG-sSEED. The same command keeps finished runs, and continues stopped ones.
         langs: languages.
-        seeds: seeds; what is said about an arm is said over them.
-        minutes: training time of each run; that of --common by default.
-        max_steps: updates of each run; that of --common by default.
-        common: settings of every run, as rlpoet train knows them; one thread a run unless told otherwise.
-        by_lang: language -> settings of its runs, over the common ones.
-        jobs: runs side by side; 0 for as many as there are cores.
-        reach: share of pairs that rhyme up to which fresh samples are counted.
-        overwrite: begin runs again whose settings have changed; without it they are an error.
-        report_only: run nothing, report on what is there.
-        dry_run: run nothing, say what would be done.
+        seeds: seeds; the figures of an arm are means over them.
+        minutes: training time of each run; by default that of --common.
+        max_steps: updates of each run; by default those of --common.
+        common: settings of every run, as in rlpoet train; by default one thread per run.
+        by_lang: language -> settings of its runs, which override the common ones.
+        jobs: runs at the same time; 0 for one per core.
+        reach: share of rhyming pairs at which fresh samples are counted.
+        overwrite: start runs again if their settings have changed; without it that is an error.
+        report_only: run nothing; report on the results that are there.
+        dry_run: run nothing; list what would be done.
         resume: folder of a grid to go on with; its own configuration holds.
     """
 

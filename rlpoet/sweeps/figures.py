@@ -1,6 +1,6 @@
-"""What one finished training of a grid is worth, read from its own files.
+"""The figures of one finished training of a grid, read from its files.
 
-Poems are counted again with the verse module of today, so that all runs of a table are judged alike, whenever they were trained.
+Poems are measured again with the present verse module, so that all runs of a table are measured alike, whenever they were trained.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Figure:
     """A column of the tables.
 
     Attributes:
-        label: for people.
+        label: its name in tables.
         kind: ``share`` (shown in per cent), ``relative`` (a change, in per cent), ``number`` or ``count``.
-        better: ``high``, ``low`` or nothing when it is no merit by itself.
+        better: ``high``, ``low``, or empty if neither is better.
     """
 
     label: str
@@ -57,7 +57,7 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class Judged:
-    """A poem of the last examination and how many of its pairs and lines are right."""
+    """A poem of the last evaluation, and how many of its pairs and lines are right."""
 
     prompt: Prompt
     text: str
@@ -74,12 +74,12 @@ class Trained:
 
     Attributes:
         figures: by the names of ``FIGURES``; what was not measured is absent.
-        before: the same of the prior, as far as it has them.
-        curves: metric -> its course over fresh samples.
-        poems: of the last examination.
-        notes: what a reader of its figures has to know.
-        prior: digest of the prior's weights, if the run noted it.
-        cores: processor time over time, from start to end of the process, if it was noted.
+        before: the same figures for the prior, as far as it has them.
+        curves: metric -> its values over fresh samples.
+        poems: the poems of the last evaluation.
+        notes: warnings about its figures.
+        prior: digest of the prior's weights, if the run recorded it.
+        cores: processor time divided by wall time of the process, if recorded.
     """
 
     cell: Cell
@@ -95,10 +95,10 @@ class Trained:
 
 
 def read_cell(cell: Cell, *, reach: float) -> Trained:
-    """All about a finished cell.
+    """The figures, curves and poems of a finished cell.
 
     Args:
-        reach: share of pairs that rhyme up to which fresh samples are counted.
+        reach: share of rhyming pairs at which fresh samples are counted.
     """
     folder = cell.folder
     result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
@@ -130,7 +130,7 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
 
 
 def samples_to_reach(curve: Curve, level: float) -> float | None:
-    """Fresh samples until the running mean of a curve first stands at a level, straight between two steps; None if it never does.
+    """Fresh samples at which the running mean of a curve first reaches a level, by linear interpolation; None if it never does.
 
     >>> samples_to_reach([(100.0, 0.5), (200.0, 0.75), (300.0, 1.0)], 0.6875), samples_to_reach([(100.0, 0.5)], 0.8)
     (150.0, None)
@@ -160,14 +160,14 @@ def _arrival(curve: Curve) -> float:
 
 
 def _notes(result: Mapping[str, Any], counted: Mapping[str, float | Share], *, n_starts: int) -> list[str]:
-    told = result.get("after", {})
+    after = result.get("after", {})
     notes = [f"alarms: {', '.join(result['alarms'])}"] if result.get("alarms") else []
     if "best_of" in result:
         notes.append(f"each poem the best of {result['best_of']:g}")
     for name in SHARES:
         value = counted.get(name)
-        if name in told and isinstance(value, Share) and abs(told[name] - value.value) > 1e-9:
-            notes.append(f"{name} was {told[name]:.4f} when measured, {value.value:.4f} as counted today")
+        if name in after and isinstance(value, Share) and abs(after[name] - value.value) > 1e-9:
+            notes.append(f"{name} was {after[name]:.4f} when measured, {value.value:.4f} as counted today")
     if n_starts > 1:
         notes.append(f"started {n_starts} times")
     return notes

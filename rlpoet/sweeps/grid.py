@@ -1,7 +1,7 @@
-"""A grid of trainings: every arm in every language with every seed, each one ``rlpoet train`` in a folder of its own.
+"""A grid of trainings: every arm in every language with every seed, each one ``rlpoet train`` in its own folder.
 
-A cell's folder says all about it: ``asked.yaml`` is what it is to be trained with, ``result.json`` that it is done, ``checkpoint.pt``
-that it can go on. So a grid that was stopped, or whose machine was, is taken up again by planning it anew.
+The state of a cell is in its folder: ``asked.yaml`` is its configuration, ``result.json`` shows that it is done, ``checkpoint.pt`` that
+it can continue. So planning the same grid again continues one that was stopped.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from rlpoet.text import write_atomically
 from rlpoet.training.config import TABLES, TrainConfig
 from rlpoet.training.options import MOST_PROMPTS
 
-ASKED, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
-OWN = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
+CONFIG_FILE, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
+GRID_FIELDS = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
 UNIMPORTANT = ("output_dir", "resume", "logging_steps", "save_steps", "report_to")  # a change of these leaves a result what it is
 State = Literal["new", "done", "stopped", "changed"]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the things compared: settings over the common ones; ``rewards.meter`` sets one entry of a table, ``rewards`` the whole."""
+    """One way to train: settings that override the common ones; ``rewards.meter`` sets one entry of a table, ``rewards`` the whole."""
 
     name: str
     settings: Mapping[str, Any]
@@ -64,7 +64,7 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
     """All cells, seed by seed, so that a grid stopped early holds whole comparisons.
 
     Raises:
-        RlpoetError, UnknownName: an arm, a language or a setting that cannot be meant.
+        RlpoetError, UnknownName: an arm, a language or a setting is not valid.
     """
     names = [arm.name for arm in arms]
     for name in names:
@@ -78,7 +78,7 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
     for lang in config.by_lang:
         if lang not in config.langs:
             raise UnknownName("--by_lang", lang, config.langs)
-    for name in OWN:
+    for name in GRID_FIELDS:
         if getattr(config.common, name) != getattr(TrainConfig(), name):
             raise RlpoetError(
                 f"--common.{name}: {getattr(config.common, name)!r}; expected it left out, the grid sets it (--langs, --seeds, ...)."
@@ -88,19 +88,21 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
 
 
 def state_of(cell: Cell) -> State:
-    """What has become of a cell so far.
+    """The state of a cell.
 
-    ``changed`` is a folder with another configuration, ``stopped`` one that can go on; a run that ended before its first checkpoint
-    is ``new``.
+    ``changed`` means that its folder has another configuration, ``stopped`` that it can continue. A run that ended before its first
+    checkpoint is ``new``.
 
     Raises:
-        RlpoetError: the folder is somebody else's.
+        RlpoetError: the folder holds something else.
     """
     folder = cell.folder
     if not folder.exists() or not any(folder.iterdir()):
         return "new"
-    if not (folder / ASKED).exists():
-        raise RlpoetError(f"{folder}: holds files but no {ASKED}; expected a run of this grid or nothing. Choose another --output_dir.")
+    if not (folder / CONFIG_FILE).exists():
+        raise RlpoetError(
+            f"{folder}: holds files but no {CONFIG_FILE}; expected a run of this grid or nothing. Choose another --output_dir."
+        )
     if changes(cell):
         return "changed"
     result = folder / "result.json"
@@ -111,18 +113,18 @@ def state_of(cell: Cell) -> State:
 
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
-    """Settings that differ from those the folder was begun with: name -> (then, now). A setting unknown then had its default."""
-    asked = current(TrainConfig, yaml.safe_load((cell.folder / ASKED).read_text(encoding="utf-8")) or {})
+    """Settings that differ from those in the folder: name -> (then, now). A setting that is missing there had its default."""
+    asked = current(TrainConfig, yaml.safe_load((cell.folder / CONFIG_FILE).read_text(encoding="utf-8")) or {})
     then = flat(nested(asked), TrainConfig)
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}
     return {key: (old, new) for key, (old, new) in pairs.items() if old != new}
 
 
-def write_asked(cell: Cell) -> Path:
+def write_config(cell: Cell) -> Path:
     """``asked.yaml`` of a cell: a file for ``rlpoet train --config``."""
     cell.folder.mkdir(parents=True, exist_ok=True)
-    path = cell.folder / ASKED
+    path = cell.folder / CONFIG_FILE
     write_atomically(path, yaml.safe_dump(nested(_settings(cell.config)), allow_unicode=True, sort_keys=False))
     return path
 
@@ -135,14 +137,14 @@ def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> d
 
     Raises:
         UnknownName: no such setting.
-        RlpoetError: one that the grid sets itself.
+        RlpoetError: the grid sets this setting itself.
     """
     out = dict(base)
     for key, value in flat(settings, TrainConfig).items():
         name = next((known for known in base if key == known or key.startswith(f"{known}.")), None)
         if name is None:
             raise UnknownName(f"{where}: setting", key, base)
-        if name in OWN:
+        if name in GRID_FIELDS:
             raise RlpoetError(f"{where}: sets {name!r}; expected it left out, the grid sets it (--langs, --seeds, ...).")
         if inner := key[len(name) + 1 :]:
             if not isinstance(out[name], Mapping):
@@ -167,7 +169,7 @@ def _cell(config: GridConfig, arm: Arm, lang: str, seed: int, recipe: TrainConfi
 
 
 def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
-    """What an arm is trained with in a language, whatever the seed."""
+    """The configuration of an arm in a language, without the seed."""
     base = _settings(config.common)
     base |= {key: value for key in ("minutes", "max_steps") if (value := getattr(config, key)) is not None}
     base["threads"] = base["threads"] or 1  # runs stand side by side
@@ -183,7 +185,7 @@ def _recipe(config: GridConfig, arm: Arm, lang: str) -> TrainConfig:
 def _checked(settings: Mapping[str, Any], where: str) -> TrainConfig:
     """The configuration as ``rlpoet train`` will read it."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ASKED
+        path = Path(folder) / CONFIG_FILE
         path.write_text(yaml.safe_dump(nested(plain(settings)), allow_unicode=True), encoding="utf-8")
         try:
             return read(TrainConfig, path)

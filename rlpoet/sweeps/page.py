@@ -1,4 +1,4 @@
-"""``compare.html``: one page about a comparison, in the dress of a run's report. No script, nothing fetched."""
+"""``compare.html``: one page about a comparison, in the style of a run's report. No scripts, no external files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rlpoet.sweeps import charts
 from rlpoet.sweeps.figures import FIGURES, KL, PAIRS, REWARD, Curve, Judged, Trained
 from rlpoet.sweeps.results import Comparison, Row, own_settings, spoken
 from rlpoet.sweeps.run import last_words
-from rlpoet.sweeps.tables import EXPLAINED, columns, heading, leads, number, spelt, told, verdict
+from rlpoet.sweeps.tables import EXPLAINED, cell_text, columns, heading, leads, number, spelt, verdict
 
 PLACES = ("best", "median", "worst")
 FOLDED_FROM = 6  # arms from which only the best poems are open, and bands would cover each other
@@ -66,7 +66,7 @@ def _heads(comparison: Comparison, names: Sequence[str]) -> list[str]:
 def _figure(comparison: Comparison, row: Row, name: str) -> dict[str, Any]:
     value = row.figures.get(name)
     if value is None or value.low is None:
-        return _cell(told(comparison, row, name))
+        return _cell(cell_text(comparison, row, name))
     figure = FIGURES[name]
     seeds = f"seeds {number(value.least, figure)} to {number(value.most, figure)}"
     return _cell(spelt(value, figure), seeds if value.least < value.most else "")
@@ -91,46 +91,48 @@ def _charts(comparison: Comparison, lang: str) -> dict[str, Any]:
     """Curves and fronts of all arms; where all arms in one picture are a tangle, also each beside the baseline."""
     arms = {arm: comparison.of(arm, lang) for arm in comparison.arms}
     rewards = {
-        json.dumps([own_settings(t.cell.config).get(key) for key in ("rewards", "reward_options")]) for own in arms.values() for t in own
+        json.dumps([own_settings(t.cell.config).get(key) for key in ("rewards", "reward_options")])
+        for arm_runs in arms.values()
+        for t in arm_runs
     }
     height = "reward" if len(rewards) == 1 else "rhyme_pairs"  # other rewards are no common scale
-    drawn, each, each_title = [], [], ""
+    panels, each, each_title = [], [], ""
     for key, label, level in (
         (PAIRS, "pairs that rhyme", comparison.config.reach),
         (REWARD, "reward", None),
         (KL, "KL to the prior, nats", None),
     ):
-        curves = {arm: [t.curves[key] for t in own if key in t.curves] for arm, own in arms.items()}
-        curves = {arm: own for arm, own in curves.items() if own}
+        curves = {arm: [t.curves[key] for t in arm_runs if key in t.curves] for arm, arm_runs in arms.items()}
+        curves = {arm: arm_runs for arm, arm_runs in curves.items() if arm_runs}
         if curves and (key != REWARD or height == "reward"):
             title = f"{lang}: {label} against fresh samples"
             few = len(curves) < FOLDED_FROM
-            drawn.append(charts.learning_curves(title, curves, ylabel=label, order=comparison.arms, level=level, bands=few))
+            panels.append(charts.learning_curves(title, curves, ylabel=label, order=comparison.arms, level=level, bands=few))
             if key == PAIRS and not few:
                 each, each_title = _each(comparison, lang, curves, label), f"{label}: each arm beside {comparison.baseline}"
     for key, low_x in (("kl", True), ("distinct_end_words", False)):
-        points = {arm: _points(own, key, height) for arm, own in arms.items()}
+        points = {arm: _points(arm_runs, key, height) for arm, arm_runs in arms.items()}
         if any(points.values()):
             x, y = FIGURES[key].label, FIGURES[height].label
             title = f"{lang}: {y} against {'KL' if low_x else 'distinct end words'}"
-            drawn.append(charts.pareto(title, points, xlabel=x, ylabel=y, order=comparison.arms, low_x=low_x))
-    return {"charts": drawn, "each": each, "each_title": each_title}
+            panels.append(charts.pareto(title, points, xlabel=x, ylabel=y, order=comparison.arms, low_x=low_x))
+    return {"charts": panels, "each": each, "each_title": each_title}
 
 
 def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve]], label: str) -> list[str]:
     base = comparison.baseline
     return [
-        charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: own}, ylabel=label, order=comparison.arms)
-        for arm, own in curves.items()
+        charts.learning_curves(f"{lang}: {arm}", {base: curves.get(base, []), arm: arm_curves}, ylabel=label, order=comparison.arms)
+        for arm, arm_curves in curves.items()
         if arm != base
     ]
 
 
-def _points(own: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
-    return [(_plain(t.figures, x), _plain(t.figures, y)) for t in own if x in t.figures and y in t.figures]
+def _points(runs: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
+    return [(_value(t.figures, x), _value(t.figures, y)) for t in runs if x in t.figures and y in t.figures]
 
 
-def _plain(figures: Mapping[str, float | Share], name: str) -> float:
+def _value(figures: Mapping[str, float | Share], name: str) -> float:
     value = figures[name]
     return value.value if isinstance(value, Share) else value
 
@@ -148,9 +150,9 @@ def _places(comparison: Comparison, lang: str) -> list[dict[str, Any]]:
     ]
 
 
-def _placed(own: Sequence[Trained], place: str) -> tuple[Judged, int]:
-    """The poem of an arm at a place, and its seed."""
-    ranked = sorted(((poem, t.cell.seed) for t in own for poem in t.poems), key=lambda pair: -pair[0].worth)
+def _placed(runs: Sequence[Trained], place: str) -> tuple[Judged, int]:
+    """The best, median or worst poem of an arm, and its seed."""
+    ranked = sorted(((poem, t.cell.seed) for t in runs for poem in t.poems), key=lambda pair: -pair[0].worth)
     return ranked[{"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}[place]]
 
 

@@ -80,9 +80,9 @@ def compared(
         if base:
             rows.append(_row(PRIOR, lang, {seed: t.before for seed, t in base.items()}, {}))
         for arm in arms:
-            own = {t.cell.seed: t.figures for t in trained if (t.cell.arm, t.cell.lang) == (arm, lang)}
-            if own:
-                rows.append(_row(arm, lang, own, {} if arm == baseline else {seed: t.figures for seed, t in base.items()}))
+            by_seed = {t.cell.seed: t.figures for t in trained if (t.cell.arm, t.cell.lang) == (arm, lang)}
+            if by_seed:
+                rows.append(_row(arm, lang, by_seed, {} if arm == baseline else {seed: t.figures for seed, t in base.items()}))
     return Comparison(config, command, baseline, arms, cells, trained, rows, states, _warnings(cells, trained, states))
 
 
@@ -93,8 +93,8 @@ def pareto_front(points: Sequence[tuple[float, float]], *, low_x: bool = False) 
     ([0, 1], [1, 2])
     """
     sign = -1.0 if low_x else 1.0
-    kept = [i for i, (x, y) in enumerate(points) if not any(sign * a >= sign * x and b >= y and (a, b) != (x, y) for a, b in points)]
-    return sorted(kept, key=lambda i: points[i])
+    undominated = [i for i, (x, y) in enumerate(points) if not any(sign * a >= sign * x and b >= y and (a, b) != (x, y) for a, b in points)]
+    return sorted(undominated, key=lambda i: points[i])
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
@@ -134,22 +134,24 @@ def own_settings(config: TrainConfig) -> dict[str, Any]:
 
 def spoken(config: TrainConfig) -> str:
     """The same in one line, without what the cell's name says."""
-    told = {key: value for key, value in own_settings(config).items() if key not in ("lang", "seed", "output_dir")}
-    return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in told.items())
+    changed = {key: value for key, value in own_settings(config).items() if key not in ("lang", "seed", "output_dir")}
+    return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changed.items())
 
 
-def _row(arm: str, lang: str, own: Mapping[int, Mapping[str, float | Share]], base: Mapping[int, Mapping[str, float | Share]]) -> Row:
+def _row(
+    arm: str, lang: str, arm_figures: Mapping[int, Mapping[str, float | Share]], base: Mapping[int, Mapping[str, float | Share]]
+) -> Row:
     figures: dict[str, Interval] = {}
     differences: dict[str, Interval] = {}
     for name in FIGURES:
-        mine = {seed: values[name] for seed, values in own.items() if name in values}
-        theirs = {seed: values[name] for seed, values in base.items() if name in values}
+        arm_values = {seed: values[name] for seed, values in arm_figures.items() if name in values}
+        base_values = {seed: values[name] for seed, values in base.items() if name in values}
         # a mean over the seeds that got somewhere would flatter an arm whose other seeds did not
-        if mine and len(mine) == len(own):
-            figures[name] = interval(list(mine.values()))
-            if len(theirs) == len(base) and (gap := difference(mine, theirs)) is not None:
+        if arm_values and len(arm_values) == len(arm_figures):
+            figures[name] = interval(list(arm_values.values()))
+            if len(base_values) == len(base) and (gap := difference(arm_values, base_values)) is not None:
                 differences[name] = gap
-    return Row(arm, lang, tuple(sorted(own)), figures, differences)
+    return Row(arm, lang, tuple(sorted(arm_figures)), figures, differences)
 
 
 def _values(figures: Mapping[str, float | Share]) -> dict[str, float]:
@@ -157,25 +159,27 @@ def _values(figures: Mapping[str, float | Share]) -> dict[str, float]:
 
 
 def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping[str, str]) -> list[str]:
-    told = []
+    warnings = []
     missing = {name: state for name, state in states.items() if state != "done"}
     if missing:
-        told.append(f"{len(missing)} of {len(cells)} runs are not done: {', '.join(f'{name} {state}' for name, state in missing.items())}.")
+        warnings.append(
+            f"{len(missing)} of {len(cells)} runs are not done: {', '.join(f'{name} {state}' for name, state in missing.items())}."
+        )
     commits = sorted({t.commit for t in trained})
     if len(commits) > 1:
-        told.append(f"Runs of different commits: {', '.join(commits)}.")
+        warnings.append(f"Runs of different commits: {', '.join(commits)}.")
     if any(commit.endswith("-dirty") for commit in commits):
-        told.append("Runs of edited sources (-dirty): their commit does not say all.")
+        warnings.append("Runs of edited sources (-dirty): their commit does not say all.")
     for lang in dict.fromkeys(t.cell.lang for t in trained):
         if len({t.prior for t in trained if t.cell.lang == lang}) > 1:
-            told.append(f"{lang}: runs began with different priors.")
+            warnings.append(f"{lang}: runs began with different priors.")
     slow = [t for t in trained if t.cores is not None and t.cores < FREE * (t.cell.config.threads or 1) and t.cell.config.minutes]
     if slow:
         share = min(t.cores or 0.0 for t in slow)
-        told.append(
+        warnings.append(
             f"{len(slow)} runs with a budget of minutes had less than {FREE:g} of their cores, one {share:.2f}: the machine was shared, "
             "and they drew fewer poems than they might."
         )
     if len({cell.seed for cell in cells}) == 1:
-        told.append("One seed: intervals are over prompts and poems alone and say nothing about another training.")
-    return told
+        warnings.append("One seed: intervals are over prompts and poems alone and say nothing about another training.")
+    return warnings

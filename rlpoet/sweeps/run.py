@@ -1,4 +1,4 @@
-"""Running a grid: each cell a process of its own, some side by side; stopped in order, and never two of the same grid at once."""
+"""Runs a grid: each cell in its own process, several at a time. A signal stops them in order. One grid never runs twice at once."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from rich.console import Console
 
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.sweeps.grid import ASKED, ATTEMPTS, LOG, Cell, State, changes, state_of, write_asked
+from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_config
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
 BEGUN = "before.json"  # what a run writes before it trains
-N_TOLD = 6  # last lines of a failed run's log
+N_LOG_LINES = 6  # last lines of a failed run's log
 Outcome = Literal["done", "failed", "stopped"]
 
 
 @dataclass
 class Running:
-    """A cell at work."""
+    """A cell whose process is running."""
 
     cell: Cell
     process: subprocess.Popen[bytes]
@@ -41,28 +41,28 @@ class Running:
 
 
 def refuse_changes(cells: Sequence[Cell]) -> None:
-    """Stop before anything runs when a folder holds a run with other settings.
+    """Raise an error before anything runs if a folder holds a run with other settings.
 
     Raises:
         RlpoetError: the first such cell, with what differs.
     """
     for cell in cells:
         if state_of(cell) == "changed":
-            told = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changes(cell).items())
+            changed = ", ".join(f"{key} {old!r} -> {new!r}" for key, (old, new) in changes(cell).items())
             raise RlpoetError(
-                f"{cell.folder}: begun with other settings ({told}); expected the same. "
+                f"{cell.folder}: begun with other settings ({changed}); expected the same. "
                 "Put them back, choose another --output_dir, or --overwrite."
             )
 
 
 def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
-    """Bring every cell to its end; name of the cell -> how it ended. Cells not begun are absent.
+    """Run every cell; returns name of the cell -> outcome. Cells that did not start are absent.
 
-    SIGINT and SIGTERM let the trainings save and measure what they have; a second one ends them at once.
+    On SIGINT or SIGTERM the trainings save and measure; a second signal ends them at once.
 
     Args:
-        jobs: processes side by side.
-        out: told when a run begins and ends.
+        jobs: number of processes at the same time.
+        out: console for messages when a run begins and ends.
     """
     states = {cell.name: state_of(cell) for cell in cells}
     ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
@@ -72,19 +72,19 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
     if not waiting:
         return ended
     running: list[Running] = []
-    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as asked:
-        told = 0
+    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as interrupts:
+        n_reported = 0
         starting: list[Running] = []  # when they were asked to stop
         try:
-            while running or (waiting and not asked):
-                while waiting and len(running) < jobs and not asked:
+            while running or (waiting and not interrupts):
+                while waiting and len(running) < jobs and not interrupts:
                     cell = waiting.pop(0)
                     running.append(_start(cell, states[cell.name], lock))
                     out.print(f"{cell.name}: {'goes on' if states[cell.name] == 'stopped' else 'begins'} ({len(waiting)} more to come)")
-                if len(asked) > told:
-                    told = len(asked)
-                    _stop(running, signal.SIGINT if told == 1 else signal.SIGKILL)
-                    out.print(f"Stopping {len(running)} runs; they save and measure." if told == 1 else "Ended at once.")
+                if len(interrupts) > n_reported:
+                    n_reported = len(interrupts)
+                    _stop(running, signal.SIGINT if n_reported == 1 else signal.SIGKILL)
+                    out.print(f"Stopping {len(running)} runs; they save and measure." if n_reported == 1 else "Ended at once.")
                     starting = [one for one in running if not (one.cell.folder / BEGUN).exists()]
                 # an interrupt in the middle of an import can be lost: whoever goes on all the same is asked again
                 deaf = [one for one in starting if one in running and (one.cell.folder / BEGUN).exists()]
@@ -92,8 +92,8 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                 starting = [one for one in starting if one not in deaf]
                 for one in [one for one in running if _over(one)]:
                     running.remove(one)
-                    ended[one.cell.name] = _outcome(one, stopped=bool(asked))
-                    _tell(one, ended[one.cell.name], out)
+                    ended[one.cell.name] = _outcome(one, stopped=bool(interrupts))
+                    _print_outcome(one, ended[one.cell.name], out)
                 time.sleep(POLL)
         finally:
             _stop(running, signal.SIGTERM)  # nothing is left behind, whatever happened here
@@ -106,7 +106,7 @@ def n_cores() -> int:
 
 
 def attempts(cell: Cell) -> list[dict[str, Any]]:
-    """What was started for a cell: ``command``, ``seconds`` and ``cpu_seconds`` from start to end, ``exit`` code."""
+    """The processes that were started for a cell: ``command``, ``seconds``, ``cpu_seconds``, ``exit`` code."""
     return read_jsonl(cell.folder / ATTEMPTS)
 
 
@@ -114,16 +114,16 @@ def last_words(cell: Cell) -> list[str]:
     """The end of a run's log."""
     path = cell.folder / LOG
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    return [line for line in lines if line.strip()][-N_TOLD:]
+    return [line for line in lines if line.strip()][-N_LOG_LINES:]
 
 
 def _start(cell: Cell, state: State, lock: int) -> Running:
     if state == "stopped":
         words = ["train", "--resume", str(cell.folder)]
     else:
-        if (cell.folder / ASKED).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
+        if (cell.folder / CONFIG_FILE).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
             shutil.rmtree(cell.folder)
-        words = ["train", "--config", str(write_asked(cell))]
+        words = ["train", "--config", str(write_config(cell))]
     with (cell.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "rlpoet", *words],
@@ -155,7 +155,7 @@ def _outcome(one: Running, *, stopped: bool) -> Outcome:
     return "stopped" if stopped or one.process.returncode == 130 else "failed"
 
 
-def _tell(one: Running, outcome: Outcome, out: Console) -> None:
+def _print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
     minutes = (time.monotonic() - one.since) / 60
     text = f"{one.cell.name}: {outcome} after {minutes:.1f} min"
     if outcome == "done":
@@ -180,22 +180,22 @@ def _stop(running: Sequence[Running], number: int) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list that grows with every SIGINT or SIGTERM; children start with the usual answers to both."""
-    got: list[int] = []
+    """A list that gets every SIGINT or SIGTERM; child processes have the default handlers."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield got
+        yield received
         return
-    kept = {number: signal.signal(number, lambda number, _: got.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield got
+        yield received
     finally:
-        for number, handler in kept.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[int]:
-    """The grid's folder for ourselves, until we and every training we started have ended."""
+    """A lock on the grid's folder, held until this process and all its trainings have ended."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("w", encoding="utf-8") as stream:
         try:

@@ -30,7 +30,7 @@ SHORT = (
 
 
 def columns(comparison: Comparison, lang: str) -> list[str]:
-    """Names of the figures any run of a language has."""
+    """Names of the figures that at least one run of a language has."""
     runs = [one.figures for arm in comparison.arms for one in comparison.of(arm, lang)]
     return [name for name in FIGURES if any(name in figures for figures in runs)]
 
@@ -64,18 +64,18 @@ def spelt(value: Interval, figure: Figure, *, gap: bool = False) -> str:
     return mean if low == high else f"{mean} [{low}, {high}]"
 
 
-def told(comparison: Comparison, row: Row, name: str) -> str:
-    """The cell of a table; of samples to reach, how many seeds did where not all did."""
+def cell_text(comparison: Comparison, row: Row, name: str) -> str:
+    """The cell of a table; for samples to reach, the number of seeds that reached it, if not all did."""
     if name in row.figures:
         return spelt(row.figures[name], FIGURES[name])
     if name == "samples_to_reach" and row.arm in comparison.arms:
-        got = sum(name in one.figures for one in comparison.of(row.arm, row.lang))
-        return f"reached by {got} of {len(row.seeds)}"
+        n_runs = sum(name in one.figures for one in comparison.of(row.arm, row.lang))
+        return f"reached by {n_runs} of {len(row.seeds)}"
     return ""
 
 
 def verdict(value: Interval, figure: Figure) -> str:
-    """What a difference amounts to: ``better``, ``worse``, ``not separated``, or nothing without an interval or for a cost."""
+    """The verdict on a difference: ``better``, ``worse``, ``not separated``; empty without an interval or for a cost."""
     if value.separated is None or not figure.better:
         return ""
     if not value.separated:
@@ -84,7 +84,7 @@ def verdict(value: Interval, figure: Figure) -> str:
 
 
 def leads(comparison: Comparison) -> list[str]:
-    """One sentence a language: who rhymes most, and whether that can be told from the baseline."""
+    """One sentence per language: the arm with most rhymes, and whether it is separated from the baseline."""
     sentences = []
     figure = FIGURES["rhyme_pairs"]
     for lang in comparison.langs:
@@ -94,10 +94,10 @@ def leads(comparison: Comparison) -> list[str]:
             continue
         first, *others = sorted(arms, key=lambda row: -row.figures["rhyme_pairs"].mean)
         text = f"{lang}: {first.arm} rhymes most, {spelt(first.figures['rhyme_pairs'], figure)}"
-        held = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
-        if held is not None and "rhyme_pairs" in held.differences:
-            gap = held.differences["rhyme_pairs"]
-            text += f"; {held.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
+        leader = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
+        if leader is not None and "rhyme_pairs" in leader.differences:
+            gap = leader.differences["rhyme_pairs"]
+            text += f"; {leader.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
             text += f", {verdict(gap, figure)}" if verdict(gap, figure) else ""
         sentences.append(f"{text}.")
     return sentences
@@ -112,7 +112,7 @@ def markdown(comparison: Comparison) -> str:
             continue
         names = columns(comparison, lang)
         heads = [heading(name, comparison.config.reach) for name in names]
-        parts += [f"## {lang}", _table(["", *heads], [[row.arm, *(told(comparison, row, name) for name in names)] for row in rows])]
+        parts += [f"## {lang}", _table(["", *heads], [[row.arm, *(cell_text(comparison, row, name) for name in names)] for row in rows])]
         apart = [row for row in rows if row.differences]
         if apart:
             judged = [name for name in names if FIGURES[name].better]
@@ -125,7 +125,7 @@ def markdown(comparison: Comparison) -> str:
 
 
 def runs_markdown(comparison: Comparison) -> str:
-    """One row a finished run, so that the seeds can be seen."""
+    """One row per finished run, which shows each seed."""
     names = [name for name in SHORT if any(name in t.figures for t in comparison.trained)]
     rows = []
     for one in comparison.trained:
@@ -150,7 +150,7 @@ def terminal_table(comparison: Comparison, lang: str) -> Table:
         cells = []
         for name in names:
             gap = row.differences.get(name)
-            lines = [told(comparison, row, name).replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
+            lines = [cell_text(comparison, row, name).replace(" [", "\n["), verdict(gap, FIGURES[name]) if gap else ""]
             cells.append("\n".join(filter(None, lines)))
         table.add_row(row.arm, *cells)
     return table

@@ -19,11 +19,11 @@ from rewards.style import Style
 from rewards.testing.contract import check_reward
 from rlpoet.analysis.authorship.attribution import attributions
 from rlpoet.analysis.authorship.build import build_style
-from rlpoet.analysis.authorship.features import KINDS, features, inventory, told
+from rlpoet.analysis.authorship.features import KINDS, feature_label, features, inventory
 from rlpoet.analysis.authorship.groups import choose_poets, split_groups
-from rlpoet.analysis.authorship.model import AVERAGE, SHIPPED, StyleModel, heard, shipped, style_model
+from rlpoet.analysis.authorship.model import AVERAGE, SHIPPED, StyleModel, line_sounds, shipped, style_model
 from rlpoet.analysis.authorship.ngrams import PhoneNgrams
-from rlpoet.analysis.authorship.sound import hear
+from rlpoet.analysis.authorship.sound import line_sound
 from rlpoet.cli.main import main
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import write_poems
@@ -95,17 +95,17 @@ def test_what_was_heard_before_is_likelier():
 
 
 def test_sound_knows_no_spelling():
-    assert hear("Le SANG…", "fr") == hear("« le cent » ...", "fr")
-    assert hear("Le SANG…", "fr").words == hear("« le cent »", "fr").words
-    assert hear("VACA, vieja!", "es").words == hear("baca bieja", "es").words
-    assert hear("the knight", "en").words == hear("The night;", "en").words
+    assert line_sound("Le SANG…", "fr") == line_sound("« le cent » ...", "fr")
+    assert line_sound("Le SANG…", "fr").words == line_sound("« le cent »", "fr").words
+    assert line_sound("VACA, vieja!", "es").words == line_sound("baca bieja", "es").words
+    assert line_sound("the knight", "en").words == line_sound("The night;", "en").words
 
 
 def test_pauses_are_heard_once_between_two_words_however_they_are_pointed():
-    assert hear("Quoi !... toi, mon (fils) ?", "fr").pauses == ("", "!", ",", "", "?")
-    assert hear("— ¡Ay, luna: luna!!!", "es").pauses == ("—", ",", ";", "!")
-    assert set(hear("one well-known day", "en").pauses) == {""}
-    assert hear("", "en").pauses == ("",)
+    assert line_sound("Quoi !... toi, mon (fils) ?", "fr").pauses == ("", "!", ",", "", "?")
+    assert line_sound("— ¡Ay, luna: luna!!!", "es").pauses == ("—", ",", ";", "!")
+    assert set(line_sound("one well-known day", "en").pauses) == {""}
+    assert line_sound("", "en").pauses == ("",)
 
 
 def test_pauses_are_features_with_the_sounds_around_them_the_words_between_and_their_tune():
@@ -116,14 +116,14 @@ def test_pauses_are_features_with_the_sounds_around_them_the_words_between_and_t
 
 
 def test_liaison_is_heard_and_an_elided_vowel_is_not():
-    assert "".join(hear("les amis", "fr").words[1]) == "zami"
-    assert "".join(hear("l'ombre obscure", "fr").words[0]) == "lɔ̃bʁ"
+    assert "".join(line_sound("les amis", "fr").words[1]) == "zami"
+    assert "".join(line_sound("l'ombre obscure", "fr").words[0]) == "lɔ̃bʁ"
 
 
 def told_of(lines, lang, **options):
-    sounds = [hear(line, lang) for line in lines]
+    sounds = [line_sound(line, lang) for line in lines]
     phones = inventory(sounds)
-    return [told(number, phones) for number in features(sounds, phones, **options)[0].tolist()]
+    return [feature_label(number, phones) for number in features(sounds, phones, **options)[0].tolist()]
 
 
 def test_figures_of_sound_are_features():
@@ -176,13 +176,13 @@ def test_poets_that_sound_apart_are_told_apart(built):
 
 
 def test_whose_the_lines_are_sums_to_one_and_no_sound_is_nobodys(built):
-    lines = heard(["les vagues vertes", "ombre sombre tombe", "clair matin rit"], "fr")
+    lines = line_sounds(["les vagues vertes", "ombre sombre tombe", "clair matin rit"], "fr")
     assert math.isclose(built.model.probabilities(lines).sum(), 1.0)
     assert np.allclose(built.model.probabilities([]), 1 / 3)
 
 
 def test_what_is_told_for_a_poet_is_what_decided(built):
-    lines = heard(["les vagues vertes versent"], "fr")
+    lines = line_sounds(["les vagues vertes versent"], "fr")
     gains = built.model.telling(lines, built.model.number("Anne Mer"))
     spread = built.model.margins(lines) - built.model.bias
     assert math.isclose(sum(gain for _, gain in gains), spread[built.model.number("Anne Mer")] - spread.mean(), abs_tol=1e-9)
@@ -191,7 +191,7 @@ def test_what_is_told_for_a_poet_is_what_decided(built):
 def test_a_saved_model_comes_back(built, tmp_path):
     built.model.save(tmp_path / "style.npz")
     again = StyleModel.load(tmp_path / "style.npz")
-    lines = heard(HUGO.splitlines(), "fr")
+    lines = line_sounds(HUGO.splitlines(), "fr")
     assert again.voices == built.model.voices
     assert np.allclose(again.probabilities(lines), built.model.probabilities(lines), atol=0.05)
     assert again.verselike(lines[0]) == built.model.verselike(lines[0])

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from policies.finetuning.config import FinetuneConfig
+from policies.generation.config import GenerateConfig
 from policies.pretraining.config import PretrainConfig
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.redteam import RedteamConfig
@@ -150,7 +152,7 @@ def test_today_s_names_need_no_word_and_help_shows_no_other(capsys):
         (["--algo", "ppo", "--credit", "poem"], {"algo": "ppo", "ppo": PPOOptions(credit="poem")}, "--credit is --ppo.credit now"),
         (["--no_whiten"], {"ppo": PPOOptions(whiten=False)}, "--whiten is --ppo.whiten now"),
         (["--explore", "hot", "rhyme"], {"tb": TBOptions(explore=("hot", "rhyme"))}, "--explore is --tb.explore now"),
-        (["--learning_rate", "0"], {"learning_rate": None}, "--learning_rate 0 is --learning_rate None now"),
+        (["--learning_rate", "0"], {"learning_rate": None}, "--learning_rate 0 is the default of --learning_rate now"),
         (["--reward_options.meter.strained", "1"], {"reward_options": {"meter": {"licence_credit": 1.0}}},
          "--reward_options.meter.strained is --reward_options.meter.licence_credit now"),
     ],
@@ -190,6 +192,27 @@ def test_other_verbs_read_options_of_rewards_too(schema):
 def test_pretraining_reads_the_earlier_name_of_its_rhyme_pairs():
     got, told = parse(PretrainConfig, "--lang", "fr", "--data", "x.txt", "--output_dir", "out", "--school", "0.2")
     assert got.rhyme_pairs_share == 0.2 and told == ["--school is --rhyme_pairs_share now"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "required", "values"),
+    [
+        (PretrainConfig, {"lang": "fr", "data": "x.txt", "output_dir": "out"}, {"key_heads": "0", "countdown": "-1", "threads": "0"}),
+        (FinetuneConfig, {"policy": "fr", "data": "x.txt", "output_dir": "out"}, {"epochs": "0.0", "threads": "0"}),
+        (GenerateConfig, {}, {"limit": "0"}),
+    ],
+)
+def test_a_number_that_meant_the_default_is_read_as_the_default(schema, required, values, tmp_path):
+    flags = [f"--{name}={value}" for name, value in required.items()]
+    default, told = parse(schema, *flags)
+    assert told == [] and all(getattr(default, name) is None for name in values)
+    got, told = parse(schema, *flags, *(f"--{name}={value}" for name, value in values.items()))
+    assert got == default and told == ["; ".join(f"--{name} {value} is the default of --{name} now" for name, value in values.items())]
+    file = tmp_path / "old.yaml"
+    file.write_text("".join(f"{name}: {value}\n" for name, value in values.items()), encoding="utf-8")
+    assert parse(schema, *flags, "--config", str(file))[0] == default
+    kept, told = parse(schema, *flags, *(f"--{name}=2" for name in values))
+    assert told == [] and all(getattr(kept, name) == 2 for name in values)
 
 
 def test_one_line_on_standard_error(capsys):

@@ -19,7 +19,7 @@ from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from policies.formats.data import Piece, encode
 from policies.formats.plain import PlainFormat
-from policies.likelihood import Excerpt, excerpts_of, listened, poem_costs, row_nats, weigh
+from policies.likelihood import Excerpt, annotated_groups, excerpts_of, poem_costs, row_nats, score_poems
 from policies.pretraining.model import bits_per_char
 from rewards.rhyme import Rhyme
 from rlpoet import registry
@@ -67,19 +67,19 @@ def naive_nats(policy, context, tokens):
 def test_nats_are_those_of_a_naive_loop_over_the_whole_poem(policy):
     poem = printed(AUTUMN, "fr")
     expected, context = 0.0, [policy.tokenizer.convert_tokens_to_ids("<|bos|>")]
-    for group in listened([poem], "fr")[0].groups:
+    for group in annotated_groups([poem], "fr")[0].groups:
         header, body = (policy._ids(part) for part in policy.format.write(group, poem.author))
         expected += naive_nats(policy, [*context, *header], body)
         context += [*header, *body]
-    cost = weigh(policy, [poem], window=512)
+    cost = score_poems(policy, [poem], window=512)
     assert cost.nats[0] == pytest.approx(expected, rel=1e-5)
     assert cost.bits_per_char == pytest.approx(expected / math.log(2) / len(poem.text), rel=1e-5)
 
 
 def test_every_mark_but_the_header_is_charged(policy):
     poem = printed(AUTUMN, "fr")
-    bodies = [policy.format.write(group, poem.author)[1] for group in listened([poem], "fr")[0].groups]
-    assert weigh(policy, [poem]).tokens == (sum(len(policy._ids(body)) for body in bodies),)
+    bodies = [policy.format.write(group, poem.author)[1] for group in annotated_groups([poem], "fr")[0].groups]
+    assert score_poems(policy, [poem]).tokens == (sum(len(policy._ids(body)) for body in bodies),)
     assert all(body.startswith("<|") and body.endswith("<|end|>") for body in bodies)
 
 
@@ -88,7 +88,7 @@ def test_a_model_that_knows_nothing_pays_the_whole_vocabulary_for_every_token():
     with torch.no_grad():
         for parameter in own.model.parameters():
             parameter.zero_()
-    cost = weigh(own, [printed(AUTUMN, "fr")])
+    cost = score_poems(own, [printed(AUTUMN, "fr")])
     vocabulary = own.model.config.vocab_size
     assert cost.perplexity == pytest.approx(vocabulary, rel=1e-5)
     assert cost.bits_per_char == pytest.approx(cost.tokens[0] * math.log2(vocabulary) / cost.characters[0], rel=1e-5)
@@ -97,7 +97,7 @@ def test_a_model_that_knows_nothing_pays_the_whole_vocabulary_for_every_token():
 def test_characters_are_those_of_the_printed_text_with_its_breaks(policy):
     poem = printed(Poem((("L’ombre  est là;", "***", "Seule"), ("Rien",), ("123",)), " "), "fr")
     assert poem.text == "L'ombre est là ;\nSeule\n\nRien\n" and poem.author is None
-    assert weigh(policy, [poem]).characters == (len(poem.text),)
+    assert score_poems(policy, [poem]).characters == (len(poem.text),)
 
 
 line = st.text(st.sampled_from("aéIœ’'«»“”… -—?!;:,.\u00a0`´x"), max_size=24)
@@ -137,9 +137,9 @@ def test_a_row_weighs_the_same_alone_and_in_company(policy):
 
 def test_pretraining_reports_the_same_nats(policy):
     poem = printed(AUTUMN, "fr")
-    pieces = encode(listened([poem], "fr"), policy.format, policy.tokenizer)
+    pieces = encode(annotated_groups([poem], "fr"), policy.format, policy.tokenizer)
     nats = bits_per_char(policy.model, pieces, policy.tokenizer) * math.log(2) * sum(piece.n_chars for piece in pieces[0])
-    assert nats == pytest.approx(weigh(policy, [poem]).nats[0], rel=1e-6)
+    assert nats == pytest.approx(score_poems(policy, [poem]).nats[0], rel=1e-6)
 
 
 ODD = {
@@ -158,10 +158,10 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_poems_cost_a_finite_number_and_lose_no_character(name, policy):
     poem = printed(ODD[name], "fr")
-    cost = weigh(policy, [poem], window=64)
+    cost = score_poems(policy, [poem], window=64)
     assert math.isfinite(cost.bits_per_char) and cost.bits_per_char > 0
     assert cost.characters == (len(poem.text),)
-    read = "\n".join(policy.read(policy._ids("".join(policy.format.write(g, None)))) for g in listened([poem], "fr")[0].groups)
+    read = "\n".join(policy.read(policy._ids("".join(policy.format.write(g, None)))) for g in annotated_groups([poem], "fr")[0].groups)
     if name != "marks in the text":
         assert "".join(read.split()) == "".join(poem.text.split())
 
@@ -169,7 +169,7 @@ def test_odd_poems_cost_a_finite_number_and_lose_no_character(name, policy):
 def test_decomposed_letters_cost_what_composed_ones_do(policy):
     text = tuple(unicodedata.normalize("NFD", line) for line in BAUDELAIRE)
     both = [printed(Poem((lines,), "Charles Baudelaire"), "fr") for lines in (BAUDELAIRE, text)]
-    first, second = weigh(policy, both).nats
+    first, second = score_poems(policy, both).nats
     assert first == pytest.approx(second, rel=1e-6)
 
 
@@ -183,7 +183,7 @@ def test_a_plain_model_with_few_positions_is_weighed_within_them():
     own = SimpleNamespace(
         model=model, tokenizer=tokenizer, format=PlainFormat("fr"), lang="fr", precision=torch.float32, pad=tokenizer.pad_token_id
     )
-    cost = weigh(own, [printed(Poem((BAUDELAIRE * 3,)), "fr")])
+    cost = score_poems(own, [printed(Poem((BAUDELAIRE * 3,)), "fr")])
     assert 0 < cost.bits_per_char < 2 * math.log2(len(letters))
 
 
@@ -425,7 +425,7 @@ def test_coherence_and_style_are_told_whatever_rewards_are_shown(texts):
 def test_the_prior_charges_written_poems_what_it_charges_held_out_ones(policy, texts):
     found, _ = evaluation_poems(texts / "plain.txt")
     own = counted(found, {}, costs=poem_costs(policy, [poem.lines for poem in found]))[0].cost
-    cost = weigh(policy, [printed(Poem((BAUDELAIRE,)), "fr")])
+    cost = score_poems(policy, [printed(Poem((BAUDELAIRE,)), "fr")])
     assert own == (pytest.approx(cost.nats[0], rel=1e-5), cost.tokens[0], cost.characters[0])
 
 

@@ -19,7 +19,7 @@ from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.fused_authors import fuse
-from policies.generation.generate import worth
+from policies.generation.generate import selection_score
 from rlpoet.cli.main import main
 from rlpoet.corpus.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName
@@ -159,7 +159,7 @@ def test_a_theme_word_turns_up_far_more_often(lang, word):
 
 def test_the_best_of_several_counts_the_theme():
     plain, themed = (score_text(text, "fr", "couplet")[0] for text in ("Le jour\nL'amour", "La mer\nAmer"))
-    assert worth(themed, ["mer"]) > worth(plain, ["mer"])
+    assert selection_score(themed, ["mer"]) > selection_score(plain, ["mer"])
 
 
 # -- authors --------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
-from policies.formats.identical_rhyme import Answers, Spelled, bare
+from policies.formats.identical_rhyme import Answers, Spelled, comparable
 from rlpoet.prosody import verse
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
@@ -43,7 +43,7 @@ def said(answers: Answers, *pieces: str) -> None:
 
 @pytest.mark.parametrize(("word", "compared"), [("L’Amour,", "amour"), ("aujourd'hui", "hui"), ("« Mers »", "mers"), ("—", "")])
 def test_words_are_compared_without_case_signs_and_elided_articles(word: str, compared: str) -> None:
-    assert bare(word) == compared
+    assert comparable(word) == compared
 
 
 def test_the_piece_that_completes_the_mate_is_barred_and_only_inside_the_last_word() -> None:

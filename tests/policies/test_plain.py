@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import bos_id, encode
 from policies.formats.plain import PlainCodec, PlainFormat
-from policies.likelihood import weigh
+from policies.likelihood import score_poems
 from policies.loading.files import find_model
 from rlpoet.cli.main import main
 from rlpoet.corpus import Poem
@@ -120,7 +120,7 @@ def test_pieces_of_training_are_those_of_sampling(policy):
 
 def test_bits_are_charged_for_every_token_after_the_header(policy):
     poem = Poem((BAUDELAIRE,), "Charles Baudelaire")
-    cost = weigh(policy, [poem])
+    cost = score_poems(policy, [poem])
     written = policy.codec.many_ids(policy.format.write(annotated()[1].groups[0], "Charles Baudelaire"))
     assert cost.characters == (len(poem.text),) and cost.tokens == (len(written[1]),)
     ids = torch.tensor([[bos_id(policy.tokenizer), *written[0], *written[1]]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import Annotated, choose_format, unplanned
 from policies.formats.tokenizer import train_tokenizer
-from policies.formats.verse import END, RHYME_PAIRS
+from policies.formats.verse import END, FILE, RHYME_PAIRS, VerseFormat
 from policies.pretraining.config import PretrainConfig
 from policies.pretraining.rhyme_pairs import end_words, rhyme_pair_pieces, rhyme_rows
 from policies.pretraining.run import pretrain_run, teach_marks
@@ -21,7 +22,7 @@ from rlpoet.prosody.annotate import annotate
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 POEMS = [Annotated("Charles Baudelaire", tuple(annotate([BAUDELAIRE], "fr")))] * 2
-FORMAT = choose_format(POEMS, "fr", school=True)
+FORMAT = choose_format(POEMS, "fr", rhyme_pairs=True)
 PAIR = re.compile(r"<[|]([A-P])[|]>(<[|]~[^|]+[|]>)([^<]+)<[|]([a-p])[|]>(<[|]~[^|]+[|]>)([^<]+)")
 
 
@@ -45,7 +46,7 @@ def test_a_lesson_is_pairs_of_two_words_of_one_sound() -> None:
 
 def test_a_corpus_without_a_rhyme_has_no_lesson() -> None:
     lone = [Annotated(None, tuple(annotate([("Un seul vers",)], "fr")))]
-    assert rhyme_rows(lone, choose_format(lone, "fr", school=True), n=5, seed=0) == []
+    assert rhyme_rows(lone, choose_format(lone, "fr", rhyme_pairs=True), n=5, seed=0) == []
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
@@ -68,8 +69,16 @@ def test_a_policy_reads_rhyme_pairs_when_it_goes_on_and_never_writes_the_mark(tm
     )  # fmt: skip
     assert pretrain_run(config) == 0
     taught = CausalPolicy.load(tmp_path / "taught")
-    assert taught.format.school and RHYME_PAIRS in taught.format.marks  # type: ignore[union-attr]
+    assert taught.format.rhyme_pairs and RHYME_PAIRS in taught.format.marks  # type: ignore[union-attr]
     assert int(taught.tokenizer.convert_tokens_to_ids(RHYME_PAIRS)) in taught.codec.marks
+
+
+def test_the_key_of_an_earlier_format_file_is_read(tmp_path: Path) -> None:
+    FORMAT.save(tmp_path)
+    item = json.loads((tmp_path / FILE).read_text(encoding="utf-8"))
+    assert item.pop("rhyme_pairs") is True and "school" not in item
+    (tmp_path / FILE).write_text(json.dumps({**item, "school": True}), encoding="utf-8")
+    assert VerseFormat.load(tmp_path) == FORMAT
 
 
 @pytest.mark.parametrize("wrong", [{"rhyme_pairs_share": 1.0}, {"rhyme_pairs_share": -0.1}, {"rhyme_pairs_share": 0.2, "plans": False}])

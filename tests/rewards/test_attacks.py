@@ -13,7 +13,7 @@ from rewards.compose import Product, WeightedMean
 from rewards.meter import Meter
 from rewards.repetition import Repetition
 from rewards.rhyme import Rhyme
-from rewards.testing.attacks import ALIKE, ATTACKS, HUMAN, KNOWN, Finding, red_team, red_team_table, verdicts
+from rewards.testing.attacks import ALIKE, ATTACKS, COPIED, HUMAN, Finding, red_team, red_team_table, verdicts
 from rewards.testing.contract import check_reward
 from rlpoet import registry
 from rlpoet.cli.main import main
@@ -60,7 +60,7 @@ def test_no_attack_pays_more_than_the_poem_it_spoils(name, judges):
 
 @pytest.mark.parametrize("name", registry.names("rlpoet.rewards"))
 def test_every_installed_reward_keeps_the_contract(name):
-    check_reward(registry.load("rlpoet.rewards", name)(), examples=[*HUMAN, *KNOWN])
+    check_reward(registry.load("rlpoet.rewards", name)(), examples=[*HUMAN, *COPIED])
 
 
 @pytest.mark.parametrize("name", registry.names("rlpoet.rewards"))
@@ -94,7 +94,7 @@ def test_together_they_leave_only_word_salad_and_another_order_of_lines_open(jud
     "combined", [WeightedMean([(Rhyme(), 2.0), (Meter(), 1.0)]), Product([(Rhyme(), 2.0), (Repetition(), 1.0)])], ids=["mean", "product"]
 )
 def test_the_poems_that_are_attacked_are_perfect(combined):
-    for prompt, poem in (*HUMAN, *KNOWN):
+    for prompt, poem in (*HUMAN, *COPIED):
         assert combined.score([prompt], [poem]) == [1.0], prompt
 
 

@@ -219,6 +219,17 @@ def test_a_line_that_fits_only_by_a_licence_may_be_worth_less():
         Meter(licence_credit=2)
 
 
+@pytest.mark.parametrize(("old", "new"), [("strained", "licence_credit"), ("uncut", "missing_caesura_credit")])
+def test_meter_takes_its_options_by_their_earlier_names(old, new):
+    with pytest.warns(DeprecationWarning, match=f"{old} is {new} now"):
+        reward = Meter(**{old: 0.25})
+    assert vars(reward) == vars(Meter(**{new: 0.25}))
+    with pytest.warns(DeprecationWarning), pytest.raises(TypeError, match="expected one of them"):
+        Meter(**{old: 0.25, new: 0.5})
+    with pytest.raises(TypeError, match="unexpected keyword argument 'loose'; expected licence_credit or"):
+        Meter(loose=0.5)
+
+
 # --- laws ------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ from rlpoet.sweeps.ablation import arms_of
 from rlpoet.sweeps.compare import spelled
 from rlpoet.sweeps.config import CompareConfig
 from rlpoet.sweeps.figures import Judged, Trained, read_cell, samples_to_reach
-from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_asked
+from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_config
 from rlpoet.sweeps.page import page
 from rlpoet.sweeps.results import compared, pareto_front
 from rlpoet.sweeps.run import refuse_changes, run_grid
@@ -91,7 +91,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_runs(tmp_path, arms, mo
 def test_a_cell_is_new_then_stopped_then_done_and_changed_once_its_settings_are(tmp_path):
     cell, other = plan(grid(tmp_path), ARMS)[:2]
     assert state_of(cell) == "new"
-    write_asked(cell)
+    write_config(cell)
     (cell.folder / "metrics.jsonl").touch()
     assert state_of(cell) == "new"  # it ended before its first checkpoint
     for name in ("config.yaml", "before.json", "checkpoint.pt"):
@@ -161,7 +161,7 @@ def test_a_run_that_lost_its_interrupt_while_it_started_is_asked_again(tmp_path,
     (cell, *_) = plan(grid(tmp_path, seeds=(0,), langs=("fr",)), ARMS)
 
     def deaf(cell, state, lock):
-        write_asked(cell)
+        write_config(cell)
         process = subprocess.Popen([sys.executable, "-c", DEAF, cell.folder], stdout=subprocess.PIPE, start_new_session=True)
         assert process.stdout is not None
         with process.stdout as told:

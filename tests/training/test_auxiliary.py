@@ -29,7 +29,7 @@ from tests.tiny_policy import BAUDELAIRE, VERLAINE, annotated, tiny_policy
 
 def with_rhyme_pairs() -> CausalPolicy:
     poems = annotated()
-    verse_format = choose_format(poems * 2, "fr", school=True)
+    verse_format = choose_format(poems * 2, "fr", rhyme_pairs=True)
     tokenizer = train_tokenizer([*VERLAINE, *BAUDELAIRE], verse_format.marks, kind="bpe", size=400)
     return CausalPolicy(build_model("test", tokenizer, seed=0).eval(), tokenizer, verse_format, seed=0)
 

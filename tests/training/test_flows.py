@@ -12,7 +12,7 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 from policies.causal_lm import CausalPolicy
 from rlpoet.rollout import Rollout
 from rlpoet.training.gflownet.flows import Flows, line_gains, lines_of, read_states
-from rlpoet.training.gflownet.replay import Replay, merge
+from rlpoet.training.gflownet.replay import Replay
 from rlpoet.types import Prompt
 
 COUPLET = Prompt("fr", "couplet")
@@ -120,10 +120,3 @@ def test_a_restored_buffer_has_all_that_it_held(policy) -> None:
     assert again.per_prompt == 2 and (own.score, own.log_prior, own.rollout.texts) == (0.5, -12.5, was.rollout.texts)
     assert own.rollout.prompts == (prompt,) and torch.equal(own.rollout.end_words, was.rollout.end_words)
     assert list(again.kept[prompt]) == list(replay.kept[prompt])
-
-
-def test_drawn_texts_follow_fresh_ones(policy) -> None:
-    fresh, replay = offered(policy, "la mer\nles hommes"), Replay(2)
-    replay.add(offered(policy, "la mer\nle voyage"), [0.5], [-1.0])
-    assert merge(fresh, [], pad=policy.pad) is fresh
-    assert merge(fresh, replay.draw(COUPLET, 1, random.Random(0)), pad=policy.pad).texts == ("la mer\nles hommes", "la mer\nle voyage")

@@ -12,7 +12,7 @@ import json
 import sys
 from collections import Counter
 
-from rlpoet.phonology.en.sounds import plain
+from rlpoet.phonology.en.sounds import fold
 from rlpoet.phonology.en.tables import known_phones
 from rlpoet.prosody.en.rhyme import words_of
 
@@ -24,7 +24,7 @@ def main() -> None:
     counts: Counter[str] = Counter()
     with gzip.open(sys.argv[1], "rt", encoding="utf-8") as rows:
         for row in rows:
-            counts.update({plain(word) for stanza in json.loads(row)["stanzas"] for line in stanza for word in words_of(line)})
+            counts.update({fold(word) for stanza in json.loads(row)["stanzas"] for line in stanza for word in words_of(line)})
     print(f"% Words of CMUdict and words.tsv found in {FEWEST_POEMS} or more poems of the corpora of public-domain verse.")
     print("word")
     for word, n in sorted(counts.items()):

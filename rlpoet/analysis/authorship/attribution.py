@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from rlpoet.analysis.authorship.model import StyleModel, heard, shipped, style_model
+from rlpoet.analysis.authorship.model import StyleModel, line_sounds, shipped, style_model
 from rlpoet.errors import RlpoetError
 
 N_SIGNS = 5  # sounds told of each poet
@@ -59,7 +59,7 @@ def attributions(poems: Iterable[Sequence[str]], lang: str, model: StyleModel) -
         poems: the lines of each.
     """
     for lines in poems:
-        sounds = heard(lines, lang)
+        sounds = line_sounds(lines, lang)
         likely = model.probabilities(sounds)
         order = sorted(range(len(model.voices)), key=lambda voice: -likely[voice])
         signs = {voice: tuple(name for name, gain in model.telling(sounds, voice)[:N_SIGNS] if gain > 0) for voice in order}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rlpoet.analysis.authorship.build import KEPT, MOST, ORDER, Built
+from rlpoet.analysis.authorship.build import MOST, N_FEATURES, ORDER, Built
 from rlpoet.analysis.authorship.groups import SIZE
 
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
@@ -31,7 +31,7 @@ is contained: the longest entries are words and runs of seven phones.
 
 From each voice at most {MOST["train"]} groups of {SIZE} lines train it, {MOST["calibrate"]} calibrate it and
 {MOST["judge"]} judge it. Poems are on one side whole, and no line of four words or more that calibrates or judges
-stands in what trains. At most {KEPT:,} features are kept.
+stands in what trains. At most {N_FEATURES:,} features are kept.
 
 | voice | groups that train | that calibrate | that judge | usual probability, 4 lines | 8 lines |
 | --- | --- | --- | --- | --- | --- |

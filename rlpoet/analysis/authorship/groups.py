@@ -1,7 +1,7 @@
-"""Poems to groups of lines, by poet and by side of the split: what weights see, what calibrates them, what judges them.
+"""Splits poems into groups of lines, by poet and by side: training, calibration, test.
 
-Poems are split whole, by a hash of their beginning. Groups are runs of lines of one poem that do not overlap; which of them are taken is
-drawn with fixed seeds, so the same corpus gives the same groups.
+Whole poems go to one side, by a hash of their beginning. Groups are runs of lines of one poem that do not overlap. They are chosen with
+fixed seeds, so the same corpus gives the same groups.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ NOBODY = ("anon", "various", "traditional", "unknown")
 SIDES = ("train", "calibrate", "judge")
 SHARES = {"judge": 0.15, "calibrate": 0.10}  # of poems; the rest trains
 A_POEM = {"train": 60, "calibrate": 12, "judge": 12}  # groups that one poem gives at most, so that none speaks for its poet
-OTHERS = 2  # the same, of poems that are nobody's here
-MEANT = 4  # words from which a line of another side betrays a second edition
+AVERAGE_GROUPS = 2  # the same, of poems that are nobody's here
+MIN_WORDS = 4  # words from which a line of another side betrays a second edition
 
 Group = tuple[str, ...]
 Groups = Mapping[tuple[str, str], Sequence[Group]]
@@ -32,7 +32,7 @@ def choose_poets(poems: Sequence[Poem], named: Sequence[str] = (), *, n: int = 1
     """Poets by full name: those named, or the ``n`` with the most lines among those with fifty poems or more.
 
     Raises:
-        UnknownName: a name nobody in the corpus bears.
+        UnknownName: the corpus has no author of that name.
         RlpoetError: too few poets.
     """
     lines: Counter[str] = Counter()
@@ -53,14 +53,14 @@ def choose_poets(poems: Sequence[Poem], named: Sequence[str] = (), *, n: int = 1
 
 
 def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[str, int]) -> Groups:
-    """Groups by (side, voice); voices are the poets and the average, who is everybody else.
+    """Groups by (side, voice); voices are the poets and the average of everybody else.
 
-    Of what calibrates and judges no line of four words or more stands in what trains: a poem's second edition tells nothing.
+    Calibration and test groups have no line of four words or more in common with the training groups, which excludes second editions.
 
     Args:
-        most: groups a voice gets on each side.
+        most: most groups per voice on each side.
     """
-    found: dict[tuple[str, str], list[Group]] = defaultdict(list)
+    by_voice: dict[tuple[str, str], list[Group]] = defaultdict(list)
     for poem in poems:
         place, side = int(poem.fingerprint[:8], 16) / 16**8, "train"
         for name, share in SHARES.items():
@@ -70,22 +70,24 @@ def split_groups(poems: Sequence[Poem], poets: Sequence[str], *, most: Mapping[s
         voice = poem.author if poem.author is not None and poem.author in poets else AVERAGE
         groups = [poem.lines[at : at + SIZE] for at in range(0, len(poem.lines) - SIZE + 1, SIZE)]
         random.Random(poem.fingerprint).shuffle(groups)
-        found[side, voice] += groups[: OTHERS if voice == AVERAGE else A_POEM[side]]
-    for groups in found.values():
+        by_voice[side, voice] += groups[: AVERAGE_GROUPS if voice == AVERAGE else A_POEM[side]]
+    for groups in by_voice.values():
         random.Random(0).shuffle(groups)
-    seen = {_plain(line) for (side, _), groups in found.items() if side == "train" for group in groups for line in group}
+    train_lines = {_normalized(line) for (side, _), groups in by_voice.items() if side == "train" for group in groups for line in group}
     chosen = {}
-    for (side, voice), groups in sorted(found.items()):
+    for (side, voice), groups in sorted(by_voice.items()):
         fresh = (
-            groups if side == "train" else [group for group in groups if not any(_meant(line) and _plain(line) in seen for line in group)]
+            groups
+            if side == "train"
+            else [group for group in groups if not any(_is_telling(line) and _normalized(line) in train_lines for line in group)]
         )
         chosen[side, voice] = fresh[: most[side]]
     return chosen
 
 
-def _plain(line: str) -> str:
+def _normalized(line: str) -> str:
     return " ".join(words_of(line))
 
 
-def _meant(line: str) -> bool:
-    return len(words_of(line)) >= MEANT
+def _is_telling(line: str) -> bool:
+    return len(words_of(line)) >= MIN_WORDS

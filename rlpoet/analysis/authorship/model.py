@@ -1,10 +1,9 @@
-"""A language's poets by their sound: whose lines are these likely to be, among ten poets and the average of all others?
+"""A model of a language's poets by sound: the probability that lines are by each of ten poets, or by the average of all others.
 
-A linear model over the features of ``rlpoet.analysis.authorship.features``: counts are damped (1 + log), weighed by idf, brought to
-length 1 and held
-against one vector of weights a voice. The margins times a sharpness, which grows with the number of lines, are log odds: softmax makes
-them probabilities, calibrated on poems the weights have not seen. A phone n-gram model of all the training verse says beside it whether
-a line is verse of the language at all.
+It is a linear model over the features of ``rlpoet.analysis.authorship.features``. Counts become 1 + log, are multiplied by idf, and
+normalised to length 1. Each voice has a weight vector. The margins times a sharpness, which grows with the number of lines, are logits;
+softmax gives probabilities, calibrated on poems that the weights have not seen. A phone n-gram model of all training verse estimates
+whether a line is verse of the language at all.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from rlpoet.analysis.arrays import save_arrays, saved_arrays
-from rlpoet.analysis.authorship.features import features, text_of, told
+from rlpoet.analysis.authorship.features import feature_label, features, text_of
 from rlpoet.analysis.authorship.ngrams import PhoneNgrams
-from rlpoet.analysis.authorship.sound import LineSound, hear
+from rlpoet.analysis.authorship.sound import LineSound, line_sound
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
 
@@ -38,16 +37,16 @@ class StyleModel:
     Attributes:
         lang: code of the language.
         poets: their names, as the corpus spells them.
-        phones: the phones the features are spelt in.
+        phones: the inventory of phones that the features use.
         codes: [F] features, ascending.
         idf: [F], how rare a feature is.
-        weights: [F, K + 1], one column a voice. bias: [K + 1].
+        weights: [F, K + 1], one column per voice. bias: [K + 1].
         lengths: [N] numbers of lines at which the next two were measured, ascending.
-        sharpness: [N], what a margin is worth.
-        usual: [N, K + 1], the median probability of a poet for that poet's own unseen lines; in the last column the
-            median share of all poets together for theirs.
+        sharpness: [N], factor from margins to logits.
+        usual: [N, K + 1], the median probability of a poet for that poet's own unseen lines; in the last column the median probability
+            of all poets together for their lines.
         language: phone n-grams of the training verse.
-        foreign, verse: mean log probabilities of a phone between which a line turns into verse of the language.
+        foreign, verse: mean log-probabilities per phone: at ``foreign`` a line is certainly not verse of the language, at ``verse`` it is.
     """
 
     lang: str
@@ -69,12 +68,12 @@ class StyleModel:
         return (*self.poets, AVERAGE)
 
     def margins(self, lines: Sequence[LineSound]) -> np.ndarray:
-        """How much of each voice is in the lines, [K + 1]; their order matters for rhymes and lengths alone."""
+        """The margin of each voice for the lines, [K + 1]; the order of lines matters for features of several lines only."""
         rows, values = self._weighed(lines)
         return values @ self.weights[rows] + self.bias
 
     def probabilities(self, lines: Sequence[LineSound]) -> np.ndarray:
-        """Whose the lines are, [K + 1], sums to 1; all voices alike for no sound."""
+        """The probability of each voice, [K + 1]; uniform for lines without sound."""
         if not any(line.words for line in lines):
             return np.full(len(self.voices), 1 / len(self.voices))
         margins = self.margins(lines) * np.interp(np.log(len(lines)), np.log(self.lengths), self.sharpness)
@@ -82,12 +81,12 @@ class StyleModel:
         return odds / odds.sum()
 
     def usual_at(self, n_lines: int) -> np.ndarray:
-        """What ``n_lines`` lines of a poet's own reach, [K + 1]; see ``usual``."""
+        """The usual probabilities for ``n_lines`` lines, [K + 1]; see ``usual``."""
         at = np.log(max(1, n_lines))
         return np.array([np.interp(at, np.log(self.lengths), column) for column in self.usual.T])
 
     def verselike(self, line: LineSound) -> float:
-        """Whether a line sounds like verse of the language, in [0, 1]: its words are known, and its phones stand as they do in verse."""
+        """How much a line sounds like verse of the language, in [0, 1], by its known words and by its phone n-grams."""
         n_words = len(line.words)
         if not n_words:
             return 0.0
@@ -96,34 +95,34 @@ class StyleModel:
         return max(0.0, min(1.0, known, likely))
 
     def telling(self, lines: Sequence[LineSound], voice: int) -> list[tuple[str, float]]:
-        """Features of lines and what they add to a voice over the mean of all voices, the most telling first."""
+        """Features of lines with what they add to a voice, relative to the mean of all voices; the largest first."""
         rows, values = self._weighed(lines)
         weights = self.weights[rows]
         gains = values * (weights[:, voice] - weights.mean(axis=1))
         order = np.argsort(-gains, kind="stable")
-        return [(told(int(self.codes[rows[at]]), self.phones), float(gains[at])) for at in order.tolist()]
+        return [(feature_label(int(self.codes[rows[at]]), self.phones), float(gains[at])) for at in order.tolist()]
 
     def number(self, poet: str) -> int:
         """The voice of a poet by full name.
 
         Raises:
-            UnknownName: a poet without a voice here.
+            UnknownName: the model has no such poet.
         """
         if poet not in self.poets:
             raise UnknownName("poet", poet, self.poets)
         return self.poets.index(poet)
 
     def _weighed(self, lines: Sequence[LineSound]) -> tuple[np.ndarray, np.ndarray]:
-        """Rows of the features there are, and their values, a vector of length 1."""
-        found, seen = np.unique(features(lines, self.phones)[0], return_counts=True)
-        rows = np.minimum(np.searchsorted(self.codes, found), len(self.codes) - 1)
-        known = self.codes[rows] == found
+        """Rows of the features that occur, and their values, normalised to length 1."""
+        numbers, counts = np.unique(features(lines, self.phones)[0], return_counts=True)
+        rows = np.minimum(np.searchsorted(self.codes, numbers), len(self.codes) - 1)
+        known = self.codes[rows] == numbers
         rows = rows[known]
-        values = (1 + np.log(seen[known])) * self.idf[rows]
+        values = (1 + np.log(counts[known])) * self.idf[rows]
         return rows, values / max(float(np.sqrt(values @ values)), 1e-9)
 
     def save(self, path: str | Path) -> None:
-        """Write the model; never half a file. Weights are kept as whole numbers of 127ths of the voice's largest."""
+        """Write the model atomically. Weights are stored as 8-bit integers, scaled by the largest weight of their voice."""
         scale = np.abs(self.weights).max(axis=0) / 127
         facts = {
             "format": FORMAT,
@@ -156,39 +155,39 @@ class StyleModel:
             RlpoetError: no such file, no model of style, or one of another version.
         """
         fix = "Build it with `rlpoet style build`."
-        with saved_arrays(path, "a model of style", fix=fix) as held:
-            facts = json.loads(held["told"].tobytes())
+        with saved_arrays(path, "a model of style", fix=fix) as arrays:
+            facts = json.loads(arrays["told"].tobytes())
             if facts["format"] != FORMAT:
                 raise RlpoetError(f"{path}: a model of style of version {facts['format']}; expected version {FORMAT}. {fix}")
-            grams = held["grams"].tobytes().decode("utf-8").split("\n")
+            grams = arrays["grams"].tobytes().decode("utf-8").split("\n")
             return cls(
                 facts["lang"],
                 tuple(facts["poets"]),
                 tuple(facts["phones"]),
-                np.cumsum(held["codes"], dtype=np.uint64),
-                held["idf"].astype(np.float64),
-                held["weights"] * held["scale"].astype(np.float64),
-                held["bias"].astype(np.float64),
-                held["lengths"],
-                held["sharpness"].astype(np.float64),
-                held["usual"].astype(np.float64),
-                PhoneNgrams(dict(zip(grams, held["counts"].tolist(), strict=True))),
+                np.cumsum(arrays["codes"], dtype=np.uint64),
+                arrays["idf"].astype(np.float64),
+                arrays["weights"] * arrays["scale"].astype(np.float64),
+                arrays["bias"].astype(np.float64),
+                arrays["lengths"],
+                arrays["sharpness"].astype(np.float64),
+                arrays["usual"].astype(np.float64),
+                PhoneNgrams(dict(zip(grams, arrays["counts"].tolist(), strict=True))),
                 facts["foreign"],
                 facts["verse"],
             )
 
 
 def shipped() -> tuple[str, ...]:
-    """Codes of the languages whose poets ship."""
+    """Codes of the languages with a shipped model."""
     return tuple(sorted(path.parent.name for path in SHIPPED.glob(f"*/{FILE}")))
 
 
 @functools.lru_cache(maxsize=8)
 def style_model(lang: str, path: str = "") -> StyleModel | None:
-    """The poets of a language, however it was named, or of a file; None where none ship. Read once a process.
+    """The model of a language, or of a file; None if there is none for this language. Read once per process.
 
     Raises:
-        RlpoetError: a file that is no model, or one of another language.
+        RlpoetError: the file holds no model.
     """
     code = code_of(lang)
     if not path:
@@ -197,10 +196,10 @@ def style_model(lang: str, path: str = "") -> StyleModel | None:
     return model if model.lang == code else None
 
 
-def heard(lines: Sequence[str], lang: str) -> list[LineSound]:
-    """Lines by ear, as ``hear`` gives them; a variety is heard as its language, since that is what the models were built from."""
+def line_sounds(lines: Sequence[str], lang: str) -> list[LineSound]:
+    """Lines by ear, as ``line_sound`` gives them; a variety is heard as its language, since that is what the models were built from."""
     code = code_of(lang)
-    return [hear(line, code) for line in lines]
+    return [line_sound(line, code) for line in lines]
 
 
 def _bytes(text: str) -> np.ndarray:

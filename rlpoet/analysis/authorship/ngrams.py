@@ -2,8 +2,8 @@
 
     p(w | h) = (c(hw) + T(h) p(w | h')) / (c(h) + T(h))
 
-c counts, T(h) is the number of different phones seen after the history h, h' is h without its first phone; below the empty history
-every phone of the inventory, and one for all others, is equally likely. Every p(. | h) sums to 1, pruned counts or not.
+c counts, T(h) is the number of different phones after the history h, and h' is h without its first phone. Before the empty history,
+every phone of the inventory, and one symbol for all others, is equally likely. Every p(. | h) sums to 1, also with pruned counts.
 
 References: Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling", 1998, section 2.5 (Witten-Bell).
 """
@@ -21,7 +21,7 @@ class PhoneNgrams:
     """An n-gram model of rows of phones.
 
     Args:
-        counts: n-grams (phones parted by spaces) of every length up to the order, and how often each was seen.
+        counts: n-grams (phones separated by spaces) of every length up to the order, with their counts.
 
     >>> model = PhoneNgrams.of([["a", "b", "a"], ["a", "b"]], order=2)
     >>> model.order, round(model.p("b", ["a"]), 3)
@@ -35,16 +35,16 @@ class PhoneNgrams:
         self._after: dict[str, list[int]] = {}  # history -> [how often, how many different phones]
         for gram, count in self.counts.items():
             history = gram.rpartition(" ")[0]
-            seen = self._after.setdefault(history, [0, 0])
-            seen[0] += count
-            seen[1] += 1
+            totals = self._after.setdefault(history, [0, 0])
+            totals[0] += count
+            totals[1] += 1
 
     @classmethod
     def of(cls, rows: Iterable[Sequence[str]], *, order: int, fewest: int = 1) -> PhoneNgrams:
         """Count n-grams.
 
         Args:
-            fewest: n-grams of three phones and more that were seen less often are left out.
+            fewest: n-grams of three or more phones with lower counts are left out.
         """
         counts: Counter[str] = Counter()
         for row in rows:
@@ -55,19 +55,19 @@ class PhoneNgrams:
         return cls({gram: count for gram, count in counts.items() if count >= fewest or gram.count(" ") < 2})
 
     def p(self, phone: str, history: Sequence[str]) -> float:
-        """The probability of a phone after others, of which the last ``order - 1`` count."""
+        """The probability of a phone after a history, of which the last ``order - 1`` phones matter."""
         likely = 1.0 / (len(self.inventory) + 1)
         for n in range(min(len(history), self.order - 1) + 1):
             before = " ".join(history[len(history) - n :])
-            seen = self._after.get(before)
-            if seen is None:
+            totals = self._after.get(before)
+            if totals is None:
                 break
-            own = self.counts.get(f"{before} {phone}" if before else phone, 0)
-            likely = (own + seen[1] * likely) / (seen[0] + seen[1])
+            n_seen = self.counts.get(f"{before} {phone}" if before else phone, 0)
+            likely = (n_seen + totals[1] * likely) / (totals[0] + totals[1])
         return likely
 
     def mean_log_p(self, row: Sequence[str]) -> float:
-        """Nats a phone, negative; minus infinity for no phone."""
+        """Mean log-probability per phone, in nats; minus infinity for no phone."""
         if not row:
             return -math.inf
         padded = [START] * (self.order - 1) + list(row)

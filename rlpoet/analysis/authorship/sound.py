@@ -1,9 +1,8 @@
-"""What the ear gets of a line of verse: its phones word by word, its vowels, its beats and its pauses; nothing of how it is spelt.
+"""The sounds of a line of verse without its spelling: phones by word, vowels, beats and pauses.
 
-A line is heard in the reading scansion takes, so French liaison and the counted mute e are in it and an elided one is not. Word
-boundaries are kept, as in any phonetic transcription, and so are pauses, with the tune that leads to them, as a voice makes them where
-the text is pointed: one between two words, whatever signs stand there. Quotation marks, brackets and capitals make no sound. Stress is
-that of the scanned line (Spanish, English).
+The sounds are those of the reading that scansion chose: they include French liaison and each mute e that counts, but no elided one.
+Word boundaries are kept. So are pauses, at most one between two words, with the kind of punctuation that causes them. Quotation marks,
+brackets and capitals make no sound. Stress is that of the scanned line (Spanish, English).
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ TIE = "‿"  # a link that is no sound of its own: two vowels share a syllable
 
 @dataclass(frozen=True)
 class LineSound:
-    """A line as it is heard.
+    """The sounds of a line.
 
     Attributes:
-        words: the phones of each word; a liaison belongs to the word it leads to, an elided word to the next one.
+        words: the phones of each word; a liaison consonant belongs to the next word, and so does an elided word.
         nuclei: for each word the places of its vowels in its phones.
-        beats: ``+`` and ``-``, one a syllable, or empty where the meter counts no stress.
+        beats: ``+`` and ``-``, one per syllable, or empty if the meter of the language has no stress.
         guessed: words whose pronunciation is a guess.
         pauses: before the first word and after each word, one of ``PAUSES`` or nothing.
     """
@@ -44,43 +43,43 @@ class LineSound:
 
 
 @functools.lru_cache(maxsize=REMEMBERED)
-def hear(line: str, lang: str) -> LineSound:
+def line_sound(line: str, lang: str) -> LineSound:
     """A line of verse by ear.
 
-    >>> ["".join(word) for word in hear("les amis, c'est l'hiver", "fr").words]
+    >>> ["".join(word) for word in line_sound("les amis, c'est l'hiver", "fr").words]
     ['le', 'zami', 'sɛ', 'livɛʁ']
-    >>> hear("« Les AMIS » ; c’est l’hiver", "fr") == hear("les amis : c'est l'hiver", "fr")
+    >>> line_sound("« Les AMIS » ; c’est l’hiver", "fr") == line_sound("les amis : c'est l'hiver", "fr")
     True
-    >>> hear("Quoi ! toi, mon fils ?...", "fr").pauses
+    >>> line_sound("Quoi ! toi, mon fils ?...", "fr").pauses
     ('', '!', ',', '', '?')
     """
-    ear = verse(lang)
+    language = verse(lang)
     words: list[tuple[str, ...]] = []
     nuclei: list[tuple[int, ...]] = []
     guessed: list[str] = []
     before: tuple[str, ...] = ()  # sounds that lean on the word to come
-    gaps, read = [""], 0  # what stands before the first word and after each, and how far the line is read
-    for word in ear.words(line):
-        gaps[-1] += line[read : word.start]
-        read = word.end
+    gaps, read_until = [""], 0  # what stands before the first word and after each, and how far the line is read
+    for word in language.words(line):
+        gaps[-1] += line[read_until : word.start]
+        read_until = word.end
         if not word.heard.known:
             guessed.append(line[word.start : word.end])
         if not word.heard.pronunciations:
             continue
-        said = word.heard.pronunciations[0]
-        phones = before + said.phones
+        pronunciation = word.heard.pronunciations[0]
+        phones = before + pronunciation.phones
         link = (word.link,) if word.link and word.link != TIE else ()
-        if said.nuclei:
+        if pronunciation.nuclei:
             words.append(phones)
             gaps.append("")
-            nuclei.append(tuple(len(before) + place for place in said.nuclei))
+            nuclei.append(tuple(len(before) + place for place in pronunciation.nuclei))
             before = link
         else:  # c', l', qu': no syllable of its own
             before = phones + link
     if before and words:
         words[-1] += before
-    gaps[-1] += line[read:]
-    return LineSound(tuple(words), tuple(nuclei), ear.scan(line).stress or "", tuple(guessed), tuple(map(_pause, gaps)))
+    gaps[-1] += line[read_until:]
+    return LineSound(tuple(words), tuple(nuclei), language.scan(line).stress or "", tuple(guessed), tuple(map(_pause, gaps)))
 
 
 def _pause(gap: str) -> str:

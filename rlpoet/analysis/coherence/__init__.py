@@ -1,4 +1,4 @@
-"""What lines are about: do they go together, and are they near given words? Small word models, no torch, no download."""
+"""Theme and coherence: whether lines fit together, and how close they are to given words. Small word models, without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Building a language's theme model from poems: vectors, what shuffled stanzas come to, figures on poems it has not seen, a card."""
+"""Builds a language's theme model from poems: word vectors, calibration on shuffled stanzas, test figures, a model card."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ SEED = 7  # of these two; the learner has its own
 
 @dataclass(frozen=True)
 class Figure:
-    """How well coherence tells real stanzas from shuffled ones, on poems no part of the model was built from.
+    """How well coherence separates real stanzas from shuffled ones, on held-out poems.
 
     Attributes:
-        name: what was shuffled.
-        n: real stanzas, and as many shuffled ones. poems: their poems.
+        name: how the stanzas were shuffled.
+        n: number of real stanzas, and of shuffled ones. poems: number of their poems.
         auc: area under the ROC curve, and its 95 % bounds over poems.
         real, false: median coherence.
     """
@@ -54,17 +54,17 @@ class Figure:
 def build_model(
     lang: str, poems: Sequence[Poem], options: LearnOptions, *, words: int, rest: int, say: Callable[[str], object] = lambda text: None
 ) -> ThemeModel:
-    """Learn a model from all of these poems, already in the precision it is kept in.
+    """Learn a model from all of these poems, in the precision in which it is stored.
 
     Args:
-        words, rest: most words, and most beginnings of other words, to keep.
+        words, rest: most words to keep, and most beginnings of other words.
 
     Raises:
         RlpoetError: too few poems to learn anything.
     """
-    heard = WordLines.of(poems)
-    entries = choose_entries(heard, words=words, rest=rest)
-    lines = LineRows.of(heard, {entry: row for row, entry in enumerate(entries)})
+    word_lines = WordLines.of(poems)
+    entries = choose_entries(word_lines, words=words, rest=rest)
+    lines = LineRows.of(word_lines, {entry: row for row, entry in enumerate(entries)})
     say(f"{len(poems):,} poems, {len(lines.rows):,} lines, {len(entries):,} entries")
     try:
         small, scale = quantised(learn(lines, len(entries), options, say=say))
@@ -72,21 +72,21 @@ def build_model(
         raise RlpoetError(f"theme: {error}. Give more poems, or a smaller --batch.") from None
     none = np.zeros((0, 3))
     vectors = small.astype(np.float32) * scale[:, None]
-    bare = ThemeModel(lang, entries, vectors, np.zeros(0, np.int64), none, np.zeros(0), np.zeros((0, 0)))
-    return _calibrated(bare, poems, lines)
+    uncalibrated = ThemeModel(lang, entries, vectors, np.zeros(0, np.int64), none, np.zeros(0), np.zeros((0, 0)))
+    return _calibrated(uncalibrated, poems, lines)
 
 
 def measure(model: ThemeModel, poems: Sequence[Poem], *, n_lines: int = 4, seed: int = 0) -> list[Figure]:
-    """Figures on stanzas of so many lines of poems the model was not built from; a shuffle that too few stanzas allow is left out."""
+    """Test figures on stanzas of ``n_lines`` lines from held-out poems; a kind of shuffle with too few stanzas is left out."""
     stanzas = stanzas_of(poems, model.lang, n_lines=n_lines)
     figures = []
     for name, alike in (("lines of poems of the same form", same_form), ("lines of poems of the same form and author", same_author)):
         pairs = shuffled(stanzas, alike, seed=seed)
         if len({real.poem for real, _ in pairs}) < 2:
             continue
-        for suffix, seen in (("", list), (", last words removed", without_ends)):
-            real = np.array([model.coherence(seen(one.lines)) for one, _ in pairs])
-            false = np.array([model.coherence(seen(one.lines)) for _, one in pairs])
+        for suffix, transform in (("", list), (", last words removed", without_ends)):
+            real = np.array([model.coherence(transform(one.lines)) for one, _ in pairs])
+            false = np.array([model.coherence(transform(one.lines)) for _, one in pairs])
             of = [one.poem for one, _ in pairs]
             medians = float(np.median(real)), float(np.median(false))
             figures.append(Figure(name + suffix, len(pairs), len(set(of)), auc(real, false), *auc_interval(real, false, of), *medians))
@@ -109,14 +109,14 @@ def build(
 
     Args:
         validation: share of poems held out, by a hash of their first lines.
-        command: what built it, for the card.
+        command: the command that builds it, for the card.
     """
-    train, held = split_poems(poems, validation=validation)
+    train, held_out = split_poems(poems, validation=validation)
     model = build_model(lang, train, options, words=words, rest=rest, say=say)
     model.save(out / FILE)
-    figures = measure(ThemeModel.load(out / FILE), held)
+    figures = measure(ThemeModel.load(out / FILE), held_out)
     size = (out / FILE).stat().st_size
-    write_atomically(out / "README.md", card(model, figures, options, n_train=len(train), n_held=len(held), size=size, command=command))
+    write_atomically(out / "README.md", card(model, figures, options, n_train=len(train), n_held=len(held_out), size=size, command=command))
     return figures
 
 
@@ -205,21 +205,23 @@ def _calibrated(model: ThemeModel, poems: Sequence[Poem], lines: LineRows) -> Th
     lengths = [n for n in LENGTHS if n <= lines.poem[-1] + 1]
     table = []
     for n in lengths:
-        found = _shuffled_evidence(model, lines, n, rng)
-        table.append((found.mean(), max(found.mean(axis=1).std(), 1e-9), max(found.std(), 1e-9)) if len(found) else (0.0, 1.0, 1.0))
+        evidence = _shuffled_evidence(model, lines, n, rng)
+        table.append(
+            (evidence.mean(), max(evidence.mean(axis=1).std(), 1e-9), max(evidence.std(), 1e-9)) if len(evidence) else (0.0, 1.0, 1.0)
+        )
     blocks = [stanza for poem in poems for stanza in poem.stanzas]
-    bags = [[row for own in model.hear(blocks[i]).lines for row in own] for i in rng.permutation(len(blocks))[:STANZAS]]
+    bags = [[row for line_rows in model.stanza_words(blocks[i]).lines for row in line_rows] for i in rng.permutation(len(blocks))[:STANZAS]]
     vectors = np.stack([model.stanza_vector(rows) for rows in bags if rows])
     centre, spread = vectors.mean(axis=0), np.atleast_2d(np.cov(vectors.T, bias=True))
     return dataclasses.replace(model, lengths=np.array(lengths), shuffled=np.array(table), centre=centre, spread=spread)
 
 
 def _shuffled_evidence(model: ThemeModel, lines: LineRows, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """``model.evidence`` of stanzas whose n lines come from n poems, [S, n]; those with a line that brings no word are left out."""
+    """``model.evidence`` of stanzas whose n lines come from n poems, [S, n]; without stanzas that have a line with no word."""
     first = np.flatnonzero(np.diff(lines.poem, prepend=-1))
     count = np.diff(first, append=len(lines.poem))
-    drawn = np.stack([rng.choice(len(first), n, replace=False) for _ in range(SHUFFLES)])
-    picked = first[drawn] + (rng.random(drawn.shape) * count[drawn]).astype(np.int64)
+    sampled = np.stack([rng.choice(len(first), n, replace=False) for _ in range(SHUFFLES)])
+    picked = first[sampled] + (rng.random(sampled.shape) * count[sampled]).astype(np.int64)
     pad = len(model.vectors)
     table = np.vstack([model.vectors, np.zeros((1, model.vectors.shape[1]), np.float32)])
     rows = once(lines.rows[picked].reshape(SHUFFLES, -1), pad).reshape(SHUFFLES, n, -1)

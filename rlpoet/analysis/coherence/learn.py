@@ -1,11 +1,10 @@
-"""Learning word vectors by which a line finds its own stanza again among those of other poems.
+"""Learns word vectors with which a line can be matched with its own stanza among those of other poems.
 
-A batch holds runs of a few lines of one stanza each, B lines in all. ``S_ij`` is the figure of ``rlpoet.analysis.coherence.model`` for
-line i and
-the other lines of line j's run, but over the root of their numbers of words instead of the lengths of their vectors, so that a word can
-tell by its own length how much it says. The loss is the cross entropy of finding j = i, by row and by column (InfoNCE): its optimum is
-the pointwise mutual information of a line and its neighbours. Lines of one poem are no wrong answers for each other and left out.
-Steps are Adagrad's with one rate a word, so that rare words move as far as common ones.
+A batch holds runs of a few lines of one stanza each, B lines in all. ``S_ij`` is the score of ``rlpoet.analysis.coherence.model`` for
+line i and the other lines of line j's run. Here it is divided by the root of their numbers of words, not by the norms of their vectors,
+so the norm of a word's vector can express its weight. The loss is the cross entropy of finding j = i, by row and by column (InfoNCE);
+its optimum is the pointwise mutual information of a line and its neighbours. Lines of one poem are not used as negatives for each other.
+The optimizer is Adagrad with one rate per word, so rare words move as far as common ones.
 
 Reference: van den Oord et al., "Representation Learning with Contrastive Predictive Coding", 2018, eq. 4 (InfoNCE and its optimum).
 """
@@ -32,12 +31,12 @@ class LearnOptions:
 
     Attributes:
         dimensions: of a vector.
-        epochs: times each line is asked for, fractions allowed.
-        batch: runs of lines that are told apart at once.
-        run: lines of a run.
-        rate: of the first step; it falls to 0 in a straight line.
-        forget: share of words left out, drawn anew each time.
-        seed: of the draws.
+        epochs: passes over the lines; may be fractional.
+        batch: runs of lines per batch.
+        run: lines per run.
+        rate: learning rate of the first step; it falls linearly to 0.
+        forget: share of words that are dropped, drawn anew each time.
+        seed: seed of all draws.
     """
 
     dimensions: int = 64
@@ -67,16 +66,16 @@ class LineRows:
     def of(cls, lines: WordLines, index: dict[str, int]) -> LineRows:
         """Lines as a model with these entries knows them."""
         pad = len(index)
-        found = [find_entry(word, index) for word in lines.words]
-        known = np.array([pad if row is None else row for row in found], np.int32)[lines.flat]
+        entries = [find_entry(word, index) for word in lines.words]
+        flat_rows = np.array([pad if row is None else row for row in entries], np.int32)[lines.flat]
         start, line = np.cumsum(lines.sizes) - lines.sizes, np.repeat(np.arange(len(lines.sizes)), lines.sizes)
-        place = np.arange(len(known)) - start[line]
-        read = place < WIDEST
+        place = np.arange(len(flat_rows)) - start[line]
+        within = place < WIDEST
         rows = np.full((len(lines.sizes), WIDEST), pad, np.int32)
-        rows[line[read], place[read]] = known[read]
+        rows[line[within], place[within]] = flat_rows[within]
         ends = np.full(len(lines.sizes), pad, np.int32)
         whole = (lines.sizes > 0) & (lines.sizes <= WIDEST)
-        ends[whole] = known[(start + lines.sizes - 1)[whole]]
+        ends[whole] = flat_rows[(start + lines.sizes - 1)[whole]]
         return cls(rows, ends, lines.stanza, lines.poem)
 
 
@@ -85,7 +84,7 @@ def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callab
 
     Args:
         n_entries: V.
-        say: hears once an epoch how far it is.
+        say: called once per epoch with a progress message.
 
     Raises:
         ValueError: fewer runs of lines than one batch.
@@ -97,11 +96,11 @@ def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callab
         raise ValueError(f"{len(runs.draw(rng))} runs of {options.run} lines of one stanza; expected {options.batch} or more")
     table = _Table(n_entries, options.dimensions, rng)
     steps, loss = max(1, round(options.epochs * per_epoch)), 0.0
-    for step, own in enumerate(_batches(runs, options.batch, steps, rng)):
-        bags = Bags(table.vectors, *_taken(lines, own, n_entries, options.forget, rng))
-        poem = np.where(own < 0, -1, lines.poem[own]).ravel()
-        found, error = contrast(bags, poem)
-        loss += found
+    for step, batch in enumerate(_batches(runs, options.batch, steps, rng)):
+        bags = Bags(table.vectors, *_batch_rows(lines, batch, n_entries, options.forget, rng))
+        poem = np.where(batch < 0, -1, lines.poem[batch]).ravel()
+        batch_loss, error = contrast(bags, poem)
+        loss += batch_loss
         table.step(bags.rows, bags.ends, *bags.gradients(error), rate=options.rate * (1 - step / steps))
         if (step + 1) % per_epoch == 0 or step + 1 == steps:
             say(f"{(step + 1) / per_epoch:.1f} of {steps / per_epoch:.1f} epochs: {loss / (step % per_epoch + 1):.3f} nats a line")
@@ -110,10 +109,10 @@ def learn(lines: LineRows, n_entries: int, options: LearnOptions, *, say: Callab
 
 
 class Bags:
-    """Lines of runs and what is around them. R runs of L lines, K words a line.
+    """Lines of runs and the other lines of their runs. R runs of L lines, K words per line.
 
     Attributes:
-        rows: [R, L, K] words that count, V pads. ends: [R, L] end words, V where it does not count.
+        rows: [R, L, K] words that count, V pads. ends: [R, L] end words, V if it does not count.
         near: [R * L, 2D], the line's sum and the sum of its end words. far: the same of the other lines of its run, end words with a
             minus; both over the root of their number of words, so that ``S = near @ far.T``.
     """
@@ -135,7 +134,7 @@ class Bags:
         self.far = (other * self._far_root).reshape(n_runs * n_lines, -1)
 
     def gradients(self, error: NDArray[np.float32]) -> tuple[Vectors, Vectors]:
-        """[R, L, D] gradients that each word of a line gets, and that its end word gets besides; ``error`` is that of S."""
+        """[R, L, D] gradients of each word of a line, and additional ones of its end word; ``error`` is the gradient of S."""
         n_runs, n_lines, size = self._size
         near = (error @ self.far).reshape(n_runs, n_lines, -1) * self._root
         far = (error.T @ self.near).reshape(n_runs, n_lines, -1) * self._far_root
@@ -147,7 +146,7 @@ def contrast(bags: Bags, poem: NDArray[np.int64]) -> tuple[float, NDArray[np.flo
     """The mean loss of a line by row, and the gradient with respect to S, [B, B], of the sum of both losses halved.
 
     Args:
-        poem: [B] whose the lines are; lines of one poem are not held against each other.
+        poem: [B] the number of each line's poem; lines of one poem are not negatives for each other.
     """
     figure = bags.near @ bags.far.T
     barred = poem[:, None] == poem[None, :]
@@ -170,7 +169,7 @@ def contrast(bags: Bags, poem: NDArray[np.int64]) -> tuple[float, NDArray[np.flo
 
 
 def once(rows: Rows, pad: int) -> Rows:
-    """Bags with each entry where it comes first, padded where it comes again.
+    """Bags in which each entry is kept at its first place and padded at later ones.
 
     >>> once(np.array([[3, 1, 3, 9]]), 9).tolist()
     [[3, 1, 9, 9]]
@@ -183,7 +182,7 @@ def once(rows: Rows, pad: int) -> Rows:
 
 
 class _Runs:
-    """Runs of consecutive lines of one stanza, cut anew each time: no line is in two of them."""
+    """Runs of consecutive lines of one stanza that do not overlap, cut anew for each epoch."""
 
     def __init__(self, stanza: NDArray[np.int64], n_lines: int) -> None:
         self._stanza, self._n = stanza, n_lines
@@ -205,7 +204,7 @@ class _Runs:
 
 
 class _Table:
-    """Vectors with Adagrad's memory of how far each has moved; the last row pads and stays zero."""
+    """Vectors with Adagrad's accumulated squared gradients; the last row is padding and stays zero."""
 
     def __init__(self, n: int, dimensions: int, rng: np.random.Generator) -> None:
         self.vectors: Vectors = (rng.normal(size=(n + 1, dimensions)) * 0.25).astype(np.float32)
@@ -217,8 +216,8 @@ class _Table:
         shared = np.concatenate([gradient.reshape(-1, size), end_gradient.reshape(-1, size)])
         names = np.concatenate([rows.ravel(), ends.ravel()])
         source = np.concatenate([np.repeat(np.arange(ends.size), width), np.arange(ends.size, 2 * ends.size)])
-        told = names < len(self.vectors) - 1
-        names, source = names[told], source[told]
+        is_entry = names < len(self.vectors) - 1
+        names, source = names[is_entry], source[is_entry]
         if not len(names):
             return
         order = np.argsort(names, kind="stable")
@@ -240,23 +239,23 @@ def _batches(runs: _Runs, size: int, steps: int, rng: np.random.Generator) -> It
             yield mixed[start : start + size]
 
 
-def _taken(lines: LineRows, own: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
-    """The words of each line where they come first in its run, and its end word."""
-    gone = own < 0
-    rows = lines.rows[own]
-    rows[gone] = pad
-    rows = once(rows.reshape(len(own), -1), pad).reshape(rows.shape)
+def _batch_rows(lines: LineRows, batch: NDArray[np.int64], pad: int, forget: float, rng: np.random.Generator) -> tuple[Rows, Rows]:
+    """The words of each line that do not occur earlier in its run, and its end word."""
+    is_padding = batch < 0
+    rows = lines.rows[batch]
+    rows[is_padding] = pad
+    rows = once(rows.reshape(len(batch), -1), pad).reshape(rows.shape)
     if forget:
         rows = np.where(rng.random(rows.shape) < forget, pad, rows)
-    return rows, np.where(gone, pad, lines.ends[own])
+    return rows, np.where(is_padding, pad, lines.ends[batch])
 
 
 def _sums(vectors: Vectors, rows: Rows, pad: int) -> Vectors:
     """Sum of each bag's vectors, [B, D]; bags without a word have zeros."""
-    told = rows < pad
-    count = told.sum(axis=1)
+    is_entry = rows < pad
+    count = is_entry.sum(axis=1)
     sums = np.zeros((len(rows), vectors.shape[1]), vectors.dtype)
     some = count > 0
     if some.any():
-        sums[some] = np.add.reduceat(vectors[rows[told]], (np.cumsum(count) - count)[some], axis=0)
+        sums[some] = np.add.reduceat(vectors[rows[is_entry]], (np.cumsum(count) - count)[some], axis=0)
     return sums

@@ -1,15 +1,15 @@
-"""How well lines go together, and with given words: vectors of words that were taught to tell the lines of a stanza from others.
+"""How well lines fit together, and how close they are to given words, by word vectors trained to separate stanzas from other lines.
 
-A line is a bag of words, its vector ``U_i`` the sum of theirs. What speaks for a line i beside all others of its stanza is
+A line is a bag of words; its vector ``U_i`` is the sum of their vectors. The score of line i with the other lines of its stanza is
 
     s_i = (U_i . T_i - L_i . M_i) / (|U_i| |T_i|)
 
-where ``T_i`` sums the vectors of the other lines, ``L_i`` is the vector of its end word, and ``M_i`` sums the others' end words: a
-cosine less one term. That term takes end words out against each other: that they rhyme is nobody's theme. A word counts
-where it comes first in the stanza and never again, so no line is coherent by repeating another.
+where ``T_i`` is the sum over the other lines, ``L_i`` is the vector of the line's end word, and ``M_i`` the sum of the others' end words.
+This is a cosine minus one term, which removes the comparison of end words with each other, since rhyme is not theme. A word counts only
+at its first occurrence in the stanza, so no line is coherent by repeating another.
 
-The mean of s_i over the lines is compared with that of stanzas whose lines come from as many poems: coherence is the share of such
-shuffled stanzas that are less coherent, taking theirs for normal, times the share of words that count (see ``Heard.fresh``).
+The mean of s_i is compared with that of stanzas whose lines come from different poems. Coherence is the share of such shuffled stanzas
+that have a lower mean, by a normal distribution, times the share of words that count (``StanzaWords.fresh``).
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ ENOUGH = 0.5  # share of a line's words that must be known and new for the line 
 
 
 @dataclass(frozen=True)
-class Heard:
-    """The words of a stanza that count, each where it comes first.
+class StanzaWords:
+    """The words of a stanza that count, each at its first occurrence.
 
     Attributes:
-        lines: for each line its rows of the model. ends: its end word's row, or None where that word does not count.
-        words: for each line, how many words it has.
+        lines: for each line the model's rows of its words. ends: the row of its end word, or None if that word does not count.
+        words: for each line its number of words.
     """
 
     lines: tuple[tuple[int, ...], ...]
@@ -49,15 +49,15 @@ class Heard:
     words: tuple[int, ...]
 
     @property
-    def told(self) -> list[int]:
-        """Numbers of the lines that bring a word that counts."""
+    def lines_with_words(self) -> list[int]:
+        """Numbers of the lines that have a word that counts."""
         return [n for n, rows in enumerate(self.lines) if rows]
 
     @property
     def fresh(self) -> float:
-        """Mean over the lines of what they bring, in [0, 1]: 1 if half of a line's words count, 0 if none does.
+        """Mean over the lines of the share of words that count, in [0, 1]: 1 if at least half of a line's words count, 0 if none does.
 
-        Invented words, words of another language and words said before do not count, so this is what they cost.
+        Invented words, words of another language and repeated words do not count, and so lower it.
         """
         parts = [min(1.0, len(rows) / (ENOUGH * words)) if words else 0.0 for rows, words in zip(self.lines, self.words, strict=True)]
         return sum(parts) / len(parts) if parts else 0.0
@@ -72,7 +72,7 @@ class ThemeModel:
         entries: words and beginnings of words (``rlpoet.analysis.coherence.words``).
         vectors: [V, D].
         lengths: [N] numbers of lines, ascending.
-        shuffled: [N, 3] at each of them, for shuffled stanzas: mean and deviation of the stanza's figure, and deviation of one line's.
+        shuffled: [N, 3] for shuffled stanzas of each length: mean and deviation of the stanza's score, and deviation of a line's score.
         centre, spread: [D] and [D, D], mean and covariance of ``stanza_vector`` over real stanzas.
     """
 
@@ -88,100 +88,100 @@ class ThemeModel:
     def index(self) -> dict[str, int]:
         return {entry: row for row, entry in enumerate(self.entries)}
 
-    def hear(self, lines: Sequence[str]) -> Heard:
+    def stanza_words(self, lines: Sequence[str]) -> StanzaWords:
         """The words that count."""
         met: set[int] = set()
         rows, ends, sizes = [], [], []
         for line in lines:
             words = words_apart(line)
-            found = [find_entry(word, self.index) for word in words]
-            own = [row for row in dict.fromkeys(found) if row is not None and row not in met]
-            met.update(own)
-            rows.append(tuple(own))
-            ends.append(found[-1] if found and found[-1] in own else None)
+            entries = [find_entry(word, self.index) for word in words]
+            new = [row for row in dict.fromkeys(entries) if row is not None and row not in met]
+            met.update(new)
+            rows.append(tuple(new))
+            ends.append(entries[-1] if entries and entries[-1] in new else None)
             sizes.append(len(words))
-        return Heard(tuple(rows), tuple(ends), tuple(sizes))
+        return StanzaWords(tuple(rows), tuple(ends), tuple(sizes))
 
-    def evidence(self, heard: Heard) -> NDArray[np.float64]:
-        """``s_i`` of the lines that bring a word, in their order; raw, comparable only between stanzas of one length."""
-        told = heard.told
-        if len(told) < 2:
-            return np.zeros(len(told))
-        sums = np.stack([self.vectors[list(heard.lines[n])].sum(axis=0) for n in told]).astype(np.float64)
+    def evidence(self, stanza: StanzaWords) -> NDArray[np.float64]:
+        """``s_i`` of the lines that have a word that counts, in order; comparable only between stanzas of one length."""
+        with_words = stanza.lines_with_words
+        if len(with_words) < 2:
+            return np.zeros(len(with_words))
+        sums = np.stack([self.vectors[list(stanza.lines[n])].sum(axis=0) for n in with_words]).astype(np.float64)
         none = np.zeros(self.vectors.shape[1])
-        ends = np.stack([none if (end := heard.ends[n]) is None else self.vectors[end] for n in told])
+        ends = np.stack([none if (end := stanza.ends[n]) is None else self.vectors[end] for n in with_words])
         return set_against(sums, ends)
 
     def coherence(self, lines: Sequence[str]) -> float:
-        """How well the lines go together, in [0, 1]; 0 where fewer than two have a word the model knows.
+        """How well the lines fit together, in [0, 1]; 0 if fewer than two have a word that the model knows.
 
         Shuffled stanzas have mean 1/2 or a little less.
         """
-        heard = self.hear(lines)
-        found = self.evidence(heard)
-        if len(found) < 2:
+        stanza = self.stanza_words(lines)
+        values = self.evidence(stanza)
+        if len(values) < 2:
             return 0.0
-        mean, deviation, _ = self._usual(len(found))
-        return _normal((float(found.mean()) - mean) / deviation) * heard.fresh
+        mean, deviation, _ = self._usual(len(values))
+        return _normal((float(values.mean()) - mean) / deviation) * stanza.fresh
 
     def line_shares(self, lines: Sequence[str]) -> list[float]:
-        """For each line the share of lines of shuffled stanzas that fit theirs less well; 0 where the line brings no word."""
-        heard = self.hear(lines)
-        found = self.evidence(heard)
+        """For each line the share of lines of shuffled stanzas that fit less well; 0 for a line with no word that counts."""
+        stanza = self.stanza_words(lines)
+        values = self.evidence(stanza)
         shares = [0.0] * len(lines)
-        if len(found) > 1:
-            mean, _, deviation = self._usual(len(found))
-            for n, value in zip(heard.told, found.tolist(), strict=True):
+        if len(values) > 1:
+            mean, _, deviation = self._usual(len(values))
+            for n, value in zip(stanza.lines_with_words, values.tolist(), strict=True):
                 shares[n] = _normal((value - mean) / deviation)
         return shares
 
     def known(self, words: Sequence[str]) -> list[int]:
-        """Rows of the theme words the model knows, each once."""
-        found = [find_entry(word, self.index) for text in words for word in words_apart(text)]
-        return [row for row in dict.fromkeys(found) if row is not None]
+        """Rows of the theme words that the model knows, each once."""
+        entries = [find_entry(word, self.index) for text in words for word in words_apart(text)]
+        return [row for row in dict.fromkeys(entries) if row is not None]
 
     def closeness(self, lines: Sequence[str], words: Sequence[str]) -> float | None:
         """How near the lines are to theme words, in [0, 1]: the share of real stanzas of the language that are less near.
 
         The words themselves count as any other: once each, where they are said. None where the model knows none of them.
         """
-        asked = self.known(words)
-        if not asked:
+        theme_rows = self.known(words)
+        if not theme_rows:
             return None
-        heard = self.hear(lines)
-        rows = [row for own in heard.lines for row in own]
+        stanza = self.stanza_words(lines)
+        rows = [row for line_rows in stanza.lines for row in line_rows]
         if not rows:
             return 0.0
-        theme = self.stanza_vector(asked)
+        theme = self.stanza_vector(theme_rows)
         deviation = math.sqrt(float(theme @ self.spread @ theme))
-        return _normal(float(theme @ (self.stanza_vector(rows) - self.centre)) / max(deviation, 1e-9)) * heard.fresh
+        return _normal(float(theme @ (self.stanza_vector(rows) - self.centre)) / max(deviation, 1e-9)) * stanza.fresh
 
     def stanza_vector(self, rows: Sequence[int]) -> NDArray[np.float64]:
         """Sum of the words' vectors over the root of their number."""
         return self.vectors[list(rows)].sum(axis=0, dtype=np.float64) / math.sqrt(len(rows))
 
-    def tie(self, heard: Heard, line: int) -> tuple[str, str] | None:
+    def tie(self, stanza: StanzaWords, line: int) -> tuple[str, str] | None:
         """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
         pairs = [
-            (float(self.vectors[mine] @ self.vectors[other]), mine, other)
-            for mine in heard.lines[line]
-            for n, rows in enumerate(heard.lines)
+            (float(self.vectors[row] @ self.vectors[other]), row, other)
+            for row in stanza.lines[line]
+            for n, rows in enumerate(stanza.lines)
             if n != line
             for other in rows
-            if not (mine == heard.ends[line] and other == heard.ends[n])
+            if not (row == stanza.ends[line] and other == stanza.ends[n])
         ]
         best = max(pairs, default=(0.0, 0, 0))
         return (self.entries[best[1]], self.entries[best[2]]) if best[0] > 0 else None
 
     def near(self, words: Sequence[str], n: int = 10) -> list[tuple[str, float]]:
         """The entries nearest to the words by cosine, nearest first, without the words; none if the model knows none of them."""
-        asked = self.known(words)
-        if not asked:
+        theme_rows = self.known(words)
+        if not theme_rows:
             return []
-        theme = self.vectors[asked].sum(axis=0)
+        theme = self.vectors[theme_rows].sum(axis=0)
         sizes = np.linalg.norm(self.vectors, axis=1) * np.linalg.norm(theme)
         likeness = self.vectors @ theme / np.maximum(sizes, 1e-9)
-        ranked = [row for row in np.argsort(-likeness, kind="stable").tolist() if row not in asked]
+        ranked = [row for row in np.argsort(-likeness, kind="stable").tolist() if row not in theme_rows]
         return [(self.entries[row], float(likeness[row])) for row in ranked[:n]]
 
     def _usual(self, n: int) -> tuple[float, float, float]:
@@ -195,7 +195,7 @@ class ThemeModel:
             RlpoetError: a folder that cannot be written.
         """
         small, scale = quantised(self.vectors)
-        held = {
+        arrays = {
             "format": np.int64(FORMAT),
             "lang": np.array(self.lang),
             "entries": np.frombuffer("\n".join(self.entries).encode("utf-8"), dtype=np.uint8),
@@ -203,7 +203,7 @@ class ThemeModel:
             "scale": scale,
             **{name: getattr(self, name) for name in _TABLES},
         }
-        save_arrays(path, held)
+        save_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: str | Path) -> ThemeModel:
@@ -213,12 +213,12 @@ class ThemeModel:
             RlpoetError: no such file, no theme model, or one of another version.
         """
         fix = "Build it with `rlpoet theme build --lang LANG --data POEMS`."
-        with saved_arrays(path, "a theme model", fix=fix) as held:
-            if (version := int(held["format"])) != FORMAT:
+        with saved_arrays(path, "a theme model", fix=fix) as arrays:
+            if (version := int(arrays["format"])) != FORMAT:
                 raise RlpoetError(f"{path}: a theme model of version {version}; expected version {FORMAT}. {fix}")
-            entries = tuple(held["entries"].tobytes().decode("utf-8").split("\n"))
-            vectors = held["vectors"].astype(np.float32) * held["scale"][:, None]
-            return cls(str(held["lang"]), entries, vectors, *(held[name] for name in _TABLES))
+            entries = tuple(arrays["entries"].tobytes().decode("utf-8").split("\n"))
+            vectors = arrays["vectors"].astype(np.float32) * arrays["scale"][:, None]
+            return cls(str(arrays["lang"]), entries, vectors, *(arrays[name] for name in _TABLES))
 
 
 _TABLES = ("lengths", "shuffled", "centre", "spread")

@@ -1,4 +1,4 @@
-"""Stanzas whose lines come from as many poems, and how well a figure tells real ones from them."""
+"""Shuffled stanzas, whose lines come from different poems, and how well a score separates real stanzas from them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from rlpoet.prosody import verse
 
 @dataclass(frozen=True)
 class Stanza:
-    """A stanza and where it is from.
+    """A stanza and its source.
 
     Attributes:
-        syllables: metrical count of each line: its form, as far as rhyme is not asked.
+        syllables: metrical syllables of each line: its form without rhyme.
         poem: number of its poem.
     """
 
@@ -30,30 +30,30 @@ class Stanza:
 
 
 def stanzas_of(poems: Iterable[Poem], lang: str, *, n_lines: int = 4) -> list[Stanza]:
-    """The stanzas of so many lines, every line with a letter in it."""
-    ear = verse(lang)
-    found = []
+    """The stanzas of ``n_lines`` lines, if every line has a letter."""
+    language = verse(lang)
+    stanzas = []
     for number, poem in enumerate(poems):
         for lines in poem.stanzas:
             if len(lines) == n_lines and all(any(map(str.isalpha, line)) for line in lines):
-                found.append(Stanza(lines, tuple(ear.scan(line).syllables for line in lines), number, poem.author))
-    return found
+                stanzas.append(Stanza(lines, tuple(language.scan(line).syllables for line in lines), number, poem.author))
+    return stanzas
 
 
 def same_form(stanza: Stanza) -> Hashable:
-    """What a stanza may be shuffled with: those whose lines have the same lengths, place by place."""
+    """The key of stanzas that may be shuffled together: the same lengths of lines, place by place."""
     return stanza.syllables
 
 
 def same_author(stanza: Stanza) -> Hashable:
-    """The same lengths, and the same author: harder, since manner and century no longer tell. None (left out) without an author."""
+    """The key with the same lengths and author: harder, since manner and century do not help. None (left out) without an author."""
     return (stanza.author, stanza.syllables) if stanza.author else None
 
 
 def shuffled(stanzas: Sequence[Stanza], alike: Callable[[Stanza], Hashable] = same_form, *, seed: int = 0) -> list[tuple[Stanza, Stanza]]:
-    """Each stanza with one made of its lines' peers: line k is line k of a stanza alike, all its lines of different poems.
+    """Each stanza with a shuffled one: line k is line k of a stanza with the same key, and all lines are of different poems.
 
-    One line is the real stanza's own, at a random place. A stanza without enough poems alike is left out.
+    One line, at a random place, is that of the real stanza. A stanza without enough poems of its key is left out.
     """
     rng = np.random.default_rng(seed)
     groups: dict[Hashable, dict[int, list[Stanza]]] = {}
@@ -84,7 +84,7 @@ def without_ends(lines: Sequence[str]) -> list[str]:
 
 
 def auc(real: Sequence[float] | NDArray[np.float64], false: Sequence[float] | NDArray[np.float64]) -> float:
-    """How often a real one beats a false one, a tie counting half: the area under the ROC curve.
+    """The area under the ROC curve: how often a real value exceeds a false one; a tie counts half.
 
     >>> auc([0.9, 0.5], [0.1, 0.5])
     0.875
@@ -98,7 +98,7 @@ def auc(real: Sequence[float] | NDArray[np.float64], false: Sequence[float] | ND
 def auc_interval(
     real: NDArray[np.float64], false: NDArray[np.float64], poem: Sequence[int], *, draws: int = 200, seed: int = 0
 ) -> tuple[float, float]:
-    """Bounds of 95 % by bootstrap over poems: a poem's stanzas and the false ones made beside them are drawn together."""
+    """Bounds of 95 % by bootstrap over poems: the stanzas of a poem and their shuffled ones are drawn together."""
     _, number = np.unique(np.asarray(poem), return_inverse=True)
     of_poem = [np.flatnonzero(number == k) for k in range(number.max() + 1)]
 

@@ -1,4 +1,4 @@
-"""The words of a line as a theme model knows them: whole words, and beginnings of words for those it met too rarely."""
+"""The words of a line for a theme model: whole words, and beginnings of words for rare ones."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from rlpoet.corpus.poem import Poem
 BEGINNINGS = (7, 6, 5, 4)  # letters of a beginning, the longest one known decides
 TAIL = 4  # letters a word may have beyond its beginning: about what inflection adds
 MARK = "…"  # closes a beginning, so that it is no word: "chant…"
-SEEN = 5  # poems a word or a beginning must stand in
+MIN_POEMS = 5  # poems a word or a beginning must stand in
 
 _APOSTROPHE = re.compile("['’ʼ]")
 
 
 def words_apart(line: str) -> list[str]:
-    """The words of a line in lower case, NFC, parted at apostrophes too, since "l'eau" and "eau" are one theme.
+    """The words of a line in lower case, NFC, also split at apostrophes, since "l'eau" and "eau" are one theme.
 
     >>> words_apart("Ô temps ! l’EAU silv'ring")
     ['ô', 'temps', 'l', 'eau', 'silv', 'ring']
@@ -32,7 +32,7 @@ def words_apart(line: str) -> list[str]:
 
 
 def beginnings(word: str) -> list[str]:
-    """What may stand for a word that is not known, best first.
+    """The beginnings that may stand for an unknown word, best first.
 
     >>> beginnings("chantions")
     ['chantio…', 'chanti…', 'chant…']
@@ -53,11 +53,11 @@ def find_entry(word: str, index: Mapping[str, int]) -> int | None:
 
 @dataclass(frozen=True)
 class WordLines:
-    """The lines of poems as numbers of words, one long row.
+    """The lines of poems as numbers of words, in one long array.
 
     Attributes:
         words: the distinct words.
-        flat: the words of all lines one after the other, as places in ``words``. sizes: [N] how many each line has.
+        flat: the words of all lines in order, as places in ``words``. sizes: [N] number of words of each line.
         stanza, poem: [N] the number of each line's stanza and of its poem, ascending.
     """
 
@@ -79,11 +79,11 @@ class WordLines:
                     flat.extend([number.setdefault(word, len(number)) for word in words])
                     columns.extend((len(words), block, at))
                 block += 1
-        sizes, stanza, whose = np.array(columns, np.int64).reshape(-1, 3).T
-        return cls(tuple(number), np.array(flat, np.int32), sizes, stanza, whose)
+        sizes, stanza, poem_numbers = np.array(columns, np.int64).reshape(-1, 3).T
+        return cls(tuple(number), np.array(flat, np.int32), sizes, stanza, poem_numbers)
 
     def n_poems(self) -> NDArray[np.int64]:
-        """For each distinct word, in how many poems it stands."""
+        """For each distinct word the number of poems that have it."""
         base = int(self.poem.max(initial=0)) + 1
         pairs = np.sort(self.flat * np.int64(base) + np.repeat(self.poem, self.sizes))  # np.unique hashes, and these collide
         return np.bincount(pairs[np.flatnonzero(np.diff(pairs, prepend=-1))] // base, minlength=len(self.words))
@@ -97,12 +97,12 @@ def choose_entries(lines: WordLines, *, words: int, rest: int) -> tuple[str, ...
     """
     count = dict(zip(lines.words, lines.n_poems().tolist(), strict=True))
     ranked = sorted(count, key=lambda word: (-count[word], word))
-    kept = [word for word in ranked[:words] if count[word] >= SEEN]
-    known = set(kept)
+    chosen = [word for word in ranked[:words] if count[word] >= MIN_POEMS]
+    whole_words = set(chosen)
     starts: Counter[str] = Counter()
     for word in ranked:
-        if word not in known:
+        if word not in whole_words:
             for start in beginnings(word):
                 starts[start] += count[word]
     best = sorted(starts, key=lambda start: (-starts[start], start))[:rest]
-    return (*kept, *(start for start in best if starts[start] >= SEEN))
+    return (*chosen, *(start for start in best if starts[start] >= MIN_POEMS))

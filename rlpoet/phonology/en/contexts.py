@@ -1,8 +1,8 @@
-"""Letters to sounds by what CMUdict's words say: each letter read between its neighbours.
+"""Letters to sounds for words that no lexicon has: each letter is read in the context of its neighbours.
 
-``contexts.tsv`` is a tree (IGTree): a letter, its right neighbour, its left one, and so on outwards; the deepest row
-that fits decides what the letter says, with the word's primary stress and without it. The stress goes where its odds
-are best, once a word. Learnt, not written: see ``experiments/release/tables/build_en_contexts.py``.
+``contexts.tsv`` is a decision tree (IGTree), learned from CMUdict by ``experiments/release/tables/build_en_contexts.py``. A path
+through it is a letter, its right neighbour, its left one, and so on outwards. The deepest row that matches gives the letter's
+phones, once with and once without the word's primary stress. Each word gets one primary stress, where its odds are best.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def window(word: str, i: int) -> str:
     return "".join([word[i + off] if 0 <= i + off < n else "_" for off in ORDER])
 
 
-def _said(cell: str) -> Phones:
+def _phones(cell: str) -> Phones:
     return () if cell in "-?" else tuple(cell.split())
 
 
 @functools.cache
 def contexts() -> dict[str, tuple[int, str]]:
-    """Context to its row, the number and the cells left; few of its 27,000 are ever looked at."""
+    """Context -> row number and remaining cells, unparsed: a run looks at few of the 27,000 rows."""
     table = {}
     for number, raw in table_lines(DATA / "contexts.tsv", ("context", "stressed", "plain", "odds")):
         path, _, cells = raw.partition("\t")
@@ -43,12 +43,12 @@ def contexts() -> dict[str, tuple[int, str]]:
 @functools.lru_cache(maxsize=20_000)
 def _read(path: str) -> Answer:
     number, cells = contexts()[path]
-    stressed, plain, odds = cells.split("\t")
-    return _said(stressed), _said(plain), float(odds), f"contexts.tsv:{number}"
+    stressed, unstressed, odds = cells.split("\t")
+    return _phones(stressed), _phones(unstressed), float(odds), f"contexts.tsv:{number}"
 
 
 def answer(word: str, i: int) -> Answer:
-    """What the deepest row says that fits letter ``i``."""
+    """What the deepest row that matches letter ``i`` gives."""
     path = word[i] + window(word, i)
     table = contexts()
     for length in range(len(path), 0, -1):
@@ -62,7 +62,7 @@ LONGEST = 40  # letters read; of a longer string only the end is, since only the
 
 @functools.lru_cache(maxsize=20_000)
 def guess(word: str) -> tuple[Phones, str]:
-    """A pronunciation for lower-case letters, never without a vowel, and the row that put its one primary stress.
+    """A pronunciation for lower-case letters, and the row that decided its primary stress. It always has a vowel.
 
     >>> guess("vlight")[0]
     ('V', 'L', 'AY1', 'T')
@@ -71,7 +71,7 @@ def guess(word: str) -> tuple[Phones, str]:
     answers = [answer(letters, i) for i in range(len(letters))]
     able = [i for i, (stressed, *_) in enumerate(answers) if stressed]
     if not able:
-        return (*(phone for _, plain, *_ in answers for phone in plain), "AH0"), "contexts.tsv"
+        return (*(phone for _, unstressed, *_ in answers for phone in unstressed), "AH0"), "contexts.tsv"
     main = max(able, key=lambda i: (answers[i][2], -i))
-    phones = tuple([phone for i, (stressed, plain, *_) in enumerate(answers) for phone in (stressed if i == main else plain)])
+    phones = tuple([phone for i, (stressed, unstressed, *_) in enumerate(answers) for phone in (stressed if i == main else unstressed)])
     return phones, answers[main][3]

@@ -1,4 +1,4 @@
-"""Words CMUdict lacks, made from words it has: elisions, endings, prefixes, compounds, older spellings.
+"""Words that CMUdict lacks, derived from words that it has: elisions, endings, prefixes, compounds, older spellings.
 
 Each function returns ``(phones, source)`` pairs or nothing; the tables are ordered and the first row that
 reaches a known word decides. Early Modern print (haue, vnto, ioy) is covered by the commonest rows only.
@@ -12,7 +12,7 @@ import re
 from rlpoet.phonology.en.tables import DATA, Phones, is_vowel, known_phones
 from rlpoet.tables import read_table, table_lines
 
-Found = tuple[tuple[Phones, str], ...]
+SourcedPhones = tuple[tuple[Phones, str], ...]
 
 LONGEST = 40  # letters: no English word is longer, and the searches below are not linear: longer strings are guessed
 SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
@@ -81,19 +81,19 @@ def respellings(word: str, when: tuple[str, ...]) -> list[tuple[str, str]]:
 
 
 def stems(rest: str, puts: tuple[str, ...]) -> list[str]:
-    """Spellings the stem may have had: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
-    found = []
+    """Possible spellings of the stem: ``begg`` with ``0|e|2`` gives begg, begge, beg."""
+    candidates = []
     for put in puts:
         if put == "2":
             if len(rest) > 2 and rest[-1] == rest[-2]:
-                found.append(rest[:-1])
+                candidates.append(rest[:-1])
         else:
-            found.append(rest if put == "0" else rest + put)
-    return [stem for stem in found if len(stem) > 1]
+            candidates.append(rest if put == "0" else rest + put)
+    return [stem for stem in candidates if len(stem) > 1]
 
 
-def elided(word: str) -> Found:
-    """An apostrophe for a vowel: the full word less that syllable. ``heav'n`` is heaven in one."""
+def elided(word: str) -> SourcedPhones:
+    """Words in which an apostrophe replaces a vowel: the full word without that syllable. ``heav'n`` is heaven in one syllable."""
     match = ELIDED.match(word) or SYNCOPE.match(word)
     if match is None:
         return ()
@@ -105,14 +105,14 @@ def elided(word: str) -> Found:
             nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
             if len(nuclei) > at and phones[nuclei[at]].endswith("0"):
                 i = nuclei[at]
-                kept = ("R",) if phones[i] == "ER0" else ()
-                return ((phones[:i] + kept + phones[i + 1 :], f"elided: {source}"),)
+                consonant = ("R",) if phones[i] == "ER0" else ()
+                return ((phones[:i] + consonant + phones[i + 1 :], f"elided: {source}"),)
         if whole:
             return whole
     return ()
 
 
-def inflected(word: str, deep: bool = True) -> Found:
+def inflected(word: str, deep: bool = True) -> SourcedPhones:
     """A known stem and an ending of ``endings.tsv``; the stem may itself carry one (wearied-ly)."""
     for where, strip, puts, ending in _endings().get(word[-1:], ()):
         if not word.endswith(strip) or len(word) <= len(strip):
@@ -120,30 +120,30 @@ def inflected(word: str, deep: bool = True) -> Found:
         for stem in stems(word[: -len(strip)], puts):
             if len(stem) < 3 and "'" not in strip:
                 continue
-            found = known_phones(stem) or (inflected(stem, deep=False) if deep and len(stem) > 3 else ())
-            if found:
-                return tuple((phones + allomorph(phones, ending), where) for phones, _ in found)
+            stem_phones = known_phones(stem) or (inflected(stem, deep=False) if deep and len(stem) > 3 else ())
+            if stem_phones:
+                return tuple((phones + allomorph(phones, ending), where) for phones, _ in stem_phones)
     return ()
 
 
-def syllabic(found: Found) -> Found:
-    """``-èd`` is a syllable of its own: inflamèd, wingèd. Takes the pronunciations of the word less its accent."""
-    return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in found if len(phones) > 2)
+def syllabic(pronunciations: SourcedPhones) -> SourcedPhones:
+    """``-èd`` as a separate syllable: inflamèd, wingèd. Takes the pronunciations of the word without its accent."""
+    return tuple((phones if is_vowel(phones[-2]) else (*phones[:-1], "IH0", "D"), "èd") for phones, _ in pronunciations if len(phones) > 2)
 
 
-def prefixed(word: str) -> Found:
+def prefixed(word: str) -> SourcedPhones:
     """A prefix of ``prefixes.tsv`` before a known or inflected word of three letters or more."""
     for where, prefix, phones in _prefixes():
         if word.startswith(prefix) and len(word) - len(prefix) > 2:
             rest = word[len(prefix) :]
-            found = known_phones(rest) or inflected(rest)
-            if found:
-                return tuple((phones + tail, where) for tail, _ in found)
+            rest_phones = known_phones(rest) or inflected(rest)
+            if rest_phones:
+                return tuple((phones + tail, where) for tail, _ in rest_phones)
     return ()
 
 
-def compound(word: str) -> Found:
-    """Two words of ``vocabulary.tsv``, the second as long as can be; its stress becomes secondary."""
+def compound(word: str) -> SourcedPhones:
+    """Two words of ``vocabulary.tsv``, the second as long as possible; its stress becomes secondary."""
     common = _vocabulary()
     for cut in range(3, len(word) - 2) if word.isalpha() else ():
         if word[:cut] in common and word[cut:] in common:
@@ -154,36 +154,36 @@ def compound(word: str) -> Found:
     return ()
 
 
-def respelt(word: str, when: str) -> Found:
-    """The word in the lexicon's spelling, by one row of ``spellings.tsv`` or, for ``late``, by two."""
+def respelt(word: str, when: str) -> SourcedPhones:
+    """The word in the lexicon's spelling, by one row of ``spellings.tsv``, or by two rows for ``late``."""
     once = respellings(word, ("early",) if when == "early" else ("early", "late"))
     for where, form in once:
-        found = known_phones(form)
-        if found:
-            return tuple((phones, where) for phones, _ in found)
+        pronunciations = known_phones(form)
+        if pronunciations:
+            return tuple((phones, where) for phones, _ in pronunciations)
     if when == "early":
         return ()
     for where, form in once:
-        found = inflected(form)
-        if found:
-            return tuple((phones, where) for phones, _ in found)
+        pronunciations = inflected(form)
+        if pronunciations:
+            return tuple((phones, where) for phones, _ in pronunciations)
     for where, form in once:
         for _, twice in respellings(form, ("early", "late")):
-            found = known_phones(twice) if twice != word else ()
-            if found:
-                return tuple((phones, where) for phones, _ in found)
+            pronunciations = known_phones(twice) if twice != word else ()
+            if pronunciations:
+                return tuple((phones, where) for phones, _ in pronunciations)
     return ()
 
 
-def formed(word: str) -> Found:
-    """Every way of this module in order, nearest to the lexicon first."""
+def formed(word: str) -> SourcedPhones:
+    """Tries every derivation of this module in order, closest to the lexicon first."""
     if word.endswith("s") and word[:-1] in _vocabulary():  # smites, before the older spelling of a plural (teares)
-        found = inflected(word)
-        if found:
-            return found
+        pronunciations = inflected(word)
+        if pronunciations:
+            return pronunciations
     ways = (elided, lambda w: respelt(w, "early"), inflected, prefixed, lambda w: respelt(w, "late"), compound)
     for way in ways:
-        found = way(word)
-        if found:
-            return found
+        pronunciations = way(word)
+        if pronunciations:
+            return pronunciations
     return ()

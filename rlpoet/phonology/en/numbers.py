@@ -1,4 +1,4 @@
-"""Numbers as they are read aloud: years in pairs, the rest in full. A reading of digits is always a guess."""
+"""Numbers as they are read aloud: years in pairs of digits, other numbers in full. Such a pronunciation counts as a guess."""
 
 from __future__ import annotations
 

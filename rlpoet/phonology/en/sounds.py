@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 from rlpoet.phonology.en.contexts import guess
-from rlpoet.phonology.en.derived_forms import LONGEST, Found, formed, syllabic
+from rlpoet.phonology.en.derived_forms import LONGEST, SourcedPhones, formed, syllabic
 from rlpoet.phonology.en.numbers import in_words
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, known_phones, stressed_nucleus
 from rlpoet.types import Pronunciation, Transcription
@@ -23,12 +23,12 @@ GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
 
 
 @functools.lru_cache(maxsize=200_000)
-def plain(word: str) -> str:
+def fold(word: str) -> str:
     """Lower-case Latin letters, apostrophes and hyphens; accents dropped, numbers in words.
 
-    >>> plain("Heav’n,")
+    >>> fold("Heav’n,")
     "heav'n"
-    >>> plain("1850")
+    >>> fold("1850")
     'eighteen-fifty'
     """
     lowered = word.lower()
@@ -47,9 +47,9 @@ class English:
     code = "en"
 
     def transcribe(self, word: str) -> Transcription:
-        found, known = phones_of(word)
-        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in found))
-        return Transcription(word, pronunciations, found[0][1] if found else "", known)
+        sourced, known = phones_of(word)
+        pronunciations = tuple(dict.fromkeys(pronunciation(phones) for phones, _ in sourced))
+        return Transcription(word, pronunciations, sourced[0][1] if sourced else "", known)
 
 
 def pronunciation(phones: Phones) -> Pronunciation:
@@ -67,53 +67,53 @@ def pronunciation(phones: Phones) -> Pronunciation:
 
 
 @functools.lru_cache(maxsize=200_000)
-def phones_of(word: str) -> tuple[Found, bool]:
-    """All pronunciations in ARPAbet with their sources, likeliest first, and whether they are more than a guess."""
-    simple = plain(word)
+def phones_of(word: str) -> tuple[SourcedPhones, bool]:
+    """All pronunciations in ARPAbet with their sources, likeliest first; and False if they are only a guess, else True."""
+    simple = fold(word)
     if not simple.strip("'-"):
         return (((("AH0",), "contexts.tsv"),), False) if any(c.isalpha() for c in word) else ((), False)
     if not word.isascii() and GRAVE_ED.search(unicodedata.normalize("NFD", word.lower())):
-        found, known = _lookup(simple)
-        return syllabic(found) or found, known
+        pronunciations, known = _lookup(simple)
+        return syllabic(pronunciations) or pronunciations, known
     if word[0].isdigit():
         return _lookup(simple)[0], False
     return _lookup(simple)
 
 
 @functools.lru_cache(maxsize=100_000)
-def _lookup(simple: str) -> tuple[Found, bool]:
-    """A plain word with its apostrophes and hyphens: the lexicon, the forms, the parts, then a guess."""
+def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
+    """Look up a folded word: in the lexicon, among derived forms, by its hyphenated parts, then by a guess."""
     if len(simple) > LONGEST:
         return (guess(simple.replace("'", "").replace("-", "")),), False
-    found = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
-    if not found and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
+    pronunciations = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
+    if not pronunciations and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
         for start in ("a", "be"):
             whole = known_phones(start + simple[1:])
             if whole:
                 return tuple((phones[[is_vowel(p) for p in phones].index(True) + 1 :], f"elided: {s}") for phones, s in whole), True
-    if not found and "-" in simple:
+    if not pronunciations and "-" in simple:
         return _hyphened(simple)
-    if not found and simple.strip("'") != simple:
-        found = formed(simple.strip("'"))
-    if not found and "'" in simple.strip("'"):
+    if not pronunciations and simple.strip("'") != simple:
+        pronunciations = formed(simple.strip("'"))
+    if not pronunciations and "'" in simple.strip("'"):
         first, _, rest = simple.strip("'").partition("'")
         if first in ("th", "t", "d", "l") and rest:
             tail, known = _lookup(rest)
             head = {"th": ("DH",), "t": ("T",), "d": ("D",), "l": ("L",)}[first]
             return tuple((head + phones, source) for phones, source in tail), known
-    if found:
-        return found, True
+    if pronunciations:
+        return pronunciations, True
     return (guess(simple.replace("'", "").replace("-", "")),), False
 
 
-def _hyphened(simple: str) -> tuple[Found, bool]:
-    """Parts one after another, the last one keeping the stress and all its pronunciations."""
+def _hyphened(simple: str) -> tuple[SourcedPhones, bool]:
+    """The parts one after another; the last keeps its primary stress and all its pronunciations."""
     parts = [part for part in simple.split("-") if part.strip("'")]
     before: Phones = ()
     known = True
     for part in parts[:-1]:
-        found, sure = _lookup(part)
-        before += tuple(p.replace("1", "2") for p in found[0][0])
+        part_phones, sure = _lookup(part)
+        before += tuple(p.replace("1", "2") for p in part_phones[0][0])
         known &= sure
     tail, sure = _lookup(parts[-1])
     return tuple((before + phones, source) for phones, source in tail), known and sure

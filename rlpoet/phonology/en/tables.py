@@ -1,6 +1,6 @@
-"""The English tables: CMUdict's lines and the TSV files of ``data/en``, read once.
+"""The English tables: CMUdict's lines and the TSV files of ``phonology/en/data``, read once.
 
-CMUdict is General American. It comes with the ``pronouncing`` package and stays there: nothing of it is copied.
+CMUdict is General American. It is read from the ``pronouncing`` package; no part of it is copied here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Spanish spelling to sounds, syllables and stress: the ordered letter table and the rules of the written norm.
 
-Both mergers are undone here (caza / casa, pollo / poyo stay apart); ``es.Spanish`` makes them. A row looks
-at most ``REACH`` letters ahead and one behind, so what a place of a word says is remembered by that window.
+Sounds that some varieties merge are kept apart here (caza / casa, pollo / poyo); ``sounds.Spanish`` merges them. A row looks at
+most ``REACH`` letters ahead and one letter back, so results are cached by that window of letters.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ WORD_CACHE = 65_536
 
 
 class Rule(NamedTuple):
-    """A row: where it stands, its first letter, how far it looks (behind or not, letters ahead), what it gives."""
+    """A row of the table: its ``file:line``, its first letter, how far it looks (back or not, letters ahead), its phones."""
 
     where: str
     letter: str
@@ -44,8 +44,8 @@ class Rule(NamedTuple):
     phones: tuple[str, ...]
 
 
-class Heard(NamedTuple):
-    """What one place of a word gives: how many letters it takes, its phones, each with its class and last letter."""
+class LetterSounds(NamedTuple):
+    """The sounds at one place of a word: how many letters they take, and the phones, each with its class and last letter."""
 
     length: int
     phones: tuple[str, ...]
@@ -60,8 +60,8 @@ class Parsed(NamedTuple):
 
     Attributes:
         text: the folded word.
-        phones: consonants and full vowels, one a sound; which vowels are glides is said by ``groups``.
-        classes: a letter a sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
+        phones: consonants and full vowels, one per sound; which vowels are glides is said by ``groups``.
+        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
         starts, ends: the letters each sound comes from.
         groups: positions in ``phones`` of the vowels of each syllable.
         nuclei: the one of each group that carries the syllable.
@@ -83,7 +83,7 @@ class Parsed(NamedTuple):
 
 
 def fold(text: str) -> str:
-    """Lower case, NFC, curly apostrophes straightened; what every look-up here is made on.
+    """Lower case, NFC, straight apostrophes: the form that every look-up of this module uses.
 
     >>> fold("¡N\u0303ANDU\u0301!")
     '¡ñandú!'
@@ -107,7 +107,7 @@ def _context(cell: str, classes: dict[str, str], where: str, *, behind: bool) ->
 
 @functools.cache
 def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
-    """The letter table and one pattern that finds which row fits (group number = row + 1).
+    """The letter table, and one pattern that finds the row that matches (group number = row + 1).
 
     Raises:
         TableError: a bad row, or an example that the table itself does not give.
@@ -131,62 +131,62 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
 
 
 @functools.cache
-def _bare(letter: str) -> tuple[str, str]:
-    """A letter without its marks (a ligature as its letters), and what the mark says: ``acute``, ``dieresis`` or nothing."""
+def _base_letter(letter: str) -> tuple[str, str]:
+    """A letter without its marks (a ligature as its letters), and the name of the mark: ``acute``, ``dieresis`` or empty."""
     apart = unicodedata.normalize("NFKD", letter)
-    plain = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
-    return {"œ": "e", "æ": "e", "ß": "ss"}.get(plain, plain), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
+    letters = "".join(c for c in apart if c.isalpha() and not unicodedata.combining(c))
+    return {"œ": "e", "æ": "e", "ß": "ss"}.get(letters, letters), next((MARKS[mark] for mark in apart[1:] if mark in MARKS), "")
 
 
-def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Heard:
-    """What the second character of a window sounds like, and how many letters it takes with it."""
+def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> LetterSounds:
+    """The sounds of the second character of a window, and how many letters they take."""
     rules, pattern = table
-    found = pattern.match(window, 1)
-    if found is not None and found.lastindex is not None:
-        rule, length = rules[found.lastindex - 1], found.end() - 1
+    match = pattern.match(window, 1)
+    if match is not None and match.lastindex is not None:
+        rule, length = rules[match.lastindex - 1], match.end() - 1
         # two phones share the letters; of x the first gets none
         ends = tuple(length if n == len(rule.phones) else length // len(rule.phones) for n in range(1, len(rule.phones) + 1))
         classes = "".join(("y" if window == window[0] + "y" else phone) if phone in ("i", "u") else "c" for phone in rule.phones)
-        return Heard(length, rule.phones, classes, ends, rule.where, False)
+        return LetterSounds(length, rule.phones, classes, ends, rule.where, False)
     letter = window[1]
-    base, mark = _bare(letter)
+    base, mark = _base_letter(letter)
     if len(base) == 1 and base in CLASSES:
         kind = CLASSES[base]
         if mark:
             kind = kind.upper() if mark == "acute" else {"a": "q", "i": "ï", "u": "ü"}[kind]
-        return Heard(1, (base,), kind, (1,), "", False)
+        return LetterSounds(1, (base,), kind, (1,), "", False)
     if not letter.isalpha():
-        return Heard(1, (), "", (), "", False)
+        return LetterSounds(1, (), "", (), "", False)
     phones: list[str] = []
     for part in base or letter:
         known = pattern.match(part)
         phones.extend((part,) if known is None or known.lastindex is None else rules[known.lastindex - 1].phones)
     kinds = "".join(CLASSES.get(phone, "c") for phone in phones)
-    return Heard(1, tuple(phones), kinds, (*(0 for _ in phones[1:]), 1) if phones else (), "", True)
+    return LetterSounds(1, tuple(phones), kinds, (*(0 for _ in phones[1:]), 1) if phones else (), "", True)
 
 
 @functools.cache
 def _sights() -> dict[str, tuple[bool, int]]:
-    """How far the rows of a letter look: whether behind, and how many letters ahead, itself included."""
-    found: dict[str, tuple[bool, int]] = {}
+    """How far the rows of each letter look: whether back, and how many letters ahead, the letter itself included."""
+    widths: dict[str, tuple[bool, int]] = {}
     for rule in letter_rules()[0]:
-        behind, ahead = found.get(rule.letter, (False, 1))
-        found[rule.letter] = (behind or rule.behind, max(ahead, rule.ahead))
-    return found
+        behind, ahead = widths.get(rule.letter, (False, 1))
+        widths[rule.letter] = (behind or rule.behind, max(ahead, rule.ahead))
+    return widths
 
 
 @functools.lru_cache(maxsize=WORD_CACHE)
-def _read_window(window: str) -> Heard:
+def _read_window(window: str) -> LetterSounds:
     return _read(window, letter_rules())
 
 
-def _hear(padded: str, at: int) -> Heard:
-    """What stands behind place ``at`` of a padded word; only the letters that a row could look at are asked for."""
+def _hear(padded: str, at: int) -> LetterSounds:
+    """The sounds at place ``at`` of a padded word; reads only the letters that a row could look at."""
     behind, ahead = _sights().get(padded[at + 1], (False, 1))
     return _read_window(padded[at : at + 1 + ahead] if behind else " " + padded[at + 1 : at + 1 + ahead])
 
 
-def _spelled(word: str, hear: Callable[[str, int], Heard]) -> tuple[list[str], str, list[int], list[int], str, bool]:
+def _spelled(word: str, read_at: Callable[[str, int], LetterSounds]) -> tuple[list[str], str, list[int], list[int], str, bool]:
     """Phones of a folded word, their classes, first and last letters, the last rule used, and whether a letter had none.
 
     A consonant written twice in a row is said once.
@@ -199,12 +199,12 @@ def _spelled(word: str, hear: Callable[[str, int], Heard]) -> tuple[list[str], s
     padded = " " + word
     n = len(word)
     while at < n:
-        length, heard, kinds, stops, rule, odd = hear(padded, at)
+        length, phones_read, kinds, stops, rule, odd = read_at(padded, at)
         if rule:
             last = rule
         strange = strange or odd
         begin = at
-        for phone, kind, stop in zip(heard, kinds, stops, strict=True):
+        for phone, kind, stop in zip(phones_read, kinds, stops, strict=True):
             if kind != "c" or not phones or phones[-1] != phone:
                 phones.append(phone)
                 classes.append(kind)
@@ -258,18 +258,22 @@ def _syllables(classes: str) -> tuple[tuple[tuple[int, ...], ...], tuple[int, ..
 
 
 def _stress(word: str, phones: list[str], classes: str, start: int, n_groups: int) -> int:
-    """Without a written accent: ends in a vowel, or in n or s after a vowel -> the last but one. ``start``: the last sound's letter."""
+    """The stress of a word without a written accent: the last but one if it ends in a vowel, or in n or s after a vowel.
+
+    Args:
+        start: where the letter of the last sound stands.
+    """
     if n_groups < 2:
         return 0
     if classes[-1] != "c":
         return n_groups - 1 if classes[-1] == "y" else n_groups - 2
-    plain = phones[-1] in ("n", "s") and word[start] in "ns" and classes[-2] != "c"
-    return n_groups - 2 if plain else n_groups - 1
+    is_plural_ending = phones[-1] in ("n", "s") and word[start] in "ns" and classes[-2] != "c"
+    return n_groups - 2 if is_plural_ending else n_groups - 1
 
 
 @functools.lru_cache(maxsize=WORD_CACHE)
 def parse(word: str) -> Parsed:
-    """A word (typed anyhow) as sounds and syllables, both mergers undone.
+    """A word, in any spelling, as sounds and syllables, with merged sounds kept apart.
 
     >>> [w.nuclei and len(w.groups) for w in map(parse, ("día", "aire", "poeta", "estudiáis"))]
     [2, 2, 3, 3]

@@ -1,7 +1,7 @@
-"""Spanish: everything from the spelling.
+"""Spanish words to sounds, from the spelling alone.
 
-Letters become phonemes by an ordered table (``data/es/letters.tsv``), syllables and stress follow the rules
-of the written norm (``es_letters``). Golden Age spelling (ç, ss, x for j, u for v) is read too.
+An ordered table (``data/letters.tsv``) turns letters into phonemes; ``letters.py`` finds syllables and stress by the rules of the
+written norm. Golden Age spelling (ç, ss, x for j, u for v) is read too.
 Left out: allophones (b / β, n before velars), voicing, and any lexicon; a foreign word is a guess.
 """
 
@@ -64,16 +64,16 @@ class Spanish:
     def ways(self, parsed: Parsed) -> tuple[Pronunciation, ...]:
         """All ways to say a parsed word that has a sound: by the norm, the other stress, the learned groups reduced."""
         main = self.pronounce(parsed, parsed.nuclei, parsed.stress)
-        found = [main]
+        pronunciations = [main]
         if parsed.text in doublets():
             other = parse(doublets()[parsed.text][0])
-            found.append(self.pronounce(other, other.nuclei, other.stress))
+            pronunciations.append(self.pronounce(other, other.nuclei, other.stress))
         if _reducible().search(main.ipa):
             for find, put, _ in reductions():
                 shorter = self.reduced(main, find, put)
-                if shorter is not None and shorter not in found:
-                    found.append(shorter)
-        return tuple(found)
+                if shorter is not None and shorter not in pronunciations:
+                    pronunciations.append(shorter)
+        return tuple(pronunciations)
 
     def pronounce(self, parsed: Parsed, carriers: tuple[int, ...], stress: int) -> Pronunciation:
         """Phones with glides written j and w, double consonants from a merger said once.
@@ -98,15 +98,15 @@ class Spanish:
             last = phone
         return Pronunciation(tuple(phones), tuple(nuclei), stress)
 
-    def reduced(self, said: Pronunciation, find: str, put: str) -> Pronunciation | None:
+    def reduced(self, pronunciation: Pronunciation, find: str, put: str) -> Pronunciation | None:
         """``said`` with its last ``find`` made ``put`` (consonants only, so nuclei only shift), or None."""
-        if find not in said.ipa:
+        if find not in pronunciation.ipa:
             return None
         width, wanted = len(find), tuple(find)
-        at = next((i for i in range(len(said.phones) - width, 0, -1) if said.phones[i : i + width] == wanted), None)
+        at = next((i for i in range(len(pronunciation.phones) - width, 0, -1) if pronunciation.phones[i : i + width] == wanted), None)
         if at is None:
             return None
         new = tuple(self._merged.get(phone, phone) for phone in put)
-        phones = said.phones[:at] + new + said.phones[at + width :]
-        nuclei = tuple(n if n < at else n + len(put) - width for n in said.nuclei)
-        return Pronunciation(phones, nuclei, said.stress)
+        phones = pronunciation.phones[:at] + new + pronunciation.phones[at + width :]
+        nuclei = tuple(n if n < at else n + len(put) - width for n in pronunciation.nuclei)
+        return Pronunciation(phones, nuclei, pronunciation.stress)

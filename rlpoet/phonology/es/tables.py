@@ -1,4 +1,4 @@
-"""The Spanish tables: how a row is read, and each small table as Python data (letters: ``es_letters``)."""
+"""The Spanish tables: how a row is read, and each small table as Python data (``letters.py`` reads the table of letters)."""
 
 from __future__ import annotations
 

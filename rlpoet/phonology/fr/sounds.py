@@ -80,7 +80,7 @@ ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}
 
 
 def fold(word: str) -> str:
-    """Spelling without accents, save on a final é, és, ée, ées, which poets always mark.
+    """Spelling without accents, except on a final é, és, ée, ées, which poets always mark.
 
     >>> fold("célèbres"), fold("pitié"), fold("cœur")
     ('celebres', 'pitié', 'coeur')
@@ -89,7 +89,7 @@ def fold(word: str) -> str:
     return strip_accents(word[:cut]) + word[cut:]
 
 
-class _Bare(dict[int, str]):
+class _Unaccented(dict[int, str]):
     """Letters without their accents, by code point, each worked out once: the lexicon has 44,000 words with accents."""
 
     def __missing__(self, code: int) -> str:
@@ -98,25 +98,25 @@ class _Bare(dict[int, str]):
         return self[code]
 
 
-BARE = _Bare()
+UNACCENTED = _Unaccented()
 
 
 def strip_accents(text: str) -> str:
-    return text.translate(BARE)
+    return text.translate(UNACCENTED)
 
 
 def rhyme_part(phones: tuple[str, ...]) -> tuple[str, ...]:
-    """The last full vowel with the glide before it and what follows, open and close e as one: what spellings are compared by."""
-    said = pronounce(phones)
-    if not said.nuclei:
+    """The sounds from the last full vowel and its glide on, open and close e as one: used to compare two spellings."""
+    pronunciation = pronounce(phones)
+    if not pronunciation.nuclei:
         return phones
-    at = said.nuclei[said.stress]
+    at = pronunciation.nuclei[pronunciation.stress]
     glide = phones[at - 1 : at] if at and phones[at - 1] in GLIDED else ()
     return (*glide, *(ALIKE.get(phone, phone) for phone in phones[at:]))
 
 
 def closed_stem(stem: tuple[str, ...]) -> tuple[str, ...]:
-    """A verb's stem where no ending follows: a last e is open (molester, moleste); nothing where the spelling must say.
+    """A verb's stem where no ending follows: a last e is open (molester, moleste). Empty where only the spelling can tell.
 
     >>> "".join(closed_stem(tuple("mɔlest"))), closed_stem(tuple("palj"))
     ('mɔlɛst', ())
@@ -195,20 +195,20 @@ class French:
         readings, source, known = self.readings(text, name=word[:1].isupper())
         if word.isupper() and LOST_ACCENT.search(text):  # BEAUTE, L'ETE
             head, _, last = text.rpartition("'")
-            bare = LOST_ACCENT.search(last)
-            accented = f"{last[: bare.start()]}é{bare.group()[1:]}" if bare else last
+            unaccented = LOST_ACCENT.search(last)
+            accented = f"{last[: unaccented.start()]}é{unaccented.group()[1:]}" if unaccented else last
             entry = accented if accented in self.lexicon else self.folded.get(fold(accented))
-            if bare and entry:
-                said = [spell_out(head.replace("'", ""))[0] + phones for phones in self.look_up(entry)]
-                readings = [*readings, *said] if last in self.lexicon else said
+            if unaccented and entry:
+                pronunciations = [spell_out(head.replace("'", ""))[0] + phones for phones in self.look_up(entry)]
+                readings = [*readings, *pronunciations] if last in self.lexicon else pronunciations
                 source, known = f"Lexique 3.82 ({entry})", True
         return Transcription(word, tuple(pronounce(phones) for phones in readings), source, known)
 
     def readings(self, text: str, *, name: bool = False) -> tuple[list[tuple[str, ...]], str, bool]:
         """Phones of each reading of a cleaned word, the source, and whether it is known."""
-        found = self.look_up(text)
-        if found:
-            return found, "Lexique 3.82", True
+        readings = self.look_up(text)
+        if readings:
+            return readings, "Lexique 3.82", True
         elided = ELISION.match(text)
         if elided:
             prefix = spell_out(elided.group().replace("'", ""))[0]
@@ -225,7 +225,7 @@ class French:
         return self.guess(text, name=name)
 
     def look_up(self, text: str) -> list[tuple[str, ...]]:
-        """Readings the tables give for a spelling, none if they lack it."""
+        """Readings the tables give for a spelling; empty if they lack it."""
         key = strip_ligatures(text)
         listed = self.homographs.get(key)
         if listed:
@@ -265,22 +265,22 @@ class French:
         if text.endswith("ent") and len(text) > 5 and present in self.lexicon:
             return self.look_up(present), f"Lexique 3.82 ({present})", True
         for pattern, ending in VERB_ENDINGS:
-            found = pattern.search(text)
-            if found and found.start() > 1:
-                infinitive = text[: found.start()] + "er"
-                said = self.look_up(infinitive) if infinitive in self.lexicon else []
-                if said and said[0][-1] == "e":
-                    stem = said[0][:-1]
+            match = pattern.search(text)
+            if match and match.start() > 1:
+                infinitive = text[: match.start()] + "er"
+                infinitive_phones = self.look_up(infinitive) if infinitive in self.lexicon else []
+                if infinitive_phones and infinitive_phones[0][-1] == "e":
+                    stem = infinitive_phones[0][:-1]
                     if not ending:
-                        stem = closed_stem(stem) or spell_out(text[: found.start()] + "e")[0]
+                        stem = closed_stem(stem) or spell_out(text[: match.start()] + "e")[0]
                     return [(*stem, *ending)], f"Lexique 3.82 ({infinitive})", True
         return None
 
     def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str] | None:
         """Readings of the lexicon form that an old or unaccented spelling may stand for, and that form.
 
-        Forms that end as the spelling rules say are preferred, then those with fewest changes. Where none ends so, the
-        reading by rule stands beside the lexicon's: an old eu is /y/ or /ø/, an unknown name is no misspelt word.
+        Prefers forms whose last sounds agree with the spelling rules, then those with fewest changes. If none agrees, the
+        reading by rule is given beside the lexicon's: an old eu may be /y/ or /ø/, and an unknown name is not a misspelt word.
         """
         if len(text) > LONGEST_OLD:
             return None
@@ -304,9 +304,9 @@ class French:
     def old_forms(self, text: str) -> dict[str, int]:
         """Spellings that ``old_spelling.tsv`` makes of a word, with how many rows each took."""
         candidates = {text: 0}
-        bare = strip_accents(text)
-        if bare != text:
-            candidates[bare] = 1
+        unaccented = strip_accents(text)
+        if unaccented != text:
+            candidates[unaccented] = 1
         for pattern, put in self.old:
             for form, changes in list(candidates.items()):
                 changed = pattern.sub(put, form)
@@ -317,14 +317,14 @@ class French:
     @staticmethod
     def archaic(text: str) -> list[tuple[str, ...]]:
         """Readings poets before 1750 also used: -ois, -oit as /wa/ beside /ɛ/, -aigne as /ɛɲ/ beside /aɲ/."""
-        found = [spell_out(text)[0]] if re.search("oi(s|t|ent|stre|tre|sse?)$", text) else []
+        readings = [spell_out(text)[0]] if re.search("oi(s|t|ent|stre|tre|sse?)$", text) else []
         if re.search("aignes?$", text):  # montaigne : baigne
-            found.append((*spell_out(text)[0][:-2], "ɛ", "ɲ"))
-        return found
+            readings.append((*spell_out(text)[0][:-2], "ɛ", "ɲ"))
+        return readings
 
     @staticmethod
     def by_rule(text: str, *, name: bool = False) -> list[tuple[str, ...]]:
-        """Readings of the rule table, with those of the endings it cannot tell: -ent of verbs, s before t."""
+        """Readings by the rule table, with alternatives for endings it cannot decide: -ent of verbs, s before t."""
         readings = [spell_out(text)[0]]
         if text.endswith("ent") and not text.endswith(("aient", "oient", "ment")):  # unknown words in -ent are mostly verbs
             verb = spell_out(text[:-2])[0]
@@ -349,7 +349,7 @@ class French:
 
     @staticmethod
     def spoken_final(text: str, final: str, sound: str) -> tuple[str, ...]:
-        """``Délos``, ``Jupiter``: the last consonant sounded, e before it open."""
+        """The reading in which the last consonant is sounded and an e before it is open (``Délos``, ``Jupiter``)."""
         stem = text[: -len(final)] + final[:-1].replace("en", "in")
         if final in ("er", "ers", "es", "ez"):
             stem = text[: -len(final)] + "è"

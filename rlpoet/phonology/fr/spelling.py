@@ -55,10 +55,10 @@ def spell_out(word: str) -> tuple[tuple[str, ...], str]:
     where, at = "rules.tsv", 1
     while at <= len(word):
         for rule in rules.get(padded[at], ()):
-            found = rule.pattern.match(padded, at)
-            if found and found.end() > at:
+            match = rule.pattern.match(padded, at)
+            if match and match.end() > at:
                 phones += rule.put
-                where, at = rule.where, found.end()
+                where, at = rule.where, match.end()
                 break
         else:
             at += 1

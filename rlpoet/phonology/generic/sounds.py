@@ -1,10 +1,9 @@
-"""A language out of a folder: sounds by epitran, breaks by pyphen, syllables and stress by the folder's rules.
+"""Sounds of a language that is a folder: phonemes by epitran, breaks by pyphen, syllables and stress by the folder's rules.
 
-epitran gives phonemes without syllables or stress; pyphen gives the breaks a typesetter makes, which leave vowels in
-hiatus together. So the vowel letters are cut into syllables by the settings, the word's stress is found in the
-spelling, and each syllable is then matched with a vowel of epitran's, run of vowels by run of vowels. For languages
-whose spelling shows their sounds; French and English need modules of their own. Left out: whatever spelling does not
-show (the stress of an Italian sdrucciola) and no row of ``words.tsv`` says.
+epitran gives phonemes without syllables or stress. pyphen gives typographic breaks, which do not part vowels in hiatus. So the
+settings cut the vowel letters into syllables, and the spelling gives the stress. Then each syllable is matched with a vowel of
+epitran's, one run of vowels at a time. This suits languages whose spelling shows their sounds; French and English need modules
+of their own. Left out: what the spelling does not show (the stress of an Italian sdrucciola), unless ``words.tsv`` has it.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u02bc", "'").replace("\u2010", "-").lower()
 
 
-def bare(letter: str) -> str:
+def base_letter(letter: str) -> str:
     """A letter without its marks."""
     return unicodedata.normalize("NFD", letter)[:1]
 
@@ -81,7 +80,7 @@ def segments(ipa: str) -> tuple[str, ...]:
     return tuple(SEGMENT.findall(unicodedata.normalize("NFD", ipa)))
 
 
-class Spelled:
+class GenericPhonology:
     """The ``Phonology`` of a language whose spelling shows its sounds.
 
     Args:
@@ -105,21 +104,21 @@ class Spelled:
         self.parse = functools.lru_cache(maxsize=CACHE)(self._parse)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Spelled, (self.settings,))
+        return (GenericPhonology, (self.settings,))
 
     def _transcribe(self, word: str) -> Transcription:
-        found: dict[Pronunciation, tuple[str, bool]] = {}
+        sources: dict[Pronunciation, tuple[str, bool]] = {}
         for parsed in self.parse(word):
-            said, agree = self._pronounce(parsed)
-            if said is not None:
-                found.setdefault(said, (parsed.source or f"epitran {self.settings.epitran}", parsed.known and agree))
-        if not found:
+            pronunciation, agree = self._pronounce(parsed)
+            if pronunciation is not None:
+                sources.setdefault(pronunciation, (parsed.source or f"epitran {self.settings.epitran}", parsed.known and agree))
+        if not sources:
             return Transcription(word, (), "", False)
-        source, known = next(iter(found.values()))
-        return Transcription(word, tuple(found), source, known)
+        source, known = next(iter(sources.values()))
+        return Transcription(word, tuple(sources), source, known)
 
     def _parse(self, word: str) -> tuple[Parsed, ...]:
-        """Every way to cut a word: one a row of ``words.tsv``, else by the rules. Empty for a word without a letter."""
+        """Every way to cut a word: one per row of ``words.tsv``, else one by the rules. Empty for a word without a letter."""
         text = fold(word)[-LONGEST:]
         if not any(map(str.isalpha, text)):
             return ()
@@ -133,7 +132,7 @@ class Spelled:
         return (self._by_rule(text, known=len(word) <= LONGEST),)
 
     def _by_row(self, text: str, row: Row, at: int) -> Parsed:
-        """The syllables a row gives, behind those that the rules find before an ending."""
+        """The syllables of a row; for an ending, preceded by those that the rules find before it."""
         groups = self._groups(text, stop=at)
         starts = self._starts(text, groups)
         glide = groups[-1] if groups and groups[-1][-1] == at - 1 and self._joined(text, groups[-1], at, at_end=False) else ()
@@ -143,14 +142,14 @@ class Spelled:
             starts.pop()
             n_head -= 1
         for syllable in row.syllables:
-            own = tuple(n for n in range(at, at + len(syllable)) if bare(text[n]) in self._vowels)
-            sounded = tuple(n for n in own if n not in self._muted(text))
+            vowels = tuple(n for n in range(at, at + len(syllable)) if base_letter(text[n]) in self._vowels)
+            sounded = tuple(n for n in vowels if n not in self._muted(text))
             if len(groups) > n_head:
                 starts.append(at)
-                groups.append(sounded or own)
+                groups.append(sounded or vowels)
             else:
                 starts.append(glide_start if glide else self._start(text, at, groups))
-                groups.append((*glide, *(sounded or own)))
+                groups.append((*glide, *(sounded or vowels)))
             at += len(syllable)
         starts[0] = 0
         stress = len(groups) - len(row.syllables) + row.stress
@@ -162,7 +161,7 @@ class Spelled:
         starts = self._starts(text, groups)
         stress, source = self._stress(text, groups)
         alphabet = set(self.settings.letters.alphabet) | {"'", "-"}
-        known = known and bool(groups or "'" in text) and all(bare(letter) in alphabet for letter in text)
+        known = known and bool(groups or "'" in text) and all(base_letter(letter) in alphabet for letter in text)
         return self._parsed(text, groups, starts, stress, source, "", known=known)
 
     def _parsed(
@@ -170,14 +169,14 @@ class Spelled:
     ) -> Parsed:
         nuclei = tuple(self._nucleus(group, text) for group in groups)
         muted = self._muted(text)
-        sounded = [n for n, letter in enumerate(text) if letter.isalpha() and (n not in muted or bare(letter) in self._vowels)]
+        sounded = [n for n, letter in enumerate(text) if letter.isalpha() and (n not in muted or base_letter(letter) in self._vowels)]
         opens = bool(groups and sounded) and sounded[0] >= groups[0][0]
         closes = bool(groups and sounded) and sounded[-1] <= groups[-1][-1]
         return Parsed(text, tuple(groups), nuclei, tuple(starts), stress, opens, closes, source, ipa, known)
 
     @functools.lru_cache(maxsize=1024)
     def _muted(self, text: str) -> frozenset[int]:
-        return frozenset(n for found in self._mute.finditer(text) for n in range(*found.span()))
+        return frozenset(n for match in self._mute.finditer(text) for n in range(*match.span()))
 
     def _runs(self, text: str) -> list[list[int]]:
         """Places of vowel letters that touch; a mute letter between them does not part them."""
@@ -187,7 +186,7 @@ class Spelled:
         for n, letter in enumerate(text):
             if n in muted:
                 continue
-            if bare(letter) not in self._vowels:
+            if base_letter(letter) not in self._vowels:
                 apart = True
                 continue
             if apart:
@@ -199,7 +198,7 @@ class Spelled:
     def _groups(self, text: str, *, stop: int | None = None) -> list[tuple[int, ...]]:
         """Vowel letters by syllable, of the letters before ``stop``."""
         groups: list[list[int]] = []
-        runs = [own for run in self._runs(text) if (own := [n for n in run if stop is None or n < stop])]
+        runs = [before_stop for run in self._runs(text) if (before_stop := [n for n in run if stop is None or n < stop])]
         marked = any(mark in unicodedata.normalize("NFD", text[: runs[-1][0]]) for mark in self._marks) if runs and stop is None else False
         for run in runs:
             for k, n in enumerate(run):
@@ -219,7 +218,7 @@ class Spelled:
         left, right = text[group[-1]], text[n]
         if left + right in self.settings.letters.diphthongs:
             return True
-        if len(group) > 1 and bare(left) in self._weak and not self._is_weak(text[group[0]]):
+        if len(group) > 1 and base_letter(left) in self._weak and not self._is_weak(text[group[0]]):
             return False  # the glide closed its syllable: prai-a, noi-a
         weak, other = self._is_weak(left), self._is_weak(right)
         rising = self.settings.letters.rising == "always" or (self.settings.letters.rising == "final" and at_end)
@@ -231,21 +230,21 @@ class Spelled:
 
     def _is_weak(self, letter: str) -> bool:
         marks = unicodedata.normalize("NFD", letter)[1:]
-        return bare(letter) in self._weak and not any(mark in marks for mark in (*self._marks, MARKS["dieresis"]))
+        return base_letter(letter) in self._weak and not any(mark in marks for mark in (*self._marks, MARKS["dieresis"]))
 
     def _nucleus(self, group: tuple[int, ...], text: str) -> int:
         for n in group:
             if any(mark in unicodedata.normalize("NFD", text[n]) for mark in self._marks):
                 return n
-        strong = [n for n in group if bare(text[n]) not in self._weak]
+        strong = [n for n in group if base_letter(text[n]) not in self._weak]
         if strong:
             return strong[0]
         if self.settings.letters.rising == "always":
-            return max(group, key=lambda n: self.settings.letters.weak.find(bare(text[n])))
+            return max(group, key=lambda n: self.settings.letters.weak.find(base_letter(text[n])))
         return group[0]
 
     def _starts(self, text: str, groups: Sequence[tuple[int, ...]]) -> list[int]:
-        """Where each syllable begins: at pyphen's break if there is one, else one consonant goes forward."""
+        """Where each syllable begins: at pyphen's break if there is one, else one consonant before the vowel."""
         return [self._start(text, group[0], groups[:g]) if g else 0 for g, group in enumerate(groups)]
 
     def _start(self, text: str, first: int, before: Sequence[tuple[int, ...]]) -> int:
@@ -266,7 +265,7 @@ class Spelled:
         return tuple(int(at) for at in self._pyphen.positions(text))
 
     def _stress(self, text: str, groups: Sequence[tuple[int, ...]]) -> tuple[int, str]:
-        """The stressed syllable, and the line of the settings that says so where it is not the default."""
+        """The stressed syllable, and the settings line that decided it; empty where that was the default."""
         if not groups:
             return 0, ""
         for mark in self._marks:
@@ -279,31 +278,31 @@ class Spelled:
         return max(len(groups) - self.settings.stress.default, 0), ""
 
     def _pronounce(self, parsed: Parsed) -> tuple[Pronunciation | None, bool]:
-        """Phones and the syllable each vowel carries; whether epitran's vowels are those the spelling shows."""
+        """The phones with the syllable that each vowel carries, and whether epitran's vowels agree with the spelling."""
         phones = list(segments(parsed.ipa or self._ipa(parsed.text)))
         if not phones:
             phones = [letter for letter in parsed.text if letter.isalpha()]
-        heard: list[list[int]] = []
+        vowel_runs: list[list[int]] = []
         for n, phone in enumerate(phones):
             if phone[0] in VOWEL or phone[0] in GLIDE:
-                if heard and heard[-1][-1] == n - 1:
-                    heard[-1].append(n)
+                if vowel_runs and vowel_runs[-1][-1] == n - 1:
+                    vowel_runs[-1].append(n)
                 else:
-                    heard.append([n])
-        heard = [run for run in heard if any(phones[n][0] in VOWEL for n in run)]
+                    vowel_runs.append([n])
+        vowel_runs = [run for run in vowel_runs if any(phones[n][0] in VOWEL for n in run)]
         spelt: list[list[int]] = []  # nuclei by run
         runs = self._runs_of(parsed)
         for run in runs:
             spelt.append([nucleus for nucleus in parsed.nuclei if nucleus in run])
-        agree = len(heard) == len(runs) and bool(heard)
+        agree = len(vowel_runs) == len(runs) and bool(vowel_runs)
         nuclei: dict[int, int] = {}
-        for run, own, sounds in zip(reversed(runs), reversed(spelt), reversed(heard), strict=False):
-            if sum(phones[n][0] in VOWEL for n in sounds) < len(own):  # a-in-da: a row parts what epitran has in one
+        for run, run_nuclei, sounds in zip(reversed(runs), reversed(spelt), reversed(vowel_runs), strict=False):
+            if sum(phones[n][0] in VOWEL for n in sounds) < len(run_nuclei):  # a-in-da: a row parts what epitran has in one
                 for n in sounds:
                     phones[n] = FULL.get(phones[n][0], phones[n][0]) + phones[n][1:]
             vowels = [n for n in sounds if phones[n][0] in VOWEL]
-            for k, nucleus in enumerate(own):
-                at = vowels[k] if len(vowels) == len(own) else sounds[max(len(sounds) - (len(run) - run.index(nucleus)), 0)]
+            for k, nucleus in enumerate(run_nuclei):
+                at = vowels[k] if len(vowels) == len(run_nuclei) else sounds[max(len(sounds) - (len(run) - run.index(nucleus)), 0)]
                 if phones[at][0] in GLIDE:
                     at = min(vowels, key=lambda n, at=at: abs(n - at))  # type: ignore[misc]
                 nuclei.setdefault(at, nucleus)
@@ -313,19 +312,19 @@ class Spelled:
         if not nuclei:
             return (Pronunciation(tuple(phones), (len(phones) - 1,), 0), not parsed.groups) if phones else (None, False)
         places = tuple(sorted(nuclei))
-        wanted = parsed.nuclei[parsed.stress] if parsed.nuclei else -1
-        stress = next((k for k, at in enumerate(places) if nuclei[at] == wanted), None)
+        stressed_nucleus = parsed.nuclei[parsed.stress] if parsed.nuclei else -1
+        stress = next((k for k, at in enumerate(places) if nuclei[at] == stressed_nucleus), None)
         agree = agree and stress is not None and len(places) == len(parsed.nuclei)
         return Pronunciation(tuple(phones), places, len(places) - 1 if stress is None else stress), agree
 
     def _runs_of(self, parsed: Parsed) -> list[list[int]]:
-        """Runs of vowel letters of which at least one carries a syllable, those a row calls sounded with them."""
+        """Runs of vowel letters that carry a syllable, including letters that a row of ``words.tsv`` marks as sounded."""
         extra = {n for group in parsed.groups for n in group}
         runs: list[list[int]] = []
         muted = self._muted(parsed.text)
         apart = True
         for n, letter in enumerate(parsed.text):
-            if n in extra or (n not in muted and bare(letter) in self._vowels):
+            if n in extra or (n not in muted and base_letter(letter) in self._vowels):
                 if apart:
                     runs.append([])
                 runs[-1].append(n)

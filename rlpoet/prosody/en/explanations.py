@@ -1,4 +1,4 @@
-"""Why two English words rhyme or do not, and what is heard of a line, for people; nothing that scores comes here."""
+"""Explains to readers why two English words rhyme or do not, and how the words of a line sound. Not used by scoring."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import itertools
 from rlpoet.phonology.en.sounds import phones_of, pronunciation
 from rlpoet.phonology.en.tables import Phones
 from rlpoet.prosody.en.feet import ELISIONS
-from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, heard_part, word_endings
-from rlpoet.prosody.en.scansion import Heard, heard, lay
+from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, without_line_number, word_endings
+from rlpoet.prosody.en.scansion import WordOptions, lay, word_options
 from rlpoet.prosody.en.syllables import Reading
 from rlpoet.prosody.en.tables import historical_tails, historical_vowels
 from rlpoet.types import Ending, Pronunciation, SpokenWord, Syllable, Transcription
@@ -20,36 +20,38 @@ STRESS = {
 }
 
 
-def spoken(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[SpokenWord, ...]:
-    """The words of a line as its scansion hears them.
+def spoken(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[SpokenWord, ...]:
+    """The words of a line as its scansion pronounces them.
 
     Args:
-        parse: each word with the reading it has in the line.
-        pattern: the beats of that reading.
+        parse: each word with its reading in the line.
+        pattern: the beats of the line.
     """
-    found = []
+    words = []
     at = 0
     syllables = iter(pattern)
-    places = [match for match in WORD.finditer(heard_part(line)) if heard(match[0]) is not None]
+    places = [match for match in WORD.finditer(without_line_number(line)) if word_options(match[0]) is not None]
     for (word, reading), place in zip(parse, places, strict=True):
         beats = "".join(itertools.islice(syllables, len(reading.marks)))
         units = lay(word.spelt, ((word, reading),), beats) if beats else ()
         at = place.start()
-        found.append(SpokenWord(at, at + len(word.spelt), heard_here(word, reading), "", word_note(reading, units)))
-    return tuple(found)
+        words.append(SpokenWord(at, at + len(word.spelt), transcribe_in_line(word, reading), "", word_note(reading, units)))
+    return tuple(words)
 
 
-def heard_here(word: Heard, reading: Reading) -> Transcription:
-    """All pronunciations of a word, that of the reading first."""
-    found, known = phones_of(word.spelt)
+def transcribe_in_line(word: WordOptions, reading: Reading) -> Transcription:
+    """All pronunciations of a word; that of the reading comes first."""
+    pronunciations, known = phones_of(word.spelt)
     ways: list[Phones] = [reading.phones] if reading.phones else []
-    said: dict[Pronunciation, None] = dict.fromkeys(pronunciation(phones) for phones in [*ways, *(phones for phones, _ in found)])
-    source = next((where for phones, where in found if phones == reading.phones), found[0][1] if found else "")
-    return Transcription(word.spelt, tuple(said), source, known)
+    in_line: dict[Pronunciation, None] = dict.fromkeys(
+        pronunciation(phones) for phones in [*ways, *(phones for phones, _ in pronunciations)]
+    )
+    source = next((where for phones, where in pronunciations if phones == reading.phones), pronunciations[0][1] if pronunciations else "")
+    return Transcription(word.spelt, tuple(in_line), source, known)
 
 
 def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
-    """What happened to a word: its licences, then what the meter did to its syllables."""
+    """A note on a word: its licences, then the changes that the meter makes to its syllables."""
     notes = dict.fromkeys(note for unit in units for note in unit.note.split())
     for note in reading.note.split():
         notes.setdefault(note)
@@ -57,21 +59,23 @@ def word_note(reading: Reading, units: tuple[Syllable, ...]) -> str:
 
 
 def reasons(a: Ending, b: Ending, kind: str | None) -> tuple[str, ...]:
-    """Short sentences on why ``a`` and ``b`` are of this kind: the tails, the pronunciations, what is lacking, what is a guess."""
-    said = [f"“{a.word}” ends in /{''.join(a.phones)}/, “{b.word}” in /{''.join(b.phones)}/."]
+    """Short sentences on why ``a`` and ``b`` have this kind: their tails, pronunciations, what is missing, what is a guess."""
+    sentences = [f"“{a.word}” ends in /{''.join(a.phones)}/, “{b.word}” in /{''.join(b.phones)}/."]
     for ending in (a, b):
         tails = list(dict.fromkeys(e.phones for e in word_endings(ending.word) if e.stress == PRIMARY))
         others = [tail for tail in tails if tail != ending.phones]
         if ending.phones in tails and others:
-            said.append(f"“{ending.word}” is said in {len(tails)} ways: here /{''.join(ending.phones)}/, not {_listed(others)}.")
-    said.append(_verdict(a, b, kind))
+            sentences.append(f"“{ending.word}” is said in {len(tails)} ways: here /{''.join(ending.phones)}/, not {_listed(others)}.")
+    sentences.append(_verdict(a, b, kind))
     for ending in (a, b):
         stress = ending.stress if isinstance(ending, EnglishEnding) else ""
         if stress in STRESS and a.word != b.word:
             reason = STRESS[stress].format(word=ending.word)
-            said.append(f"{reason[0].upper()}{reason[1:]}.")
-    said += [f"“{e.word}” is in no lexicon and no rule reaches it: its sound is a guess." for e in dict.fromkeys((a, b)) if not e.known]
-    return tuple(dict.fromkeys(said))
+            sentences.append(f"{reason[0].upper()}{reason[1:]}.")
+    sentences += [
+        f"“{e.word}” is in no lexicon and no rule reaches it: its sound is a guess." for e in dict.fromkeys((a, b)) if not e.known
+    ]
+    return tuple(dict.fromkeys(sentences))
 
 
 def _listed(tails: list[tuple[str, ...]]) -> str:

@@ -1,9 +1,9 @@
-"""Names of English lines: which foot, how many, and the licences that make the pattern of it.
+"""Names of English lines: the foot, how many of them, and the licences of the pattern.
 
-The name is that of the cheapest way to divide the beats into feet of one kind, by the costs of ``en_meter.FEET`` and a few
-more for naming alone (amphibrachs, and the feet of two beats or none that a scansion by hand may have). A pattern has
-one beat a foot: whether a foot is heavy (spondee) or light (pyrrhic) is told by the notes of its syllables, ``demoted``
-and ``promoted``, and in the name only where the pattern itself has the two beats or none.
+The name is that of the cheapest way to divide the beats into feet of one kind. Costs are those of ``stress_patterns.FEET`` and a few
+more for naming alone (amphibrachs, and feet of two beats or none, which scansions by hand may have). A pattern normally has one beat
+per foot. The notes of its syllables, ``demoted`` and ``promoted``, show heavy feet (spondees) and light ones (pyrrhics); the name
+shows them only where the pattern itself has two beats or none in a foot.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rlpoet.types import Scansion
 LINES = ("", "monometer", "dimeter", "trimeter", "tetrameter", "pentameter", "hexameter", "heptameter", "octameter")
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 FOOT = {"-+": "iambic", "+-": "trochaic", "--+": "anapestic", "+--": "dactylic", "-+-": "amphibrachic", "++": "spondaic", "--": "pyrrhic"}
-OWN = {"iambic": "-+", "trochaic": "+-", "anapestic": "--+", "dactylic": "+--", "amphibrachic": "-+-"}
+FOOT_PATTERNS = {"iambic": "-+", "trochaic": "+-", "anapestic": "--+", "dactylic": "+--", "amphibrachic": "-+-"}
 RISING = frozenset({"iambic", "anapestic"})
 HAND = {"++": 4.0, "--": 4.0}  # in feet of two syllables, where somebody scanned by hand
 AMPHIBRACHIC: dict[str, dict[str | int, float]] = {
@@ -31,18 +31,18 @@ Feet = tuple[str, ...]
 
 @functools.cache
 def _families() -> dict[str, dict[str, dict[str | int, float]]]:
-    """The feet of ``en_meter`` with the forms that only names know."""
+    """The feet of ``stress_patterns`` with the additional ones that only names use."""
     families: dict[str, dict[str, dict[str | int, float]]] = {"amphibrachic": AMPHIBRACHIC}
     for name, spec in FEET.items():
         families[name] = {place: dict(forms) for place, forms in spec.items()}  # type: ignore[call-overload]
-        if len(OWN[name]) == 2:
+        if len(FOOT_PATTERNS[name]) == 2:
             for place in ("first", "other", "last"):
                 families[name][place].update(HAND)
     return families
 
 
 def divided(pattern: str, family: str, n: int) -> tuple[float, Feet] | None:
-    """The cheapest way to cut a pattern into ``n`` feet of one family, with its cost; None if there is none."""
+    """The cheapest division of a pattern into ``n`` feet of one family, with its cost; None if there is none."""
     spec = _families()[family]
     ways: dict[int, tuple[float, Feet]] = {0: (0.0, ())}
     for i in range(n):
@@ -60,7 +60,7 @@ def divided(pattern: str, family: str, n: int) -> tuple[float, Feet] | None:
 
 @functools.lru_cache(maxsize=10_000)
 def feet_of(pattern: str) -> tuple[str, Feet] | None:
-    """The family of feet of a pattern and the feet themselves; None if no family has it.
+    """The family of feet of a pattern and its feet; None if no family can form the pattern.
 
     >>> feet_of("+--+-+-+")
     ('iambic', ('+-', '-+', '-+', '-+'))
@@ -70,9 +70,9 @@ def feet_of(pattern: str) -> tuple[str, Feet] | None:
     best: tuple[float, str, Feet] | None = None
     for family, spec in _families().items():
         for n, weight in spec["feet"].items():
-            found = divided(pattern, family, int(n))
-            if found is not None and (best is None or weight - found[0] > best[0]):
-                best = (weight - found[0], family, found[1])
+            feet = divided(pattern, family, int(n))
+            if feet is not None and (best is None or weight - feet[0] > best[0]):
+                best = (weight - feet[0], family, feet[1])
     return None if best is None else best[1:]
 
 
@@ -84,29 +84,29 @@ def name_pattern(pattern: str) -> str:
     >>> name_pattern("+-+-+-+")
     'trochaic tetrameter catalectic'
     """
-    found = feet_of(pattern)
-    if found is None:
+    parsed = feet_of(pattern)
+    if parsed is None:
         return ""
-    family, feet = found
-    n, own = len(feet), OWN[family]
+    family, feet = parsed
+    n, standard = len(feet), FOOT_PATTERNS[family]
     name = f"{family} {LINES[n]}"
     notes: list[str] = []
     for i, foot in enumerate(feet, start=1):
-        if foot == own:
+        if foot == standard:
             continue
         base, extra = foot, ""
         if i == n and family in RISING and foot.endswith("-") and foot != "+-" and "+" in foot:
             base = foot.rstrip("-")
             extra = "feminine ending" if len(foot) - len(base) == 1 else "triple ending"
-        if i == n and family not in RISING and len(foot) < len(own):
+        if i == n and family not in RISING and len(foot) < len(standard):
             if family == "dactylic" and n == 6 and foot == "+-":
                 continue  # the hexameter of Evangeline always ends so
-            name += " catalectic" if len(own) - len(foot) == 1 else " brachycatalectic"
+            name += " catalectic" if len(standard) - len(foot) == 1 else " brachycatalectic"
         elif base == "+" or (i == 1 and family == "amphibrachic"):
             notes.append("headless")
-        elif base == own[::-1] and len(own) == 2:
+        elif base == standard[::-1] and len(standard) == 2:
             notes.append(f"{ORDINALS[i]} foot inverted")
-        elif base != own:
+        elif base != standard:
             notes.append(f"{ORDINALS[i]} foot {FOOT.get(base, base)}")
         if extra:
             notes.append(extra)
@@ -117,7 +117,7 @@ ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "he
 
 
 def meter_name(scansion: Scansion) -> str:
-    """What the tradition calls a reading: feet, number, licences; empty if its beats make no feet.
+    """The traditional name of a reading: feet, number, licences; empty if its beats cannot be divided into feet.
 
     >>> meter_name(Scansion("", 10, "-+-+-+-+-+"))
     'iambic pentameter'

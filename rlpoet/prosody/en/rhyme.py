@@ -1,8 +1,7 @@
-"""English rhyme tails: what of a pronunciation has to agree, and where verse allows itself more.
+"""English rhyme tails: the part of a pronunciation that must agree, and the licences of verse.
 
-Sounds poets do not tell apart are merged before tails are compared: the vowels before r (near, mirror;
-care, marry), schwa and short i after the stress, the schwa of heaven and hour, which meter counts or not,
-and the o of dog and fog, which CMUdict writes now one way, now the other.
+Sounds that poets treat as one are merged before tails are compared: the vowels before r (near, mirror; care, marry), schwa and short
+i after the stress, the optional schwa of heaven and hour, and the o of dog and fog, which CMUdict writes in two ways.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
 from rlpoet.prosody.en.tables import promoted_vowels
 from rlpoet.types import Ending
@@ -36,13 +35,13 @@ PRIMARY, PROMOTED, HISTORICAL, WRENCHED = "primary", "promoted", "historical", "
 
 @dataclass(frozen=True)
 class EnglishEnding(Ending):
-    """An ending that knows where its stress comes from.
+    """An ending with the source of its stress.
 
     Attributes:
-        stress: ``primary``: the word's own. ``promoted``: the meter's, on a last syllable two or more after the
-            word's own stress, or one with secondary stress (eterniTY, moonLIGHT). ``historical``: the same with the
-            sound it once had (eternity / die). ``wrenched``: the meter's, right after the word's own (counTRY).
-        sound: the phones as one string with spaces: quicker to compare and to look up.
+        stress: ``primary``: the stress of the word. ``promoted``: the meter's stress on a last syllable that has secondary stress, or
+            that comes two or more after the word's stress (eterniTY, moonLIGHT). ``historical``: the same with an older sound
+            (eternity / die). ``wrenched``: the meter's stress right after the word's stress (counTRY).
+        sound: the phones as one string with spaces, which is faster to compare and to look up.
     """
 
     stress: str = PRIMARY
@@ -50,19 +49,19 @@ class EnglishEnding(Ending):
 
 
 def words_of(line: str) -> list[str]:
-    """The words of a line as spelt, with their apostrophes and single hyphens; signs and numbers are none.
+    """The words of a line as spelt, with apostrophes and single hyphens, without punctuation and numbers.
 
     >>> words_of("’Twas the sea-wind -- heav’n’s own!")
     ['’Twas', 'the', 'sea-wind', 'heav’n’s', 'own']
     """
-    found = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
-    return [word for word in found if plain(word).strip("'")]
+    words = (word.rstrip(MOJIBAKE) for word in WORD.findall(line))
+    return [word for word in words if fold(word).strip("'")]
 
 
-def heard_part(line: str) -> str:
-    """A line less the number an editor put at its end: after a stop or a gap, or a multiple of five.
+def without_line_number(line: str) -> str:
+    """A line without an editor's line number at its end: a number after a stop or a gap, or a multiple of five.
 
-    >>> heard_part("Written in yce of melting vanitie? 130"), heard_part("in 1850")
+    >>> without_line_number("Written in yce of melting vanitie? 130"), without_line_number("in 1850")
     ('Written in yce of melting vanitie?', 'in 1850')
     """
     if DIGIT.search(line[-5:]) is None:
@@ -73,22 +72,22 @@ def heard_part(line: str) -> str:
 
 def last_words(line: str) -> list[str]:
     """The last two words of a line, or fewer if it has no more; only its end is read."""
-    line = heard_part(line)
+    line = without_line_number(line)
     tokens = WORD.findall(line[-NEAR:])
     if len(tokens) < 3 and len(line) > NEAR:  # the first of them may have been cut
         tokens = WORD.findall(line[-FAR:])
-    found: list[str] = []
+    words: list[str] = []
     for token in reversed(tokens):
         word = token.rstrip(MOJIBAKE)
-        if plain(word).strip("'"):
-            found.append(word)
-            if len(found) == 2:
+        if fold(word).strip("'"):
+            words.append(word)
+            if len(words) == 2:
                 break
-    return found[::-1]
+    return words[::-1]
 
 
 def merged(tail: Phones) -> tuple[str, ...]:
-    """A tail with the sounds that rhyme made one, in IPA; the first phone is its vowel.
+    """A tail in IPA in which sounds that rhyme are merged; the first phone is its vowel.
 
     >>> "".join(merged(("AW1", "ER0"))), "".join(merged(("AW1", "R")))
     ('aʊɹ', 'aʊɹ')
@@ -120,35 +119,35 @@ def onset(phones: Phones, start: int) -> tuple[str, ...]:
 
 
 def tails(word: str, phones: Phones) -> list[tuple[int, Phones, str]]:
-    """Where rhyme may start: ``(nucleus, tail, stress)``, the likeliest first.
+    """Where the rhyme may start: ``(nucleus, tail, stress)``, the likeliest first.
 
-    The primary stress; a later secondary one (imiTAtors). For words that end in two weak syllables, before both, the last one
-    as the meter stresses it: with the vowel of its schwa (eternity, wilderness), with the one its spelling shows
-    (loveliest / rest) and, for -y, with the diphthong of older rhyme (eternity / die).
+    Rhyme may start at the primary stress or at a later secondary one (imiTAtors). In words that end in two weak syllables it may also
+    start at the last syllable, as the meter stresses it. Then the vowel may be that of its schwa (eternity, wilderness), that of its
+    spelling (loveliest / rest) or, for -y, the diphthong of older rhyme (eternity / die).
     """
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei:
         return []
     main, last = stressed_nucleus(phones), len(nuclei) - 1
-    own = [(main, phones[nuclei[main] :], PRIMARY)]
+    candidates = [(main, phones[nuclei[main] :], PRIMARY)]
     if last == main:
-        return own
+        return candidates
     weak = phones[nuclei[last] :]
     far = last - main > 1 or weak[0] in FULL or (weak[0][-1] == "2" and weak not in LIGHT)
     more = [(last, weak, PROMOTED if far else WRENCHED)]
-    own += [(i, phones[nuclei[i] :], PROMOTED) for i in range(main + 1, last) if phones[nuclei[i]][-1] == "2"]
+    candidates += [(i, phones[nuclei[i] :], PROMOTED) for i in range(main + 1, last) if phones[nuclei[i]][-1] == "2"]
     if weak[0] in ("AH0", "IH0") and len(weak) > 1:
         more[0] = (last, ("AH1", *weak[1:]), more[0][2])
-        shown = next((vowel for pattern, vowel in promoted_vowels() if pattern.search(word)), None)
-        if shown not in (None, "AH1"):
-            more.append((last, (shown, *weak[1:]), more[0][2]))
+        spelt_vowel = next((vowel for pattern, vowel in promoted_vowels() if pattern.search(word)), None)
+        if spelt_vowel not in (None, "AH1"):
+            more.append((last, (spelt_vowel, *weak[1:]), more[0][2]))
     elif weak[0] == "IY0":
         more.append((last, ("AY1", *weak[1:]), HISTORICAL if far else WRENCHED))
-    return more[:1] + own + more[1:] if last - main > 1 else own + more
+    return more[:1] + candidates + more[1:] if last - main > 1 else candidates + more
 
 
 def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
-    """Where the letters of a nucleus begin, best effort: groups of vowel letters are counted from the nearer end."""
+    """Where the letters of a nucleus begin, approximately: counts groups of vowel letters from the nearer end of the word."""
     groups = [m.start() for m in VOWEL_LETTERS.finditer(word)]
     if not groups:
         return 0
@@ -159,33 +158,33 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
 
 @functools.lru_cache(maxsize=100_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
-    """The endings of one word, each plausible tail once; combine the verb before combine the noun, as line ends want it."""
-    found, known = phones_of(word)
-    found = tuple(sorted(found, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
-    simple = plain(word).strip("'")
+    """The endings of one word, each plausible tail once; end-stressed pronunciations first, as at line ends (combine, the verb)."""
+    pronunciations, known = phones_of(word)
+    pronunciations = tuple(sorted(pronunciations, key=lambda pair: "1" not in [p[-1] for p in pair[0] if is_vowel(p)][-1:]))
+    simple = fold(word).strip("'")
     endings: dict[tuple[str, ...], EnglishEnding] = {}
-    for phones, _ in found:
+    for phones, _ in pronunciations:
         nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
         for nucleus, tail, stress in tails(simple, phones):
-            heard = merged(tail)
+            merged_tail = merged(tail)
             start = spelling_start(simple, nucleus, len(nuclei))
-            ending = EnglishEnding(simple, heard, onset(phones, nuclei[nucleus]), "", known, start, stress, " ".join(heard))
-            endings.setdefault(heard, ending)
+            ending = EnglishEnding(simple, merged_tail, onset(phones, nuclei[nucleus]), "", known, start, stress, " ".join(merged_tail))
+            endings.setdefault(merged_tail, ending)
     return tuple(endings.values())
 
 
 def mosaic(before: str, last: str) -> EnglishEnding | None:
     """A feminine rhyme of two words, ``upon it``: only when the last one is a weak pronoun and the other a stressed end."""
-    found, known = phones_of(before)
+    pronunciations, known = phones_of(before)
     tail, sure = phones_of(last)
-    if not found or not tail:
+    if not pronunciations or not tail:
         return None
-    phones, weak = found[0][0], tail[0][0]
+    phones, weak = pronunciations[0][0], tail[0][0]
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei or stressed_nucleus(phones) != len(nuclei) - 1 or phones[nuclei[-1]][-1] != "1":
         return None
-    word = f"{plain(before).strip(chr(39))} {plain(last).strip(chr(39))}"
+    word = f"{fold(before).strip(chr(39))} {fold(last).strip(chr(39))}"
     start = spelling_start(word.partition(" ")[0], len(nuclei) - 1, len(nuclei))
     unstressed = tuple(p.replace("1", "0") for p in weak)
-    tail_heard = merged(phones[nuclei[-1] :] + unstressed)
-    return EnglishEnding(word, tail_heard, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(tail_heard))
+    merged_tail = merged(phones[nuclei[-1] :] + unstressed)
+    return EnglishEnding(word, merged_tail, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(merged_tail))

@@ -1,6 +1,6 @@
-"""Lines to scansions: the candidates of all words together, the best pattern, and its units on the spelling.
+"""Scans English lines: combines the readings of all words, chooses the best pattern, and lays its syllables on the spelling.
 
-What does not depend on the line is worked out once a word (``Heard``), so that a line costs little more than joining its words.
+What does not depend on the line is computed once per word (``WordOptions``), so a line costs little more than joining its words.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from operator import itemgetter
 
-from rlpoet.phonology.en.sounds import phones_of, plain
+from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, heard_part
+from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, without_line_number
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings
 from rlpoet.types import Scansion, Syllable
@@ -30,25 +30,26 @@ State = tuple[float, float, tuple[float, ...], tuple[Reading, ...]]  # the same 
 
 
 def option(word: str, reading: Reading) -> Option:
-    """A reading with what every line needs of it."""
+    """A reading with the numbers that every line needs."""
     return reading.cost, idle(word, reading.marks) - reading.cost, odds(word, reading.marks), reading
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A word as every line hears it.
+class WordOptions:
+    """The readings of a word that do not depend on its line.
 
     Attributes:
-        spelt, plain: as in the line, and less case and accents.
-        known: False where its sound is a guess.
+        spelt, folded: the word as in the line, and without case and accents.
+        known: False if its sound is a guess.
         options: its readings, cheapest first.
-        before_vowel, before_glide: the options where the next word begins with a vowel, or is ``a``; ``options`` if no matter.
-        vowel: whether it begins with one.
-        glide: whether it is ``a`` or ``an``.
+        before_vowel, before_glide: the options before a word that begins with a vowel, and before ``a`` or ``an``. The same object as
+            ``options`` if that makes no difference.
+        vowel: whether the word begins with a vowel.
+        glide: whether the word is ``a`` or ``an``.
     """
 
     spelt: str
-    plain: str
+    folded: str
     known: bool
     options: tuple[Option, ...]
     before_vowel: tuple[Option, ...]
@@ -56,43 +57,43 @@ class Heard:
     vowel: bool
     glide: bool
 
-    def before(self, after: Heard) -> tuple[Option, ...]:
-        """The options where the next word begins with a vowel."""
+    def before(self, after: WordOptions) -> tuple[Option, ...]:
+        """The options before a word that begins with a vowel."""
         return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
 
 
 @functools.lru_cache(maxsize=100_000)
-def heard(token: str) -> Heard | None:
-    """What a line's token is; None if it is no word."""
+def word_options(token: str) -> WordOptions | None:
+    """The options of a token of a line; None if it is not a word."""
     spelt = token.rstrip(MOJIBAKE)
-    word = plain(spelt)
+    word = fold(spelt)
     if not word.strip("'"):
         return None
-    found, known = phones_of(spelt)
-    own = readings(spelt.lower())  # with its accents: wingèd
-    options = tuple([option(word, reading) for reading in own])
+    pronunciations, known = phones_of(spelt)
+    word_readings = readings(spelt.lower())  # with its accents: wingèd
+    options = tuple([option(word, reading) for reading in word_readings])
     before_vowel = before_glide = options
     if word in CROSSING:
-        mute: Phones = tuple(p for p in found[0][0] if not is_vowel(p))
-        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", found[0][1], mute)))
-    elif found and found[0][0][-1] == "IY0" and len(found[0][0]) > 2:
-        before_glide = (*options, *(option(word, _glided(reading)) for reading in own if len(reading.marks) > 1))
-    vowel = bool(found) and is_vowel(found[0][0][0])
-    return Heard(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
+        mute: Phones = tuple(p for p in pronunciations[0][0] if not is_vowel(p))
+        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", pronunciations[0][1], mute)))
+    elif pronunciations and pronunciations[0][0][-1] == "IY0" and len(pronunciations[0][0]) > 2:
+        before_glide = (*options, *(option(word, _glided(reading)) for reading in word_readings if len(reading.marks) > 1))
+    vowel = bool(pronunciations) and is_vowel(pronunciations[0][0][0])
+    return WordOptions(spelt, word, known, options, before_vowel, before_glide, vowel, word in GLIDES)
 
 
 def _glided(reading: Reading) -> Reading:
-    """The last syllable run together with the article after it: many a."""
+    """The reading in which the last syllable joins the article after it: many a."""
     return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"))
 
 
-def words_heard(line: str) -> list[Heard]:
+def words_of_line(line: str) -> list[WordOptions]:
     """The words of a line."""
-    return [word for word in map(heard, WORD.findall(heard_part(line))) if word is not None]
+    return [word for word in map(word_options, WORD.findall(without_line_number(line))) if word is not None]
 
 
-def candidates(words: list[Heard]) -> dict[int, list[State]]:
-    """Ways to read a line's words together, by their count of syllables, cheapest first."""
+def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
+    """Readings of the whole line, by number of syllables, cheapest first."""
     beam: list[State] = [(0.0, 0.0, (), ())]
     sure: tuple[float, ...] = ()  # odds and log probability of the words without a choice since the last one with
     paid, last = 0.0, len(words) - 1
@@ -106,9 +107,9 @@ def candidates(words: list[Heard]) -> dict[int, list[State]]:
         if len(words) > LONGEST:
             options = options[:1]
         beam = [
-            (cost + more, base + paid + own, readiness + sure + others, (*chosen, reading))
+            (cost + more, base + paid + base_log_p, readiness + sure + others, (*chosen, reading))
             for cost, base, readiness, chosen in beam
-            for more, own, others, reading in options
+            for more, base_log_p, others, reading in options
         ]
         sure, paid = (), 0.0
         if len(beam) > BEAM:
@@ -130,13 +131,13 @@ def candidates(words: list[Heard]) -> dict[int, list[State]]:
 
 
 class LineScansion(Scansion):
-    """A scansion that lays its pattern on the spelling only when somebody looks at ``units``: scoring never does.
+    """A scansion that computes ``units`` only on first access, since scoring never needs them.
 
     Attributes:
-        made: the line's words, and the reading of each that had a choice.
+        parts: the words of the line, and the reading of each word that has several.
     """
 
-    made: tuple[list[Heard], tuple[Reading, ...]]
+    parts: tuple[list[WordOptions], tuple[Reading, ...]]
 
     def __init__(  # the fields of Scansion, so that dataclasses.replace works
         self,
@@ -147,23 +148,31 @@ class LineScansion(Scansion):
         units: tuple[Syllable, ...] | None = None,
         caesura: int | None = None,
         guessed: tuple[str, ...] = (),
-        made: tuple[list[Heard], tuple[Reading, ...]] = ([], ()),
+        parts: tuple[list[WordOptions], tuple[Reading, ...]] = ([], ()),
     ) -> None:
-        own = {"line": line, "syllables": syllables, "stress": stress, "fits": fits, "caesura": caesura, "guessed": guessed, "made": made}
-        self.__dict__.update(own)  # frozen: not by assignment
+        values = {
+            "line": line,
+            "syllables": syllables,
+            "stress": stress,
+            "fits": fits,
+            "caesura": caesura,
+            "guessed": guessed,
+            "parts": parts,
+        }
+        self.__dict__.update(values)  # frozen: not by assignment
         if units is not None:
             self.__dict__["units"] = units
 
     @functools.cached_property
-    def parse(self) -> tuple[tuple[Heard, Reading], ...]:
+    def parse(self) -> tuple[tuple[WordOptions, Reading], ...]:
         """Each word with its reading."""
-        words, chosen = self.made
+        words, chosen = self.parts
         left = iter(chosen)
-        found = []
+        parsed = []
         for i, word in enumerate(words):
             options = word.before(words[i + 1]) if i + 1 < len(words) and words[i + 1].vowel else word.options
-            found.append((word, options[0][3] if len(options) == 1 else next(left)))
-        return tuple(found)
+            parsed.append((word, options[0][3] if len(options) == 1 else next(left)))
+        return tuple(parsed)
 
     @functools.cached_property
     def units(self) -> tuple[Syllable, ...]:
@@ -171,12 +180,12 @@ class LineScansion(Scansion):
 
 
 def scan_line(line: str, target: int | None) -> LineScansion:
-    """The likeliest reading of a line, or of its readings of ``target`` syllables if there are any.
+    """The likeliest reading of a line; with a target, the likeliest with ``target`` syllables, if there is one.
 
     >>> scan_line("Shall I compare thee to a summer's day?", None).stress
     '-+-+-+-+-+'
     """
-    words = words_heard(line)
+    words = words_of_line(line)
     if not words:
         return LineScansion(line, 0, "", None if target is None else target == 0)
     table = candidates(words)
@@ -191,42 +200,42 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     return LineScansion(line, len(pattern), pattern, fits, None, None, guessed, (words, state[3]))
 
 
-def lay(line: str, parse: tuple[tuple[Heard, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
-    """The syllables of a reading on the spelling; a word without one lends its letters to the next syllable."""
-    found: list[tuple[str, str, str]] = []
+def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
+    """The syllables of a reading on the spelling; a word without a syllable gives its letters to the next one."""
+    syllables: list[tuple[str, str, str]] = []
     at = 0
     waiting = ""  # letters and signs before the next syllable
     lent: Reading | None = None  # the word without a syllable they come from
     for word, reading in parse:
         start = line.index(word.spelt, at)
         between, at = line[at:start], start + len(word.spelt)
-        if found and not waiting:
-            text, note, source = found[-1]
-            found[-1] = (text + between, note, source)
+        if syllables and not waiting:
+            text, note, source = syllables[-1]
+            syllables[-1] = (text + between, note, source)
         else:
             waiting += between
         if not reading.marks:
             waiting += word.spelt
             lent = reading
             continue
-        readiness = odds(word.plain, reading.marks)
+        readiness = odds(word.folded, reading.marks)
         for i, piece in enumerate(cut(word.spelt, len(reading.marks))):
             note, source = (reading.note, reading.source) if i == 0 else ("", "")
             if i == 0 and lent is not None and not note:
                 note, source = "elided", lent.source
-            beat = pattern[len(found)] == "+"
+            beat = pattern[len(syllables)] == "+"
             moved = "promoted" if beat and readiness[i] < PROMOTED else "demoted" if not beat and readiness[i] > DEMOTED else ""
             if moved and not note:
-                source = odds_source(word.plain, reading.marks, i)
-            found.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
+                source = odds_source(word.folded, reading.marks, i)
+            syllables.append((waiting + piece, f"{note} {moved}".strip(), source or word_source(reading)))
             waiting, lent = "", None
-    if not found:
+    if not syllables:
         return (Syllable(line, counts=False),) if line else ()
-    text, note, source = found[-1]
-    found[-1] = (text + waiting + line[at:], note, source)
-    return tuple(Syllable(text, beat == "+", True, note, source) for (text, note, source), beat in zip(found, pattern, strict=True))
+    text, note, source = syllables[-1]
+    syllables[-1] = (text + waiting + line[at:], note, source)
+    return tuple(Syllable(text, beat == "+", True, note, source) for (text, note, source), beat in zip(syllables, pattern, strict=True))
 
 
 def word_source(reading: Reading) -> str:
-    """Where a word's plain syllables come from; a licence's row says nothing of those it left alone."""
+    """The source of the syllables that no licence changed."""
     return "" if reading.source.startswith("licences.tsv") else reading.source

@@ -1,10 +1,10 @@
-"""English meter: which pattern of beats a line most likely has, each line read alone.
+"""English meter: the most likely pattern of beats of a line, without its context.
 
-A pattern (``-+-+-+-+-+``) is judged by how common it is, by how well its beats agree with the stresses of the
-words, and by what the reading costs in licences. Polysyllables know their stress; each common monosyllable
-has its own readiness to take a beat, counted (``meter_words.tsv``), because ``of`` may be promoted and
-``day`` demoted. Patterns come from four feet with the licences of the handbooks (inversion, an extra
-syllable at the end, a missing one at the start), plus those poets used (``meter_patterns.tsv``).
+A pattern (``-+-+-+-+-+``) is scored by its frequency, by how well its beats agree with the stresses of the words, and by the cost of
+the licences of the reading. The stress of a polysyllable is known. Each common monosyllable has log odds of a beat, estimated from
+annotated verse (``meter_words.tsv``), because ``of`` may be promoted and ``day`` demoted. Patterns come from four feet with the
+licences of the handbooks (inversion, an extra syllable at the end, a missing one at the start), and from poems
+(``meter_patterns.tsv``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rlpoet.phonology.en.tables import DATA
 from rlpoet.tables import read_table
 
 _BASE = itemgetter(1)
-State = tuple[Any, ...]  # of en_scan: cost, base, odds and what the caller needs to know it by
+State = tuple[Any, ...]  # of ``scansion.py``: cost, base, odds, and what identifies the reading to the caller
 
 COUNT_WEIGHT = 0.2  # of the counted patterns, against the grammar of feet
 DEFAULT_ODDS = {"1": 2.5, "2": 0.8, "0": -2.5, "~": 0.0, "mono": 1.0}
@@ -59,8 +59,8 @@ MOST_COST = 6.5  # of one pattern's substitutions together
 
 
 def grammar() -> dict[str, float]:
-    """Every pattern of the four feet within ``MOST_COST`` of licences, with its log weight; the best parse of each."""
-    found: dict[str, float] = {}
+    """Log weight of every pattern of the four feet whose licences cost at most ``MOST_COST``, by its best division into feet."""
+    log_weights: dict[str, float] = {}
     for spec in FEET.values():
         for n, weight in spec["feet"].items():  # type: ignore[attr-defined]
             partial = {"": 0.0}
@@ -75,13 +75,13 @@ def grammar() -> dict[str, float]:
                         grown[head + foot] = total
                 partial = grown
             for pattern, cost in partial.items():
-                found[pattern] = max(found.get(pattern, -math.inf), weight - cost)
-    return found
+                log_weights[pattern] = max(log_weights.get(pattern, -math.inf), weight - cost)
+    return log_weights
 
 
 @functools.cache
 def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
-    """By length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
+    """For each length: the patterns, a 0/1 matrix (length, patterns) of their beats, and their log priors (patterns,)."""
     by_rule = grammar()
     counted = {pattern: float(weight) for _, (pattern, weight) in read_table(DATA / "meter_patterns.tsv", ("pattern", "weight"))}
     total = sum(counted.values())
@@ -91,22 +91,22 @@ def patterns() -> dict[int, tuple[list[str], np.ndarray, np.ndarray]]:
         p = (1 - COUNT_WEIGHT) * math.exp(by_rule.get(pattern, -math.inf)) / norm + COUNT_WEIGHT * counted.get(pattern, 0.0) / max(total, 1)
         by_length[len(pattern)].append((pattern, math.log(p)))
     table = {}
-    for n, found in by_length.items():
-        found.sort(key=lambda item: (-item[1], item[0]))
-        names = [pattern for pattern, _ in found]
+    for n, weighted in by_length.items():
+        weighted.sort(key=lambda item: (-item[1], item[0]))
+        names = [pattern for pattern, _ in weighted]
         beats = np.array([[c == "+" for c in pattern] for pattern in names], dtype=np.float64).T.copy()
-        table[n] = names, beats, np.array([prior for _, prior in found], dtype=np.float64)
+        table[n] = names, beats, np.array([prior for _, prior in weighted], dtype=np.float64)
     return table
 
 
 @functools.cache
 def _words() -> dict[str, tuple[float, str]]:
-    """Log odds of a beat, and their row: of single monosyllables, and of the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
+    """Log odds of a beat and their row, for single monosyllables and the classes ``(1)``, ``(2)``, ``(0)``, ``(~)``, ``(mono)``."""
     return {word: (float(odds), where) for where, (word, odds) in read_table(DATA / "meter_words.tsv", ("word", "odds"))}
 
 
 def syllable_class(marks: str, i: int) -> str:
-    """``1``, ``2``, ``0`` beside a stress of its word, ``~`` for an unstressed one with room to be promoted."""
+    """The class of a syllable: ``1``, ``2``, ``0`` beside a stress of its word, or ``~`` unstressed and away from a stress."""
     mark = marks[i]
     if mark != "0":
         return mark
@@ -126,8 +126,8 @@ def odds(word: str, marks: str) -> tuple[float, ...]:
     """Log odds that meter puts a beat on each syllable of a word read with these marks."""
     if len(marks) != 1:
         return _class_odds(marks)
-    own = _words().get(word)
-    return (own[0],) if own is not None else _class_odds("mono")
+    row = _words().get(word)
+    return (row[0],) if row is not None else _class_odds("mono")
 
 
 @functools.lru_cache(maxsize=5_000)
@@ -138,7 +138,7 @@ def _class_odds(marks: str) -> tuple[float, ...]:
 
 
 def odds_source(word: str, marks: str, i: int) -> str:
-    """The row that says how readily syllable ``i`` takes a beat."""
+    """The row with the log odds of a beat on syllable ``i``."""
     return _words().get(_entries(word, marks)[i], (0.0, ""))[1]
 
 
@@ -148,7 +148,7 @@ def log_sigmoid(x: float) -> float:
 
 @functools.lru_cache(maxsize=50_000)
 def idle(word: str, marks: str) -> float:
-    """Log probability that no syllable of the word takes a beat: what the beats' odds are added to."""
+    """Log probability that no syllable of the word takes a beat; the odds of beats are added to it."""
     return _idle(odds(word, marks))
 
 
@@ -158,11 +158,11 @@ def _idle(readiness: tuple[float, ...]) -> float:
 
 
 def best_choice(states: list[State]) -> tuple[float, str, State]:
-    """Score and pattern of the best beats, and which of the candidate readings takes them.
+    """The score and pattern of the best beats, and the candidate reading that has them.
 
     Args:
         states: ``(cost, base, odds, ...)`` each; all have the same number of syllables. ``base`` is the log
-            probability of no beat at all, less the cost.
+            probability of no beat at all, minus the cost.
     """
     table = patterns().get(len(states[0][2]))
     if table is None:

@@ -1,7 +1,7 @@
-"""Words as meter sees them: every licensed count of syllables with its stresses and what it costs.
+"""Metrical readings of English words: every licensed number of syllables, with its stresses and its cost.
 
-``licences.tsv`` lists what verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
-apostrophe in the spelling has already done so: ``heav'n`` is one syllable only.
+``licences.tsv`` lists the syllables that verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+apostrophe in the spelling already marks such a loss: ``heav'n`` has one syllable only.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Reading:
     """One way to count a word.
 
     Attributes:
-        marks: a digit a syllable: 1 primary, 2 secondary stress, 0 none.
-        cost: in nats, against the full form.
+        marks: one digit per syllable: 1 primary stress, 2 secondary stress, 0 none.
+        cost: in nats, relative to the full form.
         note: the licences used, joined by a space.
         source: the row of the last licence used, or where the pronunciation comes from.
-        phones: what is heard, in ARPAbet.
+        phones: the pronunciation in ARPAbet.
     """
 
     marks: str
@@ -53,7 +53,7 @@ def _licences() -> tuple[tuple[str, str, re.Pattern[str], str, float], ...]:
 
 @functools.cache
 def _any_licence() -> re.Pattern[str]:
-    """Finds something exactly where one of the licences does."""
+    """A pattern that matches wherever at least one licence matches."""
     return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, _, _ in _licences()))
 
 
@@ -62,7 +62,7 @@ def marks_of(phones: Phones) -> str:
 
 
 def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
-    """Every form of the phones that the licences give: its cost, the licences it took, the row of the last of them."""
+    """Every form of the phones that licences give, with its cost, its licences, and the row of the last licence."""
     forms = {spoken: (0.0, "", "")}
     if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
         return forms
@@ -77,19 +77,19 @@ def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
 
 @functools.lru_cache(maxsize=100_000)
 def readings(word: str) -> tuple[Reading, ...]:
-    """The readings of a word, cheapest first, one for each pattern of stresses; without marks if it has no syllable (th').
+    """The readings of a word, cheapest first, one per stress pattern; ``marks`` is empty if it has no syllable (th').
 
     >>> [(reading.marks, reading.note) for reading in readings("glorious")]
     [('100', ''), ('10', 'synizesis')]
     """
-    found, _ = phones_of(word)
-    if len(found) == 1 and not word.endswith("ed"):
-        phones, source = found[0]
+    pronunciations, _ = phones_of(word)
+    if len(pronunciations) == 1 and not word.endswith("ed"):
+        phones, source = pronunciations[0]
         marks = marks_of(phones)
         if len(marks) == 1 and not source.startswith("elided"):  # half of all words: nothing to choose
             return (Reading(marks, 0.0, "", source, phones),)
     best: dict[str, Reading] = {}
-    for order, (phones, source) in enumerate(found):
+    for order, (phones, source) in enumerate(pronunciations):
         base = OTHER if order else 0.0
         spoken = " ".join(phones) + " "
         if source.startswith("elided: "):  # the spelling has done it
@@ -100,13 +100,13 @@ def readings(word: str) -> tuple[Reading, ...]:
         if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
             forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, "-ed", source)
         for form, (cost, note, where) in forms.items():
-            heard = tuple(form.split())
-            marks = marks_of(heard)
+            phone_row = tuple(form.split())
+            marks = marks_of(phone_row)
             if marks and (marks not in best or best[marks].cost > base + cost):
-                best[marks] = Reading(marks, base + cost, note, where or source, heard)
+                best[marks] = Reading(marks, base + cost, note, where or source, phone_row)
     ordered = sorted(best.values(), key=COST)[:MOST]
     if not ordered:
-        return (Reading("", 0.0, "", *(found[0][::-1] if found else ())),)
+        return (Reading("", 0.0, "", *(pronunciations[0][::-1] if pronunciations else ())),)
     least = ordered[0].cost
     if not least:
         return tuple(ordered)
@@ -115,7 +115,7 @@ def readings(word: str) -> tuple[Reading, ...]:
 
 @functools.lru_cache(maxsize=100_000)
 def cut(word: str, n: int) -> tuple[str, ...]:
-    """The spelling in ``n`` pieces, best effort: one consonant, or two that begin words, go with the vowel after.
+    """The spelling in ``n`` pieces, approximately: one consonant, or two that can begin a word, go with the next vowel.
 
     >>> cut("wandering", 3), cut("wandering", 2), cut("fire", 2)
     (('wan', 'de', 'ring'), ('wande', 'ring'), ('fi', 're'))

@@ -1,4 +1,4 @@
-"""The tables of the English ear: promoted vowels and the rhymes poets made before sounds parted."""
+"""The tables of English verse: vowels of promoted syllables, and rhymes from before their sounds changed."""
 
 from __future__ import annotations
 

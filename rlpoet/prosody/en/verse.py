@@ -1,18 +1,25 @@
-"""The English ear: rhyme from the last primary stress, with the licences of English verse.
+"""English verse: rhyme from the last primary stress on, with the licences of English poetry.
 
-Kinds that count (``rhyming``): ``perfect``; ``rich``, the same consonants before it too (sea / see);
-``promoted``, a last syllable stressed by the meter against one stressed by its word (eternity / free).
-Lesser ones, never a full rhyme: ``eye`` (love / move: one spelling, two sounds), ``historical`` (eternity / die, given / heaven: poets
-have long rhymed them; handbooks also say *dead* rhyme, once a rhyme and now one on paper), ``weak`` (liberty / majesty: the
-meter's stress on both), ``slant`` (stone / man: the consonants alone), ``wrenched`` (country / sea: the beat beside the
-word's own stress) and ``identical``. ``detecting`` adds those that human poets use as rhyme: for finding schemes, never for a reward.
+| kind | example | meaning | full rhyme |
+| --- | --- | --- | --- |
+| ``perfect`` | light / night | the same sounds from the stressed vowel on | yes |
+| ``rich`` | sea / see | also the same consonants before it | yes |
+| ``promoted`` | eternity / free | a last syllable stressed by the meter with one stressed by its word | yes |
+| ``eye`` | love / move | one spelling, two sounds | no |
+| ``historical`` | eternity / die, given / heaven | rhymed in earlier English, or by convention (also *dead* rhyme) | no |
+| ``weak`` | liberty / majesty | the meter stresses both last syllables | no |
+| ``slant`` | stone / man | the consonants alone | no |
+| ``wrenched`` | country / sea | the beat falls beside the word's stress | no |
+| ``identical`` | sea / sea | one word | no |
+
+``rhyming`` has the full rhymes. ``detecting`` adds kinds that poets use as rhyme; it is for finding schemes, never for a reward.
 """
 
 from __future__ import annotations
 
 import functools
 
-from rlpoet.phonology.en.sounds import plain
+from rlpoet.phonology.en.sounds import fold
 from rlpoet.prosody.en.explanations import reasons, spoken
 from rlpoet.prosody.en.feet import meter_name
 from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WEAK, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
@@ -33,7 +40,7 @@ class EnglishVerse:
         self._vowels = historical_vowels()
 
     def endings(self, line: str) -> tuple[Ending, ...]:
-        """The plausible endings of a line's last word, then that of the two-word rhyme it may close."""
+        """The plausible endings of a line's last word, then that of a two-word rhyme at the line's end, if any."""
         return line_endings(line)
 
     def kind(self, a: Ending, b: Ending) -> str | None:
@@ -49,12 +56,12 @@ class EnglishVerse:
         stresses = stress(a), stress(b)
         if WRENCHED in stresses:
             return None
-        own = stresses == (PRIMARY, PRIMARY)
-        if own and len(a.word) - a.start > 1 and a.word[a.start :] == b.word[b.start :]:
+        both_primary = stresses == (PRIMARY, PRIMARY)
+        if both_primary and len(a.word) - a.start > 1 and a.word[a.start :] == b.word[b.start :]:
             return "eye"
         if once:
             return "historical"
-        if own and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
+        if both_primary and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
             return "historical" if (a.phones[0], b.phones[0]) in self._vowels and (x, y) not in self._denied else "slant"
         return None
 
@@ -63,20 +70,20 @@ class EnglishVerse:
         return "".join(ending.phones)
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest reading, or of those of ``target`` syllables if there are any."""
+        """The likeliest reading; with a target, the likeliest with ``target`` syllables, if there is one."""
         return scan_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
-        """The words of the likeliest reading, each as it is heard there.
+        """The words of the likeliest reading, each with its pronunciation in the line.
 
         >>> [word.note for word in EnglishVerse().words("Many a glorious morning have I seen")][:4]
         ['', '', 'elision (synizesis)', '']
         """
-        read = scan_line(line, target)
-        return spoken(line, read.parse, read.stress or "")
+        scansion = scan_line(line, target)
+        return spoken(line, scansion.parse, scansion.stress or "")
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
-        """Short sentences on what ``kind(a, b)`` rests on."""
+        """Short sentences that explain ``kind(a, b)``."""
         return reasons(a, b, self.kind(a, b))
 
     def meter_name(self, scansion: Scansion) -> str:
@@ -85,7 +92,7 @@ class EnglishVerse:
 
 
 def stress(ending: Ending) -> str:
-    """Where an ending's stress comes from: the word itself, if nothing else is said."""
+    """The source of an ending's stress; ``primary`` (the word) by default."""
     return ending.stress if isinstance(ending, EnglishEnding) else PRIMARY
 
 
@@ -95,7 +102,7 @@ def sound(ending: Ending) -> str:
 
 
 def _same_tail(a: Ending, b: Ending) -> str:
-    """The kind of two endings whose tails sound alike, by where their stresses come from."""
+    """The kind of two endings with the same tail, by the sources of their stresses."""
     stresses = {stress(a), stress(b)}
     if stresses == {PRIMARY}:
         return "rich" if a.onset == b.onset else "perfect"
@@ -108,13 +115,13 @@ def _same_tail(a: Ending, b: Ending) -> str:
 
 @functools.lru_cache(maxsize=200_000)
 def line_endings(line: str) -> tuple[Ending, ...]:
-    """The endings of a line's last word, then the two-word rhyme it may close; empty if there is no word."""
+    """The endings of a line's last word, then that of a two-word rhyme, if any; empty if there is no word."""
     words = last_words(line)
     if not words:
         return ()
-    found = word_endings(words[-1])
-    if len(words) > 1 and plain(words[-1]) in WEAK and plain(words[-2]) not in WEAK:
+    endings = word_endings(words[-1])
+    if len(words) > 1 and fold(words[-1]) in WEAK and fold(words[-2]) not in WEAK:
         two = mosaic(words[-2], words[-1])
         if two is not None:
-            return (*found, two)
-    return found
+            return (*endings, two)
+    return endings

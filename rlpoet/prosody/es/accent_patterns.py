@@ -1,8 +1,8 @@
-"""What the tradition calls a Spanish verse: its name by length and by the place of its accents.
+"""Traditional names of Spanish lines, by length and by the place of their accents.
 
-Navarro Tomás (Métrica española) sorts verses by their rhythmic accents: a hendecasyllable stands on 6, or on 4
-with 6, 7 or 8, and its first accent names it. Rows are tried in the order of ``data/es/accents.tsv``. Left out: the
-weight of a stress (two neighbours both count), and the pauses inside the verse.
+Navarro Tomás (Métrica española) sorts lines by their rhythmic accents. A hendecasyllable has an accent on 6, or on 4 with 6, 7 or 8,
+and its first accent names it. Rows are tried in the order of ``phonology/es/data/accents.tsv``. Left out: the weight of a stress (two
+neighbours both count), and the pauses inside the line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ALEXANDRINE, HEMISTICH, HENDECASYLLABLE = 14, 7, 11
 
 
 class Accents(NamedTuple):
-    """A row of the table: accents a verse of that name has, and does not have."""
+    """A row of the table: the accents that a line of that name has, and those that it must not have."""
 
     name: str
     stressed: frozenset[int]
@@ -29,7 +29,7 @@ class Accents(NamedTuple):
 
 
 class Named(NamedTuple):
-    """A verse's name, the syllables that have an accent, the row that named it; ``axis`` False for a line without its rhythmic accent."""
+    """The name of a line, its accented syllables, and the row that named it; ``axis`` is False if its rhythmic accent is missing."""
 
     name: str
     accents: tuple[int, ...]
@@ -67,22 +67,22 @@ def accent_places(stress: str) -> tuple[int, ...]:
 
 
 def oxytone_ends(units: tuple[Syllable, ...]) -> frozenset[int]:
-    """Stressed syllables that end their word (a la francesa: "a - mor" on 4)."""
+    """Stressed syllables that are the last of their word (a la francesa: "a - mor" on 4)."""
     counted = [unit for unit in units if unit.counts]
-    found = set()
+    ends = set()
     for n, (unit, following) in enumerate(zip(counted, [*counted[1:], None], strict=True), start=1):
         edge = unit.text[-1:] + (following.text[:1] if following is not None else "")
         if unit.stressed and unit.note != "sinalefa" and not (len(edge) == 2 and edge.isalpha()):
-            found.add(n)
-    return frozenset(found)
+            ends.add(n)
+    return frozenset(ends)
 
 
 def name_verse(stress: str, *, oxytones: frozenset[int] = frozenset()) -> Named:
-    """Name of a verse of one piece.
+    """The name of a line without hemistichs.
 
     Args:
-        stress: ``+`` and ``-``, one a metrical syllable.
-        oxytones: stressed syllables that end their word.
+        stress: ``+`` and ``-``, one per metrical syllable.
+        oxytones: stressed syllables that are the last of their word.
 
     >>> name_verse("-+---+---+-").name, name_verse("--+--+---+-").name
     ('endecasílabo heroico', 'endecasílabo melódico')
@@ -93,13 +93,13 @@ def name_verse(stress: str, *, oxytones: frozenset[int] = frozenset()) -> Named:
     has = frozenset(accents)
     for row in accent_table().get(count, ()):
         if row.stressed <= has and not row.unstressed & has and row.cut <= oxytones:
-            plain = not (row.stressed or row.unstressed)
-            return Named(row.name, accents, row.where, not (plain and count == HENDECASYLLABLE))
+            is_default = not (row.stressed or row.unstressed)
+            return Named(row.name, accents, row.where, not (is_default and count == HENDECASYLLABLE))
     return Named(f"verso de {count} sílabas", accents, "")
 
 
 def name_scansion(scansion: Scansion) -> Named | None:
-    """Name of a reading; an alexandrine by its two halves. None for a line without a syllable.
+    """The name of a reading; an alexandrine is named by its two halves. None for a line without a syllable.
 
     A line of 14 with its caesura is an alexandrine: trocaico or dactílico if both halves are, else polirrítmico.
     """
@@ -114,7 +114,7 @@ def name_scansion(scansion: Scansion) -> Named | None:
 
 
 def meter_name(scansion: Scansion) -> str:
-    """The name with its accents: ``endecasílabo heroico (2-6-10)``; a missing rhythmic accent is said."""
+    """The name with its accents: ``endecasílabo heroico (2-6-10)``; mentions a missing rhythmic accent."""
     named = name_scansion(scansion)
     if named is None:
         return ""

@@ -1,4 +1,4 @@
-"""Why a Spanish line sounds as it does and why two endings rhyme, for people; nothing that scores comes here."""
+"""Explains to readers how a Spanish line sounds and why two endings rhyme. Not used by scoring."""
 
 from __future__ import annotations
 
@@ -21,49 +21,49 @@ def spoken_words(line: str, phonology: Spanish, target: int | None = None) -> tu
     """The words of a line in its likeliest reading; see ``Verse.words``."""
     folded, places = fold_letters(line)
     chosen = choose(line, target)
-    heard: dict[int, tuple[Part, int]] = {}
+    word_parts: dict[int, tuple[Part, int]] = {}
     for part in chosen.parts:
         for n, (_, start, _) in enumerate(part.laid.words):
-            heard[part.start + start] = (part, n)
-    found = []
+            word_parts[part.start + start] = (part, n)
+    words = []
     for match in WORD.finditer(folded):
         start, end = match.span() if places is None else (places[match.start()], places[match.end()])
-        said, note, link = phonology.transcribe(match.group()), "", ""
-        if match.start() in heard:
-            part, n = heard[match.start()]
+        transcription, note, link = phonology.transcribe(match.group()), "", ""
+        if match.start() in word_parts:
+            part, n = word_parts[match.start()]
             if part.laid.words[n][0].text == match.group():
-                said, link, note = _in_place(part, n, said, phonology)
-        found.append(SpokenWord(start, end, said, link, note))
-    return tuple(found)
+                transcription, link, note = _in_place(part, n, transcription, phonology)
+        words.append(SpokenWord(start, end, transcription, link, note))
+    return tuple(words)
 
 
-def _in_place(part: Part, n: int, said: Transcription, phonology: Spanish) -> tuple[Transcription, str, str]:
-    """A word's pronunciation, tie and note where it stands."""
+def _in_place(part: Part, n: int, transcription: Transcription, phonology: Spanish) -> tuple[Transcription, str, str]:
+    """The pronunciation, link and note of a word at its place in the line."""
     laid, reading = part.laid, part.reading
     every = joins(laid, reading)
-    own = range(laid.first[n], laid.first[n] + len(laid.words[n][0].vowels))
-    if not own:
-        return said, "", ""
-    joined = [every[i] for i in own]
+    vowels = range(laid.first[n], laid.first[n] + len(laid.words[n][0].vowels))
+    if not vowels:
+        return transcription, "", ""
+    joined = [every[i] for i in vowels]
     notes = [] if laid.tonic[n] else ["átona"]
-    usual = [bool(laid.junctures[i].joined) for i in own]
+    usual = [bool(laid.junctures[i].joined) for i in vowels]
     for a, b in zip(joined[1:], usual[1:], strict=True):
         if a is not b:
             notes.append("sinéresis" if a else "diéresis")
     if joined[1:] != usual[1:]:
-        new = _pronounced(parse(said.word), joined, phonology)
-        ways = (new, *(way for way in said.pronunciations if way != new))
-        said = Transcription(said.word, ways, said.source, said.known)
-    after, link = own[-1] + 1, ""
+        new = _pronounced(parse(transcription.word), joined, phonology)
+        ways = (new, *(way for way in transcription.pronunciations if way != new))
+        transcription = Transcription(transcription.word, ways, transcription.source, transcription.known)
+    after, link = vowels[-1] + 1, ""
     if after < len(every) and laid.junctures[after].kind == "s":
         tied = every[after]
         notes.append("sinalefa" if tied else "dialefa")
         link = TIE if tied else ""
-    return said, link, ", ".join(dict.fromkeys(notes))
+    return transcription, link, ", ".join(dict.fromkeys(notes))
 
 
 def _pronounced(word: Parsed, joined: Sequence[bool], phonology: Spanish) -> Pronunciation:
-    """A word with its vowels grouped into syllables as the line asks."""
+    """A word with its vowels grouped into syllables as in the line's reading."""
     vowels = [i for i, kind in enumerate(word.classes) if kind in VOWELS]
     groups: list[list[int]] = []
     for i, tied in zip(vowels, joined, strict=True):
@@ -77,16 +77,16 @@ def _pronounced(word: Parsed, joined: Sequence[bool], phonology: Spanish) -> Pro
 
 
 def rhyme_reasons(a: Ending, b: Ending, kind: str | None, phonology: Spanish) -> tuple[str, ...]:
-    """Short sentences on what ``SpanishVerse.kind(a, b)`` rests on."""
+    """Short sentences that explain ``SpanishVerse.kind(a, b)``."""
     if kind == "identical":
         return (f"{a.word} twice: a word does not rhyme with itself.",)
-    found = [_tails(a, b, kind)]
+    sentences = [_tails(a, b, kind)]
     for ending in (a, b):
-        found.extend(_own(ending, phonology))
+        sentences.extend(_particulars(ending, phonology))
     if kind == "consonante":
-        found.extend(_mergers(a, b))
-    found.extend(f"{ending.word} is a guess: its spelling is not Spanish." for ending in (a, b) if not ending.known)
-    return tuple(dict.fromkeys(found))
+        sentences.extend(_mergers(a, b))
+    sentences.extend(f"{ending.word} is a guess: its spelling is not Spanish." for ending in (a, b) if not ending.known)
+    return tuple(dict.fromkeys(sentences))
 
 
 def _tails(a: Ending, b: Ending, kind: str | None) -> str:
@@ -101,8 +101,8 @@ def _tails(a: Ending, b: Ending, kind: str | None) -> str:
     return f"no rhyme: {both} part after the stressed vowel."
 
 
-def _own(ending: Ending, phonology: Spanish) -> Iterator[str]:
-    """What is particular to one ending: its free glide, a vowel that assonance disregards, a rarer pronunciation."""
+def _particulars(ending: Ending, phonology: Spanish) -> Iterator[str]:
+    """Sentences on special properties of one ending: a free glide, a vowel that assonance ignores, a rarer pronunciation."""
     if ending.onset and ending.onset[-1] in GLIDES:
         yield f"{ending.word}: the glide /{ending.onset[-1]}/ before the stressed vowel is free."
     parsed = parse(ending.word)
@@ -125,7 +125,7 @@ def _own(ending: Ending, phonology: Spanish) -> Iterator[str]:
 
 
 def _mergers(a: Ending, b: Ending) -> Iterator[str]:
-    """Letters that differ where the sounds do not."""
+    """Sentences on different letters with the same sound."""
     spelt = [_letters(ending) for ending in (a, b)]
     if len(spelt[0]) != len(spelt[1]):
         return
@@ -142,7 +142,7 @@ def _mergers(a: Ending, b: Ending) -> Iterator[str]:
 
 
 def _letters(ending: Ending) -> list[tuple[str, str]]:
-    """Phones of the tail before any merger, with the letters that write them."""
+    """Phones of the tail before sounds are merged, with their letters."""
     word = parse(ending.word)
     spans = zip(word.phones, word.starts, word.ends, strict=True)
     return [(phone, word.text[start:end]) for phone, start, end in spans if start >= ending.start]

@@ -1,9 +1,8 @@
-"""Spanish metre: the readings of a line, their costs, and the one to prefer.
+"""Spanish meter: the readings of a line, their costs, and the preferred one.
 
-Sinalefa is the default, also across a comma and a mute h; dialefa, diéresis and sinéresis cost
-something, learnt from annotated verse (``phonology/es/data/meter_weights.tsv``: logarithms of odds).
-The count ends one syllable after the last stress (aguda +1, esdrújula -1). Variety: Golden Age to 1900.
-Left out: the poem around the line.
+Sinalefa is the default, also across a comma and a mute h. Dialefa, diéresis and sinéresis have costs learned from annotated verse
+(``phonology/es/data/meter_weights.tsv``: log odds). The count ends one syllable after the last stress (aguda +1, esdrújula -1).
+Period: Golden Age to 1900. Left out: the other lines of the poem.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ Placed = tuple[Word, int, int]  # a word with its first and last place in the fo
 
 
 class Laid(NamedTuple):
-    """A line laid out for reading.
+    """A line as cells (vowels) and the junctures between them.
 
     Attributes:
         words: each with its place.
-        tonic: whether each word is stressed here.
+        tonic: whether each word is stressed in this line.
         first: the first cell of each word.
-        vowels, marks: a phone a cell, and whether it is stressed here.
+        vowels, marks: the phone of each cell, and whether it is stressed in this line.
         junctures: ``junctures[i]`` stands before cell ``i``.
         soft: the cells up to ``last`` whose juncture has a choice.
         last: the cell that carries the last stress; -1 in a line without vowels.
@@ -49,7 +48,7 @@ class Laid(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """One way to read a line: its metrical syllables, its cost, and which of the line's soft junctures join (bit k: the k-th)."""
+    """One reading of a line: its metrical syllables, its cost, and which of its soft junctures join (bit k: the k-th one)."""
 
     syllables: int
     cost: float
@@ -57,23 +56,23 @@ class Reading(NamedTuple):
 
 
 def _tonics(folded: str, line: str, words: list[Placed], final: int) -> list[bool]:
-    """Whether each word is stressed, by the table and the word that follows; ``final`` always is."""
+    """Whether each word is stressed, by the table and the next word; word ``final`` always is."""
     table = unstressed()
-    found = []
+    tonics = []
     for n, (word, start, _) in enumerate(words):
         after = table.get(word.text)
         if after is None or n == final or n == len(words) - 1:
-            found.append(True)
+            tonics.append(True)
         elif not after:
-            found.append(word.text == "o" and start > 0 and folded[start - 1] in VOCATIVE)  # ¡o muerte!
+            tonics.append(word.text == "o" and start > 0 and folded[start - 1] in VOCATIVE)  # ¡o muerte!
         else:
             following, place, _ = words[n + 1]
-            found.append(not (following.text in after or ("Name" in after and line[place : place + 1].isupper())))
-    return found
+            tonics.append(not (following.text in after or ("Name" in after and line[place : place + 1].isupper())))
+    return tonics
 
 
 def lay(folded: str, line: str) -> Laid:
-    """Cells and junctures of a folded line; ``line`` is the same one with its capitals, place for place."""
+    """Cells and junctures of a folded line; ``line`` is the same line with capitals, character by character."""
     words = [(metrical_word(m.group()), m.start(), m.end()) for m in WORD.finditer(folded)]
     final = len(words) - 1
     while final >= 0 and not words[final][0].vowels:
@@ -127,19 +126,19 @@ def _triple(kinds: str, phone: str, alone: str, joined: bool) -> tuple[str, ...]
 
 @functools.lru_cache(maxsize=CACHE)
 def _triple_cost(kinds: str, phone: str, alone: str) -> tuple[float, float]:
-    """What two neighbouring junctures cost together when both part, and when both join."""
+    """The joint cost of two neighbouring junctures if both part, and if both join."""
     return cost_of(_triple(kinds, phone, alone, False)), cost_of(_triple(kinds, phone, alone, True))
 
 
 def _triple_at(laid: Laid, i: int) -> tuple[str, str, str]:
-    """The kinds of the junctures on either side of cell ``i - 1``, its vowel, and the conjunction it is, if it is one."""
+    """The kinds of the junctures on both sides of cell ``i - 1``, its vowel, and the conjunction that it is, if any."""
     first, second = laid.junctures[i - 1].kind, laid.junctures[i].kind
     alone = laid.words[laid.owner(i - 1)][0].text if first == second == "s" else ""
     return first + second, laid.vowels[i - 1], alone if alone in CONJUNCTIONS else ""
 
 
 def triple_features(laid: Laid, i: int, joined: bool) -> tuple[str, ...]:
-    """What the junctures before cells ``i - 1`` and ``i`` say together when both join, or both part."""
+    """Joint features of the junctures before cells ``i - 1`` and ``i``, if both join or both part."""
     if laid.junctures[i - 1] is HARD or laid.junctures[i] is HARD:
         return ()
     return _triple(*_triple_at(laid, i), joined)
@@ -156,7 +155,7 @@ def _cheaper(states: States, key: int, cost: float, mask: int) -> None:
 def readings(laid: Laid) -> dict[int, Reading]:
     """The cheapest reading of every length the line allows (dynamic programme over its soft junctures).
 
-    Costs add up, plus what two neighbouring junctures cost together (muerte y amor: y goes with one side only).
+    The cost of a reading is the sum over junctures, plus the joint costs of neighbours (muerte y amor: y joins one side only).
     """
     if laid.last < 0:
         return {}
@@ -184,21 +183,21 @@ def readings(laid: Laid) -> dict[int, Reading]:
 
 
 def joins(laid: Laid, reading: Reading) -> list[bool]:
-    """For every cell whether it joins the one before; behind the last stress as usual."""
-    found = [bool(juncture.joined) for juncture in laid.junctures]
+    """For each cell whether it joins the one before; after the last stress, the usual reading."""
+    joined = [bool(juncture.joined) for juncture in laid.junctures]
     for k, i in enumerate(laid.soft):
-        found[i] = bool(reading.mask >> k & 1)
-    return found
+        joined[i] = bool(reading.mask >> k & 1)
+    return joined
 
 
 def prior(count: int) -> float:
-    """Cost of a length before the line is seen: 11 is the commonest, then 8 and 7; 14 is read with its caesura."""
+    """Prior cost of a length: 11 is the commonest, then 8 and 7; a line of 14 is read with its caesura instead."""
     weights = meter_weights()
     return -weights.get(f"n:{count}", weights["n:other"])
 
 
 def stress_pattern(laid: Laid, reading: Reading) -> str:
-    """``+`` and ``-``, one a metrical syllable; the last is always ``-`` (added after an aguda)."""
+    """``+`` and ``-``, one per metrical syllable; the last is always ``-`` (added after an aguda)."""
     tied = {i for k, i in enumerate(laid.soft) if reading.mask >> k & 1}
     marks: list[str] = []
     for i, stressed in enumerate(laid.marks[: laid.last + 1]):
@@ -211,20 +210,20 @@ def stress_pattern(laid: Laid, reading: Reading) -> str:
 
 
 def pieces(laid: Laid, reading: Reading) -> list[tuple[int, str, Juncture | None]]:
-    """Where each syllable begins in the folded line, what is special about it, and the juncture read the rarer way there."""
-    found: list[tuple[int, str, Juncture | None]] = []
+    """The start of each syllable in the folded line, its note, and the juncture that has its rarer reading there."""
+    starts: list[tuple[int, str, Juncture | None]] = []
     joined = joins(laid, reading)
     for n, (word, start, _) in enumerate(laid.words):
         for place, i in zip(cell_starts(word.text) if word.vowels else (), range(laid.first[n], len(joined)), strict=False):
             juncture = laid.junctures[i]
             rare = juncture if juncture.joined is not None and joined[i] is not juncture.joined else None
             if joined[i]:
-                begin, note, other = found[-1]
+                begin, note, other = starts[-1]
                 if juncture.kind == "s":
-                    found[-1] = (begin, "sinalefa", other or rare)
+                    starts[-1] = (begin, "sinalefa", other or rare)
                 elif juncture.kind == "h":
-                    found[-1] = (begin, note or "sinéresis", other or rare)
+                    starts[-1] = (begin, note or "sinéresis", other or rare)
                 continue
             note = {"d": "diéresis", "s": "dialefa"}.get(juncture.kind, "") if juncture.joined else ""
-            found.append((start + place, note, rare))
-    return found
+            starts.append((start + place, note, rare))
+    return starts

@@ -1,8 +1,8 @@
 """What rhymes in Spanish: tails, assonance, and the poems that assonance binds.
 
-Rhyme begins at the last stressed vowel: a glide before it is free (viento / lento), one after it counts
-(aire). Consonante: all sounds alike. Asonante: stressed and last vowel alike, glides and the middle
-vowel of an esdrújula disregarded, unstressed final i = e and u = o (Navarro Tomás, Métrica española).
+Rhyme begins at the last stressed vowel. A glide before it is free (viento / lento); one after it counts (aire). Consonante: all
+sounds are the same. Asonante: the stressed and the last vowel are the same; glides and the middle vowel of an esdrújula are ignored,
+and unstressed final i = e, u = o (Navarro Tomás, Métrica española).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def last_word(line: str) -> str:
     ('postrera', '')
     """
     for width in (*LAST_CHARACTERS, len(line)):
-        found = list(WORD.finditer(fold(line[-width:])))
-        if found and (found[-1].start() > 0 or width >= len(line)):
-            return found[-1].group()
+        words = list(WORD.finditer(fold(line[-width:])))
+        if words and (words[-1].start() > 0 or width >= len(line)):
+            return words[-1].group()
         if width >= len(line):
             break
     return ""
@@ -59,31 +59,31 @@ def assonance(phones: Tail) -> str:
 def is_romance(tails: Sequence[Tail]) -> bool:
     """Whether assonance binds these lines.
 
-    A romance keeps one assonance on every other line: as many lines sound like the next but one as when four in five
-    of one parity do, wherever its parts change their assonance or parity, and fewer than half of all lines have a
-    consonant mate within ``REACH`` lines (a sonnet with a single assonance is no romance). Written in long lines
-    (Romancero) every line sounds like the next; then some lines still lack a consonant mate.
+    A romance keeps one assonance on every other line. Its test: as many lines assonate with the next line but one as if four in five
+    lines of one parity did, whether or not the assonance or the parity changes between parts. Also, fewer than half of all lines
+    have a full rhyme within ``REACH`` lines (a sonnet with a single assonance is no romance). In the long lines of the Romancero every
+    line assonates with the next; then some lines must still lack a full rhyme.
     """
     n = len(tails)
     if n <= 2 * ROMANCE_PAIRS:
         return False
-    heard = [assonance(tail) for tail in tails]
-    if sum(map(str.__eq__, heard, heard[2:])) < ROMANCE_SHARE / 2 * (n - 2):
+    assonances = [assonance(tail) for tail in tails]
+    if sum(map(str.__eq__, assonances, assonances[2:])) < ROMANCE_SHARE / 2 * (n - 2):
         return False
     mated = sum(tail in tails[max(0, i - REACH) : i] or tail in tails[i + 1 : i + 1 + REACH] for i, tail in enumerate(tails))
-    single = sum(map(str.__eq__, heard, heard[1:])) >= ROMANCE_SHARE * (n - 1)
+    single = sum(map(str.__eq__, assonances, assonances[1:])) >= ROMANCE_SHARE * (n - 1)
     return mated < (TIRADE_MATED if single else ROMANCE_MATED) * n
 
 
 def loose_lines(tails: Sequence[Tail]) -> frozenset[int]:
-    """Lines a romance leaves unrhymed: in no run of one assonance on every other line, which a fifth of the poem does not share either."""
-    heard = [assonance(tail) for tail in tails]
-    often = {sound for sound, n in collections.Counter(heard).items() if n >= LOOSE_SHARE * len(heard)}
-    run = [1] * len(heard)  # length of the run that ends here, then of the whole run
-    for i in range(2, len(heard)):
-        if heard[i] == heard[i - 2]:
+    """Lines that a romance leaves unrhymed: in no run of one assonance on every other line, and shared by less than a fifth."""
+    assonances = [assonance(tail) for tail in tails]
+    often = {sound for sound, n in collections.Counter(assonances).items() if n >= LOOSE_SHARE * len(assonances)}
+    run = [1] * len(assonances)  # length of the run that ends here, then of the whole run
+    for i in range(2, len(assonances)):
+        if assonances[i] == assonances[i - 2]:
             run[i] = run[i - 2] + 1
-    for i in range(len(heard) - 3, -1, -1):
-        if heard[i] == heard[i + 2]:
+    for i in range(len(assonances) - 3, -1, -1):
+        if assonances[i] == assonances[i + 2]:
             run[i] = run[i + 2]
-    return frozenset(i for i, sound in enumerate(heard) if sound not in often and run[i] <= ROMANCE_PAIRS)
+    return frozenset(i for i, sound in enumerate(assonances) if sound not in often and run[i] <= ROMANCE_PAIRS)

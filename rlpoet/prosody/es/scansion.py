@@ -1,4 +1,4 @@
-"""From readings to a Scansion: which count, whether a target fits, hemistichs, units on the spelling."""
+"""Readings of a Spanish line to a ``Scansion``: the length, whether a target fits, hemistichs, syllables on the spelling."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LONGEST = 300  # characters; beyond that a line is not verse and only its beginn
 
 
 class Part(NamedTuple):
-    """A line or a hemistich: where it begins in the folded line, how it lies, how it is read."""
+    """A line or a hemistich: its start in the folded line, its cells and junctures, and its reading."""
 
     start: int
     laid: Laid
@@ -59,33 +59,33 @@ class Chosen(NamedTuple):
 
 @functools.lru_cache(maxsize=JUST_READ)
 def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
-    """A line folded, its places, what it shows of itself, how it lies, and all its readings."""
+    """The folded line, the places of its letters, the part that is read, its cells and junctures, and all its readings."""
     folded, places = fold_letters(line[:LONGEST])
-    shown = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
-    laid = lay(folded, shown)
-    return folded, places, shown, laid, readings(laid)
+    visible = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
+    laid = lay(folded, visible)
+    return folded, places, visible, laid, readings(laid)
 
 
 def choose(line: str, target: int | None = None) -> Chosen:
-    """The reading ``SpanishVerse.scan`` promises."""
-    folded, places, shown, laid, found = _read(line)
-    if not found:
+    """The reading that ``SpanishVerse.scan`` describes."""
+    folded, places, visible, laid, by_length = _read(line)
+    if not by_length:
         return Chosen((), 0, None if target is None else False, places, ())
     guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
-    cheapest = min(reading.cost for reading in found.values())
+    cheapest = min(reading.cost for reading in by_length.values())
     wanted = target is None or target == ALEXANDRINE
-    verse = _alexandrine(laid, folded, shown) if wanted and _may_be_alexandrine(laid, found) else None
+    verse = _alexandrine(laid, folded, visible) if wanted and _may_be_alexandrine(laid, by_length) else None
     if target is None:
-        best = min(found.values(), key=lambda reading: reading.cost + prior(reading.syllables))
+        best = min(by_length.values(), key=lambda reading: reading.cost + prior(reading.syllables))
         if verse is not None and best.syllables >= 12 and verse[0] <= CAESURA_LICENCE:
             return Chosen(verse[1], ALEXANDRINE, None, places, guessed)
         return Chosen((Part(0, laid, best),), best.syllables, None, places, guessed)
     if verse is not None and verse[0] <= LICENCE:
         return Chosen(verse[1], ALEXANDRINE, True, places, guessed)
-    aimed = found.get(target)
+    aimed = by_length.get(target)
     fits = aimed is not None and aimed.cost - cheapest <= LICENCE
     if aimed is None or not fits:
-        aimed = min(found.values(), key=lambda reading: (abs(reading.syllables - target), reading.cost))
+        aimed = min(by_length.values(), key=lambda reading: (abs(reading.syllables - target), reading.cost))
     return Chosen((Part(0, laid, aimed),), aimed.syllables, fits, places, guessed)
 
 
@@ -99,18 +99,18 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
-    """``scan_line`` without its units, for those who only count."""
+    """``scan_line`` without units, which is faster."""
     chosen = choose(line, target)
     return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, (), chosen.caesura, chosen.guessed)
 
 
-def _may_be_alexandrine(laid: Laid, found: dict[int, Reading]) -> bool:
-    """A pause and two line ends inside may add or take a few syllables to what the line has in one piece."""
-    return laid.last <= MOST_VOWELS and max(found) >= ALEXANDRINE - 1 and min(found) <= ALEXANDRINE + 2
+def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:
+    """Whether 7 + 7 is possible by length: a pause and two line ends change the count by a few syllables at most."""
+    return laid.last <= MOST_VOWELS and max(by_length) >= ALEXANDRINE - 1 and min(by_length) <= ALEXANDRINE + 2
 
 
 def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part, ...]] | None:
-    """The cheapest cut into 7 + 7 behind a stressed word, or None. Costs are over each half's cheapest reading."""
+    """The cheapest cut into 7 + 7 after a stressed word, or None. Costs are relative to each half's cheapest reading."""
     best: tuple[float, tuple[Part, ...]] | None = None
     for n in range(1, len(whole.words)):
         if not whole.tonic[n - 1] or not _may_be_cut(whole, n):
@@ -120,11 +120,11 @@ def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part
         cost = 0.0
         for start, end in ((0, cut), (cut, len(folded))):
             laid = lay(folded[start:end], line[start:end])
-            found = readings(laid)
-            if HEMISTICH not in found:
+            by_length = readings(laid)
+            if HEMISTICH not in by_length:
                 break
-            cost += found[HEMISTICH].cost - min(reading.cost for reading in found.values())
-            halves.append(Part(start, laid, found[HEMISTICH]))
+            cost += by_length[HEMISTICH].cost - min(reading.cost for reading in by_length.values())
+            halves.append(Part(start, laid, by_length[HEMISTICH]))
         if len(halves) == 2 and (best is None or cost < best[0]):
             best = (cost, tuple(halves))
     return best
@@ -146,21 +146,21 @@ def _units(line: str, chosen: Chosen) -> tuple[Syllable, ...]:
     places, units = chosen.places, []
     cuts = [part.start if places is None else places[part.start] for part in chosen.parts] + [len(line)]
     for part, begin, end in zip(chosen.parts, cuts, cuts[1:], strict=False):
-        found = pieces(part.laid, part.reading)
-        starts = [part.start + start if places is None else places[part.start + start] for start, _, _ in found] + [end]
+        syllables = pieces(part.laid, part.reading)
+        starts = [part.start + start if places is None else places[part.start + start] for start, _, _ in syllables] + [end]
         starts[0] = begin
         marks = stress_pattern(part.laid, part.reading)
-        for k, (_, note, juncture) in enumerate(found):
+        for k, (_, note, juncture) in enumerate(syllables):
             counts = k < part.reading.syllables
             source = deciding_row(juncture) if counts and juncture is not None else ""
             note = note if counts else "esdrújula"
             units.append(Syllable(line[starts[k] : starts[k + 1]], counts and marks[k] == "+", counts, note, source))
-        if len(found) < part.reading.syllables:
+        if len(syllables) < part.reading.syllables:
             units.append(Syllable("", False, True, "aguda"))
     return tuple(units)
 
 
 def deciding_row(juncture: Juncture) -> str:
-    """The table row that spoke loudest for the rarer reading; empty where only the wanted length asked for it."""
+    """The table row with the largest weight for the rarer reading; empty if only the target length required it."""
     weights = [(weight, name) for name, weight in juncture.weighed if weight > 0]
     return weight_rows()[max(weights)[1]] if weights else ""

@@ -1,4 +1,4 @@
-"""Spanish verse: endings and their kinds (``es_rhyme``), scansion (``es_scan``), names (``es_accent``), reasons (``es_why``)."""
+"""Spanish verse: ``rhyme.py`` has endings and kinds, ``scansion.py`` meter, ``accent_patterns.py`` names, ``explanations.py`` reasons."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rlpoet.phonology.es.letters import parse
 from rlpoet.phonology.es.sounds import VARIETIES, Spanish
-from rlpoet.prosody.es import accent_patterns as es_accent
+from rlpoet.prosody.es import accent_patterns
 from rlpoet.prosody.es.explanations import rhyme_reasons, spoken_words
 from rlpoet.prosody.es.rhyme import Tail, assonance, is_romance, last_word, loose_lines
 from rlpoet.prosody.es.scansion import count_line, scan_line
@@ -19,10 +19,10 @@ POEM_CACHE = 64
 
 
 class SpanishVerse:
-    """The Spanish ear.
+    """The ``Verse`` of Spanish.
 
     Args:
-        variety: which sounds are one, see ``Spanish``; metre is the same in all of them.
+        variety: which sounds are merged, see ``Spanish``; meter is the same in all varieties.
 
     Raises:
         UnknownName: no such variety.
@@ -54,13 +54,13 @@ class SpanishVerse:
         if not parsed.phones:
             return ()
         start = parsed.starts[parsed.nuclei[parsed.stress]]
-        found: dict[Tail, Ending] = {}
+        endings: dict[Tail, Ending] = {}
         for way in self.phonology.ways(parsed):
             at = way.nuclei[way.stress]
             tail = way.phones[at:]
-            if tail not in found:
-                found[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
-        return tuple(found.values())
+            if tail not in endings:
+                endings[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
+        return tuple(endings.values())
 
     def kind(self, a: Ending, b: Ending) -> str | None:
         """``identical``, ``consonante``, ``asonante`` or None."""
@@ -73,11 +73,11 @@ class SpanishVerse:
         return None
 
     def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
-        """The kinds that count in this poem: assonance too where it is what binds the poem (``is_romance``)."""
+        """The kinds that count as rhyme in this poem: also assonance, if the poem is a romance (``is_romance``)."""
         return self._bound(tuple(lines))[0]
 
     def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
-        """Lines that this poem, being a romance, leaves unrhymed."""
+        """Lines that this poem leaves unrhymed, if it is a romance."""
         return self._bound(tuple(lines))[1]
 
     def _read_bound(self, lines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[int]]:
@@ -92,14 +92,14 @@ class SpanishVerse:
     def scan(self, line: str, target: int | None = None) -> Scansion:
         """The likeliest reading of a line, or with a target the best one of that many syllables.
 
-        Without a target the usual lengths (11, then 8 and 7) weigh a little in lines that allow several;
-        a line that falls into 7 + 7 is an alexandrine, with its caesura. With a target lengths weigh nothing:
-        ``fits`` says whether sinalefa, dialefa, diéresis and sinéresis can license exactly that many.
+        Without a target there is a small preference for the usual lengths (11, then 8 and 7), and a line that divides into 7 + 7 is
+        an alexandrine with a caesura. With a target there is no such preference. ``fits`` says whether sinalefa, dialefa, diéresis
+        and sinéresis can license exactly that many syllables.
         """
         return scan_line(line, target)
 
     def counted(self, line: str, target: int | None = None) -> Scansion:
-        """``scan`` without units, for those who only count."""
+        """``scan`` without units, which is faster."""
         return count_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
@@ -109,4 +109,4 @@ class SpanishVerse:
         return rhyme_reasons(a, b, self.kind(a, b), self.phonology)
 
     def meter_name(self, scansion: Scansion) -> str:
-        return es_accent.meter_name(scansion)
+        return accent_patterns.meter_name(scansion)

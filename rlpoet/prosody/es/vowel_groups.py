@@ -1,10 +1,9 @@
-"""A Spanish line as vowels and the junctures between them: what metre may join or part.
+"""A Spanish line as vowels and the junctures between them, which meter may join or part (synalepha, dialoephe, diaeresis).
 
-Every vowel is a cell. Between two cells that no consonant parts there is a juncture of one of three kinds:
-``d`` inside a diphthong (parted by diéresis), ``h`` a hiatus inside a word (joined by sinéresis),
-``s`` between words (joined by sinalefa, parted by dialefa). Features name what speaks for the rarer
-choice; their weights (``meter_weights.tsv``) make its cost. Left out: who wrote the line, and the lines around it.
-Costs are remembered by what the features rest on, so that a new word costs little.
+Every vowel is a cell. Between two cells without a consonant between them there is a juncture of one of three kinds: ``d`` inside a
+diphthong (parted by diéresis), ``h`` a hiatus inside a word (joined by sinéresis), ``s`` between words (joined by sinalefa, parted by
+dialefa). Features describe the evidence for the rarer choice; their weights (``meter_weights.tsv``) give its cost. Left out: the
+author and the other lines. Costs are cached by the inputs of their features, so a new word costs little.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ CACHE = 65_536
 
 
 class Inside(NamedTuple):
-    """What the features of a juncture inside a word rest on, apart from the word itself."""
+    """Inputs of the features of a juncture inside a word, apart from the word itself."""
 
     kind: str
     left: str
@@ -44,10 +43,10 @@ class Inside(NamedTuple):
 
 
 class Between(NamedTuple):
-    """What the features of a juncture between words rest on, apart from the words.
+    """Inputs of the features of a juncture between words, apart from the words.
 
     Attributes:
-        tonic: ``S`` or ``u`` for the vowel on either side, as stressed here.
+        tonic: ``S`` (stressed) or ``u`` for the vowel on each side.
         around: ``l`` if the right vowel carries the line's last stress; ``v`` if a conjunction here
             touches a vowel on its other side too.
         before, after: the word on that side if it is a conjunction, ``1`` if it has a single vowel, else empty.
@@ -66,13 +65,13 @@ class Between(NamedTuple):
 
 
 class Juncture(NamedTuple):
-    """Between a cell and the one before.
+    """The juncture between a cell and the one before it.
 
     Attributes:
-        joined: the usual reading; None where a consonant parts them.
+        joined: the usual reading; None if a consonant stands between them.
         kind: ``d``, ``h``, ``s`` or empty.
-        cost: of the other reading, in nats; below 0 where that is in fact the likelier one.
-        about, words: what its features are made from.
+        cost: cost of the other reading, in nats; negative if that is in fact the likelier one.
+        about, words: the inputs of its features.
     """
 
     joined: bool | None
@@ -83,7 +82,7 @@ class Juncture(NamedTuple):
 
     @property
     def features(self) -> tuple[str, ...]:
-        """What speaks for or against the other reading."""
+        """Features for or against the other reading."""
         if self.about is None:
             return ()
         common = inside_features(self.about) if isinstance(self.about, Inside) else between_features(self.about)
@@ -100,20 +99,20 @@ HARD = Juncture(None)
 
 
 class Word(NamedTuple):
-    """The metrical side of a word.
+    """The cells and junctures of a word.
 
     Attributes:
-        vowels: a phone a cell.
+        vowels: the phone of each cell.
         marks: whether each cell is a stressed nucleus (two in adverbs in -mente).
         primary: the cell of the primary stress.
         inner: the juncture before each cell; the first is none.
         soft: the cells whose juncture has a choice.
-        opens: how it begins for the word before: ``v`` vowel, ``h`` mute h and vowel, ``g`` glide
-            (hierba, hueso: no sinalefa), empty for a consonant.
-        closes: it ends in a vowel sound.
-        glide_last: in a glide (rey, muy).
+        opens: how the word begins: ``v`` vowel, ``h`` mute h and vowel, ``g`` glide (hierba, hueso: no sinalefa), empty for a
+            consonant.
+        closes: whether it ends in a vowel sound.
+        glide_last: whether it ends in a glide (rey, muy).
         single: the word if it is a conjunction of one vowel, ``1`` if it has one vowel, else empty.
-        guess: its syllables are a guess.
+        guess: whether its syllables are a guess.
     """
 
     text: str
@@ -130,7 +129,7 @@ class Word(NamedTuple):
 
 
 def fold_letters(text: str) -> tuple[str, list[int] | None]:
-    """``text`` folded to one character a letter, and where each begins in ``text`` (None: same place).
+    """``text`` folded to one character per letter, and where each begins in ``text`` (None: at the same place).
 
     >>> fold_letters("An\u0303o")
     ('año', [0, 1, 3, 4])
@@ -176,43 +175,43 @@ def _inside(word: Parsed, g: int, left: int, right: int, kind: str) -> Inside:
 
 @functools.lru_cache(maxsize=CACHE)
 def inside_features(about: Inside) -> tuple[str, ...]:
-    """Why a juncture inside a word could be read the rarer way."""
+    """Features for the rarer reading of a juncture inside a word."""
     kind, pair = about.kind, about.left + about.right
-    found = [kind, f"{kind}:{pair}", f"{kind}:{about.stressed}{about.last}"]
+    features = [kind, f"{kind}:{pair}", f"{kind}:{about.stressed}{about.last}"]
     if kind == "d":
-        found += [f"d:{pair}{about.stressed}", f"d:{about.before}"]
+        features += [f"d:{pair}{about.stressed}", f"d:{about.before}"]
     else:
-        found.append(f"h:{pair}{about.stressed}{about.last}")
+        features.append(f"h:{pair}{about.stressed}{about.last}")
     if about.popular:
-        found.append("d:popular")
+        features.append("d:popular")
     if about.marked:
-        found.append("mark")
+        features.append("mark")
     if about.mute:
-        found.append(f"{kind}:h")
-    return tuple(found)
+        features.append(f"{kind}:h")
+    return tuple(features)
 
 
 @functools.lru_cache(maxsize=CACHE)
 def between_features(about: Between) -> tuple[str, ...]:
-    """Why two words that touch could be kept apart (dialefa)."""
+    """Features for keeping two adjacent words apart (dialefa)."""
     tonic, opens = about.tonic, about.opens
-    found = ["s", f"s:{tonic}", f"s:{about.left}{about.right}", f"s:o{opens}", f"s:o{opens}{tonic[1]}"]
+    features = ["s", f"s:{tonic}", f"s:{about.left}{about.right}", f"s:o{opens}", f"s:o{opens}{tonic[1]}"]
     if "l" in about.around:
-        found += ["s:last", f"s:last{tonic[0]}", f"s:last{opens}"]
+        features += ["s:last", f"s:last{tonic[0]}", f"s:last{opens}"]
     touching = "v" if "v" in about.around else ""
     if about.before == "1":
-        found += ["s:L1", f"s:L1{tonic[1]}"]
+        features += ["s:L1", f"s:L1{tonic[1]}"]
     elif about.before:
-        found += ["s:L&" + touching, f"s:L{about.before}{touching}", f"s:L&{touching}{tonic[1]}"]
+        features += ["s:L&" + touching, f"s:L{about.before}{touching}", f"s:L&{touching}{tonic[1]}"]
     if about.after == "1":
-        found.append("s:R1")
+        features.append("s:R1")
     elif about.after:
-        found += ["s:R&" + touching, f"s:R{about.after}{touching}", f"s:R&{touching}{tonic[0]}"]
+        features += ["s:R&" + touching, f"s:R{about.after}{touching}", f"s:R&{touching}{tonic[0]}"]
     if about.glide:
-        found.append("s:glide")
+        features.append("s:glide")
     if about.pause:
-        found.append(f"s:{about.pause}")
-    return tuple(found)
+        features.append(f"s:{about.pause}")
+    return tuple(features)
 
 
 def word_features(kind: str, words: tuple[str, ...]) -> tuple[str, ...]:
@@ -220,7 +219,7 @@ def word_features(kind: str, words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def cost_of(features: tuple[str, ...]) -> float:
-    """Minus the weights of these features."""
+    """The negative sum of the weights of these features."""
     weights = meter_weights()
     return -sum(weights.get(name, 0.0) for name in features)
 
@@ -243,10 +242,10 @@ def inside(word: Parsed, g: int, left: int, right: int, kind: str) -> Juncture:
 
 
 def between(left: Word, right: Word, gap: str, tonic: str, around: str) -> Juncture:
-    """The juncture between two words that touch.
+    """The juncture between two adjacent words, the first ending and the second beginning in a vowel.
 
     Args:
-        gap: what stands between them in the line.
+        gap: the characters between them in the line.
         tonic, around: see ``Between``.
     """
     pause = "" if gap.isspace() else "pause" if any(c in PAUSES for c in gap) else "comma" if len(gap) > 1 else ""
@@ -294,7 +293,7 @@ def metrical_word(text: str) -> Word:
 
 @functools.lru_cache(maxsize=CACHE)
 def cell_starts(text: str) -> tuple[int, ...]:
-    """Where in the word the syllable of each cell would begin if the cell began one."""
+    """For each cell the place in the word where its syllable begins, if it begins one."""
     word = parse(text)
     starts = syllable_starts(word)
     return tuple(starts[g] if n == 0 else word.starts[i] for g, group in enumerate(word.groups) for n, i in enumerate(group))

@@ -1,10 +1,10 @@
-"""The césure of French lines of ten and twelve: kept, or missed and why.
+"""The césure of French lines of ten and twelve syllables: whether it is kept, and if not, why.
 
-Classical rule: the syllable before the césure ends its word on a sounded vowel (a mute e may follow only if the
-next vowel elides it) and the word does not lean on the next one. The four ways to miss it are those of metrical
-criteria F, C, P, M (Cornulier, Théorie du vers, 1982): a mute e on the syllable before (césure lyrique) or after
-(enjambante), a clitic, a preposition, the inside of a word. A mute e left out of the count at the césure (épique)
-is medieval. Left out: sense and syntax beyond the small words, so ``kept`` says that a césure can be heard.
+Classical rule: the syllable before the césure ends its word on a sounded vowel (a mute e may follow only if the next vowel elides
+it), and the word does not lean on the next one. The four faults are the metrical criteria F, C, P, M (Cornulier, Théorie du vers,
+1982): a mute e on the syllable before (césure lyrique) or after (enjambante), a clitic, a preposition, the inside of a word. A mute e
+that is not counted at the césure (épique) is medieval. Left out: sense and syntax beyond small words, so ``kept`` means that a césure
+is possible.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rlpoet.prosody.fr.readings import SURE, Mark, Read, read_line
+from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 
 LETTERS = re.compile(r"[^\W\d_]+")
 PATTERNS = {  # in the order a reader tries them
@@ -31,13 +31,13 @@ ENCLITIC = frozenset("je j tu il ils elle elles on nous vous le la les lui leur 
 
 @dataclass(frozen=True)
 class Cesure:
-    """How a line meets one pattern.
+    """A line compared with one pattern.
 
     Attributes:
         pattern: syllables of each part, ``(6, 6)``.
-        kept: whether every cut falls where the rule lets it.
-        kind: of a missed one: ``lyrique``, ``enjambante``, ``épique``, ``inside a word``, ``proclitic``, ``length``; else empty.
-        why: the same with the word, for people; empty when kept.
+        kept: whether the rule allows every cut.
+        kind: the fault: ``lyrique``, ``enjambante``, ``épique``, ``inside a word``, ``proclitic``, ``length``; empty if kept.
+        why: the fault and the word, as a sentence; empty if kept.
     """
 
     pattern: tuple[int, ...]
@@ -52,11 +52,11 @@ class Cesure:
 
 
 def cesure(line: str, syllables: int | None = None) -> Cesure | None:
-    """The césure of a line of ten or twelve: the first pattern it keeps, else how it misses the usual one.
+    """The césure of a line of ten or twelve: the first pattern it keeps, else its fault in the usual pattern.
 
     Args:
-        syllables: the length meant, 10 or 12; None takes the likeliest reading. A line one syllable longer is
-            heard with a césure épique if a mute e stands right after the usual cut.
+        syllables: the intended length, 10 or 12; None takes the likeliest reading. A line with one syllable more is read with a
+            césure épique if a mute e stands right after the usual cut.
 
     Returns:
         None for lines of other lengths.
@@ -72,49 +72,51 @@ def cesure(line: str, syllables: int | None = None) -> Cesure | None:
     if wanted not in PATTERNS:
         return None
     tried = [measure(line, pattern) for pattern in PATTERNS[wanted]]
-    return next((found for found in tried if found.kept), tried[0])
+    return next((caesura for caesura in tried if caesura.kept), tried[0])
 
 
 def measure(line: str, pattern: tuple[int, ...]) -> Cesure:
-    """Whether a line keeps one pattern, and if not, what stands at the first cut that fails.
+    """Whether a line keeps one pattern, and if not, the fault at the first cut that fails.
 
     >>> measure("Il faut que le malheureux chante encore ici", (6, 6)).kind
     'inside a word'
     """
     total = sum(pattern)
-    read = read_line(line, total)
-    if read.reading.count == total + 1 and len(pattern) == 2 and epic(read, pattern[0]):
-        return Cesure(pattern, False, "épique", f"épique: the mute e of {word_of(read, _counted(read)[pattern[0]])} is not counted")
-    if read.reading.count != total:
-        return Cesure(pattern, False, "length", f"{read.reading.count} syllables, {total} wanted")
+    line_reading = read_line(line, total)
+    if line_reading.reading.count == total + 1 and len(pattern) == 2 and epic(line_reading, pattern[0]):
+        return Cesure(
+            pattern, False, "épique", f"épique: the mute e of {word_of(line_reading, _counted(line_reading)[pattern[0]])} is not counted"
+        )
+    if line_reading.reading.count != total:
+        return Cesure(pattern, False, "length", f"{line_reading.reading.count} syllables, {total} wanted")
     cut = 0
     for part in pattern[:-1]:
         cut += part
-        kind, why = fault(read, cut)
+        kind, why = fault(line_reading, cut)
         if kind:
             return Cesure(pattern, False, kind, why)
     return Cesure(pattern, True)
 
 
-def kept_after(read: Read) -> int | None:
+def caesura_position(line_reading: LineReading) -> int | None:
     """Syllables before the césure of a line of twelve (6+6) or ten (4+6, 5+5, 6+4) if one is kept, else None."""
-    patterns = PATTERNS.get(read.reading.count)
+    patterns = PATTERNS.get(line_reading.reading.count)
     if patterns is None:
         return None
-    counted = _counted(read)
+    counted = _counted(line_reading)
     for pattern in patterns:
-        if len(pattern) == 2 and not fault_at(read, counted, pattern[0]):
+        if len(pattern) == 2 and not fault_at(line_reading, counted, pattern[0]):
             return pattern[0]
     return None
 
 
-def fault(read: Read, cut: int) -> tuple[str, str]:
-    """What is wrong with a césure after so many counted syllables: the kind and a sentence, empty if nothing is."""
-    counted = _counted(read)
-    kind = fault_at(read, counted, cut)
+def fault(line_reading: LineReading, cut: int) -> tuple[str, str]:
+    """The fault of a césure after ``cut`` counted syllables: its kind and a sentence; both empty if there is none."""
+    counted = _counted(line_reading)
+    kind = fault_at(line_reading, counted, cut)
     if not kind:
         return "", ""
-    word = word_of(read, counted[cut - 1])
+    word = word_of(line_reading, counted[cut - 1])
     return kind, {
         "enjambante": f"enjambante: {word} keeps its mute e for the next part",
         "inside a word": f"inside a word: {word}",
@@ -123,35 +125,35 @@ def fault(read: Read, cut: int) -> tuple[str, str]:
     }[kind]
 
 
-def fault_at(read: Read, counted: list[Mark], cut: int) -> str:
-    """The kind of fault of a césure after so many of the counted nuclei, or nothing."""
+def fault_at(line_reading: LineReading, counted: list[Mark], cut: int) -> str:
+    """The kind of fault of a césure after ``cut`` of the counted nuclei; empty if there is none."""
     before, after = counted[cut - 1], counted[cut]
     if before.word == after.word:
         return "enjambante" if after.mute else "inside a word"
     if before.mute:
         return "lyrique"
-    begin, end = _span(read.text, before)
-    if end - begin < 7 and read.text[begin:end].lower() in PROCLITICS and _leans(read.text, begin, end, after.start):
+    begin, end = _span(line_reading.text, before)
+    if end - begin < 7 and line_reading.text[begin:end].lower() in PROCLITICS and _leans(line_reading.text, begin, end, after.start):
         return "proclitic"
     return ""
 
 
-def epic(read: Read, cut: int) -> bool:
+def epic(line_reading: LineReading, cut: int) -> bool:
     """Whether the syllable after the cut is a word-final mute e that a césure épique would leave uncounted."""
-    counted = _counted(read)
+    counted = _counted(line_reading)
     before, extra = counted[cut - 1], counted[cut]
     return extra.mute and before.word == extra.word and counted[cut + 1].word != extra.word
 
 
-def word_of(read: Read, mark: Mark) -> str:
+def word_of(line_reading: LineReading, mark: Mark) -> str:
     """The word a nucleus stands in, as typed (composed)."""
-    begin, end = _span(read.text, mark)
-    return read.text[begin:end]
+    begin, end = _span(line_reading.text, mark)
+    return line_reading.text[begin:end]
 
 
-def _counted(read: Read) -> list[Mark]:
-    chosen = read.reading.chosen
-    return [mark for i, mark in enumerate(read.marks) if mark.p >= SURE or chosen >> i & 1]
+def _counted(line_reading: LineReading) -> list[Mark]:
+    chosen = line_reading.reading.chosen
+    return [mark for i, mark in enumerate(line_reading.marks) if mark.p >= SURE or chosen >> i & 1]
 
 
 def _span(text: str, mark: Mark) -> tuple[int, int]:
@@ -164,7 +166,7 @@ def _span(text: str, mark: Mark) -> tuple[int, int]:
 
 
 def _leans(text: str, begin: int, end: int, after: int) -> bool:
-    """Whether a small word leans on what follows: no pause after it, and it is not itself tied to the word before."""
+    """Whether a small word leans on the next word: there is no pause after it, and it is not tied to the word before."""
     word = text[begin:end].lower()
     if begin and text[begin - 1] == "-" and word in ENCLITIC:
         return False

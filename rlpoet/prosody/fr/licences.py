@@ -1,8 +1,8 @@
-"""Licences a poem takes: a line that no other answers by the rules may still rhyme against one of them.
+"""Rhyme licences of a poem: lines that rhyme with no other line by the rules may still rhyme by a licence.
 
-For finding who rhymes with whom in poems people wrote (Laforgue rhymes singular with plural, Marot nommer with mer),
-never for a reward. Within a few lines, a line without a mate by the classical rules is given the mates that only
-number, support or the old sound of -er denies it; lines that have their mates keep to the rules.
+This is for finding the scheme of poems by people (Laforgue rhymes singular with plural, Marot nommer with mer), never for a reward.
+A line without a rhyme by the classical rules is matched, within a few lines, with lines that differ only in number, in the support
+consonant, or in the old sound of -er. Lines that rhyme by the rules are not affected.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ def licensed_lines(
     families: Sequence[Sequence[Hashable]],
     kind: Callable[[Ending, Ending], str | None],
 ) -> frozenset[int]:
-    """Lines that take part in a licence: those left alone by the rules, and the lines they reach for.
+    """Lines that take part in a licence: those without a rhyme by the rules, and the lines they are matched with.
 
     Args:
-        endings: of each line of a poem.
-        families: of each ending, what two of them share when they rhyme by the rules.
+        endings: the endings of each line of a poem.
+        families: for each ending the key that two endings share if they rhyme by the rules.
         kind: how two endings rhyme.
 
     >>> e = [(Ending(word, (sound,), gender="m"),) for word, sound in (("a", "i"), ("b", "u"), ("is", "i"), ("us", "o"))]
@@ -34,20 +34,20 @@ def licensed_lines(
     """
     seen: dict[Hashable, int] = {}
     mated = [False] * len(endings)
-    for i, own in enumerate(families):
-        for label in own:
+    for i, values in enumerate(families):
+        for label in values:
             j = seen.get(label)
             if j is not None and i - j <= REACH and j != i:
                 mated[i] = mated[j] = True
-        for label in own:
+        for label in values:
             seen[label] = i
     if all(mated):
         return frozenset()
-    found: set[int] = set()
-    for i, own in enumerate(endings):
+    licensed: set[int] = set()
+    for i, values in enumerate(endings):
         if mated[i]:
             continue
         for j in range(max(i - REACH, 0), min(i + REACH + 1, len(endings))):
-            if j != i and any(kind(a, b) in LICENCES for a in own for b in endings[j]):
-                found |= {i, j}
-    return frozenset(found)
+            if j != i and any(kind(a, b) in LICENCES for a in values for b in endings[j]):
+                licensed |= {i, j}
+    return frozenset(licensed)

@@ -1,10 +1,9 @@
-"""Readings of a French line: which doubtful vowels count, by learned chances and, if asked for, a target.
+"""Readings of a French line: which doubtful vowels count, by learned probabilities and, if given, a target length.
 
-A line is a row of nuclei, most of them sure. The others (diérèse, mute e) each have a chance; the count is a
-sum of independent yes-or-no choices. The free count is the likeliest sum under a preference for the lengths
-French verse has (12, 8, 10, ...), worth 0.7 to 0.9 points of exact count on unseen poems. A preference for
-readings with a caesura changed no count and was dropped. ``fits`` uses no preference: it asks only whether
-the best reading of the target length is not far-fetched.
+A line is a row of nuclei, most of which certainly count. Each of the others (diérèse, mute e) has a probability, and the count is a
+sum of independent choices. Without a target the count is the likeliest sum under a prior over the lengths of French verse (12, 8,
+10, ...). This prior is worth 0.7 to 0.9 points of exact count on unseen poems; a prior for readings with a caesura changed no count
+and was dropped. ``fits`` uses no prior: it tests only that the best reading of the target length is not far-fetched.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ MOST_OF_ONE_COUNT = 8
 
 
 class Mark(NamedTuple):
-    """A nucleus of a line: its letters, how likely it counts, and what it is."""
+    """A nucleus of a line: its letters, the probability that it counts, and its kind."""
 
     start: int
     end: int
@@ -47,9 +46,9 @@ CLITIC = Nucleus(1, 2, ("Ce",), 1.0, "e")  # the e of -je, -ce
 
 
 def line_marks(line: str) -> list[Mark]:
-    """The nuclei of a line with their chances in this context."""
+    """The nuclei of a line with their probabilities in this context."""
     lowered = lower_same_length(line)
-    pieces = [(found.start(), found.group()) for found in PIECE.finditer(lowered)]
+    pieces = [(match.start(), match.group()) for match in PIECE.finditer(lowered)]
     marks: list[Mark] = []
     final = len(pieces) - 1
     for index, (at, word) in enumerate(pieces):
@@ -64,26 +63,26 @@ def line_marks(line: str) -> list[Mark]:
 
 @functools.lru_cache(maxsize=65_536)
 def word_start(word: str) -> str:
-    """What of a word the mute e before it hears: ``V``, ``C``, or the word itself where its start is doubtful."""
+    """How a word begins for a mute e before it: ``V``, ``C``, or the word itself if that is doubtful."""
     starts = start_keys(word)
     return word if len(starts) > 1 else starts[0]
 
 
 @functools.lru_cache(maxsize=131_072)
 def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, float, bool, tuple[str, ...], float, str, bool], ...]:
-    """The marks of a word before a word that starts so (nothing: the line ends), places within the word."""
-    found = []
+    """The marks of a word, given the start of the next word (empty at the end of the line); places are within the word."""
+    marks = []
     for part in (CLITIC,) if enclitic else nuclei(word):
         mute = bool(part.mute)
         keys, p, source = mark_chance(part, start)
         if mute and not start:
             p = 0.0
-        found.append((part.start, part.end, p, mute, keys, part.start_p, source, bool(part.keys) and not mute))
-    return tuple(found)
+        marks.append((part.start, part.end, p, mute, keys, part.start_p, source, bool(part.keys) and not mute))
+    return tuple(marks)
 
 
 def mark_chance(part: Nucleus, start: str) -> tuple[tuple[str, ...], float, str]:
-    """Table keys, chance and deciding row of a nucleus before a word that starts so."""
+    """Table keys, probability and deciding row of a nucleus, given the start of the next word."""
     if not part.mute:
         return (part.keys, chance(part.keys, part.start_p), row_of(part.keys)) if part.keys else ((), 1.0, "")
     starts = (start or "V",) if start in ("", "V", "C") else start_keys(start)
@@ -116,7 +115,7 @@ def lower_same_length(line: str) -> str:
 
 
 class Reading(NamedTuple):
-    """One way to read a line: its log chance, its count, and a bit for each doubtful mark that counts."""
+    """One reading of a line: its log probability, its count, and one bit for each doubtful mark that counts."""
 
     score: float
     count: int  # type: ignore[assignment]  # a tuple's own count is never called here
@@ -129,39 +128,39 @@ class Reading(NamedTuple):
 def readings(marks: list[Mark]) -> list[Reading]:
     """Readings of a line, best first: all of them up to ``MOST_READINGS``, then the best of each count."""
     sure = 0
-    found: list[tuple[float, int, int]] = [(0.0, 0, 0)]
+    partial: list[tuple[float, int, int]] = [(0.0, 0, 0)]
     for i, mark in enumerate(marks):
         if mark.p >= SURE:
             sure += 1
         elif mark.p > 1.0 - SURE:
             yes, no, bit = math.log(mark.p), math.log1p(-mark.p), 1 << i
-            found = [(s + no, n, c) for s, n, c in found] + [(s + yes, n + 1, c | bit) for s, n, c in found]
-            if len(found) > MOST_READINGS:
-                found = prune(found)
-    found.sort(key=lambda r: -r[0])
-    return [Reading(score, n + sure, chosen) for score, n, chosen in found]
+            partial = [(s + no, n, c) for s, n, c in partial] + [(s + yes, n + 1, c | bit) for s, n, c in partial]
+            if len(partial) > MOST_READINGS:
+                partial = prune(partial)
+    partial.sort(key=lambda r: -r[0])
+    return [Reading(score, n + sure, chosen) for score, n, chosen in partial]
 
 
-def prune(found: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
+def prune(partial: list[tuple[float, int, int]]) -> list[tuple[float, int, int]]:
     """The best few of each count, ``MOST_READINGS`` in all."""
     seen: dict[int, int] = {}
-    kept = []
-    for reading in sorted(found, key=lambda r: -r[0]):
+    best = []
+    for reading in sorted(partial, key=lambda r: -r[0]):
         n = seen.get(reading[1], 0)
         if n < MOST_OF_ONE_COUNT:
             seen[reading[1]] = n + 1
-            kept.append(reading)
-    return kept[: MOST_READINGS // 2]
+            best.append(reading)
+    return best[: MOST_READINGS // 2]
 
 
 def weigh(reading: Reading) -> float:
-    """Log evidence for a reading when the length is not given."""
+    """Log score of a reading if no length is given."""
     return reading.score + math.log(LENGTHS.get(reading.count, RARE_LENGTH))
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
-    """A line with the reading chosen for it: what scansion, césure and words are told from."""
+class LineReading:
+    """A line with its chosen reading, from which scansion, césure and words are derived."""
 
     text: str  # one character a letter
     letters: list[str] | None  # as typed, where that differs from ``text``
@@ -173,22 +172,22 @@ class Read:
         return self.reading.counts(self.marks, index)
 
 
-def read_line(line: str, target: int | None = None) -> Read:
+def read_line(line: str, target: int | None = None) -> LineReading:
     """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
     text, letters = compose(line)
     marks = line_marks(text)
-    found = readings(marks)
+    candidates = readings(marks)
     fits: bool | None = None
     if target is not None:
-        floor = found[0].score + math.log(FAR_FETCHED)
-        aimed = [reading for reading in found if reading.count == target and reading.score > floor]
+        floor = candidates[0].score + math.log(FAR_FETCHED)
+        aimed = [reading for reading in candidates if reading.count == target and reading.score > floor]
         fits = bool(aimed)
-        found = aimed or found
-    return Read(text, letters, marks, found[0] if len(found) == 1 else max(found, key=weigh), fits)
+        candidates = aimed or candidates
+    return LineReading(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:
-    """The line with one character a letter, and the letters as they were typed where accents stand apart."""
+    """The line with one character per letter, and the letters as typed, if some have combining accents."""
     if line.isascii() or unicodedata.is_normalized("NFC", line):
         return line, None
     letters: list[str] = []

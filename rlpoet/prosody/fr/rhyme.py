@@ -1,10 +1,10 @@
-"""French rhyme between two endings: what they share, how rich that is, what the tradition forbids, and why.
+"""French rhyme between two endings: shared sounds, richness, what the tradition forbids, and reasons.
 
-Richness by shared sounds from the end, as taught since the 20th century (Mazaleyrat, Éléments de métrique française,
-1974; Elwert, Traité de versification française, 1965): ``pauvre`` the vowel alone, ``suffisante`` two sounds, ``riche``
-three or more, ``léonine`` two full syllables (from the vowel of the last but one on; Quicherat, Traité de versification
-française, 1850). A mute e is no sound of its own. Classical conditions: both feminine or both masculine, both with or both
-without -s, -x, -z (Quicherat), and a consonne d'appui for final /e/.
+Richness counts shared sounds from the end, as taught since the 20th century (Mazaleyrat, Éléments de métrique française, 1974; Elwert,
+Traité de versification française, 1965): ``pauvre`` the vowel alone, ``suffisante`` two sounds, ``riche`` three or more, ``léonine``
+two full syllables (from the vowel of the last but one on; Quicherat, Traité de versification française, 1850). A mute e is not
+counted. Classical conditions: both feminine or both masculine, both with or both without -s, -x, -z (Quicherat), and a consonne
+d'appui for final /e/.
 """
 
 from __future__ import annotations
@@ -75,29 +75,29 @@ def open_vowel(word: str, phones: tuple[str, ...]) -> tuple[tuple[str, ...], ...
 
 @functools.lru_cache(maxsize=16_384)
 def merge(phones: tuple[str, ...]) -> tuple[str, ...]:
-    """Phones as rhyme hears them: e/ɛ, o/ɔ, ø/œ, ɛ̃/œ̃ are one, save that a bare final ɛ is not e (été : était)."""
+    """Phones merged as in rhyme: e/ɛ, o/ɔ, ø/œ, ɛ̃/œ̃ are one, but a final ɛ without a consonant is not e (été : était)."""
     if phones == ("ɛ",):
         return phones
     return tuple(MERGED.get(phone, phone) for phone in phones)
 
 
 def shared(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
-    """The phones two onsets share, from the rhyme vowel leftwards; vowels must be the very same, mute e is passed over.
+    """The phones that two onsets share, from the rhyme vowel leftwards; vowels are not merged, and mute e is skipped.
 
     >>> shared(("s", "y", "l", "t"), ("ɛ̃", "s", "y", "l", "t"))
     ('t', 'l', 'y', 's')
     """
-    found: list[str] = []
+    common: list[str] = []
     for x, y in zip(reversed(a), reversed(b), strict=False):
         if x != y:
             break
         if x != "ə":
-            found.append(x)
-    return tuple(found)
+            common.append(x)
+    return tuple(common)
 
 
 def support(ending: Ending) -> str:
-    """What must stand before the rhyme vowel in both words: the consonant of a final é, the glide of oi, ien, oin; or nothing.
+    """The sound required before the rhyme vowel in both words: the consonant of a final é, the glide of oi, ien, oin, or none.
 
     >>> support(Ending("beauté", ("e",), ("b", "o", "t"))), support(Ending("nuée", ("e",), ("n", "ɥ")))
     ('t', '-')
@@ -113,7 +113,7 @@ def support(ending: Ending) -> str:
 
 
 def family(ending: Ending) -> tuple[tuple[str, ...], str, bool, str]:
-    """What two endings must have in common to rhyme by the classical rules.
+    """The key that two endings must share to rhyme by the classical rules.
 
     >>> family(Ending("amours", ("u", "ʁ"), ("a", "m"), "m"))
     (('u', 'ʁ'), 'm', True, '')
@@ -148,7 +148,7 @@ def richness(a: Ending, b: Ending) -> str:
 
 
 def kind_of(a: Ending, b: Ending, *, classical: bool = True) -> str | None:
-    """The kind of two endings; see ``FrenchVerse``. ``classical`` keeps the rules the eye and the support letter make."""
+    """The kind of two endings; see ``FrenchVerse``. ``classical`` applies the rules of gender, plural and support consonant."""
     if a.word == b.word:
         return "identical"
     tail, other = merge(a.phones), merge(b.phones)
@@ -167,47 +167,49 @@ def kind_of(a: Ending, b: Ending, *, classical: bool = True) -> str | None:
 
 
 def reasons(a: Ending, b: Ending, kind: str | None, *, classical: bool = True) -> list[str]:
-    """Short sentences on what a kind rests on."""
+    """Short sentences that explain a kind."""
     if kind == "identical":
         return [f"{a.word!r} stands at both ends: the same word is no rhyme."]
-    told = []
+    sentences = []
     tail, other = merge(a.phones), merge(b.phones)
     if tail != other:
-        told.append(f"The tails differ: {a.word!r} ends in /{''.join(a.phones)}/, {b.word!r} in /{''.join(b.phones)}/.")
+        sentences.append(f"The tails differ: {a.word!r} ends in /{''.join(a.phones)}/, {b.word!r} in /{''.join(b.phones)}/.")
         if kind == "normande":
-            told.append("Rime normande: -er was once said alike in verbs and in words like mer; not counted as a rhyme.")
+            sentences.append("Rime normande: -er was once said alike in verbs and in words like mer; not counted as a rhyme.")
         elif kind == "assonante":
-            told.append(f"Only the vowel /{a.phones[0]}/ is shared: an assonance.")
+            sentences.append(f"Only the vowel /{a.phones[0]}/ is shared: an assonance.")
         elif {tail, other} == {("e",), ("ɛ",)}:
-            told.append("Close /e/ (é, er, ez) and open /ɛ/ (ais, et) do not rhyme at the end of a word.")
-        return told
+            sentences.append("Close /e/ (é, er, ez) and open /ɛ/ (ais, et) do not rhyme at the end of a word.")
+        return sentences
     common = tuple(reversed(shared(a.onset, b.onset)))
-    heard = (*common, *a.phones)
-    told.append(f"{a.word!r} and {b.word!r} share /{''.join(heard)}/: {len(heard)} sound{'s' if len(heard) > 1 else ''}.")
+    sounds = (*common, *a.phones)
+    sentences.append(f"{a.word!r} and {b.word!r} share /{''.join(sounds)}/: {len(sounds)} sound{'s' if len(sounds) > 1 else ''}.")
     if kind == "homonyme":
-        told.append("They sound alike from end to end: rime homonyme.")
+        sentences.append("They sound alike from end to end: rime homonyme.")
     elif kind == "léonine":
-        told.append("Two full syllables or more are shared: rime léonine.")
+        sentences.append("Two full syllables or more are shared: rime léonine.")
     elif kind in RICHNESS:
-        told.append(f"{('The vowel alone is', 'Two sounds are', 'Three sounds or more are')[RICHNESS.index(kind)]} shared: rime {kind}.")
+        sentences.append(
+            f"{('The vowel alone is', 'Two sounds are', 'Three sounds or more are')[RICHNESS.index(kind)]} shared: rime {kind}."
+        )
     genders = {"f": "feminine (mute e)", "m": "masculine"}
     if a.gender == b.gender:
-        told.append(f"Both are {genders[a.gender]}.")
+        sentences.append(f"Both are {genders[a.gender]}.")
     else:
         verdict = "which classical verse forbids" if classical else "which modern verse allows"
-        told.append(f"{a.word!r} is {genders[a.gender]}, {b.word!r} is {genders[b.gender]}, {verdict}.")
+        sentences.append(f"{a.word!r} is {genders[a.gender]}, {b.word!r} is {genders[b.gender]}, {verdict}.")
     if is_plural(a.word) != is_plural(b.word):
         with_s, without = (a, b) if is_plural(a.word) else (b, a)
         verdict = "classical verse forbids it" if classical else "modern verse allows it"
-        told.append(f"{with_s.word!r} ends in -{with_s.word[-1]}, {without.word!r} has no such ending: {verdict}.")
+        sentences.append(f"{with_s.word!r} ends in -{with_s.word[-1]}, {without.word!r} has no such ending: {verdict}.")
     elif is_plural(a.word):
-        told.append("Both end in -s, -x or -z.")
+        sentences.append("Both end in -s, -x or -z.")
     x, y = support(a), support(b)
     if tail in SUPPORTED:
         if x == y == "-":
-            told.append("Final /e/ follows a vowel in both and needs no consonne d'appui.")
+            sentences.append("Final /e/ follows a vowel in both and needs no consonne d'appui.")
         else:
-            told.append(f"Final /e/ has its consonne d'appui /{x}/." if x == y else "Final /e/ lacks a common consonne d'appui.")
+            sentences.append(f"Final /e/ has its consonne d'appui /{x}/." if x == y else "Final /e/ lacks a common consonne d'appui.")
     elif x != y:
-        told.append(f"/{x or y}{a.phones[0]}/ (oi, ien, oin) rhymes only with itself.")
-    return told
+        sentences.append(f"/{x or y}{a.phones[0]}/ (oi, ien, oin) rhymes only with itself.")
+    return sentences

@@ -1,12 +1,12 @@
-"""Scansion of French lines: the reading chosen, cut into syllables, with its césure and the words it guessed."""
+"""Scansion of French lines: the chosen reading, its syllables, its césure, and the words whose count is a guess."""
 
 from __future__ import annotations
 
 import functools
 import re
 
-from rlpoet.prosody.fr.caesura import kept_after
-from rlpoet.prosody.fr.readings import SURE, Mark, Read, read_line
+from rlpoet.prosody.fr.caesura import caesura_position
+from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 from rlpoet.prosody.fr.syllables import is_learned
 from rlpoet.types import Scansion, Syllable
 
@@ -21,18 +21,34 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
     >>> scan_line("La fille de Minos et de Pasiphaé").syllables
     12
     """
-    read = read_line(line, target)
-    return Scansion(line, read.reading.count, None, read.fits, units(read), kept_after(read), guessed_words(read.text, read.marks))
+    line_reading = read_line(line, target)
+    return Scansion(
+        line,
+        line_reading.reading.count,
+        None,
+        line_reading.fits,
+        units(line_reading),
+        caesura_position(line_reading),
+        guessed_words(line_reading.text, line_reading.marks),
+    )
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
-    """``scan_line`` without its units, for those who only count."""
-    read = read_line(line, target)
-    return Scansion(line, read.reading.count, None, read.fits, (), kept_after(read), guessed_words(read.text, read.marks))
+    """``scan_line`` without units, which is faster."""
+    line_reading = read_line(line, target)
+    return Scansion(
+        line,
+        line_reading.reading.count,
+        None,
+        line_reading.fits,
+        (),
+        caesura_position(line_reading),
+        guessed_words(line_reading.text, line_reading.marks),
+    )
 
 
 def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
-    """Words not in the learned table whose vowels in contact might well be read either way."""
+    """Words that are not in the learned table and whose adjacent vowels may well be read either way."""
     guessed = []
     for mark in marks:
         if DOUBT < mark.p < 1.0 - DOUBT and mark.keys[:1] and mark.keys[0].startswith("#") and not is_learned(mark.keys[:1]):
@@ -45,16 +61,16 @@ def guessed_words(line: str, marks: list[Mark]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(guessed))
 
 
-def units(read: Read) -> tuple[Syllable, ...]:
-    """The line cut into metrical syllables; their texts joined give it back.
+def units(line_reading: LineReading) -> tuple[Syllable, ...]:
+    """The line cut into metrical syllables, whose joined texts are the line.
 
-    A vowel that does not count stays with the counted one it touches; an elided e goes with the next word.
+    A vowel that does not count stays with the adjacent counted one; an elided e goes with the next word.
     """
-    line, marks, chosen = read.text, read.marks, read.reading.chosen
+    line, marks, chosen = line_reading.text, line_reading.marks, line_reading.reading.chosen
     if not marks:
-        return (Syllable(line if read.letters is None else "".join(read.letters), counts=False),) if line else ()
+        return (Syllable(line if line_reading.letters is None else "".join(line_reading.letters), counts=False),) if line else ()
     cuts = [0]
-    told: list[tuple[bool, str, str]] = []
+    explained: list[tuple[bool, str, str]] = []
     end, elided_at, note, source, elided_by = 0, -1, "", "", ""
     counted = opened = False
     for i, mark in enumerate(marks):
@@ -64,7 +80,7 @@ def units(read: Read) -> tuple[Syllable, ...]:
             if opened:
                 edge = elided_at if elided_at >= 0 else start
                 cuts.append(end + cut_between(line[end:edge]))
-                told.append((counted, note, source))
+                explained.append((counted, note, source))
             if elided_at >= 0:
                 note, source = "elided", elided_by
             else:
@@ -82,19 +98,19 @@ def units(read: Read) -> tuple[Syllable, ...]:
             elided_at, elided_by = start, row
         elif not opened:  # a line that is one mute e (``le``)
             opened, counted, note, source, end = True, False, "caduc" if last else "", row, stop
-    told.append((counted, note, source))
+    explained.append((counted, note, source))
     cuts.append(len(line))
-    whole = line if read.letters is None else None
-    found = []
-    for k, (counts, said, row) in enumerate(told):
-        text = whole[cuts[k] : cuts[k + 1]] if whole is not None else "".join((read.letters or [])[cuts[k] : cuts[k + 1]])
-        found.append(Syllable(text, None, counts, said, row))
-    return tuple(found)
+    whole = line if line_reading.letters is None else None
+    syllables = []
+    for k, (counts, explanation, row) in enumerate(explained):
+        text = whole[cuts[k] : cuts[k + 1]] if whole is not None else "".join((line_reading.letters or [])[cuts[k] : cuts[k + 1]])
+        syllables.append(Syllable(text, None, counts, explanation, row))
+    return tuple(syllables)
 
 
 @functools.lru_cache(maxsize=16_384)
 def cut_between(between: str) -> int:
-    """Where to cut what stands between two vowels: after the blank of a word's end, else before the last consonant.
+    """Where to cut the letters between two vowels: after the space between words, else before the last consonant.
 
     >>> cut_between("rt"), cut_between("bl"), cut_between("s, "), cut_between("rsqu'")
     (1, 0, 3, 2)

@@ -1,10 +1,9 @@
-"""French words to metrical nuclei, from the spelling: what surely counts, what may, and how likely.
+"""French words to metrical nuclei, from the spelling: which certainly count, which may, and with what probability.
 
-Classical count as commonly taught: every vowel grapheme is a nucleus; two in contact may be read apart
-(diérèse, ``li-on``) or together (synérèse, ``pied``), a word-final mute e counts before a consonant, is
-elided before a vowel or mute h, and is dropped at the line's end. How often each contact is read apart is
-learned from annotated verse (``dierese.tsv``), per word and by ending. Left out: apocope and colloquial
-elision not written in the line (``p'tit`` is read as written).
+The count is the classical one. Every vowel grapheme is a nucleus. Two adjacent ones may be read apart (diérèse, ``li-on``) or
+together (synérèse, ``pied``). A word-final mute e counts before a consonant, is elided before a vowel or mute h, and is dropped at the
+end of the line. The probability of each diérèse is learned from annotated verse (``dierese.tsv``), by word and by ending. Left out:
+apocope and colloquial elision that is not written (``p'tit`` is read as written).
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ class Nucleus:
 
     Attributes:
         start, end: its letters in the word.
-        keys: table keys for how likely it counts, most special first; empty when it surely does.
-        start_p: the probability before anything is learned.
-        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its chance depends on the next word.
+        keys: table keys for the probability that it counts, most specific first; empty if it certainly does.
+        start_p: the probability if the table has none of the keys.
+        mute: ``e``, ``es``, ``ent`` for a final mute e, else empty. Its probability depends on the next word.
     """
 
     start: int
@@ -56,13 +55,13 @@ class Nucleus:
 
 
 def mask_silent(word: str) -> str:
-    """The word with letters that never are vowels replaced by a dot: qu, gu before e i, ge before a o, glide y and il.
+    """The word with a dot for letters that are no vowels here: qu, gu before e i, ge before a o, glide y and il.
 
     >>> mask_silent("quelqu"), mask_silent("voyage"), mask_silent("soleil"), mask_silent("mangea")
     ('q.elq.', 'vo.age', 'sole.l', 'mang.a')
     """
     for pattern in SILENT:
-        word = pattern.sub(lambda found: found.group(1) + "." * (len(found.group()) - len(found.group(1))), word)
+        word = pattern.sub(lambda match: match.group(1) + "." * (len(match.group()) - len(match.group(1))), word)
     return word
 
 
@@ -80,28 +79,28 @@ SILENT = tuple(
 
 
 def modern_letters(word: str) -> str:
-    """Old u and i that stand for v and j, and v for u, where that makes a known word; the length stays.
+    """A word with v and j for old u and i, and u for old v, if that gives a known word; the length stays the same.
 
     >>> modern_letters("auoir"), modern_letters("vnique"), modern_letters("iour"), modern_letters("jouir")
     ('avoir', 'unique', 'jour', 'jouir')
     """
-    ear = french()
-    if word in ear.lexicon:
+    phonology = french()
+    if word in phonology.lexicon:
         return word
     for pattern, put in OLD_LETTERS:
         changed = pattern.sub(put, word)
-        if changed in ear.lexicon or (put == "u" and changed != word):
+        if changed in phonology.lexicon or (put == "u" and changed != word):
             return changed
     return word
 
 
 def graphemes(word: str) -> list[tuple[int, int]]:
     """Spans of the vowel graphemes of a lower-case word."""
-    return [(found.start(), found.end()) for found in GRAPHEMES.finditer(mask_silent(word))]
+    return [(match.start(), match.end()) for match in GRAPHEMES.finditer(mask_silent(word))]
 
 
 def mute_ending(word: str) -> tuple[int, str]:
-    """Where a final mute e stands, and which kind; ``(-1, "")`` without one."""
+    """The place and kind of a final mute e; ``(-1, "")`` without one."""
     if word.endswith("e"):
         return len(word) - 1, "e"
     if word.endswith("es"):
@@ -112,21 +111,21 @@ def mute_ending(word: str) -> tuple[int, str]:
 
 
 def accented(word: str) -> str:
-    """A word from capitals with the accent a final é lost there, where the lexicon has only that word: beaute is beauté.
+    """A word from capitals with the accent of its final é, if only that word is in the lexicon: beaute is beauté.
 
     >>> accented("beaute"), accented("ete"), accented("cites"), accented("belle")
     ('beauté', 'été', 'cites', 'belle')
     """
-    ear = french()
-    if word in ear.lexicon or not word.endswith(("e", "es")):
+    phonology = french()
+    if word in phonology.lexicon or not word.endswith(("e", "es")):
         return word
     stem, final = (word[:-2], "és") if word.endswith("es") else (word[:-1], "é")
-    found = stem + final if stem + final in ear.lexicon else ear.folded.get(fold(stem + final), word)
-    return found if len(found) == len(word) else word
+    spelling = stem + final if stem + final in phonology.lexicon else phonology.folded.get(fold(stem + final), word)
+    return spelling if len(spelling) == len(word) else word
 
 
 def verbal_ent(word: str) -> bool:
-    """Whether -ent is the silent verb ending, by the word's sounds."""
+    """Whether a final -ent is the silent verb ending, by the word's sounds."""
     if word.endswith(("aient", "oient")):
         return True
     readings = phonology("fr").transcribe(word).pronunciations
@@ -143,7 +142,7 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
     word = modern_letters(word)
     spans = graphemes(word)
     mute_at, mute = mute_ending(word)
-    found: list[Nucleus] = []
+    units: list[Nucleus] = []
     previous_end = -1
     for index, (start, end) in enumerate(spans):
         touches = start == previous_end
@@ -151,20 +150,20 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
         if start == mute_at and len(spans) > 1:
             after = "V" if touches else "C"
             before = word[spans[-2][0] : start] if touches else ""
-            found.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
+            units.append(Nucleus(start, end, (f"{before}{after}{mute}", f"{after}{mute}"), 1.0 if after == "C" else 0.1, mute))
         elif touches:
             keys = contact_keys(word, spans[index - 1][0], start, end)
-            found.append(Nucleus(start, end, keys, contact_prior(word, found[-1], start, end)))
+            units.append(Nucleus(start, end, keys, contact_prior(word, units[-1], start, end)))
         elif word[start:end] in ("ay", "ey") and end < len(word):
-            found.append(Nucleus(start, start + 1))
-            found.append(Nucleus(start + 1, end, contact_keys(word, start, start + 1, end), 0.1))
+            units.append(Nucleus(start, start + 1))
+            units.append(Nucleus(start + 1, end, contact_keys(word, start, start + 1, end), 0.1))
         else:
-            found.append(Nucleus(start, end))
-    return tuple(found)
+            units.append(Nucleus(start, end))
+    return tuple(units)
 
 
 def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
-    """Table keys of the contact before letter ``at``, from the whole word to the bare vowels.
+    """Table keys of the adjacent vowels before letter ``at``, from the whole word to the vowels alone.
 
     Flags before the colon: K a cluster like ``bl`` leads (ou-bli-er), V the stem is a verb's (confi-er),
     M the ending is a verb's (aim-ions), E an e before one consonant
@@ -200,9 +199,9 @@ def contact_keys(word: str, left: int, at: int, right: int) -> tuple[str, ...]:
 
 def french() -> French:
     """The loaded French phonology, for its word list."""
-    ear = phonology("fr")
-    assert isinstance(ear, French)
-    return ear
+    language = phonology("fr")
+    assert isinstance(language, French)
+    return language
 
 
 @functools.cache
@@ -213,7 +212,7 @@ def verb_stems() -> frozenset[str]:
 
 
 def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
-    """A first guess for a contact: glides may join, other vowels stay apart, e inside after a vowel is mute."""
+    """Prior probability of a diérèse: glides may join, other vowels stay apart, an e inside a word after a vowel is mute."""
     if INNER_E.match(word, start):
         return START_INNER_E
     return START_GLIDE if word[left.start : left.end] in ("i", "y", "u", "ou", "o", "î") else START_HIATUS
@@ -221,13 +220,13 @@ def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
 
 @functools.cache
 def aspirated() -> frozenset[str]:
-    """Words whose h bars elision: the list that comes with the lexicon."""
+    """Words with an aspirated h, before which there is no elision: the list that comes with the lexicon."""
     with gzip.open(lexicon_path().with_name("h_aspire.txt.gz"), "rt", encoding="utf-8") as rows:
         return frozenset(row.strip() for row in rows) - NOT_ASPIRATED
 
 
 def start_keys(word: str) -> tuple[str, ...]:
-    """How a word begins for the ear of the one before: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
+    """How a word begins, for the word before it: ``V``, ``C``, or keys of doubtful starts (h, oui, onze, y).
 
     >>> start_keys("amour"), start_keys("roi"), start_keys("homme")
     (('V',), ('C',), ('>homme', '>h*'))
@@ -260,7 +259,7 @@ def learned() -> dict[str, float]:
 
 
 def row_of(keys: tuple[str, ...]) -> str:
-    """The row of ``dierese.tsv`` that decides among keys, as ``file:line``; empty where the table has none of them."""
+    """The row of ``dierese.tsv`` for the most specific key in it, as ``file:line``; empty if it has none of the keys."""
     rows = _learned_rows()[1]
     return next((rows[key] for key in keys if key in rows), "")
 
@@ -270,7 +269,7 @@ def is_learned(keys: tuple[str, ...]) -> bool:
 
 
 def chance(keys: tuple[str, ...], start_p: float) -> float:
-    """The learned chance of the most special key the table has."""
+    """The learned probability of the most specific key in the table."""
     table = learned()
     for key in keys:
         p = table.get(key)

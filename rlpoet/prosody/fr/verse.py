@@ -1,9 +1,9 @@
-"""French verse: rhyme by ear with the classical conditions on gender, plural and support.
+"""French verse: rhyme by sound, with the classical conditions on gender, plural and support consonant.
 
-Classical and romantic practice (16th to 19th century): masculine rhymes with masculine, feminine with
-feminine; plural endings (-s, -x, -z) keep company; a final /e/ wants its support consonant. A word has as
-many endings as it has sounds in verse (``fils``, ``Vénus``). Left out: the finer classes of silent consonants
-(sang : flanc), which cost more true rhymes than the false ones they stop.
+Classical and romantic practice (16th to 19th century): masculine rhymes with masculine, feminine with feminine; plural endings
+(-s, -x, -z) rhyme with each other only; a final /e/ needs the same support consonant. A word has one ending for each of its
+pronunciations in verse (``fils``, ``Vénus``). Left out: the finer classes of silent consonants (sang : flanc), which would lose more
+true rhymes than the false ones they exclude.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class FrenchVerse:
     Kinds that rhyme, by shared sounds: ``pauvre`` (the vowel alone), ``suffisante`` (two), ``riche`` (three or
     more), ``léonine`` (two syllables), ``homonyme`` (the whole word). Kinds that do not: ``identical``,
     ``insuffisante`` (-é without its consonant, oi with a), ``irrégulière`` (singular with plural), ``androgyne``
-    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``. In the variety ``modern`` the ear alone
-    judges: gender, plural and support forbid nothing.
+    (masculine with feminine), ``normande`` (aimer : mer), ``assonante``. In the variety ``modern`` only sounds count:
+    gender, plural and support consonant do not matter.
 
     Raises:
         UnknownName: no such variety.
@@ -65,9 +65,9 @@ class FrenchVerse:
     def __init__(self, variety: str = "classical") -> None:
         if variety not in self.varieties:
             raise UnknownName("variety", variety, self.varieties)
-        ear = phonology("fr")
-        assert isinstance(ear, French)
-        self.phonology = ear
+        sounds = phonology("fr")
+        assert isinstance(sounds, French)
+        self.phonology = sounds
         self.classical = variety == "classical"
         self.endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._line_endings)  # type: ignore[method-assign]
         self._licensed = functools.lru_cache(maxsize=256)(self._find_licensed)
@@ -75,7 +75,7 @@ class FrenchVerse:
         self._word_endings = functools.lru_cache(maxsize=LONGEST_CACHE)(self._find_endings)
 
     def endings(self, line: str) -> tuple[Ending, ...]:
-        """One ending a pronunciation of the last word, likeliest first; empty without a word."""
+        """One ending per pronunciation of the last word, likeliest first; empty without a word."""
         return self._line_endings(line)
 
     def _line_endings(self, line: str) -> tuple[Ending, ...]:
@@ -85,26 +85,28 @@ class FrenchVerse:
         word = clean(typed)
         if not word:
             return ()
-        heard = self.phonology.transcribe(typed)
+        transcription = self.phonology.transcribe(typed)
         word = word.rsplit("'", 1)[-1]
         if typed.isupper():
             word = accented(word)
         start = tail_start(word)
-        found = []
-        for said in heard.pronunciations:
-            if not said.nuclei:
+        endings = []
+        for pronunciation in transcription.pronunciations:
+            if not pronunciation.nuclei:
                 continue
-            at = said.nuclei[said.stress]
-            for phones in open_vowel(word, said.phones[at:]):
-                found.append(Ending(word, phones, said.phones[:at], gender(word, said.phones), heard.known, start))
-        return tuple(dict.fromkeys(found))
+            at = pronunciation.nuclei[pronunciation.stress]
+            for phones in open_vowel(word, pronunciation.phones[at:]):
+                endings.append(
+                    Ending(word, phones, pronunciation.phones[:at], gender(word, pronunciation.phones), transcription.known, start)
+                )
+        return tuple(dict.fromkeys(endings))
 
     def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
-        """The kinds that count as rhyme in a poem, for finding its scheme: ``rhyming``, and the licences it takes."""
+        """The kinds that count as rhyme when the scheme of a poem is found: ``rhyming``, and the poem's licences."""
         return self.rhyming | LICENCES if self._licensed(tuple(lines)) else self.rhyming
 
     def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
-        """The lines of such a poem that keep to the rules all the same."""
+        """The lines of such a poem that take part in no licence."""
         free = self._licensed(tuple(lines))
         return frozenset(range(len(lines))) - free if free else frozenset()
 
@@ -129,24 +131,28 @@ class FrenchVerse:
         return head + "".join(tail) + ("ə" if ending.gender == "f" else "") + ("+s" if is_plural(ending.word) else "")
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest count, or the reading that has ``target`` syllables if one is licensed."""
+        """The likeliest reading; with a target, the reading of ``target`` syllables, if one is licensed."""
         return scan_line(line, target)
 
     def counted(self, line: str, target: int | None = None) -> Scansion:
-        """``scan`` without the syllables themselves, a fifth of its work."""
+        """``scan`` without units: a fifth of the work."""
         return count_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
-        """The words as the line wants them said: mute e, diérèse, liaison, h aspiré."""
+        """The words with their pronunciation in the line: mute e, diérèse, liaison, h aspiré."""
         return spoken_words(line, self.phonology, target)
 
     def why(self, a: Ending, b: Ending) -> tuple[str, ...]:
-        """What the kind of two endings rests on, and where their sounds come from."""
-        told = reasons(a, b, self.kind(a, b), classical=self.classical)
+        """Sentences that explain the kind of two endings, and the sources of their sounds."""
+        sentences = reasons(a, b, self.kind(a, b), classical=self.classical)
         for word in dict.fromkeys((a.word, b.word)):
-            heard = self.phonology.transcribe(word)
-            told.append(f"{word!r} is in {heard.source}." if heard.known else f"{word!r} is a guess from its spelling ({heard.source}).")
-        return tuple(told)
+            transcription = self.phonology.transcribe(word)
+            sentences.append(
+                f"{word!r} is in {transcription.source}."
+                if transcription.known
+                else f"{word!r} is a guess from its spelling ({transcription.source})."
+            )
+        return tuple(sentences)
 
     def meter_name(self, scansion: Scansion) -> str:
         """``alexandrin 6+6``, ``décasyllabe, césure manquée: ...``, ``octosyllabe``, ``13 syllabes``; empty for nothing to count.

@@ -1,4 +1,4 @@
-"""The words of a French line as verse says them: mute e sounded or not, diérèse, liaison, h aspiré.
+"""The words of a French line with their pronunciation in verse: mute e sounded or not, diérèse, liaison, h aspiré.
 
 Liaison as in the diction of verse (Martinon, Comment on prononce le français, 1913): before a vowel and without a
 pause every written s, x, z sounds /z/, t and d /t/, also after nouns, -r of -er /ʁ/; n only after the words that
@@ -11,7 +11,7 @@ import bisect
 import re
 
 from rlpoet.phonology.fr.sounds import ELISION, VOWELS, French, clean, pronounce
-from rlpoet.prosody.fr.readings import Mark, Read, lower_same_length, read_line
+from rlpoet.prosody.fr.readings import LineReading, Mark, lower_same_length, read_line
 from rlpoet.prosody.fr.syllables import START_P, chance, start_keys
 from rlpoet.types import Pronunciation, SpokenWord, Transcription
 
@@ -25,74 +25,76 @@ N_LINKS = frozenset(
 )
 FEW_LINKS = frozenset("trop beaucoup coup sang long rang".split())
 NEVER = frozenset("et vers nid pied nœud".split())
-PLAIN = 0.02  # below this chance of diérèse nobody asks (bien, roi)
+MIN_CHANCE = 0.02  # below this chance of diérèse nobody asks (bien, roi)
 GLIDES = {"j": "i", "w": "u", "ɥ": "y"}
 CLOSED = {vowel: glide for glide, vowel in GLIDES.items()}
 
 
-def spoken_words(line: str, ear: French, target: int | None = None) -> tuple[SpokenWord, ...]:
-    """The words of a line one after the other, in the reading scansion takes.
+def spoken_words(line: str, phonology: French, target: int | None = None) -> tuple[SpokenWord, ...]:
+    """The words of a line in order, in the reading that scansion chose.
 
     >>> from rlpoet.phonology import phonology
     >>> [word.heard.pronunciations[0].ipa + word.link for word in spoken_words("les hommes ont une passion", phonology("fr"))]
     ['lez', 'ɔməz', 'ɔ̃t', 'ynə', 'pasiɔ̃']
     """
-    read = read_line(line, target)
-    lowered = lower_same_length(read.text)
-    spans = [span for token in TOKEN.finditer(read.text) for span in token_parts(token.start(), token.group(), ear)]
-    places = _places(read)
-    found = []
+    line_reading = read_line(line, target)
+    lowered = lower_same_length(line_reading.text)
+    spans = [span for token in TOKEN.finditer(line_reading.text) for span in token_parts(token.start(), token.group(), phonology)]
+    places = _places(line_reading)
+    words = []
     for index, (start, end) in enumerate(spans):
         following = spans[index + 1] if index + 1 < len(spans) else None
-        said, note = heard(read, start, end, ear)
+        transcription, note = transcribe_in_line(line_reading, start, end, phonology)
         link = ""
-        if following is not None and TIED.issuperset(read.text[end : following[0]]):
-            link = liaison(lowered[start:end], said.pronunciations, lowered[following[0] : following[1]])
-        found.append(SpokenWord(places[start], places[end], said, link, note))
-    return tuple(found)
+        if following is not None and TIED.issuperset(line_reading.text[end : following[0]]):
+            link = liaison(lowered[start:end], transcription.pronunciations, lowered[following[0] : following[1]])
+        words.append(SpokenWord(places[start], places[end], transcription, link, note))
+    return tuple(words)
 
 
-def token_parts(start: int, token: str, ear: French) -> list[tuple[int, int]]:
-    """Where the words of a token stand: the elided ones and inversions apart, compounds the lexicon knows whole."""
+def token_parts(start: int, token: str, phonology: French) -> list[tuple[int, int]]:
+    """The places of the words in a token: elided words and inversions apart, compounds of the lexicon whole."""
     cleaned = clean(token)
-    if token[-1].isalpha() and ("-" in cleaned or "'" in cleaned) and not ELISION.match(cleaned) and ear.look_up(cleaned):
+    if token[-1].isalpha() and ("-" in cleaned or "'" in cleaned) and not ELISION.match(cleaned) and phonology.look_up(cleaned):
         return [(start, start + len(token))]
     return [(start + part.start(), start + part.end()) for part in PART.finditer(token)]
 
 
-def heard(read: Read, start: int, end: int, ear: French) -> tuple[Transcription, str]:
-    """How the word at a place is said here, and what happened to it."""
-    word = read.text[start:end]
+def transcribe_in_line(line_reading: LineReading, start: int, end: int, phonology: French) -> tuple[Transcription, str]:
+    """The pronunciation of the word at a place of the line, and a note on how it differs from the word alone."""
+    word = line_reading.text[start:end]
     elided = word[-1] in "'’ʼ"
-    if elided or (word in ("t", "T") and read.text[start - 1 : start] == "-"):
-        whole = ear.transcribe(clean(word) + "e")  # c', d' and qu' sound as in ce, de and que
+    if elided or (word in ("t", "T") and line_reading.text[start - 1 : start] == "-"):
+        whole = phonology.transcribe(clean(word) + "e")  # c', d' and qu' sound as in ce, de and que
         phones = whole.pronunciations[0].phones
         phones = phones[:-1] if phones[-1:] and phones[-1] in VOWELS else phones
         return Transcription(word, (pronounce(phones),), whole.source, whole.known), "elided" if elided else "euphonic"
-    said = ear.transcribe(word)
-    first, last = (bisect.bisect_left(read.marks, place, key=lambda mark: mark.start) for place in (start, end))
-    marks = [(read.marks[i], read.counts(i)) for i in range(first, last)]
+    transcription = phonology.transcribe(word)
+    first, last = (bisect.bisect_left(line_reading.marks, place, key=lambda mark: mark.start) for place in (start, end))
+    marks = [(line_reading.marks[i], line_reading.counts(i)) for i in range(first, last)]
     starts = start_keys(word.lower())
     notes = ["h aspiré"] if word[0] in "hH" and chance(starts, START_P[starts[-1]]) > 0.5 else []
     notes += [note_of(mark, counts) for mark, counts in marks]
-    likeliest = sorted(said.pronunciations, key=lambda p: abs(_full(p) - sum(counts and not mark.mute for mark, counts in marks)))[:1]
+    likeliest = sorted(transcription.pronunciations, key=lambda p: abs(_full(p) - sum(counts and not mark.mute for mark, counts in marks)))[
+        :1
+    ]
     shaped = [shape(pronunciation, marks) for pronunciation in likeliest]
-    rest = [p for p in said.pronunciations if p not in likeliest and p not in shaped]
-    told = Transcription(word, (*shaped, *rest), said.source, said.known)
-    return told, ", ".join(dict.fromkeys(note for note in notes if note))
+    rest = [p for p in transcription.pronunciations if p not in likeliest and p not in shaped]
+    in_line = Transcription(word, (*shaped, *rest), transcription.source, transcription.known)
+    return in_line, ", ".join(dict.fromkeys(note for note in notes if note))
 
 
 def note_of(mark: Mark, counts: bool) -> str:
-    """What to say of a nucleus, or nothing."""
+    """The note on a nucleus, or empty."""
     if mark.mute:
         return "" if counts else "e caduc" if mark.last else "e elided"
-    return ("diérèse" if counts else "synérèse" if mark.p > PLAIN else "") if mark.contact else ""
+    return ("diérèse" if counts else "synérèse" if mark.p > MIN_CHANCE else "") if mark.contact else ""
 
 
-def shape(said: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronunciation:
-    """A dictionary pronunciation as the line counts it: glides opened or closed, a mute e that counts sounded."""
-    phones = list(said.phones)
-    missing = sum(counts and not mark.mute for mark, counts in marks) - _full(said)
+def shape(pronunciation: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronunciation:
+    """A dictionary pronunciation adapted to the line: glides opened or closed, and each mute e that counts is sounded."""
+    phones = list(pronunciation.phones)
+    missing = sum(counts and not mark.mute for mark, counts in marks) - _full(pronunciation)
     apart, counted = set(), 0  # which counted vowels end before a diérèse
     for mark, counts in marks:
         if counts and not mark.mute:
@@ -115,8 +117,8 @@ def shape(said: Pronunciation, marks: list[tuple[Mark, bool]]) -> Pronunciation:
     return pronounce(tuple(phones))
 
 
-def liaison(word: str, said: tuple[Pronunciation, ...], following: str) -> str:
-    """The latent consonant that sounds before the next word, or nothing.
+def liaison(word: str, pronunciations: tuple[Pronunciation, ...], following: str) -> str:
+    """The consonant of a liaison with the next word, or empty.
 
     >>> from rlpoet.phonology import phonology
     >>> ear = phonology("fr")
@@ -124,10 +126,10 @@ def liaison(word: str, said: tuple[Pronunciation, ...], following: str) -> str:
     ['z', '', 'ʁ', '']
     """
     starts = start_keys(following.rstrip("'’ʼ"))
-    if word in NEVER or not said or chance(starts, START_P[starts[-1]]) > 0.5:
+    if word in NEVER or not pronunciations or chance(starts, START_P[starts[-1]]) > 0.5:
         return ""
     last = word[-1]
-    phones = said[0].phones
+    phones = pronunciations[0].phones
     final = phones[-2:-1] if phones[-1:] == ("ə",) else phones[-1:]
     if last not in LATENT or not final or final[0] in SOUNDED.get(last, ""):
         return ""
@@ -140,15 +142,15 @@ def liaison(word: str, said: tuple[Pronunciation, ...], following: str) -> str:
     return LATENT[last]
 
 
-def _full(said: Pronunciation) -> int:
-    return said.n_syllables - (said.n_syllables > 1 and said.phones[-1] == "ə")
+def _full(pronunciation: Pronunciation) -> int:
+    return pronunciation.n_syllables - (pronunciation.n_syllables > 1 and pronunciation.phones[-1] == "ə")
 
 
-def _places(read: Read) -> list[int]:
-    """Place in the line as given of each letter of the composed text, and of its end."""
-    if read.letters is None:
-        return list(range(len(read.text) + 1))
+def _places(line_reading: LineReading) -> list[int]:
+    """The place in the original line of each letter of the composed text, and of its end."""
+    if line_reading.letters is None:
+        return list(range(len(line_reading.text) + 1))
     places = [0]
-    for letter in read.letters:
+    for letter in line_reading.letters:
         places.append(places[-1] + len(letter))
     return places

@@ -1,8 +1,8 @@
-"""Counting a line of a folder's language: vowels that touch are one syllable or two, and what it costs to read them otherwise.
+"""Scansion for the language of a folder: whether adjacent vowels are one syllable or two, and the cost of the other reading.
 
-Every place where two vowels touch has a usual reading: inside a word as the settings cut it, between words one syllable
-where there is sinalefa. The other reading is a licence (dieresis, sineresis, dialefa), dearer or cheaper. A line fits a
-length if licences worth no more than ``MOST`` bring it there. Left out: how the licences of one line bear on each other.
+Each pair of adjacent vowels has a usual reading: inside a word as the settings cut it; between words one syllable, if the language
+has sinalefa. The other reading is a licence (dieresis, sineresis, dialefa) with a cost. A line fits a length if licences of at most
+``MOST`` together reach it. Left out: how the licences of one line influence each other.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlpoet.languages.settings import Settings
-from rlpoet.phonology.generic.sounds import Parsed, Spelled, bare, fold
+from rlpoet.phonology.generic.sounds import GenericPhonology, Parsed, base_letter, fold
 from rlpoet.types import Scansion, Syllable
 
 WORD = re.compile(r"'?[^\W\d_]+(?:-[^\W\d_]+)*'?")
@@ -27,7 +27,7 @@ RELIEF = 0.5  # what a stress or a pause beside a dialefa takes off its cost
 
 @dataclass(frozen=True, slots=True)
 class LineWord:
-    """A word of a line, folded, and where its letters are in the line as given."""
+    """A word of a line, folded, and the place of its letters in the original line."""
 
     text: str
     start: int
@@ -36,7 +36,7 @@ class LineWord:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A vowel letter of a line: where a syllable begun by it would begin, and whether it carries stress."""
+    """A vowel letter of a line: where its syllable would begin, and whether it is stressed."""
 
     start: int
     stressed: bool
@@ -46,7 +46,7 @@ class Cell:
 
 @dataclass(slots=True)
 class Meeting:
-    """What stands between two vowels: parted or not, what the other reading costs (None: there is none) and its name."""
+    """The boundary between two vowels: parted or not, the cost of the other reading (None: there is none), and its name."""
 
     parted: bool
     cost: float | None = None
@@ -55,25 +55,25 @@ class Meeting:
 
 
 def line_words(line: str) -> list[LineWord]:
-    """The words of a line; an apostrophe belongs to the word it cuts short.
+    """The words of a line; an apostrophe belongs to the word that it shortens.
 
     >>> [word.text for word in line_words("Tant\u2019 \u00e8 amara, l'Amor")]
     ["tant'", 'è', 'amara', "l'", 'amor']
     """
     letters, starts = _letters(line)
-    found = []
+    words = []
     for match in WORD.finditer(letters):
         start, end = match.span()
         if letters[start] == "'" and start and letters[start - 1].isalpha():
             start += 1  # it was the end of the word before
         text = letters[start:end]
         if any(map(str.isalpha, text)):
-            found.append(LineWord(text, starts[start], starts[end]))
-    return found
+            words.append(LineWord(text, starts[start], starts[end]))
+    return words
 
 
 def _letters(line: str) -> tuple[str, list[int]]:
-    """The line folded to one character a letter, and where each of them begins in the line (one more for its end)."""
+    """The line folded to one character per letter, and where each begins in the line (with one more place for the end)."""
     folded = fold(line)
     if len(folded) == len(line) and unicodedata.is_normalized("NFC", line):
         return folded, [*range(len(line) + 1)]
@@ -90,8 +90,8 @@ def _letters(line: str) -> tuple[str, list[int]]:
     return "".join(letters), [*starts, len(line)]
 
 
-def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
-    """See ``SpelledVerse.scan``."""
+def scan_line(line: str, target: int | None, phonology: GenericPhonology) -> Scansion:
+    """See ``GenericVerse.scan``."""
     settings = phonology.settings
     cells, meetings = _lay(line, phonology)
     if not cells:
@@ -101,7 +101,7 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
     usual = 1 + sum(meeting.parted for meeting in meetings[:last]) + after
 
     def cost_of(length: int) -> tuple[float, list[Meeting]] | None:
-        """The cheapest licences that make the line that long."""
+        """The cheapest licences that give the line this length."""
         more = length > usual
         ways = [meeting for meeting in meetings[:last] if meeting.cost is not None and meeting.parted != more]
         taken = sorted(ways, key=lambda meeting: meeting.cost or 0.0)[: abs(length - usual)]
@@ -110,7 +110,11 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
 
     length = usual
     if target is None:
-        priced = [(found[0], n, wanted) for n, wanted in enumerate(settings.meter.lengths) if (found := cost_of(wanted)) is not None]
+        priced = [
+            (priced_length[0], n, usual_length)
+            for n, usual_length in enumerate(settings.meter.lengths)
+            if (priced_length := cost_of(usual_length)) is not None
+        ]
         if usual not in settings.meter.lengths and priced and min(priced)[0] <= EASY:
             length = min(priced)[2]
     elif cost_of(target) is not None:
@@ -122,14 +126,14 @@ def scan_line(line: str, target: int | None, phonology: Spelled) -> Scansion:
     return Scansion(line, length, stress, None if target is None else length == target, units, None, guessed)
 
 
-def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
-    """The vowels of a line, and what stands between each and the next."""
+def _lay(line: str, phonology: GenericPhonology) -> tuple[list[Cell], list[Meeting]]:
+    """The vowels of a line, and the boundary between each and the next."""
     settings = phonology.settings
-    shown = line[:LONGEST]
-    _, starts = _letters(shown)
+    visible = line[:LONGEST]
+    _, starts = _letters(visible)
     index = {at: n for n, at in enumerate(starts)}
     unstressed = frozenset(settings.stress.unstressed.split())
-    words = [(word, ways[0]) for word in line_words(shown) if (ways := phonology.parse(word.text))]
+    words = [(word, ways[0]) for word in line_words(visible) if (ways := phonology.parse(word.text))]
     carrying = [n for n, (_, parsed) in enumerate(words) if parsed.groups]
     cells: list[Cell] = []
     meetings: list[Meeting] = []
@@ -141,7 +145,7 @@ def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
         first = index[word.start] + len(word.text) - len(parsed.text)
         if cells:
             touching = n == behind + 1  # else a word without a vowel stands between: ch'i'
-            meetings.append(_between(words[behind], words[n], shown, cells[-1], tonic, settings) if touching else Meeting(True))
+            meetings.append(_between(words[behind], words[n], visible, cells[-1], tonic, settings) if touching else Meeting(True))
         for g, group in enumerate(parsed.groups):
             for k, at in enumerate(group):
                 if k:
@@ -159,7 +163,12 @@ def _lay(line: str, phonology: Spelled) -> tuple[list[Cell], list[Meeting]]:
 def _between(
     before: tuple[LineWord, Parsed], after: tuple[LineWord, Parsed], line: str, last: Cell, tonic: bool, settings: Settings
 ) -> Meeting:
-    """The last vowel of a word and the first of the next; ``last`` is the former, ``tonic`` says whether the latter word has stress."""
+    """The boundary between the last vowel of a word and the first of the next.
+
+    Args:
+        last: the cell of the last vowel.
+        tonic: whether the next word is stressed.
+    """
     (left, a), (right, b) = before, after
     if not (a.closes and b.opens):
         return Meeting(True)
@@ -171,18 +180,18 @@ def _between(
 
 
 def _within(parsed: Parsed, left: int, right: int, settings: Settings) -> Meeting:
-    """Two vowel letters of one syllable."""
+    """The boundary between two vowel letters of one syllable."""
     weak = settings.letters.weak
-    rising = bare(parsed.text[left]) in weak and bare(parsed.text[right]) not in weak
+    rising = base_letter(parsed.text[left]) in weak and base_letter(parsed.text[right]) not in weak
     if parsed.text[left] + parsed.text[right] in settings.letters.diphthongs:
         return Meeting(False)
     return Meeting(False, DIERESIS if rising else RARE_DIERESIS, "dieresis")
 
 
 def _hiatus(parsed: Parsed, g: int, *, inside: bool, settings: Settings) -> Meeting:
-    """Two syllables of one word: vowels that touch may be read as one."""
+    """The boundary between two syllables of one word, whose adjacent vowels may be read as one."""
     left, right = parsed.groups[g - 1][-1], parsed.groups[g][0]
-    if any(bare(letter).isalpha() and bare(letter) != "h" for letter in parsed.text[left + 1 : right]):
+    if any(base_letter(letter).isalpha() and base_letter(letter) != "h" for letter in parsed.text[left + 1 : right]):
         return Meeting(True)
     closing = g == len(parsed.groups) - 1 and g - 1 == parsed.stress and parsed.closes
     if closing and inside and not settings.meter.final_hiatus:
@@ -203,12 +212,12 @@ def _units(
         else:
             syllables[-1].append(n)
             notes[-1] = notes[-1] or meeting.note
-    cuts = [0, *(cells[own[0]].start for own in syllables[1:]), len(line)]
+    cuts = [0, *(cells[syllable[0]].start for syllable in syllables[1:]), len(line)]
     units, stress = [], ""
-    for k, own in enumerate(syllables):
+    for k, syllable in enumerate(syllables):
         counts = k < length
-        stressed = counts and any(cells[n].stressed for n in own)
-        source = next((cells[n].source for n in own if cells[n].source), "")
+        stressed = counts and any(cells[n].stressed for n in syllable)
+        source = next((cells[n].source for n in syllable if cells[n].source), "")
         note = notes[k] if counts else "after the last that counts"
         units.append(Syllable(line[cuts[k] : cuts[k + 1]], stressed, counts, note, source))
         stress += ("+" if stressed else "-") if counts else ""

@@ -1,7 +1,7 @@
-"""Verse of a language that is a folder: endings, rhyme, words (metre: ``rlpoet.prosody.generic.scansion``).
+"""Verse of a language that is a folder: endings, rhyme and words (``rlpoet.prosody.generic.scansion`` has meter).
 
-Rhyme begins at the last stressed vowel. Kinds: ``perfect``, all sounds alike from there on; ``rich``, the consonant before
-shared too; ``assonant``, only the vowels alike; ``identical``, the same word. The first two are full rhymes.
+Rhyme begins at the last stressed vowel. Kinds: ``perfect``, the same sounds from there on; ``rich``, also the same consonant before
+it; ``assonant``, only the same vowels; ``identical``, the same word. The first two are full rhymes.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ import functools
 import itertools
 from typing import Any
 
-from rlpoet.phonology.generic.sounds import VOWEL, Spelled
+from rlpoet.phonology.generic.sounds import VOWEL, GenericPhonology
 from rlpoet.prosody.generic.scansion import LONGEST, LineWord, line_words, scan_line
 from rlpoet.types import Ending, Scansion, SpokenWord, Transcription
 
 CACHE = 65_536
 
 
-class SpelledVerse:
-    """The ``Verse`` that a folder's settings make."""
+class GenericVerse:
+    """The ``Verse`` of a folder, made from its settings."""
 
     rhyming = frozenset({"perfect", "rich"})
 
-    def __init__(self, phonology: Spelled) -> None:
+    def __init__(self, phonology: GenericPhonology) -> None:
         self.phonology = phonology
         self.settings = phonology.settings
         self.code = phonology.code
@@ -34,7 +34,7 @@ class SpelledVerse:
         self._scan = functools.lru_cache(maxsize=CACHE)(self._scan_line)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (SpelledVerse, (self.phonology,))
+        return (GenericVerse, (self.phonology,))
 
     def endings(self, line: str) -> tuple[Ending, ...]:
         words = line_words(line[-LONGEST:])
@@ -42,17 +42,17 @@ class SpelledVerse:
 
     def _word_endings(self, typed: str) -> tuple[Ending, ...]:
         word = typed.strip("'-")
-        said = self.phonology.transcribe(typed)
+        transcription = self.phonology.transcribe(typed)
         starts = []
         for parsed in self.phonology.parse(typed):
             letters = parsed.text.rstrip("'-")
             starts.append(len(word) - len(letters) + (parsed.nuclei[parsed.stress] if parsed.nuclei else 0))
-        found: dict[tuple[str, ...], Ending] = {}
-        for k, way in enumerate(said.pronunciations):
+        endings: dict[tuple[str, ...], Ending] = {}
+        for k, way in enumerate(transcription.pronunciations):
             at = way.nuclei[way.stress]
             start = starts[min(k, len(starts) - 1)]
-            found.setdefault(way.phones[at:], Ending(word, way.phones[at:], way.phones[:at], "", said.known, max(start, 0)))
-        return tuple(found.values())
+            endings.setdefault(way.phones[at:], Ending(word, way.phones[at:], way.phones[:at], "", transcription.known, max(start, 0)))
+        return tuple(endings.values())
 
     def kind(self, a: Ending, b: Ending) -> str | None:
         """``identical``, ``rich``, ``perfect``, ``assonant`` or None."""
@@ -68,7 +68,7 @@ class SpelledVerse:
         return "".join(self._tail(ending))
 
     def scan(self, line: str, target: int | None = None) -> Scansion:
-        """The likeliest count, or with a target the reading of that length if licences allow one."""
+        """The likeliest reading; with a target, the reading of that length, if licences allow one."""
         return self._scan(line, target)
 
     def _scan_line(self, line: str, target: int | None) -> Scansion:
@@ -77,13 +77,13 @@ class SpelledVerse:
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         words = line_words(line[:LONGEST])
         begun = set(itertools.accumulate(len(unit.text) for unit in self.scan(line, target).units))
-        told = []
-        for here, following in itertools.pairwise([*words, None]):
-            if here is None:
+        spoken = []
+        for word, following in itertools.pairwise([*words, None]):
+            if word is None:
                 break
-            joined = following is not None and following.start not in begun and self._meet(here, following)
-            told.append(SpokenWord(here.start, here.end, self._as_typed(line, here), "", "sinalefa" if joined else ""))
-        return tuple(told)
+            joined = following is not None and following.start not in begun and self._meet(word, following)
+            spoken.append(SpokenWord(word.start, word.end, self._as_typed(line, word), "", "sinalefa" if joined else ""))
+        return tuple(spoken)
 
     def _as_typed(self, line: str, word: LineWord) -> Transcription:
         return dataclasses.replace(self.phonology.transcribe(word.text), word=line[word.start : word.end])
@@ -96,23 +96,23 @@ class SpelledVerse:
         kind, tail, other = self.kind(a, b), self._tail(a), self._tail(b)
         if kind == "identical":
             return (f"{a.word!r} is the same word on both sides, and a word does not rhyme with itself.",)
-        said = [f"From the last stressed vowel on, {a.word!r} is /{''.join(a.phones)}/ and {b.word!r} is /{''.join(b.phones)}/."]
+        sentences = [f"From the last stressed vowel on, {a.word!r} is /{''.join(a.phones)}/ and {b.word!r} is /{''.join(b.phones)}/."]
         if tail == other:
             if a.phones != b.phones:
                 merged = ", ".join(self.settings.rhyme.same)
-                said.append(f"Sounds that rhyme in this language are taken as one ({merged}): both are /{''.join(tail)}/.")
-            said.append("All sounds agree: a full rhyme.")
+                sentences.append(f"Sounds that rhyme in this language are taken as one ({merged}): both are /{''.join(tail)}/.")
+            sentences.append("All sounds agree: a full rhyme.")
             if kind == "rich":
-                said.append(f"/{a.onset[-1]}/ before it is shared too: a rich one.")
+                sentences.append(f"/{a.onset[-1]}/ before it is shared too: a rich one.")
         elif kind == "assonant":
-            said.append(f"Only the vowels agree ({'-'.join(_vowels(tail))}): an assonance, not a full rhyme.")
+            sentences.append(f"Only the vowels agree ({'-'.join(_vowels(tail))}): an assonance, not a full rhyme.")
         else:
-            said.append("They differ: no rhyme.")
-        said += [f"The sounds of {end.word!r} are a guess." for end in (a, b) if not end.known]
-        return tuple(said)
+            sentences.append("They differ: no rhyme.")
+        sentences += [f"The sounds of {end.word!r} are a guess." for end in (a, b) if not end.known]
+        return tuple(sentences)
 
     def meter_name(self, scansion: Scansion) -> str:
-        """The folder's name for a length, the one whose stresses are there if it names several."""
+        """The folder's name for a length; if it has several, the one whose stressed syllables are stressed here."""
         stress = scansion.stress or ""
         for length, places, name in self._names:
             if length == scansion.syllables and all(place <= len(stress) and stress[place - 1] == "+" for place in places):
@@ -124,7 +124,7 @@ class SpelledVerse:
 
 
 def _vowels(tail: tuple[str, ...]) -> tuple[str, ...]:
-    """Vowels of a tail, glides left out; all of it where it has none."""
+    """The vowels of a tail, without glides; the whole tail if it has no vowel."""
     return tuple(phone for phone in tail if phone[0] in VOWEL) or tail
 
 

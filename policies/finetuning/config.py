@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.config.command import Switch
 
-EARLIER_VALUES = {"epochs": {"0": None}, "threads": {"0": None}}  # values of an earlier release
+EARLIER_VALUES = {"epochs": {"0": None, "0.0": None}, "threads": {"0": None}}  # values of an earlier release
 EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder
 
 

@@ -76,6 +76,23 @@ def test_it_is_trained_written_with_and_measured_by_its_name_and_by_its_folder(i
         assert json.loads(capsys.readouterr().out)["lang"] == {"runs/word": "fr", "es": "es"}[argv[-1]]
 
 
+def test_its_trainer_trains_with_its_own_options_stops_and_goes_on(installed, capsys):
+    argv = ["train", "--policy_class", "word-gru", "--lang", "fr", "--algo", "reinforce", "--output_dir", "runs/own", *SMALL]
+    assert main([*argv, "--trainer_options.kl_weight", "0.5"]) == 0
+    assert main(["train", "--resume", "runs/own", "--max_steps", "2"]) == 0
+    rows = [json.loads(row) for row in Path("runs/own/metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [row["step"] for row in rows] == [1, 2] and all("reinforce/loss" in row and "objective/kl" in row for row in rows)
+    assert abs(rows[1]["objective/kl"]) > 0  # the first step moved it
+    result = json.loads(Path("runs/own/result.json").read_text(encoding="utf-8"))
+    assert result["algo"] == "reinforce" and result["fresh_samples"] == 8  # of one prompt
+    capsys.readouterr()
+    for wrong, told in (("kl_weigth 1", "did you mean 'kl_weight'"), ("kl_weight -1", "kl_weight: -1; expected 0 or more")):
+        name, value = wrong.split()
+        assert main([*argv, f"--trainer_options.{name}", value]) == 2
+        assert told in capsys.readouterr().err
+    assert main([*argv, "--processes", "2"]) == 2 and "this trainer, whose steps are not shared out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("argv", "told"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import pickle
 import shutil
+import sys
+import types
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -235,9 +237,11 @@ def entries(monkeypatch):
     """Register languages for one test."""
 
     def put(**values: object) -> None:
-        found = [EntryPoint(name, f"tests:{name}", GROUP) for name in values]
+        module = types.ModuleType("a_package_of_languages")
+        vars(module).update(values)
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        found = [EntryPoint(name, f"{module.__name__}:{name}", GROUP) for name in values]
         monkeypatch.setattr(registry, "entry_points", lambda group, name=None: [e for e in found if name in (None, e.name)])
-        monkeypatch.setattr(EntryPoint, "load", lambda entry: values[entry.name])
 
     find.cache_clear()
     yield put

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rlpoet.errors import RlpoetError
-from rlpoet.sweeps.grid import ASKED, Cell, changes
+from rlpoet.sweeps.grid import CONFIG_FILE, Cell, changes
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.ppo.options import PPOOptions
@@ -36,7 +36,7 @@ def test_an_earlier_run_goes_on_with_its_own_settings(tmp_path: Path, capsys):
 
 def test_a_cell_of_an_earlier_grid_is_unchanged(tmp_path: Path):
     cell = Cell("a", "fr", 0, TrainConfig(output_dir=str(tmp_path), **NEW))
-    (tmp_path / ASKED).write_text(OLD.replace("lam: 0.9\n", ""), encoding="utf-8")
+    (tmp_path / CONFIG_FILE).write_text(OLD.replace("lam: 0.9\n", ""), encoding="utf-8")
     assert changes(cell) == {}
 
 

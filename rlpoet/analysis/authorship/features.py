@@ -64,7 +64,7 @@ def features(lines: Sequence[LineSound], phones: Sequence[str], *, sizes: Sequen
     Args:
         sizes: number of lines of each group, in order; by default all lines are one group.
 
-    >>> from rlpoet.analysis.authorship.sound import hear
+    >>> from rlpoet.analysis.authorship.sound import line_sound
     >>> line = line_sound("l'ombre du sombre été", "fr")
     >>> phones = inventory([line])
     >>> found = [feature_label(number, phones) for number in features([line], phones)[0].tolist()]

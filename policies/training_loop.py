@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.formats.data import IGNORED
+from rlpoet.checkpoints import read_checkpoint, write_checkpoint
 from rlpoet.errors import RlpoetError
-from rlpoet.text import whole_file
 
 LINEAR, COSINE = "linear", "cosine"
 
@@ -132,7 +132,7 @@ def learn(
     step = tokens = 0
     before, best, waited, measured = 0.0, math.inf, 0, -1
     if checkpoint.exists():
-        state = _read(checkpoint, device)
+        state = read_checkpoint(checkpoint, device)
         try:
             load_trained(model, state["model"])
             for optim, saved in zip(optims, state["optims"], strict=True):
@@ -142,7 +142,7 @@ def learn(
             if "rng" in state:
                 torch.set_rng_state(state["rng"].cpu())
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # of another model, or no checkpoint of ours
-            raise _broken(checkpoint, error) from error
+            raise _foreign(checkpoint, error) from error
     for _ in range(step * accumulate):
         next(batches)
     run = model if forward is None else forward
@@ -157,7 +157,7 @@ def learn(
             "model": trained_state(model), "optims": [optim.state_dict() for optim in optims], "step": step, "tokens": tokens,
             "seconds": seconds(), "best": best, "waited": waited, "rng": torch.get_rng_state(),
         }  # fmt: skip
-        write_state(checkpoint, state)
+        write_checkpoint(checkpoint, state)
 
     def measure() -> None:
         nonlocal best, waited, measured
@@ -170,7 +170,7 @@ def learn(
             waited += 1
             if figures[patience.metric] < best:
                 best, waited = figures[patience.metric], 0
-                write_state(patience.keep, {"model": trained_state(model), "step": step})
+                write_checkpoint(patience.keep, {"model": trained_state(model), "step": step})
 
     def stopped() -> bool:
         return patience is not None and 0 < patience.evaluations <= waited
@@ -233,7 +233,7 @@ def learn(
     if patience is not None:
         totals |= {"stopped_early": float(stopped())}
         if patience.keep.exists():
-            load_trained(model, _read(patience.keep, device)["model"])
+            load_trained(model, read_checkpoint(patience.keep, device)["model"])
             totals |= {"best": best}
     return totals
 
@@ -255,12 +255,6 @@ def load_trained(model: nn.Module, state: dict[str, Tensor]) -> None:
                 p.copy_(state[name])
 
 
-def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write a file whole or not at all."""
-    with whole_file(path) as stream:
-        torch.save(state, stream)
-
-
 def checkpoint_step(path: Path) -> int | None:
     """The step at which a checkpoint was written; None if there is none.
 
@@ -270,18 +264,10 @@ def checkpoint_step(path: Path) -> int | None:
     if not path.exists():
         return None
     try:
-        return int(_read(path, torch.device("cpu"))["step"])
+        return int(read_checkpoint(path)["step"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _broken(path, error) from error
+        raise _foreign(path, error) from error
 
 
-def _read(path: Path, device: torch.device) -> dict[str, Any]:
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # torch raises a dozen kinds for a damaged file
-        raise _broken(path, error) from error
-    return state
-
-
-def _broken(path: Path, error: Exception) -> RlpoetError:
+def _foreign(path: Path, error: Exception) -> RlpoetError:
     return RlpoetError(f"{path}: broken checkpoint ({error!s:.80}); expected one this command wrote. Delete it to start again.")

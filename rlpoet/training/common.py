@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored
 from rlpoet.rollout import Rollout
 
@@ -65,28 +61,6 @@ def interpolate(model: nn.Module, prior: nn.Module, share: float) -> None:
         for name, weight in model.named_parameters():
             if weight.requires_grad:  # the others have not moved, and may be packed in four bits
                 weight.lerp_(start[name].to(weight.dtype), share)
-
-
-def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    """Whole or not at all: a full disk or a killed process leaves the checkpoint before."""
-    partial = path.with_suffix(".partial")
-    torch.save(dict(state), partial)
-    partial.replace(path)
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The state in a file.
-
-    Raises:
-        RlpoetError: the file is damaged.
-    """
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, RuntimeError, ValueError, KeyError) as error:  # torch raises all of them
-        raise RlpoetError(
-            f"{path}: broken checkpoint ({error!s:.80}); expected one this run wrote. Start a new run without --resume."
-        ) from None
-    return state
 
 
 def foreign(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.Optimizer | None, own: Mapping[str, Any]) -> str:

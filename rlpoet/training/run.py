@@ -18,6 +18,7 @@ import yaml
 from rich.console import Console
 
 from rlpoet import __version__
+from rlpoet.checkpoints import read_checkpoint
 from rlpoet.config.command import current
 from rlpoet.config.ranges import made, nested
 from rlpoet.errors import RlpoetError
@@ -109,7 +110,7 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
 
     resume_step, step_seconds = None, 0.0
     if config.resume is not None:
-        resume_step = int(torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)["n_steps"])
+        resume_step = int(read_checkpoint(folder / CHECKPOINT)["n_steps"])
     with workers_of(config, cores, out) as workers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
             before, drawn = measured(config, policy, prior, eval_prompts, out, whose="the prior")

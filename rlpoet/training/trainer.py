@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from rlpoet.checkpoints import read_checkpoint, write_checkpoint
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
-from rlpoet.training.common import foreign, learning_parameters, read_checkpoint, reward_means, write_checkpoint
+from rlpoet.training.common import foreign, learning_parameters, reward_means
 from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.options import StepOptions
 from rlpoet.training.schedule import beta_factor, rate_factor

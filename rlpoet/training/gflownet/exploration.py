@@ -16,6 +16,7 @@ import torch
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
+from rlpoet.prosody.fit import form_and_lines
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.rhyme import rhymes
 from rlpoet.rollout import EndsLines, Policy, Rollout
@@ -55,10 +56,9 @@ def weakest_lines(
     sources: list[int] = []
     for prompt, rows in texts_of.items():
         for row in sorted((r for r in rows if scores[r] < 1.0), key=lambda r: -scores[r])[:n]:  # near misses, which one line can mend
-            lines, given = split_poem(fresh.texts[row]), len(prompt.opening)
-            n_lines = form(prompt.form, prompt.lang).n_lines
-            if len(lines) == n_lines == len(by_line[row]) and given < n_lines:
-                taken.append((prompt, lines, min(range(given, n_lines), key=by_line[row].__getitem__)))
+            (target, lines, complete), given = form_and_lines(prompt, fresh.texts[row]), len(prompt.opening)
+            if complete and len(by_line[row]) == target.n_lines > given:
+                taken.append((prompt, lines, min(range(given, target.n_lines), key=by_line[row].__getitem__)))
                 sources.append(row)
     if not taken:
         return None, 0
@@ -139,9 +139,9 @@ def proposed_rhymes(
     broken: list[tuple[int, Prompt, list[str]]] = []
     n_of: defaultdict[Prompt, int] = defaultdict(int)
     for row in sorted(range(len(fresh)), key=lambda r: -scores[r]):  # near misses first
-        prompt, lines = fresh.prompts[row], split_poem(fresh.texts[row])
-        asked = form(prompt.form, prompt.lang)
-        if n_of[prompt] >= n or len(lines) != asked.n_lines:
+        prompt = fresh.prompts[row]
+        asked, lines, complete = form_and_lines(prompt, fresh.texts[row])
+        if n_of[prompt] >= n or not complete:
             continue
         for early, late in asked.pairs:
             words = book.rhymes_with(lines[early], prompt.lang)

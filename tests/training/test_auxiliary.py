@@ -18,6 +18,7 @@ from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
+from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
@@ -64,13 +65,34 @@ def test_a_word_is_right_if_it_has_its_sound_and_rhymes_with_a_right_one_that_it
     rhyming_words = policy.rhyming_words([sounds(policy)[:4]], 200)
     rules, format_ = verse("fr"), policy.format
     marks = policy.tokenizer.convert_ids_to_tokens([mark for mark in sounds(policy)[:4] for _ in range(2)])
+    n_guessed = 0
     for row in range(200):
         words = rhyming_words.rollout.texts[row].split("\n")
+        n_guessed += sum(not end_of(word, "fr").known for word in words)
         for k, (word, mark) in enumerate(zip(words, marks, strict=False)):
-            heard = mark in {format_.plan(rules.key(ending)) for ending in rules.endings(word)}
-            again = k % 2 and "".join(filter(str.isalpha, word)).lower() == "".join(filter(str.isalpha, words[k - 1])).lower()
+            heard = mark in {format_.plan(rules.key(ending)) for ending in rules.endings(word)} and end_of(word, "fr").known
+            again = k % 2 and end_of(word, "fr").stem == end_of(words[k - 1], "fr").stem
             parted = k % 2 and rhyming_words.right[row, k - 1] and rhyme_kind(words[k - 1], word, "fr") not in rules.rhyming
             assert bool(rhyming_words.right[row, k]) == (heard and not again and not parted and bool(rhyming_words.whole[row, k]))
+    assert n_guessed > 100
+
+
+def test_right_is_what_the_rhyme_reward_pays():
+    """*Citronie* is in no lexicon; *mandoline* and *porcelaine* have other sounds; a compound of a word does not rhyme with it."""
+    policy = CausalPolicy.load("fr", seed=0)
+    ids, format_ = policy.tokenizer.convert_tokens_to_ids, policy.format
+    rules, reward, prompt = verse("fr"), Rhyme(), Prompt("fr", "couplet")
+    answer, seen = ids("<|a|>"), set()
+    for first, second in (("vie", "citronie"), ("vie", "envie"), ("vie", "vie"), ("bas", "là-bas"), ("vie", "amour"), ("amour", "jour")):
+        mark = ids(format_.plan(rules.key(rules.endings(first)[0])))
+        pieces = policy.tokenizer([first, second], add_special_tokens=False).input_ids
+        row = [ids(BOS), ids(RHYME_PAIRS), ids("<|A|>"), mark, *pieces[0], answer, mark, *pieces[1], policy.codec.end]
+        found = _collected(policy, [row], [[(ids("<|A|>"), mark), (answer, mark)]])
+        assert found.rollout.texts == (f"{first}\n{second}",)
+        (paid,) = reward.score([prompt], [f"la {first}\nla {second}"])
+        assert bool(found.right.all()) == (paid == 1.0), second
+        seen.add(paid)
+    assert seen == {0.0, 1.0}
 
 
 def test_a_word_that_shares_a_mark_but_no_rhyme_with_the_one_it_answers_is_wrong():
@@ -132,7 +154,7 @@ def test_a_step_parts_right_words_from_wrong_ones_of_one_state():
     fresh = policy.sample([Prompt("fr", "quatrain-abab")], 8)
     rhyming_words = policy.rhyming_words(sounds_met(fresh, 2, random.Random(0)), 8)
     group = torch.arange(16) // 8
-    assert rhyming_words.whole.all() and 0.7 < rhyming_words.right.float().mean() < 1.0
+    assert rhyming_words.whole.all() and 0.6 < rhyming_words.right.float().mean() < 1.0
 
     def gap() -> float:
         with torch.no_grad():

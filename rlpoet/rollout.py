@@ -149,7 +149,8 @@ class RhymingWords:
     Attributes:
         rollout: the rows; ``chosen`` is True on the words and on the mark after each, which says that it is over.
         word_of: word each token belongs to, ``(B, S)``; read where ``chosen``.
-        right: whether a word has its sound, and rhymes with its mate if that has it too, ``(B, K)``.
+        right: whether the rhyme reward would pay a word: it is known, has its sound, is not its mate, and rhymes with it if that is right
+            too, ``(B, K)``.
         whole: whether a word was finished, ``(B, K)``.
     """
 
@@ -246,7 +247,7 @@ class LocatesMeterErrors(Protocol):
 
 @runtime_checkable
 class DrawsRhymingWords(Protocol):
-    """Writes single words that have a sound, for the auxiliary task of trajectory balance."""
+    """Writes single words that have a sound, for the auxiliary task."""
 
     def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
         """``n`` rows of words for each row of sounds, two words per sound, drawn at temperature 1; None where the policy cannot.

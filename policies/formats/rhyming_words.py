@@ -14,11 +14,11 @@ from torch import Tensor
 
 from policies.decoding.sampler import Decoding, sample_tokens
 from policies.formats.codec import VerseCodec
-from policies.formats.identical_rhyme import comparable
 from policies.formats.masks import mask_tokens, with_masks
 from policies.formats.verse import BOS, LETTERS, NO_KEY, RHYME_PAIRS, VerseFormat
 from policies.writer import Writer
 from rlpoet.prosody import verse
+from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.types import Prompt
@@ -71,7 +71,11 @@ def draw_rhyming_words(policy: Writer, sounds: Sequence[Sequence[int]], n: int) 
 
 
 def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequence[tuple[int, int]]]) -> RhymingWords:
-    """The drawn words as a batch, and which of them have the right sound."""
+    """The drawn words as a batch, and which of them are right.
+
+    Right is what the rhyme reward pays by default (``rewards.rhyme``): a word with a pronunciation that is not a guess, which has the
+    sound, and which is another word than its mate and rhymes with it, if that is right too.
+    """
     codec, verse_format = policy.codec, policy.format
     assert isinstance(verse_format, VerseFormat)  # seen to by the caller
     width, n_words = max(map(len, rows)), max(map(len, marks))
@@ -81,7 +85,7 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
     right = torch.zeros((len(rows), n_words), dtype=torch.bool)
     whole = torch.zeros((len(rows), n_words), dtype=torch.bool)
     spelt: list[list[str]] = []
-    words_of_sound: dict[str, set[str]] = {}
+    sounds_of_word: dict[str, set[str]] = {}
     rules, special = verse(verse_format.lang), set(codec.marks)
     sounds_of = dict(enumerate(policy.tokenizer.convert_ids_to_tokens(range(len(policy.tokenizer)))))
     for row, tokens in enumerate(rows):
@@ -101,15 +105,14 @@ def _collected(policy: Writer, rows: Sequence[list[int]], marks: Sequence[Sequen
             at = stop
         spelt.append([verse_format.read_line(text) for text in policy.tokenizer.batch_decode(words)])
         for word, text in enumerate(spelt[-1]):
-            if text not in words_of_sound:
-                words_of_sound[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
-            is_valid = sounds_of[marks[row][word][1]] in words_of_sound[text]
-            if is_valid and word % 2 and (first := spelt[-1][word - 1]):  # one mark may stand for what rhymes only with some of its words
-                is_valid = (
-                    rhyme_kind(first, text, verse_format.lang) in rules.rhyming
-                    if right[row, word - 1]
-                    else comparable(text) != comparable(first)
-                )
+            if text not in sounds_of_word:
+                sounds_of_word[text] = {verse_format.plan(rules.key(ending)) for ending in rules.endings(text)}
+            end = end_of(text, verse_format.lang)
+            is_valid = end.known and sounds_of[marks[row][word][1]] in sounds_of_word[text]
+            if is_valid and word % 2 and (first := spelt[-1][word - 1]):
+                is_valid = end_of(first, verse_format.lang).stem != end.stem
+                if right[row, word - 1]:  # one mark may stand for what rhymes only with some of its words
+                    is_valid &= rhyme_kind(first, text, verse_format.lang) in rules.rhyming
             right[row, word] = is_valid
     prompt = Prompt(verse_format.lang, "couplet")  # stands for none: rhyme pairs have a header of their own
     nowhere = torch.full((len(rows), 1), -1)

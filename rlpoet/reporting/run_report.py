@@ -113,6 +113,9 @@ def _facts(config: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     facts += [f"seed {result['seed']}"] if "seed" in result else []
     facts += [f"{result['seconds'] / 60:.1f} minutes"] if "seconds" in result else []
     facts += [f"{result['fresh_samples']} samples drawn in training"] if "fresh_samples" in result else []
+    facts += [f"{result['tokens_drawn']} tokens"] if "tokens_drawn" in result else []
+    if words := result.get("aux_words"):
+        facts.append(f"auxiliary rhyming-word task: weight {result['aux_rhyme_weight']:g}, {words} words")
     facts += [f"commit {result['commit']}"] if result.get("commit") else []
     return facts + (["no alarm"] if result.get("alarms") == [] else [])
 

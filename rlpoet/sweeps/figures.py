@@ -50,6 +50,7 @@ FIGURES = {
     "reward": Figure("reward", "number", "high"),
     "samples_to_reach": Figure("fresh samples to {reach}", "count", "low"),
     "fresh_samples": Figure("fresh samples", "count"),
+    "tokens_drawn": Figure("tokens drawn", "count"),
     "minutes": Figure("minutes", "number"),
     "cpu_minutes": Figure("CPU minutes, measuring too", "number"),
 }
@@ -116,6 +117,8 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
     if (needed := samples_to_reach(curves.get(PAIRS, []), reach)) is not None:
         figures["samples_to_reach"] = needed
     figures["fresh_samples"] = result.get("fresh_samples", 0)
+    if "tokens_drawn" in result:  # of poems and of the auxiliary task: equal samples are not equal tokens where one arm has the task
+        figures["tokens_drawn"] = result["tokens_drawn"]
     if "seconds" in result:
         figures["minutes"] = result["seconds"] / 60
     poems = [Judged(*one) for one in zip(last.prompts, last.texts, last.facts, strict=True)]

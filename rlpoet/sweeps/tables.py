@@ -26,6 +26,7 @@ SHORT = (
     "distinct_end_words",
     "samples_to_reach",
     "fresh_samples",
+    "tokens_drawn",
 )
 
 

@@ -37,6 +37,7 @@ from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker, read_jsonl
 from rlpoet.rollout import Policy, ReportsProgress, Rollout
 from rlpoet.text import split_poem
+from rlpoet.training.auxiliary import task_line
 from rlpoet.training.budget import Cost, Plan, plan
 from rlpoet.training.build import authors_of, check, policy_of, resolve, score_of, trainer_of, workers_of
 from rlpoet.training.common import interpolate
@@ -135,6 +136,8 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
         trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers)
+        if trainer.aux_rhyme_weight:
+            out.print(task_line(trainer.aux_rhyme_weight, config.aux_sampler), highlight=False)
         watch = Watch(beta=config.beta, learned_log_z=config.tb.log_z == "learned" and not (config.tb.explore or config.tb.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
@@ -160,11 +163,13 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         found = intervals(before, after)
         tracker.result({
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
-            "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1), "fresh_samples": trainer.n_fresh,
+            "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1),
             "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
-            **trainer.facts(),
+            **trainer.spent(), **trainer.facts(),
         })  # fmt: skip
-        spent = {"seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "alarms": len(watch.raised)}
+        spent = {
+            "seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "tokens_drawn": trainer.n_tokens, "alarms": len(watch.raised),
+        }  # fmt: skip
         tracker.hparams(config, {**after.figures, **spent})
     report = write_report(folder)
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
@@ -281,6 +286,8 @@ def loop(
                 for alarm in watch(trainer.n_steps, metrics):
                     tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
                     out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
+                if trainer.n_steps == first and trainer.aux_rhyme_weight and "aux/words" not in metrics:
+                    out.print("auxiliary task: not done, for this policy names no sounds, or has read no rhyme-pair data.")
                 tracker.scalars(trainer.n_steps, metrics)
                 if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == first:
                     shown = [metrics.get(key) for key in COLUMNS.values()]

@@ -17,6 +17,7 @@ from rlpoet.checkpoints import read_checkpoint, write_checkpoint
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
+from rlpoet.training.auxiliary import Practice, add_gradient
 from rlpoet.training.common import foreign, learning_parameters, reward_means
 from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.options import StepOptions
@@ -37,6 +38,7 @@ class Update:
         figures: metrics that are the trainer's own.
         sampling_seconds: of drawing.
         n_drawn: texts drawn beside the fresh ones.
+        practice: of the auxiliary task, where the trainer itself called ``Trainer.practise``, in other processes too.
     """
 
     fresh: Rollout
@@ -44,6 +46,7 @@ class Update:
     figures: dict[str, float] = field(default_factory=dict)
     sampling_seconds: float = 0.0
     n_drawn: int = 0
+    practice: Practice | None = None
 
 
 class Trainer(ABC):
@@ -52,15 +55,17 @@ class Trainer(ABC):
     Attributes:
         OPTIONS: dataclass of the trainer's own options.
         RATE: its peak learning rate where none is given.
-        AUX_RHYME_WEIGHT: of the auxiliary task where none is given; None for a trainer that cannot do the task.
+        AUX_RHYME_WEIGHT: of the auxiliary task where none is given; None for a trainer that changes no weights.
         score: the reward; a curriculum changes it between steps.
         n_steps, n_fresh: updates made, and texts drawn.
+        n_tokens: tokens drawn, for texts and for the auxiliary task; None after a checkpoint that does not know.
+        n_aux_words: words drawn for the auxiliary task; None as there.
         seconds: in steps.
     """
 
     OPTIONS: ClassVar[type[Any]]
     RATE: ClassVar[float] = RATE
-    AUX_RHYME_WEIGHT: ClassVar[float | None] = None
+    AUX_RHYME_WEIGHT: ClassVar[float | None] = 0.0
 
     def __init__(
         self,
@@ -90,8 +95,15 @@ class Trainer(ABC):
         self.learned = learning_parameters(policy.model, freeze_embeddings=common.freeze_embeddings)
         self.optimizer = self.make_optimizer(seed)
         self.rng = random.Random(seed)
+        self.prior.generator = self.policy.generator  # it draws words beside the policy: one stream, saved once
         self.n_steps = self.n_fresh = 0
+        self.n_tokens: int | None = 0
+        self.n_aux_words: int | None = 0
         self.seconds = 0.0
+        self.beta = common.beta  # of the step
+        self._texts: Rollout | None = None  # drawn last
+        self._practice: Practice | None = None  # of the step
+        self._must_practise = False  # whether the step's auxiliary task is still to be done
 
     @classmethod
     def check(cls, common: StepOptions, options: Any) -> None:
@@ -101,7 +113,9 @@ class Trainer(ABC):
             RlpoetError: an option, with what to set instead.
         """
         if cls.AUX_RHYME_WEIGHT is None and common.aux_rhyme_weight:
-            raise RlpoetError(f"--aux_rhyme_weight {common.aux_rhyme_weight}: this trainer cannot do it; expected none. Leave it out.")
+            raise RlpoetError(
+                f"--aux_rhyme_weight {common.aux_rhyme_weight}: this trainer changes no weights; expected none. Leave it out."
+            )
 
     @classmethod
     def unshared(cls, common: StepOptions, options: Any) -> str:
@@ -132,17 +146,30 @@ class Trainer(ABC):
         rate = self.rate * rate_factor(progress, common.warmup)
         for group in self.optimizer.param_groups if self.optimizer else ():
             group["lr"] = rate * group.get("scale", 1.0)
-        beta = common.beta * beta_factor(progress, common.beta_warmup)
-        made = self.update(prompts, beta, progress)
+        self.beta = common.beta * beta_factor(progress, common.beta_warmup)
+        self._texts, self._practice, self._must_practise = None, None, self.aux_rhyme_weight > 0
+        made = self.update(prompts, self.beta, progress)
+        if self._must_practise and self.optimizer is not None:  # nothing was learned from the texts, or by an optimizer of its own
+            self.optimizer.zero_grad(set_to_none=True)
+            if self.practise(made.fresh, self.beta) is not None:
+                self.descend()
+        practice = made.practice or self._practice
         n = len(made.fresh)
         self.n_steps += 1
         self.n_fresh += n + made.n_drawn
+        if practice is not None and self.n_aux_words is not None:
+            self.n_aux_words += practice.words
+        if self.n_tokens is not None:
+            per_text = made.fresh.n_tokens.float().mean().item()
+            self.n_tokens += round(per_text * (n + made.n_drawn)) + (practice.tokens if practice is not None else 0)
         taken = time.perf_counter() - started
         self.seconds += taken
         metrics = {
             **made.figures,
+            **(practice.figures() if practice is not None else {}),
             **({"train/learning_rate": rate} if self.optimizer else {}),
             "time/fresh_samples": float(self.n_fresh),
+            **({"time/tokens_drawn": float(self.n_tokens)} if self.n_tokens is not None else {}),
             "time/samples_per_second": n / taken,
             "time/share_sampling": made.sampling_seconds / taken,
         }
@@ -167,14 +194,42 @@ class Trainer(ABC):
         """
         drawn = (policy or self.policy).sample(prompts, self.common.group_size, **settings)
         masked = self.masked(drawn)
-        return masked if bool(follows_masks(masked).all()) else drawn  # not drawn under masks at all
+        self._texts = masked if bool(follows_masks(masked).all()) else drawn  # not drawn under masks at all
+        return self._texts
 
     def masked(self, rollout: Rollout) -> Rollout:
         """A batch with the masks of its form, whoever wrote it; as it is, from a policy that has none."""
         return self.policy.masked(rollout) if isinstance(self.policy, TracksMasks) else rollout
 
-    def descend(self) -> float:
-        """One step of the optimizer along the gradients that are there; the norm of the policy's before clipping."""
+    def practise(self, fresh: Rollout, beta: float) -> Practice | None:
+        """Add the gradient of the auxiliary task to those that are there; what was drawn for it, None without the task.
+
+        ``descend`` calls it. A trainer calls it only where processes share the work.
+
+        Args:
+            fresh: texts of the step, whose plan tokens ask for words.
+            beta: of the step.
+        """
+        self._must_practise = False
+        if self.aux_rhyme_weight:
+            self._practice = add_gradient(
+                self.policy, self.prior, fresh, beta=beta, weight=self.aux_rhyme_weight, group_size=self.common.group_size,
+                by_reference=self.common.aux_sampler == "reference", rng=self.rng,
+            )  # fmt: skip
+        return self._practice
+
+    def descend(self, fresh: Rollout | None = None) -> float:
+        """One step of the optimizer along the gradients that are there; the norm of the policy's before clipping.
+
+        The first of a step adds the gradient of the auxiliary task: words are drawn and weighed by the policy as it was when the texts
+        were drawn. Later updates of a batch would find them as stale as its texts, and have no ratio to clip.
+
+        Args:
+            fresh: the texts of the step, if they were not drawn by ``draw``.
+        """
+        texts = self._texts if fresh is None else fresh
+        if self._must_practise and texts is not None:
+            self.practise(texts, self.beta)
         norm = nn.utils.clip_grad_norm_(self.learned, self.common.clip)
         assert self.optimizer is not None
         self.optimizer.step()
@@ -185,6 +240,12 @@ class Trainer(ABC):
     def shown(self) -> Rollout | None:
         """The poems a trainer is measured by, if they are not the policy's fresh ones."""
         return None
+
+    def spent(self) -> dict[str, float]:
+        """What was drawn, and whether the auxiliary task was on, for ``result.json``."""
+        words = {} if self.n_aux_words is None or not self.aux_rhyme_weight else {"aux_words": self.n_aux_words}
+        tokens = {} if self.n_tokens is None else {"tokens_drawn": self.n_tokens}
+        return {"fresh_samples": self.n_fresh, **tokens, "aux_rhyme_weight": self.aux_rhyme_weight, **words}
 
     def facts(self) -> dict[str, float]:
         """What else belongs in ``result.json``."""
@@ -205,6 +266,7 @@ class Trainer(ABC):
             "generator": self.policy.generator.get_state(),
             "rng": list(self.rng.getstate()[1]),
             "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
+            "n_tokens": self.n_tokens, "n_aux_words": self.n_aux_words,
         }  # fmt: skip
         write_checkpoint(path, common | self.state())
 
@@ -225,4 +287,5 @@ class Trainer(ABC):
         self.policy.generator.set_state(state["generator"])
         self.rng.setstate((3, tuple(state["rng"]), None))
         self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
+        self.n_tokens, self.n_aux_words = state.get("n_tokens"), state.get("n_aux_words")
         self.restore(state)

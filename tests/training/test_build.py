@@ -45,7 +45,7 @@ def test_a_trainer_has_a_rate_and_a_task_of_its_own_unless_others_are_asked_for(
     [
         ({"algo": "ppo", "tb": {"plan_token_weight": 0.5}}, r"--tb\.plan_token_weight 0\.5: an option of tb; .* beside --algo ppo"),
         ({"algo": "tb", "trl": {"scale_rewards": "group"}}, r"--trl\.scale_rewards group: an option of grpo or rloo; .* beside --algo tb"),
-        ({"algo": "ppo", "aux_rhyme_weight": 1.0}, "--aux_rhyme_weight 1.0: this trainer cannot do it"),
+        ({"algo": "best-of-n", "aux_rhyme_weight": 1.0}, "--aux_rhyme_weight 1.0: this trainer changes no weights"),
         ({"algo": "ppo", "trainer_options": {"x": 1}}, r"--ppo\.OPTION"),
         ({"algo": "pp0"}, "did you mean 'ppo'"),
         ({"algo": "ppo", "tb": {"decay": -2}}, "decay: -2; expected more than 0"),

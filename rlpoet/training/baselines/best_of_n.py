@@ -52,6 +52,7 @@ class BestOfN(Trainer):
     """The best poems so far, one per evaluation slot. Steps go round the slots, so that none has drawn two more than another."""
 
     OPTIONS = BestOfNOptions
+    AUX_RHYME_WEIGHT = None
     options: BestOfNOptions
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -91,6 +92,7 @@ class BestOfN(Trainer):
             started, cpu = time.perf_counter(), time.process_time()
             fresh, _, _ = self._draw(missing)
             self.n_fresh += len(fresh)
+            self.n_tokens = None if self.n_tokens is None else self.n_tokens + int(fresh.n_tokens.sum())
             self.seconds += time.perf_counter() - started
             self.cpu_seconds += time.process_time() - cpu
         return join([best[0] for best in self.best if best is not None], pad=self.policy.pad)

@@ -88,9 +88,9 @@ class TRLTrainer(Trainer):
         self.optimizer.zero_grad(set_to_none=True)
         with self._own_noise(), _quiet():
             loss = trainer.training_step(trainer.model, rows, None)
-        norm = self.descend()
         assert self.batch is not None
         fresh, scored = self.batch
+        norm = self.descend(fresh)
         # sums over the tokens of each text; trl shuffles rows between the two, so only their means belong together
         (log_prior, n_of_prior), (log_pf, n_of_policy) = trainer.heard["prior"], trainer.heard["policy"]
         log: dict[str, float] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from rlpoet.protocols import Scored
 from rlpoet.rollout import Rollout, join
+from rlpoet.training.auxiliary import Practice
 from rlpoet.training.common import batch_figures
 
 
@@ -35,7 +38,7 @@ class Shard:
         log_pf, prior: log-probability under the policy and under the prior, ``(B,)``, nats, the fresh ones first.
         residual: of balance, ``(B,)``.
         log_reward: ``log p0 + beta r``, ``(B,)``.
-        auxiliary: words of the auxiliary task that were right, and words written for it; None without the task.
+        practice: what the auxiliary task drew; None without the task.
         seconds: of drawing.
     """
 
@@ -48,7 +51,7 @@ class Shard:
     prior: Tensor
     residual: Tensor
     log_reward: Tensor
-    auxiliary: tuple[float, float] | None
+    practice: Practice | None
     seconds: float
 
     def figures(self) -> dict[str, float]:
@@ -64,8 +67,6 @@ class Shard:
         }
         if self.explored:
             figures["explore/reward"] = sum(self.explored) / len(self.explored)
-        if self.auxiliary is not None:
-            figures |= {"aux/rhyme_accuracy": self.auxiliary[0] / max(1.0, self.auxiliary[1]), "aux/words": self.auxiliary[1]}
         return figures
 
 
@@ -83,7 +84,7 @@ def joined(shares: Sequence[Shard], *, pad: int) -> Shard:
         told: list[tuple[Tensor, int]] = [(getattr(share, of), len(share.fresh)) for share in shares]
         return torch.cat([*(x[:n] for x, n in told), *(x[n:] for x, n in told)])
 
-    auxiliaries = [share.auxiliary for share in shares if share.auxiliary is not None]
+    practices = [share.practice for share in shares if share.practice is not None]
     return Shard(
         fresh=join([share.fresh for share in shares], pad=pad),
         scored=scored,
@@ -94,6 +95,6 @@ def joined(shares: Sequence[Shard], *, pad: int) -> Shard:
         prior=rows("prior"),
         residual=rows("residual"),
         log_reward=rows("log_reward"),
-        auxiliary=(sum(right for right, _ in auxiliaries), sum(words for _, words in auxiliaries)) if auxiliaries else None,
+        practice=functools.reduce(operator.add, practices) if practices else None,
         seconds=shares[0].seconds,
     )

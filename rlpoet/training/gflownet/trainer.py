@@ -19,10 +19,9 @@ from torch import Tensor
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
-from rlpoet.rollout import DrawsRhymingWords, LocatesMeterErrors, Rollout, follows_masks, join
+from rlpoet.rollout import LocatesMeterErrors, Rollout, follows_masks, join
 from rlpoet.training.common import totals
 from rlpoet.training.distributed.shard import Shard
-from rlpoet.training.gflownet.auxiliary import auxiliary_weights, sounds_met
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
@@ -33,7 +32,6 @@ from rlpoet.training.options import StepOptions
 from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
 
-WORD_SHARE = 0.25  # of beta, what a right word of the auxiliary task is worth: about what it decides in a quatrain
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
 
@@ -68,7 +66,6 @@ class TBTrainer(Trainer):
     def __init__(self, *args: Any, **settings: Any) -> None:
         self.flows: Flows | None = None
         super().__init__(*args, **settings)
-        self.prior.generator = self.policy.generator  # it draws words beside the policy: one stream, saved once
         self.replay, self.book = Replay(), RhymeIndex()
         self.human: Mapping[str, Sequence[str]] = {}
         if self.options.explore_file is not None:
@@ -112,7 +109,7 @@ class TBTrainer(Trainer):
             torch.nn.utils.clip_grad_norm_(self.flows.parameters(), self.common.clip)
         norm = self.descend()
         figures = {"gfn/beta": beta, "train/grad_norm": norm, "replay/size": float(len(self.replay))}
-        return Update(shard.fresh, shard.scored, shard.figures() | figures, shard.seconds, shard.n_drawn)
+        return Update(shard.fresh, shard.scored, shard.figures() | figures, shard.seconds, shard.n_drawn, shard.practice)
 
     def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
@@ -144,12 +141,12 @@ class TBTrainer(Trainer):
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        auxiliary = self._auxiliary_gradient(fresh, len(asked), beta) if self.aux_rhyme_weight else None
+        practice = self.practise(fresh, beta)  # here, so that processes share it
         log_pf, residual = self._weigh(batch, targets, weigh)
         self.replay.add(new, scores, prior[: len(new)].tolist())
         return Shard(
             fresh=fresh, scored=scored, explored=tuple(scores[n:]), n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
-            residual=residual, log_reward=targets.log_reward, auxiliary=auxiliary, seconds=sampled - started,
+            residual=residual, log_reward=targets.log_reward, practice=practice, seconds=sampled - started,
         )  # fmt: skip
 
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
@@ -165,33 +162,6 @@ class TBTrainer(Trainer):
             rhyme_word_weight=self.options.rhyme_word_weight if words else 1.0,
             meter_error_spans=None if spans is None else functools.partial(spans, fresh),
         )  # fmt: skip
-
-    def _auxiliary_gradient(self, fresh: Rollout, n_prompts: int, beta: float) -> tuple[float, float] | None:
-        """Add the gradient of the auxiliary rhyming-word task, after the plan tokens of the fresh texts.
-
-        Returns:
-            How many words were right and how many there were; None from a policy that cannot do the task.
-        """
-        policy, prior, group_size = self.policy, self.prior, self.common.group_size
-        if not isinstance(policy, DrawsRhymingWords) or not isinstance(prior, DrawsRhymingWords):
-            return None
-        by_reference = self.common.aux_sampler == "reference"
-        sounds = sounds_met(fresh, max(1, n_prompts // 2), self.rng)
-        own = policy.rhyming_words(sounds, 1 if by_reference else group_size) if sounds else None
-        words = prior.rhyming_words(sounds, group_size) if by_reference and own is not None else own
-        if own is None or words is None:
-            return None
-        with torch.no_grad():
-            log_prior = prior.log_prob(words.rollout).cpu()
-        policy.model.train()
-        log_pi = policy.log_prob(words.rollout).cpu()
-        steps = log_pi.detach()
-        group = torch.arange(len(steps)) // group_size
-        exponent = 0.0 if by_reference else self.options.token_prob_exponent
-        weights = auxiliary_weights(words, steps, steps - log_prior, beta=WORD_SHARE * beta, group=group, token_prob_exponent=exponent)
-        (self.aux_rhyme_weight * 2 * (weights * log_pi).sum(1).mean()).backward()
-        policy.model.eval()
-        return own.right.sum().item(), own.whole.sum().item()
 
     def _weigh(self, batch: Rollout, targets: Targets, weigh: Callable[[Tensor], Tensor] | None) -> tuple[Tensor, Tensor]:
         """Add the gradient of the batch's loss; log-probabilities and residuals of whole texts, ``(B,)``.

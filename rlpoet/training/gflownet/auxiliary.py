@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 
-import torch
 from torch import Tensor
 
 from rlpoet.rollout import RhymingWords, Rollout
@@ -47,9 +46,9 @@ def auxiliary_weights(
             (``rlpoet.training.gflownet.credit.scaled_by_probability``).
     """
     chosen = words.rollout.chosen
-    own = torch.zeros(words.right.shape).scatter_add(1, words.word_of, log_ratio * chosen) - beta * words.right.float()
+    own = log_ratio.new_zeros(words.right.shape).scatter_add(1, words.word_of, log_ratio * chosen) - beta * words.right.float()
     weights = centred(own, group)
     if token_prob_exponent:
-        log_p = torch.zeros(words.right.shape).scatter_add(1, words.word_of, log_pi * chosen)
+        log_p = log_pi.new_zeros(words.right.shape).scatter_add(1, words.word_of, log_pi * chosen)
         weights = weights * scaled_by_probability(log_p, token_prob_exponent)
     return (weights * words.whole).gather(1, words.word_of) * chosen

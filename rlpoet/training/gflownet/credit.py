@@ -112,7 +112,7 @@ def token_weights(
     if plan_token_weight < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
         begun = rollout.sounds >= 0  # (B, L)
         rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
-        own = torch.zeros(rollout.sounds.shape)
+        own = log_ratio.new_zeros(rollout.sounds.shape)
         own[begun] = log_ratio[rows, places]
         of_token[rows, places] = plan_token_weight * of_token[rows, places] + (1.0 - plan_token_weight) * centred(own, group)[begun]
     return of_token

@@ -96,6 +96,7 @@ class TBTrainer(Trainer):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.flows = Flows(state_width(self.policy), n_nodes)
+            self.flows.to(torch.promote_types(torch.float32, self.learned[0].dtype))
             groups.append({"params": list(self.flows.parameters()), "scale": FLOW_RATE})
         return torch.optim.AdamW(groups, lr=self.rate, betas=BETAS, weight_decay=0.0)
 
@@ -248,7 +249,7 @@ class TBTrainer(Trainer):
             gains = line_gains(by_line, reward.tolist(), batch.prompts, last, nodes.shape[1])
         else:
             gains = at_end(reward.tolist(), last, nodes.shape[1])
-        return Targets(target_log_reward(reward, steps, beta), group, beta, steps, gains, states), steps
+        return Targets(target_log_reward(reward, steps, beta), group, beta, steps, gains.to(steps.dtype), states), steps
 
     def _explore(self, fresh: Rollout, scores: list[float], asked: Sequence[Prompt]) -> tuple[list[Rollout], int]:
         """Texts to stand beside the fresh ones, and how many were drawn for them; a resampled line counts for its part of a poem."""

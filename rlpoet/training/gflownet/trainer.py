@@ -80,6 +80,15 @@ class TBTrainer(Trainer):
         super().check(common, options)
         if common.group_size < 2:
             raise RlpoetError(f"--group_size: {common.group_size}; expected 2 or more, log Z is a mean over a prompt's poems.")
+        if options.preset == "textbook" and common.aux_rhyme_weight:
+            raise RlpoetError(
+                f"--aux_rhyme_weight {common.aux_rhyme_weight}: beside --tb.preset textbook, which has no auxiliary task; expected one of "
+                "the two. Leave out --aux_rhyme_weight, or set --tb.preset segment."
+            )
+
+    @classmethod
+    def usual_aux_rhyme_weight(cls, options: TBOptions) -> float:
+        return 0.0 if options.preset else super().usual_aux_rhyme_weight(options)
 
     @classmethod
     def unshared(cls, common: StepOptions, options: TBOptions) -> str:

@@ -3,7 +3,8 @@
 What a tiny policy lacks is which words have a sound (``experiments/LOG.md``). Nearly all pairs that fail do so because a line ends in
 a word that has not the sound of its plan token. In poems a step meets 768 words, each after lines of its own. The task meets twice as
 many for two fifths of the tokens, several of them after the same sounds, with nothing but a few words between. Words that the
-reference draws teach as much as the policy's own, and keep those in use that training would drop.
+reference draws teach as much as the policy's own, and keep those in use that training would drop. Its target is another than that of the
+poems, and both share their weights: a run with the task settles between the two.
 """
 
 from __future__ import annotations

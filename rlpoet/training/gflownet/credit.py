@@ -164,8 +164,9 @@ def scaled_by_probability(log_p: Tensor, exponent: float) -> Tensor:
     """Factors ``p ** exponent`` over their mean, held within a fifth and five times.
 
     Rare last words fail more often, and their gradients are the largest: what one of them teaches is unlearned for all that are like
-    it, and the policy ends with fewer words than the target holds. Any positive factor leaves the balance where it was, which is
-    residuals of zero; it says which states have to be in balance first.
+    it, and the policy ends with fewer words than the target holds. The fixed point moves a little: at the target a residual to go is
+    a constant of what stands before it, and zero only in a text's first part. A factor that depends on the word drawn gives that
+    constant a gradient (``tests/training/test_fixed_points.py``).
 
     Args:
         log_p: log-probabilities of words, any shape, nats.

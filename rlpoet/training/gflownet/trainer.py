@@ -1,6 +1,7 @@
 """Trajectory-balance training of a language model: one loop.
 
-Target ``pi*(y|x) ~ p0(y|x) exp(beta r(x, y))``, p0 the frozen prior. Deviation from Malkin et al. (2022): log Z(x) is by
+Target ``pi*(y|x) ~ p0(y|x) exp(beta r(x, y))``, p0 the frozen prior under the masks that texts are drawn under. Both presets of the
+options settle at it; the defaults are biased (``docs/training.md``, "Who reaches it"). Deviation from Malkin et al. (2022): log Z(x) is by
 default not learned but estimated by the mean over the texts of one prompt (VarGrad), fresh and replayed alike. TB is right
 off-policy, so replayed and explored texts need no importance weights. Fresh texts are drawn at temperature 1: a hotter tiny
 vocabulary writes gibberish, and gibberish stays in a buffer.

@@ -18,7 +18,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from rlpoet.config.command import Command, current, switched, without_switches
 from rlpoet.config.flags import Flags, by_path, described, gathered, negated, opened, spelled
-from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, made, nested, refuse
+from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, left_to_preset, made, nested, refuse
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.text import read_text
 
@@ -67,7 +67,8 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
         raise RlpoetError(_complaint(str(error), flags, values)) from None
     for name, hint in flags.fields.items():
         refuse(f"--{name}", hint, namespace[name])
-    return made(command.config, {name: namespace[name] for name in flags.fields})
+    left = left_to_preset(command.config, values)
+    return made(command.config, {name: namespace[name] for name in flags.fields if name not in left})
 
 
 def _resumed(given: dict[str, Any], configs: list[str], beside: Sequence[str], *, strict: bool) -> tuple[dict[str, Any], list[str]]:

@@ -202,6 +202,21 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def left_to_preset(schema: Any, given: Mapping[str, Any], prefix: str = "") -> set[str]:
+    """Dotted names that a ``preset`` among the settings decides, and that are not given themselves.
+
+    Args:
+        schema: a configuration. One with presets, or one of those in it, has them in ``PRESETS``: preset -> field -> value.
+        given: settings by dotted name.
+    """
+    presets: Mapping[str, Mapping[str, Any]] = getattr(schema, "PRESETS", {})
+    left = {f"{prefix}{name}" for name in presets.get(str(given.get(f"{prefix}preset")), {})} - given.keys()
+    for name, hint in hints_of(schema).items():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            left |= left_to_preset(hint, given, f"{prefix}{name}.")
+    return left
+
+
 def made(schema: Any, values: Mapping[str, Any]) -> Any:
     """A configuration from values, with those in it as mappings or made already; lists become tuples where the schema has them.
 

@@ -19,13 +19,14 @@ import yaml
 
 from rlpoet.config.command import current
 from rlpoet.config.parser import read
-from rlpoet.config.ranges import flat, nested
+from rlpoet.config.ranges import flat, left_to_preset, nested
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
 from rlpoet.text import write_atomically
 from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.gflownet.options import PRESETS
 from rlpoet.training.options import MOST_PROMPTS
 
 CONFIG_FILE, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
@@ -152,7 +153,18 @@ def apply(settings: Mapping[str, Any], base: Mapping[str, Any], where: str) -> d
             out[name] = {**out[name], **_nested(inner.split("."), value, out[name])}
         else:
             out[name] = value
-    return out
+    given = flat(settings, TrainConfig)
+    left = left_to_preset(TrainConfig, given)
+    return {name: value for name, value in (out | _varied_preset(out, given)).items() if name not in left}
+
+
+def _varied_preset(out: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands in place of a preset of the common options that an arm varies: no preset, and everything else as the preset has it."""
+    preset = None if "tb.preset" in given else out.get("tb.preset")
+    varies = any(given.get(f"tb.{name}", value) != value for name, value in PRESETS.get(str(preset), {}).items())
+    if varies or (preset == "textbook" and given.get("aux_rhyme_weight")):
+        return {"tb.preset": None, "aux_rhyme_weight": out["aux_rhyme_weight"] or 0.0}
+    return {}
 
 
 def _nested(keys: Sequence[str], value: Any, table: Mapping[str, Any]) -> dict[str, Any]:

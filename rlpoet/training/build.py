@@ -146,7 +146,7 @@ def resolve(config: TrainConfig, *, spawn: bool) -> TrainConfig:
     return dataclasses.replace(
         config, minutes=minutes, max_steps=max_steps, threads=threads, processes=config.processes or processes,
         learning_rate=kind.RATE if config.learning_rate is None else config.learning_rate,
-        aux_rhyme_weight=kind.AUX_RHYME_WEIGHT or 0.0 if config.aux_rhyme_weight is None else config.aux_rhyme_weight,
+        aux_rhyme_weight=kind.usual_aux_rhyme_weight(options_of(config)) if config.aux_rhyme_weight is None else config.aux_rhyme_weight,
     )  # fmt: skip
 
 

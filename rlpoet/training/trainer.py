@@ -126,7 +126,12 @@ class Trainer(ABC):
     def aux_rhyme_weight(self) -> float:
         """Weight of the auxiliary task in this run."""
         given = self.common.aux_rhyme_weight
-        return given if given is not None else self.AUX_RHYME_WEIGHT or 0.0
+        return given if given is not None else self.usual_aux_rhyme_weight(self.options)
+
+    @classmethod
+    def usual_aux_rhyme_weight(cls, options: Any) -> float:
+        """Weight of the auxiliary task where none is given."""
+        return cls.AUX_RHYME_WEIGHT or 0.0
 
     def make_optimizer(self, seed: int) -> torch.optim.Optimizer | None:
         """AdamW over what learns; None for a trainer that changes no weights. A group's ``scale`` multiplies its learning rate."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from enumerable_policy import NEAR, settled, trl_policy
 from hypothesis import given
 from hypothesis import strategies as st
 from tiny_policy import SMALL, tiny_policy
@@ -334,3 +335,15 @@ def test_every_metric_of_the_baselines_is_defined_in_the_docs():
     told |= set(make(BestOfN, tiny_policy(), Vowels(), PROMPTS, slots=PROMPTS, prompts_per_step=3, group_size=1).step(0.0)[0])
     ours = {name for name in told if not name.startswith(("trl/", "rewards/")) or name in ("trl/loss", "trl/kl_coefficient")}
     assert sorted(name for name in ours if f"`{name}`" not in text) == []
+
+
+# -- on a language that can be written down whole (``test_fixed_points``) ----------------------------------
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_rloo_reaches_the_target(masks: bool) -> None:
+    assert settled(RLOOTrainer, trl_policy(masks=masks), 54) < NEAR
+
+
+def test_grpo_settles_near_the_target_and_not_on_it() -> None:
+    assert 0.02 < settled(GRPOTrainer, trl_policy(masks=True), 40) < 0.08

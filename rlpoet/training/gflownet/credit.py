@@ -112,7 +112,7 @@ def token_weights(
     if plan_token_weight < 1.0 and rollout.sounds is not None and (rollout.sounds >= 0).any():
         begun = rollout.sounds >= 0  # (B, L)
         rows, places = begun.nonzero()[:, 0], rollout.sounds[begun]
-        own = torch.zeros(rollout.sounds.shape)
+        own = log_ratio.new_zeros(rollout.sounds.shape)
         own[begun] = log_ratio[rows, places]
         of_token[rows, places] = plan_token_weight * of_token[rows, places] + (1.0 - plan_token_weight) * centred(own, group)[begun]
     return of_token
@@ -164,8 +164,9 @@ def scaled_by_probability(log_p: Tensor, exponent: float) -> Tensor:
     """Factors ``p ** exponent`` over their mean, held within a fifth and five times.
 
     Rare last words fail more often, and their gradients are the largest: what one of them teaches is unlearned for all that are like
-    it, and the policy ends with fewer words than the target holds. Any positive factor leaves the balance where it was, which is
-    residuals of zero; it says which states have to be in balance first.
+    it, and the policy ends with fewer words than the target holds. The fixed point moves a little: at the target a residual to go is
+    a constant of what stands before it, and zero only in a text's first part. A factor that depends on the word drawn gives that
+    constant a gradient (``tests/training/test_fixed_points.py``).
 
     Args:
         log_p: log-probabilities of words, any shape, nats.

@@ -103,7 +103,7 @@ def read_states(prior: Policy, rollout: Rollout, positions: Tensor) -> tuple[Ten
         log_p = prior.log_prob(rollout).cpu()
     finally:
         handle.remove()
-    states = seen[-1].float().cpu()  # (B, S - 1, width): the last token is never read
+    states = seen[-1].to(torch.promote_types(torch.float32, seen[-1].dtype)).cpu()  # (B, S - 1, width): the last token is never read
     at = positions.clamp_max(states.shape[1] - 1)[:, :, None].expand(-1, -1, states.shape[2])
     return log_p, states.gather(1, at)
 

@@ -117,7 +117,7 @@ def residual_to_go(log_ratio: Tensor, gains: Tensor, line_of: Tensor, beta: floa
     per_line = torch.zeros(gains.shape, dtype=log_ratio.dtype, device=log_ratio.device).scatter_add(1, line_of, log_ratio) - beta * gains
     if cross_segment_credit is None:
         cross_segment_credit = torch.ones((*gains.shape, gains.shape[1]), dtype=per_line.dtype, device=per_line.device)
-    return (cross_segment_credit.triu() @ per_line[:, :, None]).squeeze(2)
+    return (cross_segment_credit.to(per_line.dtype).triu() @ per_line[:, :, None]).squeeze(2)
 
 
 def centred(values: Tensor, group: Tensor) -> Tensor:

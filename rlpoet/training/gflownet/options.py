@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, ClassVar, Literal, Self
 
 from rlpoet.config.ranges import Count, NonNegative, Options, Positive, Share, ShareAboveZero
 from rlpoet.errors import RlpoetError
@@ -11,6 +12,19 @@ from rlpoet.errors import RlpoetError
 Credit = Literal["word", "line", "poem"]
 Objective = Literal["tb", "subtb", "fl"]
 Exploration = Literal["hot", "resample", "rhyme", "human"]
+Preset = Literal["textbook", "segment"]
+
+UNBIASED: Mapping[str, Any] = {  # at these values credit by word has the gradient of VarGrad in the mean
+    "cross_segment_credit": 1.0,
+    "token_prob_exponent": 0.0,
+    "plan_token_weight": 1.0,
+    "rhyme_word_weight": 1.0,
+    "localize_meter_errors": False,
+}
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "textbook": {"objective": "tb", "log_z": "vargrad", "credit": "poem", **UNBIASED},
+    "segment": {"objective": "tb", "log_z": "vargrad", "credit": "word", **UNBIASED},
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +32,10 @@ class TBOptions(Options):
     """Trajectory balance (tb).
 
     Attributes:
+        preset: several options at once, all of which keep the stated target. textbook is trajectory balance as published, with the log Z of
+            VarGrad: objective tb, credit poem. segment has the same gradient in the mean and less noise: credit by word, with nothing in it
+            that moves the target. Both leave the auxiliary task out; segment takes it where aux_rhyme_weight asks for it, and then settles
+            elsewhere. An option that contradicts the preset is refused.
         objective: tb balances whole poems; subtb balances between line ends with learned flows; fl is subtb with each line's reward paid
             at its end. With the last two, credit and cross_segment_credit do not count.
         log_z: vargrad, the mean over a prompt's poems, or learned; with objective tb the latter needs credit poem.
@@ -25,15 +43,17 @@ class TBOptions(Options):
         credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
             line knows whole lines only; poem gives every token all of it, as in plain VarGrad. Replayed poems always count whole.
         cross_segment_credit: with credit by word or line, how much of the reward of a later segment is credited to an earlier one that it
-            does not rhyme with. 1 keeps the gradient of plain VarGrad in the mean.
+            does not rhyme with. 1 keeps the gradient of plain VarGrad in the mean; 0.2 moves the fixed point (total variation 0.14
+            in the toy of docs/training.md).
         token_prob_exponent: with credit by word. Last words count in proportion to this power of their probability. More than 0
-            keeps rare words in use where there is no auxiliary task. 0 counts all alike.
+            keeps rare words in use where there is no auxiliary task. 0 counts all alike; 1 moves the fixed point (0.05 in the toy).
         plan_token_weight: with credit by word. How much of the reward goes to the plan token, which names the sound of a line's
-            rhyme before its words. 1 is all of it, and costs variety; 0 leaves the choice of sounds to the reference.
+            rhyme before its words. 1 is all of it, as the stated target has it, and costs variety; 0 leaves the choice of sounds to the
+            reference, and 0.7 moves the fixed point that way (0.06 in the toy).
         rhyme_word_weight: with credit by word. How much the last words of lines, and their plan tokens, learn from poems. Less
             keeps more words in use where the auxiliary task teaches them.
         localize_meter_errors: with credit by word. A line out of meter counts against the miscounted words only, where lines carry
-            counts of the syllables left.
+            counts of the syllables left. It moves the fixed point (0.08 in the toy).
         replay: poems from the buffer beside the fresh ones, as a share of group_size.
         explore: poems beside the fresh ones: hot (a higher temperature), resample (weakest line drawn again, the best kept),
             rhyme (a line that misses its rhyme written from a word that has it, chosen by the prior), human (from explore_file).
@@ -43,6 +63,9 @@ class TBOptions(Options):
         tries: lines drawn for a resampled one.
     """
 
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
+
+    preset: Preset | None = None
     objective: Objective = "tb"
     log_z: Literal["vargrad", "learned"] = "vargrad"
     decay: Positive = 0.9
@@ -59,8 +82,21 @@ class TBOptions(Options):
     explore_file: str | None = None
     tries: Count = 4
 
+    def __new__(cls, *args: Any, **given: Any) -> Self:
+        """Refuse what contradicts a preset, while it can still be told what was given from what is a default."""
+        preset = given.get("preset")
+        for name, value in PRESETS.get(str(preset), {}).items():
+            if name in given and given[name] != value:
+                raise RlpoetError(
+                    f"--tb.{name} {given[name]}: beside --tb.preset {preset}, which sets {value}; expected one of the two. "
+                    f"Leave out --tb.{name} or the preset."
+                )
+        return super().__new__(cls)
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        for name, value in PRESETS[self.preset].items() if self.preset else ():
+            object.__setattr__(self, name, value)  # the class is frozen
         if self.objective == "tb" and self.log_z == "learned" and self.credit != "poem":
             raise RlpoetError(
                 f"--tb.log_z learned: credit is {self.credit!r}; expected 'poem', credit by parts has no use for log Z. "

@@ -1,6 +1,7 @@
 """Trajectory-balance training of a language model: one loop.
 
-Target ``pi*(y|x) ~ p0(y|x) exp(beta r(x, y))``, p0 the frozen prior. Deviation from Malkin et al. (2022): log Z(x) is by
+Target ``pi*(y|x) ~ p0(y|x) exp(beta r(x, y))``, p0 the frozen prior under the masks that texts are drawn under. Both presets of the
+options settle at it; the defaults are biased (``docs/training.md``, "Who reaches it"). Deviation from Malkin et al. (2022): log Z(x) is by
 default not learned but estimated by the mean over the texts of one prompt (VarGrad), fresh and replayed alike. TB is right
 off-policy, so replayed and explored texts need no importance weights. Fresh texts are drawn at temperature 1: a hotter tiny
 vocabulary writes gibberish, and gibberish stays in a buffer.
@@ -77,6 +78,15 @@ class TBTrainer(Trainer):
         super().check(common, options)
         if common.group_size < 2:
             raise RlpoetError(f"--group_size: {common.group_size}; expected 2 or more, log Z is a mean over a prompt's poems.")
+        if options.preset == "textbook" and common.aux_rhyme_weight:
+            raise RlpoetError(
+                f"--aux_rhyme_weight {common.aux_rhyme_weight}: beside --tb.preset textbook, which has no auxiliary task; expected one of "
+                "the two. Leave out --aux_rhyme_weight, or set --tb.preset segment."
+            )
+
+    @classmethod
+    def usual_aux_rhyme_weight(cls, options: TBOptions) -> float:
+        return 0.0 if options.preset else super().usual_aux_rhyme_weight(options)
 
     @classmethod
     def unshared(cls, common: StepOptions, options: TBOptions) -> str:
@@ -93,6 +103,7 @@ class TBTrainer(Trainer):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
                 self.flows = Flows(state_width(self.policy), n_nodes)
+            self.flows.to(torch.promote_types(torch.float32, self.learned[0].dtype))
             groups.append({"params": list(self.flows.parameters()), "scale": FLOW_RATE})
         return torch.optim.AdamW(groups, lr=self.rate, betas=BETAS, weight_decay=0.0)
 
@@ -218,7 +229,7 @@ class TBTrainer(Trainer):
             gains = line_gains(by_line, reward.tolist(), batch.prompts, last, nodes.shape[1])
         else:
             gains = at_end(reward.tolist(), last, nodes.shape[1])
-        return Targets(target_log_reward(reward, steps, beta), group, beta, steps, gains, states), steps
+        return Targets(target_log_reward(reward, steps, beta), group, beta, steps, gains.to(steps.dtype), states), steps
 
     def _explore(self, fresh: Rollout, scores: list[float], asked: Sequence[Prompt]) -> tuple[list[Rollout], int]:
         """Texts to stand beside the fresh ones, and how many were drawn for them; a resampled line counts for its part of a poem."""

@@ -12,7 +12,7 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout, join
-from rlpoet.training.gflownet.credit import parts_of, scaled_by_probability, token_weights
+from rlpoet.training.gflownet.credit import localized, parts_of, scaled_by_probability, token_weights
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
@@ -193,3 +193,45 @@ def test_lines_that_were_given_earn_nothing_for_those_written(line: int, counts:
         cross_segment_credit=0.0,
     )  # fmt: skip
     assert weights.any().item() is counts
+
+
+def errors_of(places: list[tuple[int, int]], asked: list[tuple[int, int]], shape: tuple[int, int]):
+    """A finder of errors at given rows and tokens, which notes the lines it is asked about."""
+    wrong = torch.zeros(shape, dtype=torch.bool)
+    for row, at in places:
+        wrong[row, at] = True
+    return lambda lines: (asked.extend(lines), wrong)[1]
+
+
+def of_parts(part_of: list[int], n: int, line_ends: list[list[int]], chosen: list[bool]) -> Rollout:
+    """``n`` rows of the same parts."""
+    ids = torch.zeros(n, len(part_of), dtype=torch.long)
+    ends = torch.tensor(line_ends)
+    return Rollout((PROMPT,) * n, ("",) * n, ids, torch.tensor([chosen] * n), torch.ones(n, dtype=torch.bool), ends, ends)
+
+
+def test_a_line_with_an_error_is_spared_what_the_same_line_of_its_own_prompt_earns_without() -> None:
+    """Two prompts of two texts of two lines, each a word and two tokens of rest; the last token is padding."""
+    part_of, chosen = [0, 1, 1, 2, 3, 3, 3], [True] * 6 + [False]
+    rollout = of_parts(part_of, 4, [[2, 5], [2, 5], [2, 5], [2, -1]], chosen)
+    gains = torch.tensor([[0.2, 0.1], [0.0, 0.0], [0.4, 0.1], [0.3, 0.0]])
+    asked: list[tuple[int, int]] = []
+    spans = errors_of([(1, 2), (1, 5), (3, 1)], asked, (4, 7))
+    found = localized(rollout, gains, torch.tensor([part_of] * 4), torch.tensor([0, 0, 1, 1]), spans)
+    assert asked == [(1, 0), (1, 1), (3, 0)]  # less than the best of their prompt, and finished
+    # prompt 0 spares .2 of line 1 and .1 of line 2, each at one of four tokens, prompt 1 the .1 that .3 lacks of .4
+    wanted = [
+        [0.0, -0.05, -0.05, 0.0, -0.025, -0.025, 0.0],
+        [0.0, 0.15, -0.05, 0.0, 0.075, -0.025, 0.0],
+        [0.0, -0.025, -0.025, 0.0, 0.0, 0.0, 0.0],
+        [0.0, -0.025, 0.075, 0.0, 0.0, 0.0, 0.0],
+    ]
+    assert torch.allclose(found, torch.tensor(wanted), atol=1e-7)
+
+
+def test_a_line_that_earns_more_than_those_without_an_error_is_spared_nothing() -> None:
+    """Errors that cannot be placed stay in the mean: of .6 and 0 that is .3, and .5 is more."""
+    rollout = of_parts([0, 1, 1], 3, [[2]] * 3, [True] * 3)
+    spans = errors_of([(0, 1)], [], (3, 3))
+    found = localized(rollout, torch.tensor([[0.5], [0.0], [0.6]]), torch.tensor([[0, 1, 1]] * 3), torch.zeros(3, dtype=torch.long), spans)
+    assert torch.equal(found, torch.zeros(3, 3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout, join
-from rlpoet.training.gflownet.credit import localized, parts_of, scaled_by_probability, token_weights
+from rlpoet.training.gflownet.credit import localized, parts_of, rhyming, scaled_by_probability, token_weights
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
@@ -78,6 +79,13 @@ def test_likely_words_count_more_within_bounds_and_one_word_like_another_counts_
     assert factors.min() == pytest.approx(0.2) and factors.max() <= 5.0
     assert scaled_by_probability(torch.full((3,), -7.0), 0.5).tolist() == pytest.approx([1.0] * 3)
     assert scaled_by_probability(log_p, 0.0).tolist() == pytest.approx([1.0] * 4)
+    one_likely = torch.tensor([0.0] + [-2.0] * 99)  # 1 among the square roots of e^-2: 2.7 times their mean, and .99
+    assert scaled_by_probability(one_likely, 0.5).tolist() == pytest.approx(
+        [1 / (0.01 + 0.99 / math.e)] + [1 / (0.01 * math.e + 0.99)] * 99
+    )
+    assert scaled_by_probability(torch.tensor([0.0] + [-4.0] * 99), 1.0).max() == 5.0  # not 36 times the mean
+    assert scaled_by_probability(torch.tensor([-8.0, -20.0, -20.0]), 1.0).tolist() == [1.0] * 3  # below e^-6 all are alike
+    assert rhyming("xaxa") == [(1, 3)]  # lines free of rhyme are no pair
 
 
 def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -> None:

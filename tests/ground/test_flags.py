@@ -130,6 +130,7 @@ def test_flags_add_to_tables_of_files_and_of_defaults(tmp_path):
 def test_the_item_that_is_wrong_is_named_and_a_name_that_is_none():
     with pytest.raises(RlpoetError, match=r"--several: 2\.0; expected a share"):
         refuse("--several", tuple[Share, ...], (0.5, 2.0))
+    assert made(Verb, {"several": ["a"], "table.deep": {"low": 1.0}}) == Verb(several=("a",), table=Table(deep=Deep(1.0)))
     with pytest.raises(UnknownName, match="setting: unknown 'lo'"):
         made(Table, {"lo": 1})
     assert outside(type(None), 3) == "nothing" and outside(type(None), None) == ""

@@ -185,7 +185,9 @@ def gathered(given: dict[str, Any], from_files: dict[str, Any], flags: Flags) ->
     for key, value in given.items():
         root, rest = flags.leaf(key)
         hint: Any = flags.fields.get(root)
-        name, dot, last = rest.rpartition(".") if ":" in rest else rest.partition(".")
+        module, colon, option = rest.rpartition(":")  # ``my.module:function.option``: dots before the colon are of the path
+        name, dot, last = option.partition(".")
+        name = module + colon + name
         if not dot or typing.get_origin(typing.get_args(hint)[-1] if typing.get_args(hint) else None) is not Mapping:
             out[key] = value
             continue

@@ -28,13 +28,34 @@ RHYMES = {
         "prairies gémies",
         "place ramasse",
         "travail bétail",
+        "travail muraille",
+        "paix lait",
+        "ville habile",
+        "orgueil œil",
+        "beau mot",
+        "aile belle",
+        "lyre rire",
+        "pieds assez",
+        "vent enfant",
+        "moment amant",
     ],
-    "es": ["camino destino", "amor dolor"],
-    "en": ["light night", "heart part"],
+    "es": ["camino destino", "amor dolor", "nave cabe", "búho dúo", "viuda duda", "L'Amor, —DOLOR"],
+    "en": ["light night", "heart part", "o’er more", "ne'er care", "bow go", "read bed", "read need"],
 }
 APART = {
-    "fr": ["ombre rose", "forêt sacré", "jour amer", "nuit vent", "belle muraille", "vent couvrent", "vers verrai"],
-    "es": ["camino rosa", "amor flores"],
+    "fr": [
+        "ombre rose",
+        "forêt sacré",
+        "jour amer",
+        "nuit vent",
+        "belle muraille",
+        "vent couvrent",
+        "vers verrai",
+        "mer été",
+        "cœur deux",
+        "le je",
+    ],
+    "es": ["camino rosa", "amor flores", "virgen examen", "flores voces", "siguen averigüen", "? ?"],
     "en": ["light heart"],
 }
 
@@ -86,6 +107,10 @@ LENGTHS = {
         ("Riche de mes seuls yeux tranquilles,", 8),
         ("Vers les hommes des grandes villes :", 8),
         ("Maïs Noël naïf", 6),
+        ("Les reines ont", 4),
+        ("La reine ose", 3),
+        ("Les", 1),
+        ("La honte", 2),
     ],
     "es": [
         ("Con diez cañones por banda,", 8),
@@ -95,6 +120,11 @@ LENGTHS = {
         ("Volverán las oscuras golondrinas", 11),
         ("en tu balcón sus nidos a colgar", 11),
         ("Bajo las pálidas luces, el cántico", 11),
+        ("cantándomelo", 4),
+        ("la hora", 2),
+        ("rey y ley", 3),
+        ("muy alto", 2),
+        ("guerra y paz", 4),
     ],
     "en": [
         ("Shall I compare thee to a summer's day", 10),
@@ -108,8 +138,13 @@ LENGTHS = {
 }
 # those it reads two ways, by a diérèse, a verb's mute -ent or another pronunciation
 EITHER = {
-    "fr": [("Ariane, ma sœur, de quel amour blessée", 11, 12), ("Qui suivent, indolents compagnons de voyage,", 11, 12)],
-    "en": [("Thou art more lovely and more temperate", 9, 10), ("And miles to go before I sleep", 8, 9)],
+    "fr": [
+        ("passion", 2, 3),
+        ("ils chantent", 2, 3),
+        ("Ariane, ma sœur, de quel amour blessée", 11, 12),
+        ("Qui suivent, indolents compagnons de voyage,", 11, 12),
+    ],
+    "en": [("fire", 1, 2), ("Thou art more lovely and more temperate", 9, 10), ("And miles to go before I sleep", 8, 9)],
 }
 
 

@@ -15,8 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rewards.adapters.frameworks import asked_for, openrlhf_reward_func, rubric_function, text_of, verl_compute_score, without_marks
-from rewards.adapters.functions import as_function
+from rewards.adapters.frameworks import (
+    asked_for,
+    openrlhf_reward_func,
+    rubric_function,
+    task_reward,
+    text_of,
+    verl_compute_score,
+    without_marks,
+)
+from rewards.adapters.functions import FunctionReward, as_function, as_reward
+from rewards.alternation import Alternation
 from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
@@ -86,6 +95,64 @@ def test_what_a_prompt_does_not_ask_for_is_none_for_trl_and_the_same_for_all_tex
     assert [rubric_function(Abstaining())(text, "es pareado") for text in ("amor", "")] == [0.0, 0.0]
 
 
+class Heard(Abstaining):
+    """Notes the prompts and texts it is asked about."""
+
+    def __init__(self):
+        self.asked = []
+
+    def score(self, prompts, texts):
+        self.asked += zip(prompts, texts, strict=True)
+        return [0.5] * len(texts)
+
+
+OPENED = {"lang": "fr", "form": "couplet", "author": "", "opening": ["ombre"]}
+
+
+@pytest.mark.parametrize("label", [OPENED, " \n" + json.dumps(OPENED), Prompt("fr", "couplet", None, ("ombre",))])
+def test_a_label_may_name_the_lines_a_poem_begins_with_and_no_author(label):
+    assert asked_for(label) == Prompt("fr", "couplet", None, ("ombre",))
+
+
+def test_a_label_s_author_is_read_without_the_space_after_it():
+    assert asked_for("fr couplet Victor Hugo \n") == Prompt("fr", "couplet", "Victor Hugo")
+
+
+def test_every_library_s_prompt_and_poem_reach_the_reward():
+    opened, plain = Prompt("fr", "couplet", None, ("ombre",)), Prompt("fr", "couplet")
+    reward = Heard()
+    asyncio.run(task_reward(reward)(SimpleNamespace(**OPENED), SimpleNamespace(last_reply="ombre\nsombre")))
+    verl_compute_score(reward)("x", "<|assistant|> ombre\nsombre</s>", "fr couplet")
+    openrlhf_reward_func(reward)(["Un vers : Un vers : ombre\nsombre</s>"], ["Un vers : "], ["fr couplet"])
+    as_function(reward)(["?"], ["ombre\nsombre"], lang=["fr"], form=["couplet"], author=[""])
+    poem = "ombre\nsombre"
+    assert reward.asked == [(opened, poem), (plain, poem), (plain, "Un vers : " + poem), (plain, poem)]
+
+
+def test_a_part_that_one_prompt_does_not_ask_for_is_in_no_list():
+    both = WeightedMean([(Rhyme(), 1.0), (Alternation(), 1.0)])
+    lines = "amour", "rose", "jour", "chose"
+    told = openrlhf_reward_func(both)(["ombre\nsombre", "\n".join(lines)], ["", ""], ["fr couplet", "fr quatrain-abab"])
+    assert told["extra_logs"] == {"weighted_mean": [1.0, 1.0], "rhyme": [1.0, 1.0]}
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_a_function_gives_one_score_for_each_of_its_texts(n):
+    calls = []
+    reward = FunctionReward(lambda texts: (calls.append(len(texts)), [0.5] * n)[1], name="half")
+    prompt = Prompt("fr", "couplet")
+    with pytest.raises(ValueError, match=f"half: {n} scores for 2 texts"):
+        reward.score([prompt] * 3, ["a\nb", "a", "b\nc"])
+    assert reward.score([prompt], ["a"]) == [0.0] and calls == [2]  # nothing to ask it about
+    assert reward.explain(prompt, "a").score == 0.0 and calls == [2]
+
+
+def test_what_is_no_function_is_no_reward():
+    with pytest.raises(ValueError, match="3 is no reward"):
+        as_reward(3)
+    assert as_reward(BOTH) is BOTH
+
+
 names = st.text(st.characters(categories=["L", "Nd"]), min_size=1, max_size=12)
 
 
@@ -97,7 +164,7 @@ def test_a_label_says_the_same_as_words_as_a_mapping_and_as_json(lang, form, aut
     assert asked_for(prompt) == asked_for(mapping) == asked_for(json.dumps(mapping)) == asked_for(words) == prompt
 
 
-@pytest.mark.parametrize("label", [None, "", "fr", {"lang": "fr"}, '{"form": "couplet"}', 3, "{not json"])
+@pytest.mark.parametrize("label", [None, "", "fr", {"lang": "fr"}, {"form": "couplet"}, '{"form": "couplet"}', 3, "{not json"])
 def test_a_label_that_says_no_form_is_an_error_not_a_poor_poem(label):
     with pytest.raises(ValueError):
         rubric_function(Rhyme())("ombre\nsombre", label)
@@ -118,6 +185,7 @@ def test_an_author_column_reaches_the_reward():
 
 def test_marks_of_a_tokenizer_go_and_angle_brackets_of_a_poet_stay():
     assert without_marks("<s> a <b> < c </s><|end|>") == "a <b> < c"
+    assert without_marks("<start_of_turn>a<end_of_turn>[EOS]<pad>") == "a"
     assert text_of([]) == "" and text_of([{"role": "assistant", "content": None}]) == ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -12,7 +13,7 @@ from rewards.compose import WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout, join
-from rlpoet.training.gflownet.credit import parts_of, scaled_by_probability, token_weights
+from rlpoet.training.gflownet.credit import localized, parts_of, rhyming, scaled_by_probability, token_weights
 from rlpoet.types import Prompt
 from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
@@ -78,6 +79,13 @@ def test_likely_words_count_more_within_bounds_and_one_word_like_another_counts_
     assert factors.min() == pytest.approx(0.2) and factors.max() <= 5.0
     assert scaled_by_probability(torch.full((3,), -7.0), 0.5).tolist() == pytest.approx([1.0] * 3)
     assert scaled_by_probability(log_p, 0.0).tolist() == pytest.approx([1.0] * 4)
+    one_likely = torch.tensor([0.0] + [-2.0] * 99)  # 1 among the square roots of e^-2: 2.7 times their mean, and .99
+    assert scaled_by_probability(one_likely, 0.5).tolist() == pytest.approx(
+        [1 / (0.01 + 0.99 / math.e)] + [1 / (0.01 * math.e + 0.99)] * 99
+    )
+    assert scaled_by_probability(torch.tensor([0.0] + [-4.0] * 99), 1.0).max() == 5.0  # not 36 times the mean
+    assert scaled_by_probability(torch.tensor([-8.0, -20.0, -20.0]), 1.0).tolist() == [1.0] * 3  # below e^-6 all are alike
+    assert rhyming("xaxa") == [(1, 3)]  # lines free of rhyme are no pair
 
 
 def test_favour_changes_last_words_alone_and_nothing_of_lines_without_a_rest() -> None:
@@ -148,6 +156,21 @@ def test_a_sound_is_drawn_to_the_prior_as_far_as_it_is_not_rewarded(plan_token_w
     assert torch.equal(found[elsewhere], full[elsewhere])
 
 
+def test_a_line_that_was_not_begun_has_no_plan_token_to_weigh() -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    assert rollout.sounds is not None
+    sounds = rollout.sounds.clone()
+    sounds[0, 3] = -1  # the last place of the row, if it were read
+    rollout = replace(rollout, sounds=sounds)
+    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
+    options = {"beta": 6.0, "group": torch.zeros(2, dtype=torch.long), "cross_segment_credit": 0.2}
+    full, found = (token_weights(rollout, ratio, REWARD, **options, plan_token_weight=weight) for weight in (1.0, 0.4))
+    places = torch.zeros(rollout.ids.shape, dtype=torch.bool)
+    for row, at in ((sounds >= 0).nonzero()).tolist():
+        places[row, sounds[row, at]] = True
+    assert full[0, -1] != 0 and torch.equal(found[~places], full[~places])
+
+
 def test_a_batch_in_which_no_line_was_finished_has_weights_all_the_same() -> None:
     rollout, _ = written(BAUDELAIRE)
     cut = replace(
@@ -193,3 +216,129 @@ def test_lines_that_were_given_earn_nothing_for_those_written(line: int, counts:
         cross_segment_credit=0.0,
     )  # fmt: skip
     assert weights.any().item() is counts
+
+
+def errors_of(places: list[tuple[int, int]], asked: list[tuple[int, int]], shape: tuple[int, int]):
+    """A finder of errors at given rows and tokens, which notes the lines it is asked about."""
+    wrong = torch.zeros(shape, dtype=torch.bool)
+    for row, at in places:
+        wrong[row, at] = True
+    return lambda lines: (asked.extend(lines), wrong)[1]
+
+
+def of_parts(part_of: list[int], n: int, line_ends: list[list[int]], chosen: list[bool]) -> Rollout:
+    """``n`` rows of the same parts."""
+    ids = torch.zeros(n, len(part_of), dtype=torch.long)
+    ends = torch.tensor(line_ends)
+    return Rollout((PROMPT,) * n, ("",) * n, ids, torch.tensor([chosen] * n), torch.ones(n, dtype=torch.bool), ends, ends)
+
+
+def test_a_line_with_an_error_is_spared_what_the_same_line_of_its_own_prompt_earns_without() -> None:
+    """Two prompts of two texts of two lines, each a word and two tokens of rest; the last token is padding."""
+    part_of, chosen = [0, 1, 1, 2, 3, 3, 3], [True] * 6 + [False]
+    rollout = of_parts(part_of, 4, [[2, 5], [2, 5], [2, 5], [2, -1]], chosen)
+    gains = torch.tensor([[0.2, 0.1], [0.0, 0.0], [0.4, 0.1], [0.3, 0.0]])
+    asked: list[tuple[int, int]] = []
+    spans = errors_of([(1, 2), (1, 5), (3, 1)], asked, (4, 7))
+    found = localized(rollout, gains, torch.tensor([part_of] * 4), torch.tensor([0, 0, 1, 1]), spans)
+    assert asked == [(1, 0), (1, 1), (3, 0)]  # less than the best of their prompt, and finished
+    # prompt 0 spares .2 of line 1 and .1 of line 2, each at one of four tokens, prompt 1 the .1 that .3 lacks of .4
+    wanted = [
+        [0.0, -0.05, -0.05, 0.0, -0.025, -0.025, 0.0],
+        [0.0, 0.15, -0.05, 0.0, 0.075, -0.025, 0.0],
+        [0.0, -0.025, -0.025, 0.0, 0.0, 0.0, 0.0],
+        [0.0, -0.025, 0.075, 0.0, 0.0, 0.0, 0.0],
+    ]
+    assert torch.allclose(found, torch.tensor(wanted), atol=1e-7)
+
+
+def test_a_line_that_earns_more_than_those_without_an_error_is_spared_nothing() -> None:
+    """Errors that cannot be placed stay in the mean: of .6 and 0 that is .3, and .5 is more."""
+    rollout = of_parts([0, 1, 1], 3, [[2]] * 3, [True] * 3)
+    spans = errors_of([(0, 1)], [], (3, 3))
+    found = localized(rollout, torch.tensor([[0.5], [0.0], [0.6]]), torch.tensor([[0, 1, 1]] * 3), torch.zeros(3, dtype=torch.long), spans)
+    assert torch.equal(found, torch.zeros(3, 3))
+
+
+def test_a_last_word_that_ends_its_line_or_is_missing_leaves_no_rest() -> None:
+    rollout, _ = written(BAUDELAIRE)
+    forward = replace(rollout, end_words=rollout.line_ends)
+    assert not parts_of(forward, words=True)[1].any() and set(parts_of(forward, words=True)[0][0].tolist()) == {0, 2, 4, 6}
+    missing = rollout.end_words.clone()
+    missing[0, 1] = -1
+    assert parts_of(replace(rollout, end_words=missing), words=True)[1].tolist() == [[True, False, True, True]]
+
+
+def test_a_line_without_a_rest_earns_what_its_rest_would() -> None:
+    class Within(Told):
+        def by_part(self, prompt: Prompt, text: str) -> tuple[list[float], list[float]]:
+            return super().by_part(prompt, text)[::-1]
+
+    rollout, _ = written(BAUDELAIRE, BAUDELAIRE)
+    weights = token_weights(
+        rollout, torch.zeros(rollout.ids.shape), Within([0.0, 0.5, 0.0, 0.0], [0.0] * 4), beta=4.0, words=False,
+        group=torch.zeros(2, dtype=torch.long), cross_segment_credit=0.0,
+    )  # fmt: skip
+    part_of, _ = parts_of(rollout, words=False)
+    assert torch.allclose(weights[0], torch.where(part_of[0] == 2, -1.0, 0.0))  # half of 4 times 1/2 away from the mean
+
+
+def test_after_given_lines_rhymes_bind_the_lines_that_are_written() -> None:
+    """abba of which the first line is given: the first two written rhyme, and a word counts what its mate adds."""
+    policy, opened = tiny_policy(), Prompt("fr", "quatrain-abba", None, BAUDELAIRE[:1])
+    rollout = policy.write([opened] * 2, ["\n".join(BAUDELAIRE)] * 2)
+    weights = token_weights(
+        rollout, torch.zeros(rollout.ids.shape), Told([0.0, 0.0, 1.0, 0.0], [0.0] * 4), beta=2.0, group=torch.zeros(2, dtype=torch.long),
+        cross_segment_credit=0.0,
+    )  # fmt: skip
+    part_of, _ = parts_of(rollout, words=True)
+    assert torch.allclose(weights[0], torch.where((part_of[0] == 0) | (part_of[0] == 2), -1.0, 0.0))
+
+
+def test_a_last_word_counts_by_the_probability_of_its_own_tokens() -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    options = {"beta": 6.0, "group": torch.zeros(2, dtype=torch.long), "cross_segment_credit": 0.2}
+    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(1)) * rollout.chosen
+    log_pi = -torch.rand(rollout.ids.shape, generator=torch.Generator().manual_seed(0)) * rollout.chosen
+    plain = token_weights(rollout, ratio, REWARD, **options)
+    found = token_weights(rollout, ratio, REWARD, **options, log_pi=log_pi, token_prob_exponent=0.5)
+    part_of, _ = parts_of(rollout, words=True)
+    log_p = torch.tensor([[float(log_pi[row][part_of[row] == 2 * n].sum()) for n in range(4)] for row in range(2)])
+    factor = (0.5 * log_p).exp()
+    factor /= factor.mean()
+    assert 0.2 < factor.min() < 0.9 and 1.1 < factor.max() < 5
+    of_token = torch.where(part_of % 2 == 0, factor.gather(1, part_of // 2), 1.0)
+    assert torch.allclose(found, plain * of_token, atol=1e-5)
+
+
+def test_a_line_without_a_rest_is_no_rhyme_word_alone() -> None:
+    rollout, _ = written(BAUDELAIRE, LAME)
+    ends = rollout.end_words.clone()
+    ends[:, 1] = -1
+    rollout = replace(rollout, end_words=ends)
+    ratio = torch.randn(rollout.ids.shape, generator=torch.Generator().manual_seed(1)) * rollout.chosen
+    options = {"beta": 6.0, "group": torch.zeros(2, dtype=torch.long), "cross_segment_credit": 0.2}
+    plain, none = (token_weights(rollout, ratio, REWARD, **options, rhyme_word_weight=weight) for weight in (1.0, 0.0))
+    part_of, parted = parts_of(rollout, words=True)
+    of_word = (part_of % 2 == 0) & parted.gather(1, part_of // 2)
+    assert not parted[:, 1].any() and (plain[part_of == 2] != 0).all()
+    assert torch.equal(none, torch.where(of_word, 0.0, plain))
+
+
+def test_what_errors_of_meter_spare_is_worth_beta_a_share() -> None:
+    """The rest of the lame first line earns a twelfth less; all of it but its first token is spared that."""
+    rollout, _ = written(BAUDELAIRE, LAME)
+    part_of, _ = parts_of(rollout, words=True)
+    options = {"beta": 6.0, "group": torch.zeros(2, dtype=torch.long), "cross_segment_credit": 0.2}
+    ratio = torch.zeros(rollout.ids.shape)
+    asked: list[tuple[int, int]] = []
+    first = int(((part_of[1] == 1) & rollout.chosen[1]).nonzero()[0])
+    spans = errors_of([(1, first)], asked, tuple(rollout.ids.shape))
+    plain, found = (token_weights(rollout, ratio, REWARD, **options, meter_error_spans=own) for own in (None, spans))
+    assert asked == [(1, 0)]
+    rest = (part_of == 1) & rollout.chosen
+    mean = 6.0 / 12 * (rest[1].sum() - 1) / rest.sum()
+    wanted = torch.where(rest, mean, 0.0)
+    wanted[1] -= torch.where(rest[1], 6.0 / 12, 0.0)
+    wanted[1, first] = mean
+    assert torch.allclose(found - plain, wanted, atol=1e-5)

@@ -210,3 +210,26 @@ def test_a_lambda_of_zero_and_a_wrong_shape_are_named():
         subtrajectory_balance(steps, flow, last, 0)
     with pytest.raises(ValueError, match=r"flow \(B, L \+ 1\).*got \(5, 3\), \(5, 3\)"):
         flow_residuals(steps, flow[:, 1:], last)
+    with pytest.raises(ValueError, match=r"last \(B,\); got \(5, 3\), \(5, 4\), \(1,\)"):
+        flow_residuals(steps, flow, last[:1])
+
+
+def test_stretches_lie_between_two_line_ends_of_the_text():
+    """Two lines written, of three: flows 5 and 7 at the prompt and after line 1, the target itself at the end of line 2."""
+    steps, flow = torch.tensor([[1.0, 2.0, 50.0]]), torch.tensor([[5.0, 7.0, 60.0, 70.0]])
+    residual, exists = flow_residuals(steps, flow, torch.tensor([2]))
+    assert residual.tolist() == [[[0.0, 5 + 1 - 7, 5 + 1 + 2, 0.0], [0.0, 0.0, 7 + 2, 0.0], [0.0] * 4, [0.0] * 4]]
+    assert exists.nonzero()[:, 1:].tolist() == [[0, 1], [0, 2], [1, 2]]
+    decayed = (0.5 * ((-1) ** 2 + 9**2) + 0.25 * 8**2) / (0.5 + 0.5 + 0.25)
+    assert subtrajectory_balance(steps, flow, torch.tensor([2]), 0.5).item() == pytest.approx(decayed)
+
+
+def test_the_group_flow_weighs_long_and_short_texts_and_is_detached():
+    """What stretches from the prompt say of log Z: of one line -(-1), of two -(1 - 7) and -(1 + 2), the longer by lambda."""
+    steps = torch.tensor([[-1.0, 0.0], [1.0, 2.0], [4.0, 0.0]], requires_grad=True)
+    flow = torch.tensor([[99.0, 0.0, 0.0], [99.0, 7.0, 0.0], [99.0, 0.0, 0.0]], requires_grad=True)
+    log_z = group_flow(steps, flow, torch.tensor([1, 2, 1]), 0.5, torch.tensor([1, 1, 0]))
+    total = 1 * 1.0 + 0.5 / 1.25 * 6.0 + 0.25 / 1.25 * -3.0
+    mass = 1 + (0.5 + 0.25) / 1.25  # weights are shares of all stretches of a text, and one begins later
+    assert log_z.tolist() == pytest.approx([total / mass, total / mass, -4.0])
+    assert not log_z.requires_grad

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from rlpoet.training.gflownet.objectives import (
     balance_residual,
+    centred,
     group_log_z,
     residual_to_go,
     target_log_reward,
@@ -150,20 +151,52 @@ def test_the_group_estimate_is_the_log_z_of_least_loss(seed):
     assert all(trajectory_balance(log_pf, log_r, best + d) > least for d in (-0.1, 0.1))
 
 
-@pytest.mark.parametrize("score, message", [([0.5, 1.5], r"score\[1\] is 1.5"), ([math.nan, 0.0], r"score\[0\] is nan")])
+@pytest.mark.parametrize(
+    "score, message", [([0.5, 1.5], r"score\[1\] is 1.5"), ([0.5, -0.5], r"score\[1\] is -0.5"), ([math.nan, 0.0], r"score\[0\] is nan")]
+)
 def test_a_score_outside_its_range_is_named(score, message):
     with pytest.raises(ValueError, match=message):
         target_log_reward(torch.tensor(score), torch.zeros(2, 3), 1.0)
 
 
+def test_a_target_is_the_prior_of_all_tokens_times_the_tempered_reward():
+    found = target_log_reward(torch.tensor([0.0, 0.25, 1.0]), torch.tensor([[-1.0, -2.0], [-0.5, 0.0], [-3.0, -3.0]]), 4.0)
+    assert found.tolist() == [-3.0, 0.5, -2.0]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_reward_without_a_finite_logarithm_is_named(value):
+    with pytest.raises(ValueError, match=rf"log_reward\[1\] is {value}"):
+        balance_residual(torch.zeros(2, 3), torch.tensor([0.0, value]), torch.tensor(0.0))
+
+
 def test_shape_error_names_what_it_wanted_and_got():
     with pytest.raises(ValueError, match=r"log_reward \(B,\).*got \(2, 3\), \(3,\)"):
         trajectory_balance(torch.zeros(2, 3), torch.zeros(3), torch.zeros(()))
+    with pytest.raises(ValueError, match=r"log_z \(\) or \(B,\); got \(2, 3\), \(2,\), \(2, 1\)"):
+        trajectory_balance(torch.zeros(2, 3), torch.zeros(2), torch.zeros(2, 1))  # would be broadcast to all pairs of texts
+    with pytest.raises(ValueError, match=r"expected score \(B,\), log_prior \(B, T\); got \(2, 1\), \(2, 3\)"):
+        target_log_reward(torch.zeros(2, 1), torch.zeros(2, 3), 1.0)
+    with pytest.raises(ValueError, match=r"expected log_ratio \(B, T\).*got \(2, 3\), \(1, 2\), \(2, 3\)"):
+        residual_to_go(torch.zeros(2, 3), torch.zeros(1, 2), torch.zeros(2, 3, dtype=torch.long), 1.0)
+    with pytest.raises(ValueError, match=r"got \(2, 3\), \(2, 2\), \(2, 4\)"):
+        residual_to_go(torch.zeros(2, 3), torch.zeros(2, 2), torch.zeros(2, 4, dtype=torch.long), 1.0)
+
+
+def test_prompts_of_unequal_size_have_each_their_own_mean():
+    log_pf = torch.tensor([[-1.0], [-2.0], [-3.0], [-8.0]], requires_grad=True)
+    group = torch.tensor([1, 1, 1, 0])
+    log_z = group_log_z(log_pf, torch.zeros(4), group)
+    assert log_z.tolist() == [2.0, 2.0, 2.0, 8.0] and not log_z.requires_grad
+    values = torch.tensor([[3.0, 0.0], [6.0, 0.0], [9.0, 3.0], [5.0, 7.0]])
+    assert centred(values, group).tolist() == [[-3.0, -1.0], [0.0, -1.0], [3.0, 2.0], [0.0, 0.0]]
 
 
 def test_what_came_before_a_line_is_no_part_of_what_it_can_still_change():
     log_ratio, gains, line_of = torch.tensor([[1.0, 2.0, 4.0]]), torch.tensor([[0.0, 0.5, 1.0]]), torch.tensor([[0, 1, 2]])
     whole = torch.ones(1, 3, 3)  # below the diagonal too
+    own_and_last = torch.tensor([[[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [9.0, 9.0, 1.0]]])  # row l, column k
     assert residual_to_go(log_ratio, gains, line_of, 2.0).tolist() == [[4.0, 3.0, 2.0]]
     assert residual_to_go(log_ratio, gains, line_of, 2.0, whole).tolist() == [[4.0, 3.0, 2.0]]
     assert residual_to_go(log_ratio, gains, line_of, 2.0, 0.5 * whole).tolist() == [[2.0, 1.5, 1.0]]
+    assert residual_to_go(log_ratio, gains, line_of, 2.0, own_and_last).tolist() == [[3.0, 1.0, 2.0]]

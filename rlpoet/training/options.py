@@ -25,8 +25,8 @@ class StepOptions(Options):
         clip: largest norm of a gradient.
         aux_rhyme_weight: weight of the auxiliary rhyming-word task beside the poems, 0 for none; by default 2 of tb without a preset, 0
             with one, and 0 of the others. Every trainer that learns can do it. It has a target of its own and moves the fixed point (by
-            0.16 in the toy of docs/training.md). It learns from single words after the plan tokens of its poems, which count in the tokens drawn.
-            A policy pretrained without rhyme-pair data cannot do it, and learns from poems alone.
+            0.16 in the toy of docs/training.md). It learns from single words after the plan tokens of its poems, which count in the
+            tokens drawn. A policy pretrained without rhyme-pair data cannot do it, and learns from poems alone.
         aux_sampler: which model draws the words of the auxiliary task; the target is the same. The reference keeps words in use that
             training would drop.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.

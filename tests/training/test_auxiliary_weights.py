@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
 from test_auxiliary import words_of_rows
 
 from rlpoet.rollout import Rollout
-from rlpoet.training.gflownet.auxiliary import SOUNDS, auxiliary_weights, sounds_met
 from rlpoet.types import Prompt
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from rlpoet.training.gflownet.auxiliary import auxiliary_weights
 from test_auxiliary import with_rhyme_pairs
 from test_gflownet import PROMPTS, plain
 from tiny_policy import tiny_policy
@@ -22,7 +23,6 @@ from policies.causal_lm import CausalPolicy
 from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.baselines.rejection import RejectionTrainer
 from rlpoet.training.baselines.trl import GRPOTrainer
-from rlpoet.training.gflownet.auxiliary import auxiliary_weights
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
 from rlpoet.training.gflownet.trainer import TBTrainer

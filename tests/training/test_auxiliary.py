@@ -333,3 +333,23 @@ def test_a_run_says_that_the_task_is_on(tmp_path, capsys):
     assert "auxiliary task" not in capsys.readouterr().err
     result = json.loads((tmp_path / "off" / "result.json").read_text(encoding="utf-8"))
     assert result["aux_rhyme_weight"] == 0 and "aux_words" not in result
+
+
+def begun(sounds: list[list[int]] | None) -> Rollout:
+    """Two texts of four tokens, 10 to 13 and 20 to 23, with plan tokens at these places."""
+    nowhere = torch.full((2, 2), -1)
+    places = None if sounds is None else torch.tensor(sounds)
+    ids, held = torch.tensor([[10, 11, 12, 13], [20, 11, 22, 23]]), torch.ones(2, 4, dtype=torch.bool)
+    return Rollout((Prompt("fr", "couplet"),) * 2, ("", ""), ids, held, torch.ones(2, dtype=torch.bool), nowhere, nowhere, places)
+
+
+def test_sounds_are_drawn_as_often_as_lines_announce_them():
+    rows = sounds_met(begun([[1, 2], [1, -1]]), 300, random.Random(0))
+    drawn = [sound for row in rows for sound in row]
+    assert {len(row) for row in rows} == {SOUNDS} and set(drawn) == {11, 12}
+    assert drawn.count(11) / len(drawn) == pytest.approx(2 / 3, abs=0.03)
+
+
+@pytest.mark.parametrize("sounds", [None, [[-1, -1], [-1, -1]]])
+def test_without_a_plan_token_there_is_nothing_to_practise(sounds):
+    assert sounds_met(begun(sounds), 3, random.Random(0)) == []

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from rlpoet.training.gflownet.auxiliary import auxiliary_weights
 from test_auxiliary import with_rhyme_pairs
 from test_gflownet import PROMPTS, plain
 from tiny_policy import tiny_policy
@@ -21,6 +20,7 @@ from trainers import make
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.rollout import RhymingWords, Rollout
+from rlpoet.training.auxiliary import word_weights
 from rlpoet.training.baselines.rejection import RejectionTrainer
 from rlpoet.training.baselines.trl import GRPOTrainer
 from rlpoet.training.gflownet.credit import token_weights
@@ -162,9 +162,9 @@ def test_a_step_of_trajectory_balance_adds_the_auxiliary_task_at_its_weight() ->
         (words,) = seen
         log_word = twin.log_prob(words.rollout)
         with torch.no_grad():
-            ratio = log_word - run.prior.log_prob(words.rollout)
-        group = torch.zeros(len(ratio), dtype=torch.long)  # one list of sounds for two prompts
-        weights = auxiliary_weights(words, log_word.detach(), ratio, beta=BETA / 4, group=group, token_prob_exponent=0.0)
+            log_prior = run.prior.log_prob(words.rollout)
+        group = torch.zeros(len(log_prior), dtype=torch.long)  # one list of sounds for two prompts
+        weights = word_weights(words, log_word.detach(), log_prior, beta=BETA / 4, group=group, by_reference=True)
         main = vargrad(log_pi, target_log_reward(scores, prior, BETA), GROUP)
         return main + weight * 2 * (weights * log_word).sum(1).mean()
 

@@ -77,7 +77,7 @@ def token_weights(
         plan_token_weight: how much of its segment's residual a plan token counts, which names the sound of a line's rhyme. The rest of
             its weight is its own log-ratio, which draws the choice of sounds back to the prior's. 0 leaves that choice to the prior.
         rhyme_word_weight: how much of its segment's residual a line's last word counts, and its plan token, where that is a segment of
-            its own. Less of it leaves more of the choice of words to the auxiliary task (``rlpoet.training.gflownet.auxiliary``).
+            its own. Less of it leaves more of the choice of words to the auxiliary task (``rlpoet.training.auxiliary``).
         words: whether a line's last word is a segment of its own; False: credit by line.
         meter_error_spans: finds where lines went wrong (``localized``); None: the whole rest of a line answers for its meter.
     """

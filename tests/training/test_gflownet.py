@@ -56,9 +56,9 @@ def trainer(**options: Any) -> TBTrainer:
     return make(TBTrainer, tiny_policy(), plain, PROMPTS, **{**usual, **options})
 
 
-@pytest.mark.parametrize("credit", ["word", "line", "poem"])
-def test_training_raises_the_reward(credit):
-    run = trainer(beta=60.0, beta_warmup=0.0, credit=credit, freeze_embeddings=False, group_size=16, learning_rate=5e-3)
+def test_training_raises_the_reward():
+    """Of a real policy; where each kind of credit and each objective settles is held in ``test_fixed_points``."""
+    run = trainer(beta=60.0, beta_warmup=0.0, freeze_embeddings=False, group_size=16, learning_rate=5e-3)
     seen = [run.step(0.0)[0] for _ in range(50)]  # over three seeds the rise is .045 to .10
     first, last = (sum(m["reward/mean"] for m in part) / 5 for part in (seen[:5], seen[-5:]))
     assert last > first + 0.03
@@ -126,15 +126,6 @@ def test_batches_of_different_widths_join_without_changing_a_row():
 
 
 # -- objectives with flows ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "options", [{"objective": "subtb"}, {"objective": "fl", "log_z": "learned"}, {"log_z": "learned", "credit": "poem"}]
-)
-def test_every_objective_raises_the_reward(options):
-    run = trainer(beta=60.0, beta_warmup=0.0, freeze_embeddings=False, group_size=16, learning_rate=5e-3, **options)
-    seen = [run.step(0.0)[0]["reward/mean"] for _ in range(30)]
-    assert sum(seen[-4:]) / 4 > sum(seen[:4]) / 4 + 0.03
 
 
 def test_a_resumed_run_with_flows_is_the_uninterrupted_one(tmp_path):

@@ -154,7 +154,8 @@ class TBTrainer(Trainer):
         )
         practice = self.practise(fresh, beta)  # here, so that processes share it
         log_pf, residual = self._weigh(batch, targets, weigh)
-        self.replay.add(new, scores, prior[: len(new)].tolist())
+        if options.replay:
+            self.replay.add(new, scores, prior[: len(new)].tolist())
         return Shard(
             fresh=fresh, scored=scored, explored=tuple(scores[n:]), n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
             residual=residual, log_reward=targets.log_reward, practice=practice, seconds=sampled - started,

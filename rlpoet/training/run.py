@@ -286,8 +286,6 @@ def loop(
                 for alarm in watch(trainer.n_steps, metrics):
                     tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
                     out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
-                if trainer.n_steps == first and trainer.aux_rhyme_weight and "aux/words" not in metrics:
-                    out.print("auxiliary task: not done, for this policy names no sounds, or has read no rhyme-pair data.")
                 tracker.scalars(trainer.n_steps, metrics)
                 if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == first:
                     shown = [metrics.get(key) for key in COLUMNS.values()]
@@ -295,6 +293,8 @@ def loop(
                     out.print(
                         "".join(f"{cell:>{len(name) + 2}}" for cell, name in zip(cells, ("step", *COLUMNS), strict=True)), highlight=False
                     )
+                if trainer.n_steps == first and trainer.aux_rhyme_weight and "aux/words" not in metrics:
+                    out.print("auxiliary task: not done, for this policy names no sounds, or has read no rhyme-pair data.")
                 if trainer.n_steps % config.save_steps == 0:
                     trainer.save(folder / CHECKPOINT)
                     show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)

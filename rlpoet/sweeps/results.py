@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlpoet.analysis.intervals import Interval, Share, difference, interval
+from rlpoet.analysis.intervals import Interval, Value, difference, interval, number_of
 from rlpoet.config.ranges import flat
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
@@ -138,9 +138,7 @@ def spoken(config: TrainConfig) -> str:
     return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changed.items())
 
 
-def _row(
-    arm: str, lang: str, arm_figures: Mapping[int, Mapping[str, float | Share]], base: Mapping[int, Mapping[str, float | Share]]
-) -> Row:
+def _row(arm: str, lang: str, arm_figures: Mapping[int, Mapping[str, Value]], base: Mapping[int, Mapping[str, Value]]) -> Row:
     figures: dict[str, Interval] = {}
     differences: dict[str, Interval] = {}
     for name in FIGURES:
@@ -154,8 +152,8 @@ def _row(
     return Row(arm, lang, tuple(sorted(arm_figures)), figures, differences)
 
 
-def _values(figures: Mapping[str, float | Share]) -> dict[str, float]:
-    return {name: value.value if isinstance(value, Share) else value for name, value in figures.items()}
+def _values(figures: Mapping[str, Value]) -> dict[str, float]:
+    return {name: number_of(value) for name, value in figures.items()}
 
 
 def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping[str, str]) -> list[str]:

@@ -7,8 +7,8 @@
 fp32: of the prior, then of the policy. The target's row is what exact rejection keeps of the prior's poems. Sounds and words are counted in
 ``IN_DRAWS`` poems at a time, the mean of twenty draws, because both figures depend on the number of poems.
 
-``--bias`` draws ``N_BIAS`` poems of the prior and says how far log Z lies from its value per prompt, estimated from four poems of each of
-64 prompts: by prompt, and together by form. ``rlpoet.evaluation.target`` says why they differ.
+``--bias`` draws ``N_BIAS`` poems of the prior for each prompt and says how far log Z lies from its value per prompt, estimated from four
+poems of each of 64 prompts: by prompt, and together by form. ``rlpoet.evaluation.target`` says why they differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from experiments.release.results_page import RESULTS
 from rlpoet.analysis.intervals import Redrawn, number_bounds
 from rlpoet.evaluation.form import PoemFacts, figures_of
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured, distance, examine, toward, weights_of
-from rlpoet.rollout import load_policy
+from rlpoet.rollout import Rollout, join, load_policy
 from rlpoet.training.build import authors_of
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.prompts import mixed_prompts
@@ -37,7 +37,7 @@ from rlpoet.training.rewards import composed
 from rlpoet.training.run import commit
 from rlpoet.types import Prompt
 
-N_PROMPTS, IN_DRAWS, N_DRAWS, N_BIAS = 256, 320, 20, 8000
+N_PROMPTS, IN_DRAWS, N_DRAWS, N_BIAS = 256, 320, 20, 120
 COLUMNS = (
     "model", "nats from the target", "standard error", "nats from the prior", "prior's poems accepted", "pairs that rhyme",
     "pairs that earn", "lines", "perfect", "end words", "entropy of sounds",
@@ -50,7 +50,7 @@ def prompts_of(lang: str, n: int, seed: int) -> list[Prompt]:
     return mixed_prompts(lang, config.forms, authors_of((), load_policy(lang)), n, rng=random.Random(seed))
 
 
-def rewards_of(measured: Measured) -> list[float | None]:
+def rewards_of(measured: Measured | Rollout) -> list[float | None]:
     """By the reward of a run of the defaults."""
     config = TrainConfig()
     score = composed(config.rewards, config.reward_options, compose=config.compose)
@@ -108,9 +108,9 @@ def bias(lang: str, *, seed: int) -> dict[str, float]:
     beta = TrainConfig().beta
     prior = load_policy(lang, seed=seed)
     every = list(dict.fromkeys(prompts_of(lang, 4096, seed)))
-    each = N_BIAS // len(every)
-    poems, _ = examine(prior, prior, [p for p in every for _ in range(each // PER_PROMPT)], N_BIAS, seed=seed)
-    rewards = np.array([reward or 0.0 for reward in rewards_of(poems)])
+    prior.precision = torch.float32
+    drawn = join([prior.sample([prompt], N_BIAS) for prompt in every], pad=prior.pad)
+    rewards = np.array([reward or 0.0 for reward in rewards_of(drawn)])
     weight = np.exp(beta * (rewards - 1)).reshape(len(every), -1)
     exact = np.log(weight.mean(1))
     n = weight.shape[1]

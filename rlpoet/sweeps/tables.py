@@ -32,9 +32,6 @@ SHORT = (
 )
 
 
-LEGACY = ("rhyme_pairs", "rhymes most")
-
-
 def columns(comparison: Comparison, lang: str) -> list[str]:
     """Names of the figures that at least one run of a language has."""
     runs = [one.figures for arm in comparison.arms for one in comparison.of(arm, lang)]
@@ -92,12 +89,13 @@ def verdict(value: Interval, figure: Figure) -> str:
 def leads(comparison: Comparison) -> list[str]:
     """One sentence per language: the arm nearest the target, and whether it is separated from the baseline.
 
-    Runs of earlier versions have no distance; there it is the arm with most rhymes.
+    Where arms have different targets, and in runs of earlier versions, which have no distance, it is the arm with most rhymes.
     """
     sentences = []
     for lang in comparison.langs:
         rows = [row for row in comparison.rows if row.lang == lang and row.seeds and row.arm in comparison.arms]
-        name, manner = ("target_kl", "is nearest the target") if any("target_kl" in row.figures for row in rows) else LEGACY
+        primary = comparison.one_target(lang) and any("target_kl" in row.figures for row in rows)
+        name, manner = ("target_kl", "is nearest the target") if primary else ("rhyme_pairs", "rhymes most")
         figure, sign = FIGURES[name], 1 if FIGURES[name].better == "low" else -1
         arms = [row for row in rows if name in row.figures]
         if not arms:

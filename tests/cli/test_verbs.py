@@ -28,8 +28,8 @@ from rlpoet.training.gflownet.trainer import TBTrainer
 
 ROOT = Path(__file__).parents[2]
 FIGURES = {
-    "rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words", "rhyme_sound_entropy",
-    "n", "target_kl",
+    "target_kl", "rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words",
+    "rhyme_sound_entropy", "n",
 }  # fmt: skip
 
 

@@ -336,12 +336,10 @@ def test_without_intervals_a_change_stands_alone():
 
 
 def test_the_table_fits_eighty_columns():
+    nats = ("target_kl", "rhyme_sound_entropy")
     wide = {
         **{key: {"before": [0.5, 1.0], "after": [0.0, 0.5], "change": [-1.0, -0.125]} for key in SHARES},
-        **{
-            key: {"before": [1.0, 9.0], "after": [1.0, 9.0], "change": [-0.994, 0.994]}
-            for key in (*RELATIVE, "target_kl", "rhyme_sound_entropy")
-        },
+        **{key: {"before": [1.0, 9.0], "after": [1.0, 9.0], "change": [-0.994, 0.994]} for key in (*RELATIVE, *nats)},
     }
     for found in (FOUND, wide, wide | {"rhyme_pairs": {"before": [0.0, 0.999], "after": [0.0, 1.0], "change": [-0.999, 0.999]}}):
         rows = printed({**BEFORE, "rhyme_pairs": 1.0, "n": 4096}, {**AFTER, "n": 4096}, found)

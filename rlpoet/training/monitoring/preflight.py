@@ -22,6 +22,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.target import acceptance
 from rlpoet.text import write_atomically
@@ -126,7 +128,7 @@ def judge(groups: Sequence[Sequence[float]], *, beta: float, form: str | None = 
         verdict, why = "slow", f"for {alike:.0%} of the prompts all poems earn the same; {earning:.0%} of the poems earn anything"
     elif beta * spread < NOISE:
         verdict, why = "slow", f"rewards of one prompt differ by {spread:.3f}, {beta * spread:.2f} nats at beta {beta:g}, less than noise"
-    accepted = acceptance(rewards, beta)
+    accepted = acceptance(np.array(rewards), beta)
     return Learnability(form, author, n, len(groups), mean, max(rewards), spread, beta * spread, alike, earning, verdict, why, accepted)
 
 

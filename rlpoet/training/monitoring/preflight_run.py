@@ -71,6 +71,6 @@ def preflight_table(rows: Sequence[Learnability], *, first: str) -> Table:
     for row in sorted(rows, key=lambda row: (row.form is not None, -row.signal)):
         name = row.form or "all" if row.author is None else f"{row.form}, {row.author or 'no author'}"
         figures = (f"{row.mean:.3f}", f"{row.best:.3f}", f"{row.spread:.3f}", f"{row.signal:.1f}", f"{row.alike:.0%}", f"{row.earning:.0%}")
-        figures += (f"{row.acceptance:.{0 if row.acceptance >= 0.1 else 2}%}",)
-        table.add_row(name, str(row.poems), *figures, row.verdict if row.verdict == "learnable" else f"{row.verdict}: {row.why}")
+        accepted = f"{row.acceptance:.{0 if row.acceptance >= 0.1 else 2}%}"
+        table.add_row(name, str(row.poems), *figures, accepted, row.verdict if row.verdict == "learnable" else f"{row.verdict}: {row.why}")
     return table

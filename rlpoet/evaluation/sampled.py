@@ -84,7 +84,9 @@ def examine(
         n: number of poems to keep.
         seed: seed of the run.
         top_p: draw from the likeliest tokens whose probabilities sum to p.
-        weigh: also measure ``log_ratio``, which reads the poems twice more. Only of poems that the policy draws, from all tokens.
+        weigh: also measure ``log_ratio``, which reads the poems twice more, in the precisions that the policies have when called. In
+            bfloat16 that takes half the time, and moved a poem's ratio by 0.14 nats and their mean by 0.002. Only of poems that the
+            policy draws, from all tokens.
 
     Returns:
         The figures, and the poems. ``prior_nll_per_token`` is in nats and counts every drawn token, marks included.
@@ -103,9 +105,10 @@ def examine(
     with torch.no_grad():
         log_p = torch.cat([prior.log_prob(part).double().sum(1) for part in parts])[:n]
     read_at = time.perf_counter()
-    log_ratio = _log_ratio(policy, prior, parts)[:n].cpu().numpy() if weigh and drawn is None and top_p == 1.0 else None
     policy.generator.set_state(saved[0])
-    policy.precision, prior.precision, policy.allow_identical_rhyme = saved[1:]
+    policy.precision, prior.precision = saved[1:3]
+    log_ratio = _log_ratio(policy, prior, parts)[:n].cpu().numpy() if weigh and drawn is None and top_p == 1.0 else None
+    policy.allow_identical_rhyme = saved[3]
     n_drawn = max(1, sum(map(len, parts)))
     rollout = join(parts, pad=policy.pad).rows(range(n))
     nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()

@@ -2,15 +2,20 @@
 
     KL(pi || p*) = E_pi[log pi(x) - log p0(x) - beta r(x)] + log Z,    Z = E_p0[exp(beta r(x))]
 
-0 is the target itself, and every trainer here aims at it. The first part is a mean over poems of the policy. All log-probabilities are
-those of the distribution that poems are drawn from: renormalised over the tokens that the form leaves (``rlpoet.rollout.TracksMasks``).
-With others the figure is no divergence, and may lie below 0.
+0 is the target itself, which all trainers but rejection sampling and best of n aim at. The first part is a mean over poems of the policy.
+All log-probabilities are those of the distribution that poems are drawn from: renormalised over the tokens that the form leaves
+(``rlpoet.rollout.TracksMasks``). With others the figure is no divergence, and may lie below 0.
 
 ``log Z`` comes from poems of the prior: the logarithm of their mean weight ``exp(beta r)``. Four poems of a prompt are too few for that:
 the logarithm of a mean of ``n`` weights is too low by about ``CV² / 2n``, where ``CV`` is the deviation of a weight over its mean. So the
 poems of all prompts of one form are taken together. The result is too high by half the variance of ``log Z`` between prompts (Jensen's
 inequality), since one mean stands for every prompt. Neither bias is in the difference of two policies on the same prompts.
-BIAS
+
+Of the shipped Spanish prior, quatrains of 20 authors and of none, beta 30: from four poems of a prompt log Z is too low by 0.50 nats.
+From four poems of each of 64 prompts, together by form, it is too high by 0.02, and its standard error is 0.07. Between prompts log Z
+deviates by 0.16 (``python -m experiments.studies.target_distance --langs es --bias``). Where the prior's poems are worth few
+(``PriorWeights.ess``), as of forms that it seldom keeps, log Z is probably too low by far more. The change is right all the same.
+
 References:
     Korbak et al., "On Reinforcement Learning and Distribution Matching for Fine-Tuning Language Models with no Catastrophic Forgetting",
     2022: the target, and KL to it. Kong, "A note on importance sampling using standardized weights", 1992: the effective sample size.

@@ -40,7 +40,7 @@ from rlpoet.types import Prompt
 N_PROMPTS, IN_DRAWS, N_DRAWS, N_BIAS = 256, 320, 20, 120
 COLUMNS = (
     "model", "nats from the target", "standard error", "nats from the prior", "prior's poems accepted", "pairs that rhyme",
-    "pairs that earn", "lines", "perfect", "end words", "entropy of sounds",
+    "pairs that earn", "lines", "perfect", "end words", "entropy of sounds, nats",
 )  # fmt: skip
 
 
@@ -143,11 +143,12 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.write(json.dumps({"lang": lang, **bias(lang, seed=args.seed)}) + "\n")
         return 0
     rows = [line for lang in args.langs for line in measured_rows(lang, [f"{lang}-tb"], seed=args.seed)]
+    path = RESULTS / "target.json"
+    said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # sentences are written by hand, and checked again
     table = {
         "title": "Distance from the target",
-        "question": "How far are the shipped models from the target of their training, p0 exp(30 reward)?",
-        "says": "",
-        "limits": "",
+        "question": "How far are the shipped models from the target of their training, `p0 exp(30 reward)`?",
+        **{key: said.get(key, "") for key in ("says", "limits")},
         "command": f"python -m experiments.studies.target_distance --langs {' '.join(args.langs)}",
         "commit": commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
@@ -159,9 +160,10 @@ def main(argv: list[str] | None = None) -> int:
             f"{N_PROMPTS} prompts, abab and abba, the policy's commonest authors and none, four poems each, temperature 1, fp32.",
             "The target's row: what exact rejection keeps of the prior's poems. Its distance from the prior is that of the weighted poems.",
             f"End words and sounds: of {IN_DRAWS} poems at a time, the mean of {N_DRAWS} draws.",
+            "Pairs that earn: both words stand in the lexicon, end no other line and rhyme with no line of another letter.",
         ],
     }
-    (RESULTS / "target.json").write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.sampled import warm_up
 from rlpoet.prosody.forms import form
 from rlpoet.reporting.poems import console
 from rlpoet.rollout import join, load_policy
@@ -43,6 +44,7 @@ def run_preflight(config: PreflightConfig) -> int:
         form(name, policy.lang)
     authors = authors_of(config.authors, policy)
     asked = mixed_prompts(policy.lang, config.forms, authors, config.prompts, rng=random.Random(config.seed))
+    warm_up(policy, policy, asked)
     started = time.perf_counter()
     drawn = join([policy.sample(asked[i : i + 32], config.group_size) for i in range(0, len(asked), 32)], pad=policy.pad)
     seconds = (time.perf_counter() - started) / max(len(drawn), 1)

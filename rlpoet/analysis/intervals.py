@@ -8,7 +8,8 @@ seed an interval speaks of other poems of the same policy and says nothing about
 
 Within one run the poems of one prompt are alike, and the prompts are the same on both sides. So whole prompts are drawn again, the same
 ones before and after. That gives the deviation of each side and how the two sides move together. The shape of an interval comes from the
-kind of its figure: Wilson's for a share, one on the log scale for a positive number. ``share_bounds`` and the functions after it say why.
+kind of its figure: Wilson's for a share, one on the log scale for a positive number, a symmetric one for any other. ``share_bounds`` and
+the functions after it say why.
 
 Of a set of poems without prompts in common each poem is drawn by itself.
 
@@ -61,6 +62,39 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Redrawn:
+    """A figure of K prompts and their poems, and the same figure of prompts drawn again.
+
+    Two sides with as many prompts are paired draw by draw: the same seed draws the same prompts.
+
+    Attributes:
+        value: of all prompts.
+        drawn: of the prompts of each draw, shape ``(N_DRAWS,)``.
+        n: K.
+        factor: how far the value deviates for each unit by which the draws do.
+    """
+
+    value: float
+    drawn: Array
+    n: int
+    factor: float
+
+    @property
+    def deviation(self) -> float:
+        """Standard error of the value; 0 where all draws are alike."""
+        found = self.factor * float(np.std(self.drawn))
+        return found if found > 1e-9 * abs(self.value) else 0.0  # alike but for rounding
+
+
+Value = float | Share | Redrawn  # of a figure of one run
+
+
+def number_of(figure: Value) -> float:
+    """The value of a figure."""
+    return figure.value if isinstance(figure, Share | Redrawn) else float(figure)
+
+
+@dataclass(frozen=True)
 class Interval:
     """A figure over seeds.
 
@@ -84,31 +118,33 @@ class Interval:
         return None if self.low is None or self.high is None else self.low > 0 or self.high < 0
 
 
-def interval(values: Sequence[float | Share], *, seed: int = 0) -> Interval:
-    """The mean over seeds with Student's interval; of one seed a share has the interval of its prompts, a number none.
+def interval(values: Sequence[Value], *, seed: int = 0) -> Interval:
+    """The mean over seeds with Student's interval; of one seed a share and a redrawn figure have that of their prompts, a number none.
 
     >>> round(interval([0.5, 0.7]).high, 2), interval([0.5]).high
     (1.87, None)
     """
-    numbers = [value.value if isinstance(value, Share) else float(value) for value in values]
+    numbers = [number_of(value) for value in values]
     shares = [value for value in values if isinstance(value, Share)]
     bounds = _student(numbers)
     if bounds is not None and len(shares) == len(values):
         bounds = max(0.0, bounds[0]), min(1.0, bounds[1])
     elif len(shares) == len(values) == 1:
         bounds = share_bounds(bootstrapped(_by_prompt(shares[0]), seed=seed), shares[0])
+    elif len(values) == 1 and isinstance(values[0], Redrawn):
+        bounds = number_bounds(values[0])
     return _interval(numbers, bounds)
 
 
-def difference(values: Mapping[int, float | Share], others: Mapping[int, float | Share], *, seed: int = 0) -> Interval | None:
+def difference(values: Mapping[int, Value], others: Mapping[int, Value], *, seed: int = 0) -> Interval | None:
     """The mean difference from ``others`` over the seeds both have, ``{seed: figure}``; None if they share none.
 
-    Seeds are paired. With one seed shares are paired by prompt: the same seed sets the same prompts in the same order.
+    Seeds are paired. With one seed shares and redrawn figures are paired by prompt: the same seed sets the same prompts in the same order.
     """
     both = [key for key in values if key in others]
     if not both:
         return None
-    numbers = [[value.value if isinstance(value, Share) else float(value) for value in (values[key], others[key])] for key in both]
+    numbers = [[number_of(value) for value in (values[key], others[key])] for key in both]
     gaps = [mine - theirs for mine, theirs in numbers]
     mine, theirs = values[both[0]], others[both[0]]
     bounds = _student(gaps)
@@ -116,35 +152,12 @@ def difference(values: Mapping[int, float | Share], others: Mapping[int, float |
         group = np.arange(len(mine.part)) if mine.prompt is None else mine.prompt
         other = np.arange(len(theirs.part)) if theirs.prompt is None else theirs.prompt
         bounds = share_change(theirs, mine, group, seed=seed).change if np.array_equal(group, other) else None
+    if len(both) == 1 and isinstance(mine, Redrawn) and isinstance(theirs, Redrawn):
+        bounds = number_change(theirs, mine).change
     return _interval(gaps, bounds)
 
 
 # -- one run: the same prompts before and after ---------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Redrawn:
-    """A figure of K prompts and their poems, and the same figure of prompts drawn again.
-
-    Two sides with as many prompts are paired draw by draw: the same seed draws the same prompts.
-
-    Attributes:
-        value: of all prompts.
-        drawn: of the prompts of each draw, shape ``(N_DRAWS,)``.
-        n: K.
-        factor: how far the value deviates for each unit by which the draws do.
-    """
-
-    value: float
-    drawn: Array
-    n: int
-    factor: float
-
-    @property
-    def deviation(self) -> float:
-        """Standard error of the value; 0 where all draws are alike."""
-        found = self.factor * float(np.std(self.drawn))
-        return found if found > 1e-9 * abs(self.value) else 0.0  # alike but for rounding
 
 
 @dataclass(frozen=True)
@@ -254,6 +267,22 @@ def relative_change(before: Redrawn | None, after: Redrawn | None, *, most: floa
         return Change(first, last, None)
     low, high = _log_bounds(Redrawn(after.value / before.value, after.drawn / before.drawn, after.n, after.factor))
     return Change(first, last, (low - 1, high - 1))
+
+
+def number_bounds(figure: Redrawn) -> Bounds | None:
+    """Student's interval of a figure that may be any number, such as a divergence; None where its draws do not tell."""
+    if figure.n < LEAST or not figure.deviation:
+        return None
+    reach = _student_quantile(figure.n - 1) * figure.deviation
+    return figure.value - reach, figure.value + reach
+
+
+def number_change(before: Redrawn | None, after: Redrawn | None) -> Change:
+    """Of a figure that may be any number; the change is a difference, paired draw by draw."""
+    first, last = (None if side is None else number_bounds(side) for side in (before, after))
+    if before is None or after is None or before.n != after.n:
+        return Change(first, last, None)
+    return Change(first, last, number_bounds(Redrawn(after.value - before.value, after.drawn - before.drawn, after.n, after.factor)))
 
 
 def _log_bounds(figure: Redrawn) -> Bounds:

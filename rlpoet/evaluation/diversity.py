@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
+from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
@@ -12,6 +15,28 @@ from rlpoet.types import Prompt
 def end_words(prompt: Prompt, lines: Sequence[str]) -> tuple[str, ...]:
     """The last word of each line, ``""`` where it has none; opening lines were given, not written, and are left out."""
     return tuple(end_of(line, prompt.lang).word for line in lines[len(prompt.opening) :])
+
+
+def rhyme_sounds(prompt: Prompt, lines: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+    """The phones that have to rhyme at the end of each line that was written, in the likeliest pronunciation; none without a word.
+
+    >>> rhyme_sounds(Prompt("fr", "couplet"), ["La nuit est sombre", "Je suis une ombre"])
+    (('ɔ̃', 'b', 'ʁ'), ('ɔ̃', 'b', 'ʁ'))
+    """
+    endings = (verse(prompt.lang).endings(line) for line in lines[len(prompt.opening) :])
+    return tuple(tuple(found[0].phones) for found in endings if found)
+
+
+def entropy(items: Sequence[Hashable]) -> float:
+    """Entropy of the shares in which items come, in nats; 0 of none.
+
+    It is too low by some ``(K - 1) / (2 n)`` for ``K`` kinds in ``n`` items: compare sets of one size.
+
+    >>> round(entropy("abab"), 4), entropy("aaaa"), entropy([])
+    (0.6931, 0.0, 0.0)
+    """
+    n = len(items)
+    return abs(sum(-k / n * math.log(k / n) for k in Counter(items).values()))
 
 
 def distinct_share(items: Sequence[Hashable]) -> float:

@@ -1,4 +1,4 @@
-"""Form of a set of poems: shares of pairs that rhyme, of lines in meter, of perfect stanzas, and variety of end words."""
+"""Form of a set of poems: shares of pairs that rhyme, of lines in meter, of perfect stanzas, and variety of end words and rhyme sounds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlpoet.analysis.intervals import Share
-from rlpoet.evaluation.diversity import distinct_share, end_words
-from rlpoet.prosody.fit import form_and_lines, lines_in_meter, pairs_that_rhyme
+from rlpoet.evaluation.diversity import distinct_share, end_words, entropy, rhyme_sounds
+from rlpoet.prosody.fit import form_and_lines, lines_in_meter, pairs_by_the_rule, pairs_that_rhyme
 from rlpoet.types import Prompt
 
-SHARES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
+SHARES = ("rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas")  # figures that each poem has its part in
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class PoemFacts:
         pairs, rhymed: pairs of the scheme, and those that rhyme (a word never with itself).
         lines, in_meter: lines of the form, and those of an admissible length.
         end_words: last word of each line that was not given, lower case.
+        credited: pairs that earn by the rule of the reward for rhyme (``pairs_by_the_rule``).
+        sounds: phones of each of these lines that have to rhyme.
     """
 
     pairs: int
@@ -30,6 +32,8 @@ class PoemFacts:
     lines: int
     in_meter: int
     end_words: tuple[str, ...]
+    credited: int = 0
+    sounds: tuple[tuple[str, ...], ...] = ()
 
     @property
     def perfect(self) -> bool:
@@ -39,15 +43,17 @@ class PoemFacts:
 def poem_facts(prompt: Prompt, text: str) -> PoemFacts:
     """Count one poem."""
     poem_form, lines, complete = form_and_lines(prompt, text)
-    rhymed, fits = (sum(pairs_that_rhyme(lines, poem_form)), sum(lines_in_meter(lines, poem_form))) if complete else (0, 0)
-    return PoemFacts(len(poem_form.pairs), rhymed, poem_form.n_lines, fits, end_words(prompt, lines))
+    rules = (pairs_that_rhyme, lines_in_meter, pairs_by_the_rule)
+    rhymed, fits, credited = (sum(rule(lines, poem_form)) for rule in rules) if complete else (0, 0, 0)
+    words, sounds = end_words(prompt, lines), rhyme_sounds(prompt, lines)
+    return PoemFacts(len(poem_form.pairs), rhymed, poem_form.n_lines, fits, words, credited, sounds)
 
 
 def measure(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
-    """``rhyme_pairs lines_in_meter perfect_stanzas distinct_end_words n`` of a set of poems.
+    """``rhyme_pairs credited_pairs lines_in_meter perfect_stanzas distinct_end_words rhyme_sound_entropy n`` of a set of poems.
 
-    ``distinct_end_words`` is the number of different last words over the number of lines, without those that were given: compare it only
-    between sets of one size.
+    ``distinct_end_words`` is the number of different last words over the number of lines, and ``rhyme_sound_entropy`` the entropy of the
+    sounds on which lines end, in nats, both without lines that were given: compare them only between sets of one size.
     """
     return figures_of([poem_facts(prompt, text) for prompt, text in zip(prompts, texts, strict=True)])
 
@@ -56,13 +62,15 @@ def figures_of(facts: Sequence[PoemFacts]) -> dict[str, float]:
     """The figures of ``measure`` from the counts of poems."""
     by_name = shares(facts)
     values = {name: by_name[name].value if name in by_name else 0.0 for name in SHARES}
-    return {**values, "distinct_end_words": distinct_end_words(facts), "n": len(facts)}
+    sounds = {"rhyme_sound_entropy": entropy([sound for fact in facts for sound in fact.sounds])}
+    return {**values, "distinct_end_words": distinct_end_words(facts), **sounds, "n": len(facts)}
 
 
 def shares(facts: Sequence[PoemFacts]) -> dict[str, Share]:
     """The figures of ``SHARES`` as ratios over poems; without those that apply to no poem, such as pairs in unrhymed forms."""
     counts = {
         "rhyme_pairs": [(f.rhymed, f.pairs) for f in facts],
+        "credited_pairs": [(f.credited, f.pairs) for f in facts],
         "lines_in_meter": [(f.in_meter, f.lines) for f in facts],
         "perfect_stanzas": [(f.perfect, 1) for f in facts],
     }

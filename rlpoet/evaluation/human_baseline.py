@@ -13,7 +13,7 @@ from rlpoet.prosody.fit import guess_form
 from rlpoet.types import Form
 
 SUBSETS = 200  # of the poems, behind the interval of a figure that repeats would bias: each is counted anew
-MEASURES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")
+MEASURES = ("rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words")
 Figures = dict[str, float | list[float]]
 
 

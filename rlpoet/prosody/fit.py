@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
+from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.forms import answers, form, forms
 from rlpoet.prosody.meter import in_meter
 from rlpoet.text import split_poem
@@ -37,6 +39,24 @@ def form_and_lines(prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
 def pairs_that_rhyme(lines: Sequence[str], asked: Form) -> list[bool]:
     """Whether each pair of the form rhymes as it has to, in the order of ``asked.pairs``, of as many lines as the form has."""
     return [answers(lines[i], lines[j], asked) for i, j in asked.pairs]
+
+
+def pairs_by_the_rule(lines: Sequence[str], asked: Form) -> list[bool]:
+    """Whether each pair of the form earns by the rule of the reward for rhyme, in the order of ``asked.pairs``.
+
+    Beside rhyming, both end words have to stand in the lexicon, neither may end another line of the poem, and neither may rhyme with a line
+    of another letter. ``rewards.rhyme`` at its defaults gives the share of these pairs.
+    """
+    ends = [end_of(line, asked.lang) for line in lines]
+    stems = [end.stem for end in ends]
+    present_day = dataclasses.replace(asked, rhyme="consonant") if asked.rhyme == "historical" else asked
+
+    def spoilt(n: int) -> bool:
+        if not ends[n].word or not ends[n].known or stems.count(stems[n]) > 1:
+            return True
+        return any(answers(lines[k], lines[n], present_day) for k, letter in enumerate(asked.letters) if letter != asked.letters[n])
+
+    return [answers(lines[i], lines[j], asked) and not spoilt(i) and not spoilt(j) for i, j in asked.pairs]
 
 
 def lines_in_meter(lines: Sequence[str], asked: Form) -> list[bool]:

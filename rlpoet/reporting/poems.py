@@ -34,16 +34,19 @@ if TYPE_CHECKING:
 
 HUES = ("#2f7de1", "#d9730d", "#1f9d55", "#c026d3", "#dc3545", "#0d9488", "#7c5cff", "#a8790a")  # readable on white and on black
 
-METRICS = {  # key of result.json -> (label, format)
+METRICS = {  # key of result.json -> (label, format): a share, a number whose change is relative, or nats, whose change is a difference
+    "target_kl": ("nats from target", "nats"),
     "rhyme_pairs": ("pairs that rhyme", "share"),
+    "credited_pairs": ("pairs that earn", "share"),
     "lines_in_meter": ("lines in meter", "share"),
     "perfect_stanzas": ("perfect stanzas", "share"),
     "prior_nll_per_token": ("prior nats/token", "number"),
     "distinct_end_words": ("distinct end words", "number"),
+    "rhyme_sound_entropy": ("entropy of sounds", "nats"),
     "n": ("fresh samples", "number"),
 }
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> before, after or change -> low, high: result.json's "intervals"
-NOTE = "95 % intervals. Shares change in points, other figures in per cent."
+NOTE = "95 % intervals. Shares change in points, nats in nats, the rest in per cent."
 
 PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
 
@@ -362,7 +365,12 @@ def _figure(value: float | None, kind: str, bounds: Sequence[float] | None = Non
 
 
 def _change(before: float, after: float, kind: str, bounds: Sequence[float] | None = None) -> str:
-    """What became of a figure: in points for a share, in per cent for others, whose change is relative."""
+    """What became of a figure: in points for a share, in nats, or in per cent for others, whose change is relative."""
+    if kind == "nats":
+        told = f"{after - before:+z.2f} nats"
+        if bounds is None:
+            return told
+        return f"{'no change seen' if bounds[0] <= 0 <= bounds[1] else told} ({bounds[0]:z.2f} to {bounds[1]:z.2f})"
     if kind != "share" and not before:
         return ""
     gap, unit = (after - before, "points") if kind == "share" else (after / before - 1, "%")

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlpoet.analysis.intervals import Share
-from rlpoet.evaluation.form import SHARES, PoemFacts, distinct_end_words
-from rlpoet.evaluation.sampled import Measured, read, shares_by_prompt
+from rlpoet.analysis.intervals import Share, Value
+from rlpoet.evaluation.form import SHARES, PoemFacts, figures_of
+from rlpoet.evaluation.sampled import Measured, distance, read, shares_by_prompt
 from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import Cell
@@ -40,13 +40,16 @@ class Figure:
     better: str = ""
 
 
-FIGURES = {
+FIGURES = {  # in the order of the columns; the first is the primary one
+    "target_kl": Figure("nats from the target", "number", "low"),
+    "credited_pairs": Figure("pairs by the reward's rule", "share", "high"),
     "rhyme_pairs": Figure("pairs that rhyme", "share", "high"),
     "lines_in_meter": Figure("lines in meter", "share", "high"),
     "perfect_stanzas": Figure("perfect stanzas", "share", "high"),
     "prior_nll_change": Figure("prior nats per token, change", "relative", "low"),
     "kl": Figure("KL to the prior, nats a poem", "number", "low"),
     "distinct_end_words": Figure("distinct end words", "number", "high"),
+    "rhyme_sound_entropy": Figure("entropy of rhyme sounds, nats", "number", "high"),
     "reward": Figure("reward", "number", "high"),
     "samples_to_reach": Figure("fresh samples to {reach}", "count", "low"),
     "fresh_samples": Figure("fresh samples", "count"),
@@ -84,8 +87,8 @@ class Trained:
     """
 
     cell: Cell
-    figures: Mapping[str, float | Share]
-    before: Mapping[str, float | Share]
+    figures: Mapping[str, Value]
+    before: Mapping[str, Value]
     curves: Mapping[str, Curve]
     poems: Sequence[Judged]
     commit: str
@@ -106,6 +109,9 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
     first, last = (read(folder / f"{side}.json") for side in ("before", "after"))
     rows = read_jsonl(folder / "metrics.jsonl")
     before, figures = _counted(first), _counted(last)
+    for figures_of_side, side in ((before, first), (figures, last)):
+        if (away := distance(first, side)) is not None:
+            figures_of_side["target_kl"] = away
     nats = [side.figures.get("prior_nll_per_token") for side in (first, last)]
     if nats[0] is not None and nats[1] is not None and nats[0] > 0:
         figures["prior_nll_change"], before["prior_nll_change"] = nats[1] / nats[0] - 1, 0.0
@@ -148,8 +154,9 @@ def samples_to_reach(curve: Curve, level: float) -> float | None:
     return None
 
 
-def _counted(measured: Measured) -> dict[str, float | Share]:
-    return {**shares_by_prompt(measured), "distinct_end_words": distinct_end_words(measured.facts)}
+def _counted(measured: Measured) -> dict[str, Value]:
+    counted = figures_of(measured.facts)
+    return {**shares_by_prompt(measured), **{name: counted[name] for name in ("distinct_end_words", "rhyme_sound_entropy")}}
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, result: Mapping[str, Any]) -> Curve:
@@ -162,7 +169,7 @@ def _arrival(curve: Curve) -> float:
     return sum(tail) / len(tail)
 
 
-def _notes(result: Mapping[str, Any], counted: Mapping[str, float | Share], *, n_starts: int) -> list[str]:
+def _notes(result: Mapping[str, Any], counted: Mapping[str, Value], *, n_starts: int) -> list[str]:
     after = result.get("after", {})
     notes = [f"alarms: {', '.join(result['alarms'])}"] if result.get("alarms") else []
     if "best_of" in result:

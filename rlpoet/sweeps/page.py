@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rlpoet.analysis.intervals import Interval, Share
+from rlpoet.analysis.intervals import Interval, number_of
 from rlpoet.reporting.pages import render
 from rlpoet.reporting.poems import HUES, poem_html
 from rlpoet.reporting.run_report import heard
@@ -129,12 +129,7 @@ def _each(comparison: Comparison, lang: str, curves: Mapping[str, Sequence[Curve
 
 
 def _points(runs: Sequence[Trained], x: str, y: str) -> list[tuple[float, float]]:
-    return [(_value(t.figures, x), _value(t.figures, y)) for t in runs if x in t.figures and y in t.figures]
-
-
-def _value(figures: Mapping[str, float | Share], name: str) -> float:
-    value = figures[name]
-    return value.value if isinstance(value, Share) else value
+    return [(number_of(t.figures[x]), number_of(t.figures[y])) for t in runs if x in t.figures and y in t.figures]
 
 
 def _places(comparison: Comparison, lang: str) -> list[dict[str, Any]]:

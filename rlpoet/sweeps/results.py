@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rlpoet.analysis.intervals import Interval, Share, difference, interval
+from rlpoet.analysis.intervals import Interval, Value, difference, interval, number_of
 from rlpoet.config.ranges import flat
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
@@ -18,6 +18,7 @@ from rlpoet.training.config import TrainConfig
 
 FREE = 0.85  # processor time over time of a run that nobody disturbs, reading and writing files included
 PRIOR = "prior"  # the row of the policy before any training
+TARGET = ("beta", "rewards", "reward_options", "compose", "gates", "curriculum")  # settings that make the target of a run
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Comparison:
         """The finished cells of an arm in a language, by seed."""
         return sorted((t for t in self.trained if (t.cell.arm, t.cell.lang) == (arm, lang)), key=lambda t: t.cell.seed)
 
+    def one_target(self, lang: str) -> bool:
+        """Whether all arms of a language aim at one target, so that their distances from it can be compared."""
+        return len({target_of(cell.config) for cell in self.cells if cell.lang == lang}) == 1
+
     @property
     def langs(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(cell.lang for cell in self.cells))
@@ -82,7 +87,11 @@ def compared(
         for arm in arms:
             by_seed = {t.cell.seed: t.figures for t in trained if (t.cell.arm, t.cell.lang) == (arm, lang)}
             if by_seed:
-                rows.append(_row(arm, lang, by_seed, {} if arm == baseline else {seed: t.figures for seed, t in base.items()}))
+                row = _row(arm, lang, by_seed, {} if arm == baseline else {seed: t.figures for seed, t in base.items()})
+                of_arms = {target_of(cell.config) for cell in cells if cell.lang == lang and cell.arm in (arm, baseline)}
+                if len(of_arms) > 1:  # distances from two targets have no difference
+                    row = dataclasses.replace(row, differences={k: v for k, v in row.differences.items() if k != "target_kl"})
+                rows.append(row)
     return Comparison(config, command, baseline, arms, cells, trained, rows, states, _warnings(cells, trained, states))
 
 
@@ -126,6 +135,11 @@ def as_json(comparison: Comparison) -> dict[str, Any]:
     return {**head, "rows": rows, "cells": cells}
 
 
+def target_of(config: TrainConfig) -> str:
+    """The settings that make a run's target, spelt alike where they are alike."""
+    return json.dumps([plain(getattr(config, name)) for name in TARGET], sort_keys=True)
+
+
 def own_settings(config: TrainConfig) -> dict[str, Any]:
     """What a configuration says that the defaults do not."""
     settings, default = (flat(plain(dataclasses.asdict(one)), TrainConfig) for one in (config, TrainConfig()))
@@ -138,9 +152,7 @@ def spoken(config: TrainConfig) -> str:
     return " ".join(f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in changed.items())
 
 
-def _row(
-    arm: str, lang: str, arm_figures: Mapping[int, Mapping[str, float | Share]], base: Mapping[int, Mapping[str, float | Share]]
-) -> Row:
+def _row(arm: str, lang: str, arm_figures: Mapping[int, Mapping[str, Value]], base: Mapping[int, Mapping[str, Value]]) -> Row:
     figures: dict[str, Interval] = {}
     differences: dict[str, Interval] = {}
     for name in FIGURES:
@@ -154,8 +166,8 @@ def _row(
     return Row(arm, lang, tuple(sorted(arm_figures)), figures, differences)
 
 
-def _values(figures: Mapping[str, float | Share]) -> dict[str, float]:
-    return {name: value.value if isinstance(value, Share) else value for name, value in figures.items()}
+def _values(figures: Mapping[str, Value]) -> dict[str, float]:
+    return {name: number_of(value) for name, value in figures.items()}
 
 
 def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping[str, str]) -> list[str]:
@@ -180,6 +192,8 @@ def _warnings(cells: Sequence[Cell], trained: Sequence[Trained], states: Mapping
             f"{len(slow)} runs with a budget of minutes had less than {FREE:g} of their cores, one {share:.2f}: the machine was shared, "
             "and they drew fewer poems than they might."
         )
+    if any(len({target_of(cell.config) for cell in cells if cell.lang == lang}) > 1 for lang in {cell.lang for cell in cells}):
+        warnings.append("The arms have different targets, by their beta or rewards: each distance is from the arm's own.")
     if len({cell.seed for cell in cells}) == 1:
         warnings.append("One seed: intervals are over prompts and poems alone and say nothing about another training.")
     return warnings

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from rich import box
 from rich.table import Table
 
-from rlpoet.analysis.intervals import Interval, Share
+from rlpoet.analysis.intervals import Interval, number_of
 from rlpoet.sweeps.figures import FIGURES, Figure
 from rlpoet.sweeps.results import Comparison, Row, spoken
 
 EXPLAINED = (
+    "The primary figure is the distance from the target, KL(policy || p0 exp(beta reward) / Z): 0 is the target itself. "
     "Mean over seeds, and in brackets an interval of 95 %: Student's over the seeds. With one seed the prompts are drawn again, each with "
-    "its poems, and what belongs to no single poem (KL, distinct end words, reward, samples) has none. "
+    "its poems, and what belongs to no single poem (KL to the prior, distinct end words, entropy, reward, samples) has none. "
     "Differences are paired by seed, or by prompt with one seed; `not separated` means that the interval holds 0. "
     "No correction is made for many comparisons."
 )
 SHORT = (
+    "target_kl",
+    "credited_pairs",
     "rhyme_pairs",
     "lines_in_meter",
     "perfect_stanzas",
@@ -85,19 +88,24 @@ def verdict(value: Interval, figure: Figure) -> str:
 
 
 def leads(comparison: Comparison) -> list[str]:
-    """One sentence per language: the arm with most rhymes, and whether it is separated from the baseline."""
+    """One sentence per language: the arm nearest the target, and whether it is separated from the baseline.
+
+    Where arms have different targets, and in runs of earlier versions, which have no distance, it is the arm with most rhymes.
+    """
     sentences = []
-    figure = FIGURES["rhyme_pairs"]
     for lang in comparison.langs:
-        rows = [row for row in comparison.rows if row.lang == lang and row.seeds and "rhyme_pairs" in row.figures]
-        arms = [row for row in rows if row.arm in comparison.arms]
+        rows = [row for row in comparison.rows if row.lang == lang and row.seeds and row.arm in comparison.arms]
+        primary = comparison.one_target(lang) and any("target_kl" in row.figures for row in rows)
+        name, manner = ("target_kl", "is nearest the target") if primary else ("rhyme_pairs", "rhymes most")
+        figure, sign = FIGURES[name], 1 if FIGURES[name].better == "low" else -1
+        arms = [row for row in rows if name in row.figures]
         if not arms:
             continue
-        first, *others = sorted(arms, key=lambda row: -row.figures["rhyme_pairs"].mean)
-        text = f"{lang}: {first.arm} rhymes most, {spelt(first.figures['rhyme_pairs'], figure)}"
-        leader = first if first.arm != comparison.baseline else next((row for row in others if "rhyme_pairs" in row.differences), None)
-        if leader is not None and "rhyme_pairs" in leader.differences:
-            gap = leader.differences["rhyme_pairs"]
+        first, *others = sorted(arms, key=lambda row: sign * row.figures[name].mean)
+        text = f"{lang}: {first.arm} {manner}, {spelt(first.figures[name], figure)}"
+        leader = first if first.arm != comparison.baseline else next((row for row in others if name in row.differences), None)
+        if leader is not None and name in leader.differences:
+            gap = leader.differences[name]
             text += f"; {leader.arm} against {comparison.baseline} {spelt(gap, figure, gap=True)}"
             text += f", {verdict(gap, figure)}" if verdict(gap, figure) else ""
         sentences.append(f"{text}.")
@@ -133,7 +141,7 @@ def runs_markdown(comparison: Comparison) -> str:
         cells = []
         for name in names:
             value = one.figures.get(name)
-            cells.append("" if value is None else number(value.value if isinstance(value, Share) else value, FIGURES[name]))
+            cells.append("" if value is None else number(number_of(value), FIGURES[name]))
         rows.append([one.cell.name, *cells, one.commit, f"`{spoken(one.cell.config)}`"])
     heads = [heading(name, comparison.config.reach) + (" %" if FIGURES[name].kind in ("share", "relative") else "") for name in names]
     return _table(["run", *heads, "commit", "settings"], rows)

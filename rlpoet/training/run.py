@@ -8,8 +8,7 @@ import random
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,16 @@ from rlpoet.config.ranges import made, nested
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.diversity import batch_variety
 from rlpoet.evaluation.form import figures_of, measure
-from rlpoet.evaluation.sampled import PER_PROMPT, Measured, examine, intervals, keep, read, warm_up, weights_digest
+from rlpoet.evaluation.sampled import (
+    PER_PROMPT,
+    Measured,
+    about_target,
+    intervals,
+    keep,
+    read,
+    weights_digest,
+    weights_of,
+)
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, Pace, pace_of
 from rlpoet.prosody.forms import form
@@ -35,13 +43,14 @@ from rlpoet.reporting.poems import SideBySide, comparison_table, console, poem_m
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker, read_jsonl
-from rlpoet.rollout import Policy, ReportsProgress, Rollout
+from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.auxiliary import task_line
 from rlpoet.training.budget import Cost, Plan, plan
 from rlpoet.training.build import authors_of, check, policy_of, resolve, score_of, trainer_of, workers_of
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.measuring import aimed, measured, watched
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
 from rlpoet.training.prompts import mixed_prompts, with_openings
@@ -120,6 +129,7 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
             for line in planned.lines(config.group_size):
                 out.print(line, highlight=False)
             tracker.config(config)
+            before = aimed(config, before, score)
             keep(folder / BEFORE, before, prior=weights_digest(prior))
             show(tracker, 0, "before", drawn, score)
         else:
@@ -130,7 +140,7 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
                     "expected the same ones. Put them back, or start a new run."
                 )
             # counted again, so that one ear judges both sides
-            before = dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)})
+            before = aimed(config, dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)}), score)
         lines = openings([p for p in eval_prompts for _ in range(PER_PROMPT)], before.texts)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
@@ -157,13 +167,14 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         if config.interpolate:
             interpolate(policy.model, prior.model, config.interpolate)
         policy.save(str(folder / POLICY))
-        after, drawn = measured(config, policy, prior, eval_prompts, out, whose="the trained policy", drawn=trainer.shown())
+        after, drawn = measured(config, policy, prior, eval_prompts, out, whose="the trained policy", drawn=trainer.shown(), weigh=True)
+        after = aimed(config, after, score, prior=before)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", drawn, score)
         found = intervals(before, after)
         tracker.result({
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
-            "intervals": found, "seed": config.seed, "seconds": round(trainer.seconds, 1),
+            "intervals": found, "target": about_target(before, after), "seed": config.seed, "seconds": round(trainer.seconds, 1),
             "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
             **trainer.spent(), **trainer.facts(),
         })  # fmt: skip
@@ -175,6 +186,8 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
     answer.print(comparison_table(before.figures, after.figures, found))
+    if (weights := weights_of(before)) is not None:
+        answer.print(weights.line())
     both = zip(eval_prompts, range(0, 12, 4), strict=False)
     for prompt, row in both:
         first, last = ([heard(side.texts[row], prompt.lang, form=prompt.form)] for side in (before, after))
@@ -185,47 +198,6 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         soft_wrap=True,
     )
     return 130 if interrupted else 0
-
-
-def measured(
-    config: TrainConfig,
-    policy: Policy,
-    prior: Policy,
-    eval_prompts: Sequence[Prompt],
-    out: Console,
-    *,
-    whose: str,
-    drawn: Rollout | None = None,
-) -> tuple[Measured, Rollout]:
-    """Examine a policy, and say how far that is."""
-    out.print(f"Measuring {config.eval_samples} poems of {whose} ...")
-    warm_up(policy, prior, eval_prompts)
-    asked = len(eval_prompts) * PER_PROMPT
-    finished = before = 0
-
-    def told(done: int, total: int) -> None:
-        nonlocal finished, before
-        if done < before:  # the next part
-            finished += part
-        before = done
-        pulse.tell(f"{finished + done} of {asked} poems drawn", share=(finished + done) / asked)
-
-    part = 32 * PER_PROMPT
-    with Pulse(out) as pulse, watched(policy, told):
-        return examine(policy, prior, eval_prompts, config.eval_samples, seed=config.seed, top_p=config.eval_top_p, drawn=drawn)
-
-
-@contextmanager
-def watched(policy: Policy, call: Callable[[int, int], None]) -> Iterator[None]:
-    """Have a policy that can report how many poems it has drawn report it."""
-    if not isinstance(policy, ReportsProgress):
-        yield
-        return
-    policy.progress = call
-    try:
-        yield
-    finally:
-        policy.progress = None
 
 
 def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:

@@ -27,7 +27,10 @@ from rlpoet.training.baselines.best_of_n import BestOfN
 from rlpoet.training.gflownet.trainer import TBTrainer
 
 ROOT = Path(__file__).parents[2]
-FIGURES = {"rhyme_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words", "n"}
+FIGURES = {
+    "target_kl", "rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words",
+    "rhyme_sound_entropy", "n",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,10 @@ def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert set(result["before"]) == set(result["after"]) == FIGURES
     assert result["before"]["n"] == 8 and result["fresh_samples"] == 12 and result["seed"] == 0 and result["commit"]
     assert result["intervals"] == {}  # of two prompts
+    told = result["target"]
+    assert told["before"]["kl"] == result["before"]["target_kl"] and told["after"]["kl"] == result["after"]["target_kl"]
+    assert told["beta"] == 30.0 and told["n"] == 8 and 0 < told["acceptance"] < 1 and told["before"]["standard_error"] >= 0
+    assert "nats from target" in (folder / "report.html").read_text(encoding="utf-8")
     shown = capsys.readouterr().out
     assert "report.html" in shown and "pairs that rhyme" in shown and "no change seen" not in shown
     assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1"]) == 0
@@ -136,7 +143,8 @@ def test_a_run_says_how_sure_its_table_is_also_after_a_stop(algo, saved, quiet, 
 
     def told():
         result = json.loads(Path("run/result.json").read_text(encoding="utf-8"))
-        assert set(result["before"]) == set(result["after"]) == FIGURES  # as plain as ever
+        assert set(result["before"]) == FIGURES  # as plain as ever
+        assert set(result["after"]) == (FIGURES if algo == "tb" else FIGURES - {"target_kl"})  # the best of n are not the policy's own
         return result["intervals"]
 
     monkeypatch.setattr(trainer, "step", stopped)

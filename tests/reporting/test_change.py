@@ -182,10 +182,17 @@ def measured(facts: list[PoemFacts], *, nats: list[float] | None = None, form: s
 
 def poems(rng: np.random.Generator, n: int, rate: float, words: int) -> list[PoemFacts]:
     rows = rng.integers(words, size=(n, 4)).tolist()
-    return [PoemFacts(2, int(rng.binomial(2, rate)), 4, int(rng.binomial(4, 0.9)), tuple(map(str, row))) for row in rows]
+    found = []
+    for row in rows:
+        rhymed, fits = int(rng.binomial(2, rate)), int(rng.binomial(4, 0.9))
+        sounds = tuple((str(word % max(words // 10, 1)),) for word in row)
+        found.append(PoemFacts(2, rhymed, 4, fits, tuple(map(str, row)), int(rng.binomial(rhymed, 0.9)), sounds))
+    return found
 
 
-NAMES = ["rhyme_pairs", "lines_in_meter", "perfect_stanzas", "prior_nll_per_token", "distinct_end_words"]
+SHARES = ["rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas"]
+RELATIVE = ["prior_nll_per_token", "distinct_end_words"]
+NAMES = [*SHARES, *RELATIVE, "rhyme_sound_entropy"]
 
 
 def test_a_null_change_is_not_seen_and_a_large_one_is():
@@ -208,7 +215,7 @@ def test_every_interval_holds_its_own_figure():
     before, after = (measured(poems(rng, 64, rate, 200), nats=list(rng.normal(80, 8, 64))) for rate in (0.6, 0.9))
     for name, sides in examination.intervals(before, after).items():
         a, b = before.figures[name], after.figures[name]
-        gap = b / a - 1 if name in NAMES[3:] else b - a
+        gap = b / a - 1 if name in RELATIVE else b - a
         assert all(low < value < high for (low, high), value in zip(sides.values(), (a, b, gap), strict=True))
 
 
@@ -246,7 +253,7 @@ def test_few_poems_crash_nothing(n):
 def test_nothing_drawn_has_no_interval():
     assert examination.intervals(measured([]), measured([])) == {}
     mute = dataclasses.replace(measured([PoemFacts(2, 0, 4, 0, ())] * 12), nats=np.zeros(12), tokens=np.zeros(12))
-    assert list(examination.intervals(mute, mute)) == NAMES[:3]
+    assert list(examination.intervals(mute, mute)) == SHARES
 
 
 def test_each_poem_keeps_its_nats_and_tokens(tmp_path):
@@ -288,9 +295,16 @@ def printed(before, after, found, *, width: int = 80) -> list[str]:
     return out.getvalue().splitlines()
 
 
-BEFORE = {"rhyme_pairs": 0.877, "lines_in_meter": 0.925, "perfect_stanzas": 0.0, "prior_nll_per_token": 2.125, "distinct_end_words": 0.837}
-AFTER = {"rhyme_pairs": 0.963, "lines_in_meter": 0.93, "perfect_stanzas": 1.0, "prior_nll_per_token": 2.104, "distinct_end_words": 0.8}
+BEFORE = {
+    "rhyme_pairs": 0.877, "credited_pairs": 0.82, "lines_in_meter": 0.925, "perfect_stanzas": 0.0, "prior_nll_per_token": 2.125,
+    "distinct_end_words": 0.837, "rhyme_sound_entropy": 4.75, "target_kl": 3.5,
+}  # fmt: skip
+AFTER = {
+    "rhyme_pairs": 0.963, "credited_pairs": 0.92, "lines_in_meter": 0.93, "perfect_stanzas": 1.0, "prior_nll_per_token": 2.104,
+    "distinct_end_words": 0.8, "rhyme_sound_entropy": 4.17, "target_kl": 4.8,
+}  # fmt: skip
 FOUND = {
+    "target_kl": {"before": [3.0, 4.0], "after": [4.0, 5.6], "change": [0.4, 2.2]},
     "rhyme_pairs": {"before": [0.85, 0.898], "after": [0.948, 0.975], "change": [0.062, 0.11]},
     "lines_in_meter": {"before": [0.825, 0.98], "after": [0.9, 0.95], "change": [-0.108, 0.119]},
     "perfect_stanzas": {"before": [0.0, 0.014], "after": [0.7, 1.0], "change": [0.99, 1.0]},
@@ -301,11 +315,14 @@ FOUND = {
 
 def test_the_rows_say_what_was_seen():
     assert [row[1:] for row in render.comparison_rows({**BEFORE, "n": 256}, {**AFTER, "n": 256}, FOUND)] == [
+        ("3.500 ± 0.500", "4.800 ± 0.800", "+1.30 nats (0.40 to 2.20)"),
         ("87.7 % ± 2.7", "96.3 % ± 1.5", "+8.6 points (6.2 to 11.0)"),
+        ("82.0 %", "92.0 %", "+10.0 points"),
         ("92.5 % ± 10", "93.0 % ± 3.0", "no change seen (-10.8 to 11.9)"),
         ("0.0 % ± 1.4", "100.0 % ± 30", "+100 points (99.0 to 100)"),
         ("2.125 ± 0.125", "2.104 ± 0.016", "-1.0 % (-2.0 to 0.0)"),
         ("0.837 ± 0.017", "0.800 ± 0.010", "no change seen (-6.0 to 0.0)"),
+        ("4.750", "4.170", "-0.58 nats"),
         ("256", "256", ""),
     ]
 
@@ -319,19 +336,19 @@ def test_without_intervals_a_change_stands_alone():
 
 
 def test_the_table_fits_eighty_columns():
-    shares = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas")
+    nats = ("target_kl", "rhyme_sound_entropy")
     wide = {
-        **{key: {"before": [0.5, 1.0], "after": [0.0, 0.5], "change": [-1.0, -0.125]} for key in shares},
-        **{key: {"before": [1.0, 9.0], "after": [1.0, 9.0], "change": [-0.994, 0.994]} for key in NAMES[3:]},
+        **{key: {"before": [0.5, 1.0], "after": [0.0, 0.5], "change": [-1.0, -0.125]} for key in SHARES},
+        **{key: {"before": [1.0, 9.0], "after": [1.0, 9.0], "change": [-0.994, 0.994]} for key in (*RELATIVE, *nats)},
     }
     for found in (FOUND, wide, wide | {"rhyme_pairs": {"before": [0.0, 0.999], "after": [0.0, 1.0], "change": [-0.999, 0.999]}}):
         rows = printed({**BEFORE, "rhyme_pairs": 1.0, "n": 4096}, {**AFTER, "n": 4096}, found)
-        assert max(map(len, rows)) <= 80 and len(rows) == 2 + len(NAMES) + 1 + 1  # nothing wraps
+        assert max(map(len, rows)) <= 80 and len(rows) == 2 + 1 + len(NAMES) + 1 + 1  # nothing wraps
 
 
 def test_terminal_and_page_say_the_same():
     html = render.comparison_html(BEFORE, AFTER, FOUND)
     cells = [unescape(cell) for cell in re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", html) if cell]
     text = " ".join(" ".join(printed(BEFORE, AFTER, FOUND)).split())
-    assert len(cells) == 3 + 4 * len(NAMES) and all(cell in text for cell in cells)
+    assert len(cells) == 3 + 4 * (1 + len(NAMES)) and all(cell in text for cell in cells)
     assert render.NOTE in html and render.NOTE in text

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_policy import tiny_policy
 
-from rlpoet.analysis.intervals import Share, difference, interval
+from rlpoet.analysis.intervals import Redrawn, Share, difference, interval
 from rlpoet.cli.main import main
 from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
@@ -31,12 +31,12 @@ from rlpoet.sweeps import run
 from rlpoet.sweeps.ablation import arms_of
 from rlpoet.sweeps.compare import spelled
 from rlpoet.sweeps.config import CompareConfig
-from rlpoet.sweeps.figures import Judged, Trained, read_cell, samples_to_reach
+from rlpoet.sweeps.figures import FIGURES, Judged, Trained, read_cell, samples_to_reach
 from rlpoet.sweeps.grid import Arm, Cell, plan, state_of, write_config
 from rlpoet.sweeps.page import page
-from rlpoet.sweeps.results import compared, pareto_front
+from rlpoet.sweeps.results import as_json, compared, pareto_front
 from rlpoet.sweeps.run import refuse_changes, run_grid
-from rlpoet.sweeps.tables import markdown
+from rlpoet.sweeps.tables import SHORT, columns, leads, markdown
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.types import Prompt
@@ -252,12 +252,14 @@ def test_samples_to_reach_a_level_are_read_off_the_running_mean():
 POEM = "Ô temps suspends ton vol\nle chat dort\nun autre vers ici\nla mort"
 
 
-def trained(cell: Cell, rhyme: list[float], *, kl: float, reached: float | None) -> Trained:
+def trained(cell: Cell, rhyme: list[float], *, kl: float, reached: float | None, away: Redrawn | None = None) -> Trained:
     prompt = Prompt(cell.lang, "quatrain-abab")
     figures = {"rhyme_pairs": share(rhyme), "kl": kl, "distinct_end_words": 0.8, "fresh_samples": 1000}
     figures |= {"samples_to_reach": reached} if reached is not None else {}
     curves = {"samples/rhyme_pairs": [(100.0, 0.5), (200.0, 0.6)]}
     poem = Judged(prompt, POEM, poem_facts(prompt, POEM))
+    if away is not None:
+        figures["target_kl"] = away
     before = {"rhyme_pairs": share([0.0] * len(rhyme)), "kl": 0.0}
     return Trained(cell, figures, before, curves, [poem], "abc", f"rlpoet train --seed {cell.seed}", [], "")
 
@@ -284,6 +286,36 @@ def test_the_table_says_what_is_separated_and_what_is_not(comparison):
     assert "+0.000 not separated" in gap  # of distinct end words
     assert any(row.startswith("| prior | 0.0 %") for row in rows)
     assert "mild/fr-s2 failed" in text and "Runs of different commits" not in text
+
+
+def test_the_distance_from_the_target_comes_first_and_names_the_leader(tmp_path):
+    """Also where another arm rhymes more, and with one seed, whose prompts are drawn again."""
+    config = grid(tmp_path, langs=("fr",), seeds=(0,))
+    noise = np.random.default_rng(0).normal(0.0, 0.2, 2000)
+    far, near = (Redrawn(mean, mean + noise + own, 64, 1.0) for mean, own in ((3.0, 0.0), (2.0, noise[::-1] / 10)))
+
+    def of(arms):
+        cells = plan(config, arms)
+        done = [
+            trained(cell, [1.0] * 40 if cell.arm == "tb" else [0.5] * 40, kl=1.0, reached=None, away=far if cell.arm == "tb" else near)
+            for cell in cells
+        ]
+        return compared(config, cells, {cell.name: "done" for cell in cells}, done, baseline="tb", command="rlpoet compare")
+
+    found = of((Arm("tb", {"algo": "tb"}), Arm("ppo", {"algo": "ppo"})))
+    assert next(iter(FIGURES)) == SHORT[0] == columns(found, "fr")[0] == "target_kl"
+    (said,) = leads(found)
+    assert said.startswith("fr: ppo is nearest the target, 2.000 [1.") and said.endswith(", better.") and "-1.000 [-1.0" in said
+    assert "| nats from the target |" in markdown(found) and "nats from the target" in page(found)
+    assert [cell["figures"]["target_kl"] for cell in as_json(found)["cells"]] == [3.0, 2.0]
+    apart = of(ARMS)  # of another beta: another target
+    assert leads(apart)[0].startswith("fr: tb rhymes most") and any("different targets" in warning for warning in apart.warnings)
+    assert "target_kl" in apart.rows[-1].figures and "target_kl" not in apart.rows[-1].differences
+    assert not any("different targets" in warning for warning in found.warnings)
+
+
+def test_runs_without_a_distance_are_led_by_rhyme(comparison):
+    assert leads(comparison)[0].startswith("fr: tb rhymes most, 100.0 %")
 
 
 def test_one_seed_is_never_called_better_by_what_no_poem_has(tmp_path):

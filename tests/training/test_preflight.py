@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,18 @@ from tiny_policy import tiny_policy
 
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.training.monitoring.preflight import ENOUGH, NOISE, advice, all_dead, judge, preflight, report_learnability, warnings
+from rlpoet.training.monitoring.preflight import (
+    ENOUGH,
+    NOISE,
+    advice,
+    all_dead,
+    judge,
+    preflight,
+    rejection,
+    report_learnability,
+    summary,
+    warnings,
+)
 from rlpoet.types import Prompt
 
 COUPLET, SONNET = Prompt("fr", "couplet"), Prompt("fr", "sonnet")
@@ -134,8 +146,10 @@ def test_the_verb_says_that_random_weights_earn_nothing(saved, capsys):
     assert main([*flags, "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told["lang"] == "fr" and told["rows"][0]["verdict"] == "dead" and told["rows"][0]["poems"] == 32
+    assert told["seconds_per_poem"] > 0 and told["rows"][0]["acceptance"] < 1e-12
     assert main(flags) == 1
-    assert "dead: no poem of 32 earns anything" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "dead: no poem of 32 earns anything" in shown and "accepted" in shown and "couplet: the target keeps 0.00% of" in shown
 
 
 @pytest.mark.parametrize(
@@ -159,3 +173,31 @@ def test_training_refuses_what_is_dead_and_goes_on_when_told_to(saved, tmp_path,
     assert f"rlpoet train --resume {folder}" in capsys.readouterr().err
     assert main(["train", "--resume", folder]) == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))["steps"] == 2
+
+
+# -- rejection ----------------------------------------------------------------------------------------
+
+
+def test_rejection_is_advised_where_the_prior_often_earns_all_and_not_where_it_seldom_does():
+    often, seldom = [[1.0, 1.0, 0.0, 0.0]] * 8, [[1.0, 0.0, 0.0, 0.0]] + [[0.0] * 4] * 24
+    rows = rows_of((COUPLET, often), (SONNET, seldom), beta=30.0)
+    assert [row.acceptance for row in rows[1:3]] == pytest.approx([0.5, 0.01])
+    assert rows[0].acceptance == pytest.approx((16 + 1) / 132)  # of all poems
+    couplet, sonnet = rejection(rows, seconds=0.006)
+    assert couplet.startswith(
+        "couplet: the target keeps 50% of the prior's poems, 2.0 draws a poem, 12 ms here. Rejection is the better tool"
+    )
+    assert sonnet.startswith("sonnet: the target keeps 1.00% of the prior's poems: too few for rejection") and "better tool" not in sonnet
+    assert summary(rows)["rows"][1]["acceptance"] == rows[1].acceptance
+
+
+@pytest.mark.parametrize("share, advised", [(0.052, True), (0.048, False)])
+def test_one_poem_in_twenty_is_where_rejection_begins_to_pay(share, advised):
+    reward = 1 + math.log(share) / 30
+    (told,) = rejection(rows_of((COUPLET, [[reward] * 4] * 8), beta=30.0), seconds=0.01)
+    assert ("better tool" in told) == advised
+
+
+def test_a_poem_that_earns_nearly_all_is_kept_by_the_strength_of_the_reward():
+    assert judge([[0.9] * 4], beta=10.0).acceptance == pytest.approx(math.exp(-1))
+    assert judge([[0.9] * 4], beta=100.0).acceptance == pytest.approx(math.exp(-10))

@@ -22,7 +22,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.target import acceptance
 from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
 
@@ -30,6 +33,7 @@ NOISE = 1.0  # nats
 TELLING = 0.25  # share of prompts whose poems differ
 ENOUGH = 32  # poems; if all are alike, others are rarer than one in ten (the rule of three)
 SAME = 1e-6  # of two rewards
+CHEAP = 0.05  # acceptance from which rejection is the better tool: 20 draws a poem
 VERDICTS = ("learnable", "slow", "dead", "unknown")
 
 
@@ -47,6 +51,7 @@ class Learnability:
         earning: share of poems that earn anything.
         verdict: ``learnable``, ``slow``, ``dead`` or ``unknown``.
         why: the verdict in words, with its numbers.
+        acceptance: share of the poems that exact rejection keeps as samples of the target.
     """
 
     form: str | None
@@ -61,6 +66,7 @@ class Learnability:
     earning: float
     verdict: str
     why: str
+    acceptance: float
 
     @property
     def learnable(self) -> bool:
@@ -122,7 +128,8 @@ def judge(groups: Sequence[Sequence[float]], *, beta: float, form: str | None = 
         verdict, why = "slow", f"for {alike:.0%} of the prompts all poems earn the same; {earning:.0%} of the poems earn anything"
     elif beta * spread < NOISE:
         verdict, why = "slow", f"rewards of one prompt differ by {spread:.3f}, {beta * spread:.2f} nats at beta {beta:g}, less than noise"
-    return Learnability(form, author, n, len(groups), mean, max(rewards), spread, beta * spread, alike, earning, verdict, why)
+    accepted = acceptance(np.array(rewards), beta)
+    return Learnability(form, author, n, len(groups), mean, max(rewards), spread, beta * spread, alike, earning, verdict, why, accepted)
 
 
 def all_dead(rows: Iterable[Learnability]) -> bool:
@@ -157,6 +164,31 @@ def advice(rows: Iterable[Learnability], *, beta: float) -> str:
     return (
         f"Try --beta {math.ceil(max(beta * NOISE / row.signal for row in bad))}, or a reward that tells good poems further from bad ones."
     )
+
+
+def rejection(rows: Iterable[Learnability], *, seconds: float) -> list[str]:
+    """Which forms need no training to get poems of the target, and which do: one line per form.
+
+    Exact rejection draws poems of the prior and keeps each with probability ``exp(beta (r - 1))``. What it keeps has the distribution that
+    training only comes near to.
+
+    Args:
+        seconds: to draw a poem.
+    """
+    lines = []
+    for row in rows:
+        if row.form is None or row.author is not None:
+            continue
+        share = f"{row.form}: the target keeps {row.acceptance:.{0 if row.acceptance >= 0.1 else 2}%} of the prior's poems"
+        if row.acceptance >= CHEAP:
+            draws = 1 / row.acceptance
+            lines.append(
+                f"{share}, {draws:.1f} draws a poem, {1000 * draws * seconds:.0f} ms here. Rejection is the better tool for single poems: "
+                "it is exact, and training takes minutes and only comes near."
+            )
+        else:
+            lines.append(f"{share}: too few for rejection, expected {CHEAP:.0%} or more.")
+    return lines
 
 
 def summary(rows: Sequence[Learnability]) -> Mapping[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import time
 from collections.abc import Sequence
 
 import torch
@@ -12,12 +13,13 @@ from rich import box
 from rich.table import Table
 
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.sampled import warm_up
 from rlpoet.prosody.forms import form
 from rlpoet.reporting.poems import console
 from rlpoet.rollout import join, load_policy
 from rlpoet.training.build import authors_of
 from rlpoet.training.monitoring.config import PreflightConfig
-from rlpoet.training.monitoring.preflight import Learnability, advice, all_dead, preflight, summary
+from rlpoet.training.monitoring.preflight import Learnability, advice, all_dead, preflight, rejection, summary
 from rlpoet.training.prompts import mixed_prompts
 from rlpoet.training.rewards import composed
 
@@ -42,15 +44,20 @@ def run_preflight(config: PreflightConfig) -> int:
         form(name, policy.lang)
     authors = authors_of(config.authors, policy)
     asked = mixed_prompts(policy.lang, config.forms, authors, config.prompts, rng=random.Random(config.seed))
+    warm_up(policy, policy, asked)
+    started = time.perf_counter()
     drawn = join([policy.sample(asked[i : i + 32], config.group_size) for i in range(0, len(asked), 32)], pad=policy.pad)
+    seconds = (time.perf_counter() - started) / max(len(drawn), 1)
     rows = preflight(drawn.prompts, score(drawn.prompts, drawn.texts).total, beta=config.beta, group_size=config.group_size)
     if config.json:
         about = {"policy": config.policy, "lang": policy.lang, "beta": config.beta, "group_size": config.group_size, "seed": config.seed}
+        about["seconds_per_poem"] = seconds
         sys.stdout.write(json.dumps({**about, "rewards": dict(config.rewards), **summary(rows)}, ensure_ascii=False) + "\n")
     else:
         out = console()
         out.print(preflight_table([row for row in rows if row.author is None], first="form"))
         out.print(preflight_table([row for row in rows if row.author is not None], first="form and author"))
+        out.print("\n".join(rejection(rows, seconds=seconds)), highlight=False)
         if told := advice(rows, beta=config.beta):
             out.print(told)
     return 1 if all_dead(rows) else 0
@@ -60,11 +67,12 @@ def preflight_table(rows: Sequence[Learnability], *, first: str) -> Table:
     """The rows for a terminal, the ones that can be learned best first."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column(first)
-    for head in ("poems", "mean", "best", "spread", "nats", "alike", "earning"):
+    for head in ("poems", "mean", "best", "spread", "nats", "alike", "earning", "accepted"):
         table.add_column(head, justify="right")
     table.add_column("verdict")
     for row in sorted(rows, key=lambda row: (row.form is not None, -row.signal)):
         name = row.form or "all" if row.author is None else f"{row.form}, {row.author or 'no author'}"
         figures = (f"{row.mean:.3f}", f"{row.best:.3f}", f"{row.spread:.3f}", f"{row.signal:.1f}", f"{row.alike:.0%}", f"{row.earning:.0%}")
-        table.add_row(name, str(row.poems), *figures, row.verdict if row.verdict == "learnable" else f"{row.verdict}: {row.why}")
+        accepted = f"{row.acceptance:.{0 if row.acceptance >= 0.1 else 2}%}"
+        table.add_row(name, str(row.poems), *figures, accepted, row.verdict if row.verdict == "learnable" else f"{row.verdict}: {row.why}")
     return table

@@ -36,7 +36,7 @@ class GenerateConfig:
         limit: most tokens per poem; by default enough for the form.
         best_of: poems to write for each one shown; shows the one with the best scores, of those that keep their form if there are any.
         raw: show poems as they are drawn, whether or not they keep their form; so do --stream, --beams and a temperature of 0.
-        max_draws: most draws per poem, after which the best of them is shown; by default 64, or 16 for forms of more than 8 lines.
+        max_draws: most draws per poem shown, after which the best of them is shown; by default 64.
         allow_unknown: allow words that are in no lexicon; at the end of a line they still rhyme with nothing.
         stream: print each line as soon as it is written, before the scores.
         out: text file to which the poems are appended, each under its prompt.

@@ -19,7 +19,7 @@ from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
-from policies.generation.rejection import Draft, FormJudge, Sampled, candidates, default_max_draws, sample_accepted
+from policies.generation.rejection import MAX_DRAWS, Draft, FormJudge, Sampled, candidates, sample_accepted
 from policies.loading.files import rhyming
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
@@ -71,7 +71,7 @@ def generate(config: GenerateConfig) -> int:
     prompt = Prompt(lang, asked.name, author, (*config.opening, *filter(None, whole)))
     given = "\n".join((*config.opening, config.prompt.replace("\\n", "\n")))
     judge = FormJudge(n_given=len(prompt.opening), given=given, allow_unknown=config.allow_unknown)
-    max_draws = 1 if is_raw(config) else config.max_draws or default_max_draws(asked.n_lines)
+    max_draws = max(config.max_draws or MAX_DRAWS, config.best_of)
     prompts = [prompt]
     if words and isinstance(policy, CausalPolicy):
         prompts = _with_words(policy, prompt, words, config, judge)
@@ -83,21 +83,21 @@ def generate(config: GenerateConfig) -> int:
             sampled = _streamed(policy, prompts, judge, config, common)
         elif is_raw(config):
             drawn = _draw(policy, [one for one in prompts for _ in range(config.best_of)], config.n * config.best_of, common)
-            sampled = Sampled(tuple((judge(*one),) for one in drawn))
+            drafts = [judge(*one) for one in drawn]
+            sampled = Sampled(tuple(tuple(drafts[i : i + config.best_of]) for i in range(0, len(drafts), config.best_of)))
         else:
             sampled = _redrawn(policy, prompts, judge, config, common, max_draws)
     except BrokenPipeError:  # `| head` has read enough
         return 0
     poems = []
-    for i in range(0, config.n * config.best_of, config.best_of):
-        group = sampled.drafts[i : i + config.best_of]
-        drafts = [one for own in group for one in own] if is_raw(config) else candidates(group, config.best_of)
-        options = [(scored(draft.text, draft.prompt), draft) for draft in drafts]
+    for drafts_of_poem in sampled.drafts:
+        pool = drafts_of_poem if is_raw(config) else candidates(drafts_of_poem, config.best_of)
+        options = [(scored(draft.text, draft.prompt), draft) for draft in pool]
         poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
-        poems.append(Delivered(poem, draft, draws=sum(map(len, group))))
+        poems.append(Delivered(poem, draft, draws=len(drafts_of_poem)))
     _append(config, poems, seed)
     if not is_raw(config):
-        _tell(poems, sampled, max_draws * config.best_of)
+        _tell(poems, sampled, max_draws)
     if config.json:
         how = {"author": author, "theme": theme, "seed": seed, "precision": precision}
         for one in poems:
@@ -130,7 +130,7 @@ def _redrawn(
     policy: Policy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any], max_draws: int
 ) -> Sampled:
     """Poems drawn until they keep their form. One that begins with given words is drawn again with another of its first lines."""
-    n, turn = config.n * config.best_of, 0
+    turn = 0
 
     def draw(size: int) -> list[tuple[Prompt, str]]:
         nonlocal turn
@@ -138,7 +138,8 @@ def _redrawn(
         return _draw(policy, [*prompts[start:], *prompts[:start]], size, common)
 
     with Pulse(console(stderr=True)) as pulse:
-        return sample_accepted(draw, judge, n, max_draws=max_draws, tick=pulse.part("poems that keep their form", n))
+        tick = pulse.part("poems that keep their form", config.n)
+        return sample_accepted(draw, judge, config.n, max_draws=max_draws, best_of=config.best_of, tick=tick)
 
 
 def _streamed(policy: CausalPolicy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any]) -> Sampled:

@@ -21,8 +21,7 @@ from rlpoet.types import Prompt
 BATCH = 64  # most poems drawn at once
 FIRST_GUESS = 0.4  # share accepted, before anything is known of it
 SPARE = 3  # poems drawn beyond what the share asks for: in a batch they cost little, another batch costs much
-MAX_DRAWS, MAX_DRAWS_LONG = 64, 16  # by default, per poem: of up to so many lines, and of more
-LONG = 8  # lines
+MAX_DRAWS = 64  # by default, per poem
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Sampled:
     """What rejection sampling brought.
 
     Attributes:
-        drafts: one list per poem: its draws in order, the accepted one last if there is one.
+        drafts: one list per poem: its draws in order, an accepted one last unless it was given up.
     """
 
     drafts: tuple[tuple[Draft, ...], ...]
@@ -105,47 +104,40 @@ def sample_accepted(
     n: int,
     *,
     max_draws: int,
+    best_of: int = 1,
     tick: Callable[[int], object] = lambda done: None,
 ) -> Sampled:
-    """Draw ``n`` poems, each until it is accepted.
+    """Draw ``n`` poems, each until it is accepted so often as is wanted.
 
     The first batch is sized by ``FIRST_GUESS``, the others by the share accepted so far.
 
     Args:
         draw: draws so many poems at once.
         judge: says whether one is accepted.
-        max_draws: draws after which a poem is given up.
+        max_draws: draws after which no more are made for a poem.
+        best_of: accepted draws wanted per poem.
         tick: called with the number of poems that are done, after each batch.
     """
     done: list[tuple[Draft, ...]] = []
-    open_drafts: list[Draft] = []
+    current: list[Draft] = []
     used = accepted = 0
     while len(done) < n:
         share = (accepted + FIRST_GUESS) / (used + 1)
-        room = (n - len(done)) * max_draws - len(open_drafts)
-        for prompt, text in draw(min(BATCH, room, math.ceil((n - len(done)) / share) + SPARE)):
-            open_drafts.append(judge(prompt, text))
-            used, accepted = used + 1, accepted + open_drafts[-1].perfect
-            if open_drafts[-1].perfect or len(open_drafts) == max_draws:
-                done.append(tuple(open_drafts))
-                open_drafts = []
+        room = (n - len(done)) * max_draws - len(current)
+        wanted = (n - len(done)) * best_of - sum(draft.perfect for draft in current)
+        for prompt, text in draw(min(BATCH, room, math.ceil(wanted / share) + SPARE)):
+            current.append(judge(prompt, text))
+            used, accepted = used + 1, accepted + current[-1].perfect
+            if len(current) == max_draws or sum(draft.perfect for draft in current) == best_of:
+                done.append(tuple(current))
+                current = []
             if len(done) == n:
                 break
         tick(len(done))
     return Sampled(tuple(done))
 
 
-def candidates(drafts: Sequence[Sequence[Draft]], n: int) -> list[Draft]:
+def candidates(drafts: Sequence[Draft], n: int) -> list[Draft]:
     """The accepted drafts of a poem; if there is none, the ``n`` nearest to it, by their credit and then by their unknown words."""
-    every = [draft for one in drafts for draft in one]
-    accepted = [draft for draft in every if draft.perfect]
-    return accepted or sorted(every, key=lambda draft: (-draft.credit, len(draft.unknown)))[:n]
-
-
-def default_max_draws(n_lines: int) -> int:
-    """Draws per poem; few for long forms, whose poems take long to draw and seldom keep their form.
-
-    >>> default_max_draws(4), default_max_draws(14)
-    (64, 16)
-    """
-    return MAX_DRAWS if n_lines <= LONG else MAX_DRAWS_LONG
+    accepted = [draft for draft in drafts if draft.perfect]
+    return accepted or sorted(drafts, key=lambda draft: (-draft.credit, len(draft.unknown)))[:n]

@@ -21,14 +21,18 @@ _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SAME_LETTERS = str.maketrans({"’": "'", "ʼ": "'", "œ": "oe", "æ": "ae"})
 
 
-@functools.cache
 def lexicon(lang: str) -> frozenset[str] | None:
     """The word forms of a language, as ``words`` gives them; None for a language without a list.
 
     Raises:
         UnknownName: no such language.
     """
-    path = DATA / f"{code_of(lang)}.txt.gz"
+    return _listed(code_of(lang))
+
+
+@functools.cache
+def _listed(code: str) -> frozenset[str] | None:
+    path = DATA / f"{code}.txt.gz"
     if not path.is_file():
         return None
     with gzip.open(path, "rt", encoding="utf-8") as rows:
@@ -54,5 +58,5 @@ def unknown_words(text: str, lang: str) -> tuple[str, ...]:
     >>> unknown_words("Aux slightful purplling gate", "en"), unknown_words("La penumba de la noche", "es")
     (('aux', 'slightful', 'purplling'), ('penumba',))
     """
-    listed = lexicon(code_of(lang))
+    listed = lexicon(lang)
     return () if listed is None else tuple(dict.fromkeys(word for word in words(text, lang) if word not in listed))

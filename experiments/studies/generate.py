@@ -17,7 +17,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,33 @@ def percent(share: float) -> float:
     return round(100 * share, 1)
 
 
+def table_of(rows: Sequence[Sequence[Any]], *, n: int, seed: int) -> dict[str, Any]:
+    """The file of these rows."""
+    kept = [row for row in rows if row[1] in list(WAYS)[:1]]
+    low, high = min(row[2] for row in kept), max(row[2] for row in kept)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    return {
+        "title": "What `rlpoet generate` delivers",
+        "question": "How many quatrains keep their form if each is drawn until it does, and what does that cost?",
+        "says": f"{low:.0f} to {high:.0f} % of the poems drawn are accepted; {min(row[8] for row in kept):.1f} % or more of those "
+        f"shown are perfect by the ear, and {min(row[10] for row in kept):.1f} % or more of their pairs rhyme by the second judge.",
+        "limits": "The ear that accepts a poem also counts it; the second judge errs more often, and hears one length in a Spanish line "
+        "where verse allows several.",
+        "command": f"python -m experiments.studies.generate --n {n} --seed {seed}",
+        "commit": commit,
+        "date": datetime.date.today().isoformat(),
+        "seeds": [seed],
+        "columns": COLUMNS,
+        "rows": rows,
+        "notes": [
+            f"{n} {FORM} a row, one after the other in batches of at most 64, at the defaults of `generate` (likeliest 95 % of "
+            "tokens); one thread, CPU time.",
+            "CPU-s per poem: of the whole command, its start and all scores included, over the number of poems; CPU-s of one poem: of a "
+            "command that writes one.",
+        ],
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=300, help="quatrains a row")
@@ -86,28 +113,7 @@ def main() -> None:
             for way in WAYS:
                 rows.append(measured(policy, way, n=options.n, seed=options.seed))
                 print(json.dumps(rows[-1], ensure_ascii=False), flush=True)
-    kept = [row for row in rows if row[1] in list(WAYS)[:1]]
-    low, high = min(row[2] for row in kept), max(row[2] for row in kept)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    table = {
-        "title": "What `rlpoet generate` delivers",
-        "question": "How many quatrains keep their form if each is drawn until it does, and what does that cost?",
-        "says": f"{low:.0f} to {high:.0f} % of the poems drawn are accepted; {min(row[8] for row in kept):.1f} % or more of those "
-        f"shown are perfect by the ear, and {min(row[10] for row in kept):.1f} % or more of their pairs rhyme by the second judge.",
-        "limits": "The ear that accepts a poem also counts it; the second judge is less accurate than the ear.",
-        "command": f"python -m experiments.studies.generate --n {options.n} --seed {options.seed}",
-        "commit": commit,
-        "date": datetime.date.today().isoformat(),
-        "seeds": [options.seed],
-        "columns": COLUMNS,
-        "rows": rows,
-        "notes": [
-            f"{options.n} {FORM} a row, one after the other in batches of at most 64, at the defaults of `generate` (likeliest 95 % of "
-            "tokens); one thread, CPU time.",
-            "CPU-s per poem: of the whole command, its start and all scores included, over the number of poems; CPU-s of one poem: of a "
-            "command that writes one.",
-        ],
-    }
+    table = table_of(rows, n=options.n, seed=options.seed)
     write_atomically(options.out, json.dumps(table, ensure_ascii=False, indent=1) + "\n")
 
 

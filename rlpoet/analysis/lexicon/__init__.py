@@ -55,8 +55,8 @@ def words(text: str, lang: str) -> list[str]:
 def unknown_words(text: str, lang: str) -> tuple[str, ...]:
     """Words of a text that the list of its language lacks, each once; none for a language without a list.
 
-    >>> unknown_words("Aux slightful purplling gate", "en"), unknown_words("La penumba de la noche", "es")
-    (('aux', 'slightful', 'purplling'), ('penumba',))
+    >>> unknown_words("The slightful purplling gate", "en"), unknown_words("La penumba de la noche", "es")
+    (('slightful', 'purplling'), ('penumba',))
     """
     listed = lexicon(lang)
     return () if listed is None else tuple(dict.fromkeys(word for word in words(text, lang) if word not in listed))

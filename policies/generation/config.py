@@ -9,7 +9,9 @@ EARLIER_VALUES = {"limit": {"0": None}}  # values of an earlier release (``rlpoe
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """Write poems and show how they rhyme and scan.
+    """Write poems that keep their form, and show how they rhyme and scan.
+
+    A poem is drawn again until every pair rhymes, every line is in meter and every word is known; --raw shows the first draw.
 
     Attributes:
         lang: fr, es or en; by default that of the policy, or fr.
@@ -32,7 +34,10 @@ class GenerateConfig:
         precision: precision of matrix products, auto, fp32 or bf16; auto takes bf16 only for 64 or more poems at once, and only if it is
             clearly faster here.
         limit: most tokens per poem; by default enough for the form.
-        best_of: poems to write for each one shown; shows the one with the best scores.
+        best_of: poems to write for each one shown; shows the one with the best scores, of those that keep their form if there are any.
+        raw: show poems as they are drawn, whether or not they keep their form; so do --stream, --beams and a temperature of 0.
+        max_draws: most draws per poem shown, after which the best of them is shown; by default 64.
+        allow_unknown: allow words that are in no lexicon; at the end of a line they still rhyme with nothing.
         stream: print each line as soon as it is written, before the scores.
         out: text file to which the poems are appended, each under its prompt.
         seed: the same seed writes the same poems; by default a new one each time.
@@ -60,6 +65,9 @@ class GenerateConfig:
     limit: int | None = None
     precision: str = "auto"
     best_of: int = 1
+    raw: bool = False
+    max_draws: int | None = None
+    allow_unknown: bool = False
     stream: bool = False
     out: str | None = None
     seed: int | None = None

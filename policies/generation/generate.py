@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import re
 import secrets
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
+from policies.generation.rejection import MAX_DRAWS, Draft, FormJudge, Sampled, candidates, sample_accepted
 from policies.loading.files import rhyming
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
@@ -26,11 +29,22 @@ from rlpoet.prosody.fit import form_and_lines
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
+from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard
 from rlpoet.rollout import Policy, load_policy
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
+FIRST_LINES = 4  # first lines per poem that begins with given words, so that drawing it again is no longer bound to one of them
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A poem that is shown, as scored and as drawn, and how many were drawn for it."""
+
+    poem: ScoredPoem
+    draft: Draft
+    draws: int
 
 
 def generate(config: GenerateConfig) -> int:
@@ -53,45 +67,99 @@ def generate(config: GenerateConfig) -> int:
         weights = parse_authors(author, policy.authors)
         author = fuse(policy, weights) if len(weights) > 1 and isinstance(policy, CausalPolicy) else next(iter(weights))
     *whole, words = (line.strip() for line in config.prompt.replace("\\n", "\n").split("\n"))
-    prompt = Prompt(lang, form(config.form, lang).name, author, (*config.opening, *filter(None, whole)))
-    prompts, stream = [prompt] * config.n, None
-    if isinstance(policy, CausalPolicy):
-        prompts = _with_words(policy, prompt, words, config) if words else prompts
-        stream = LineStream(policy, sys.stdout) if config.stream else None
+    asked = form(config.form, lang)
+    prompt = Prompt(lang, asked.name, author, (*config.opening, *filter(None, whole)))
+    given = "\n".join((*config.opening, config.prompt.replace("\\n", "\n")))
+    judge = FormJudge(n_given=len(prompt.opening), given=given, allow_unknown=config.allow_unknown)
+    max_draws = max(config.max_draws or MAX_DRAWS, config.best_of)
+    prompts = [prompt]
+    if words and isinstance(policy, CausalPolicy):
+        prompts = _with_words(policy, prompt, words, config, judge)
     theme = [word.strip() for word in config.theme.split(",") if word.strip()]
     common = decoding_of(config, theme)
-    poems: list[ScoredPoem] = []
     try:
-        if stream is not None:
-            for one_prompt in prompts:  # one after the other: a terminal shows one poem at a time
-                text = policy.sample([one_prompt], watch=stream.begin(one_prompt), **common).texts[0]
-                stream.end()
-                poems.append(scored(text, one_prompt))
-                _append(config, [poems[-1]], [one_prompt], seed)
+        if config.stream and isinstance(policy, CausalPolicy):
+            sys.stderr.write("--stream: poems are shown as they are drawn (--raw), since a line once shown cannot be drawn again.\n")
+            sampled = _streamed(policy, prompts, judge, config, common)
+        elif is_raw(config):
+            drawn = _draw(policy, [one for one in prompts for _ in range(config.best_of)], config.n * config.best_of, common)
+            drafts = [judge(*one) for one in drawn]
+            sampled = Sampled(tuple(tuple(drafts[i : i + config.best_of]) for i in range(0, len(drafts), config.best_of)))
         else:
-            distinct = list(dict.fromkeys(prompts))
-            if len(distinct) == 1:
-                texts = policy.sample(distinct, config.n * config.best_of, **common).texts
-            else:
-                texts = policy.sample(prompts, config.best_of, **common).texts
-            all_scored = [scored(text, prompts[i // config.best_of]) for i, text in enumerate(texts)]
-            groups = [all_scored[i : i + config.best_of] for i in range(0, len(all_scored), config.best_of)]
-            poems = [max(group, key=lambda poem: selection_score(poem, theme)) for group in groups]
-            _append(config, poems, prompts, seed)
+            sampled = _redrawn(policy, prompts, judge, config, common, max_draws)
     except BrokenPipeError:  # `| head` has read enough
         return 0
+    poems = []
+    for drafts_of_poem in sampled.drafts:
+        pool = drafts_of_poem if is_raw(config) else candidates(drafts_of_poem, config.best_of)
+        options = [(scored(draft.text, draft.prompt), draft) for draft in pool]
+        poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
+        poems.append(Delivered(poem, draft, draws=len(drafts_of_poem)))
+    _append(config, poems, seed)
+    if not is_raw(config):
+        _tell(poems, sampled, max_draws)
     if config.json:
-        for poem in poems:
-            how = {"author": author, "theme": theme, "seed": seed, "precision": precision}
-            item = {"text": "\n".join(poem.lines), **dataclasses.asdict(poem), **how}
+        how = {"author": author, "theme": theme, "seed": seed, "precision": precision}
+        for one in poems:
+            kept = {"perfect": one.draft.perfect, "draws": one.draws, "acceptance": round(sampled.accepted / sampled.draws, 4)}
+            item = {"text": "\n".join(one.poem.lines), **dataclasses.asdict(one.poem), **how, **kept}
             sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
         return 0
     out = console()
-    for i, poem in enumerate(poems):
-        if i or stream is not None:
+    for i, one in enumerate(poems):
+        if i or config.stream:
             out.print()
-        out.print(poem_text(poem))
+        out.print(poem_text(one.poem))
     return 0
+
+
+def is_raw(config: GenerateConfig) -> bool:
+    """Whether poems are shown as they are drawn: asked for, shown line by line, or the same however often they are drawn."""
+    return config.raw or config.stream or config.beams > 0 or config.temperature == 0
+
+
+def _draw(policy: Policy, prompts: Sequence[Prompt], n: int, common: dict[str, Any]) -> list[tuple[Prompt, str]]:
+    """``n`` poems in one batch, their prompts in turn."""
+    if len(set(prompts)) == 1:
+        return [(prompts[0], text) for text in policy.sample(prompts[:1], n, **common).texts]
+    batch = list(itertools.islice(itertools.cycle(prompts), n))
+    return list(zip(batch, policy.sample(batch, 1, **common).texts, strict=True))
+
+
+def _redrawn(
+    policy: Policy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any], max_draws: int
+) -> Sampled:
+    """Poems drawn until they keep their form. One that begins with given words is drawn again with another of its first lines."""
+    turn = 0
+
+    def draw(size: int) -> list[tuple[Prompt, str]]:
+        nonlocal turn
+        start, turn = turn % len(prompts), turn + size
+        return _draw(policy, [*prompts[start:], *prompts[:start]], size, common)
+
+    with Pulse(console(stderr=True)) as pulse:
+        tick = pulse.part("poems that keep their form", config.n)
+        return sample_accepted(draw, judge, config.n, max_draws=max_draws, best_of=config.best_of, tick=tick)
+
+
+def _streamed(policy: CausalPolicy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any]) -> Sampled:
+    """Poems one after the other, since a terminal shows one at a time."""
+    stream, drafts = LineStream(policy, sys.stdout), []
+    for prompt in itertools.islice(itertools.cycle(prompts), config.n):
+        text = policy.sample([prompt], watch=stream.begin(prompt), **common).texts[0]
+        stream.end()
+        drafts.append((judge(prompt, text),))
+    return Sampled(tuple(drafts))
+
+
+def _tell(poems: Sequence[Delivered], sampled: Sampled, most: int) -> None:
+    """One line with the share of poems that was accepted, and one more if a poem was given up."""
+    share = sampled.accepted / sampled.draws
+    sys.stderr.write(f"{sampled.accepted} of {sampled.draws} poems drawn keep their form ({share:.0%}).\n")
+    n_failed = sum(not one.draft.perfect for one in poems)
+    if n_failed:
+        which = "1 poem does not keep its form" if n_failed == 1 else f"{n_failed} poems do not keep their form"
+        sys.stderr.write(f"{which}: the best of {most} draws. Set --max_draws higher, or choose a shorter form.\n")
 
 
 def check(config: GenerateConfig) -> None:
@@ -109,6 +177,10 @@ def check(config: GenerateConfig) -> None:
         )
     if config.repetition_penalty <= 0 or config.no_repeat_ngram < 0 or config.beams < 0:
         raise RlpoetError("--repetition_penalty: expected more than 0; --no_repeat_ngram and --beams: expected 0 or more.")
+    if config.max_draws is not None and (config.max_draws < 1 or is_raw(config)):
+        raise RlpoetError(
+            f"--max_draws: {config.max_draws}; expected 1 or more, without --raw, --stream, --beams or --temperature 0, which draw once."
+        )
     if config.stream and (config.best_of > 1 or config.beams or config.json):
         raise RlpoetError("--stream: given with --best_of, --beams or --json; expected it alone, since those choose after writing.")
     if config.beams and config.beams < config.n * config.best_of:
@@ -141,15 +213,18 @@ def refuse_tokens(config: GenerateConfig, policy: Policy) -> None:
         raise RlpoetError(f"--{name}: with {type(policy).__name__}, whose tokens it needs; expected a causal-lm policy. {instead[name]}")
 
 
-def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: GenerateConfig) -> list[Prompt]:
-    """One prompt a poem, each with a first line of its own that begins with the words."""
+def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: GenerateConfig, judge: FormJudge) -> list[Prompt]:
+    """Prompts that differ in their first lines, which begin with the words: one per poem, or several if poems are drawn again."""
     if prompt.opening:
         raise RlpoetError(f"--prompt: {words!r} after whole lines; expected words of the first line only, or a line break after them.")
-    lines = first_lines(policy, prompt, words, config.n, temperature=config.temperature)
+    n = config.n if is_raw(config) else config.n * FIRST_LINES
+    lines = first_lines(policy, prompt, words, n, temperature=config.temperature)
+    if not (is_raw(config) or config.allow_unknown):
+        lines = [line for line in lines if not judge.unknown(line, prompt.lang)] or lines
     return [dataclasses.replace(prompt, opening=(line,)) for line in lines]
 
 
-def _append(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Prompt], seed: int) -> None:
+def _append(config: GenerateConfig, poems: Sequence[Delivered], seed: int) -> None:
     """Add poems to the samples file; what it held stays."""
     if config.out is None:
         return
@@ -157,12 +232,14 @@ def _append(config: GenerateConfig, poems: list[ScoredPoem], prompts: list[Promp
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
-            for poem, prompt in zip(poems, prompts, strict=True):
+            for one in poems:
+                prompt = one.draft.prompt
                 about = [f"{prompt.lang} {prompt.form}", prompt.author, f"prompt: {config.prompt!r}" if config.prompt else None]
                 about += [f"opening: {' / '.join(config.opening)!r}" if config.opening else None]
                 about += [f"theme: {config.theme}" if config.theme else None]
                 about += [f"temperature {config.temperature:g}", f"top-p {config.top_p:g}", f"seed {seed}"]
-                file.write("# " + ", ".join(filter(None, about)) + "\n" + "\n".join(poem.lines) + "\n\n")
+                about += ["raw"] if is_raw(config) else []
+                file.write("# " + ", ".join(filter(None, about)) + "\n" + "\n".join(one.poem.lines) + "\n\n")
     except OSError as error:
         raise RlpoetError(f"{path}: cannot be written ({error.strerror}); expected a file to add poems to.") from None
 

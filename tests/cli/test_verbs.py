@@ -78,7 +78,7 @@ def test_a_run_leaves_everything_the_readme_names(saved, quiet, capsys):
     assert "nats from target" in (folder / "report.html").read_text(encoding="utf-8")
     shown = capsys.readouterr().out
     assert "report.html" in shown and "pairs that rhyme" in shown and "no change seen" not in shown
-    assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1"]) == 0
+    assert main(["generate", "--policy", str(folder), "--json", "-n", "2", "--seed", "1", "--raw"]) == 0
     assert main(["train", "--policy", str(saved), *SMALL]) == 0
     assert Path("runs/fr-tb-s0-2/result.json").exists()  # a second run does not touch the first
 
@@ -317,7 +317,7 @@ def test_an_adapter_alone_learns_and_is_saved_merged(saved, quiet, algo, capsys)
         torch.equal(learned[name.replace(".weight", ".base_layer.weight")], weight) for name, weight in prior.items() if "proj" in name
     )
     assert main(["train", "--resume", str(folder), "--max_steps", "4"]) == 0
-    assert main(["generate", "-i", str(folder), "--form", "couplet", "-n", "1"]) == 0
+    assert main(["generate", "-i", str(folder), "--form", "couplet", "-n", "1", "--raw"]) == 0
 
 
 def test_an_adapter_that_cannot_be_meant_is_refused(saved, quiet, capsys):

@@ -14,7 +14,7 @@ from experiments.release.results_page import EXPERIMENTS, MAIN_JOB, ORDER, PAGE,
 LOG = EXPERIMENTS / "LOG.md"
 COMMIT = re.compile(r"\b[0-9a-f]{7,40}\b")
 FILES = sorted(RESULTS.glob("*.json"))
-MAX_LINE, MAX_SENTENCE, MAX_LINES = 400, 40, 180  # characters, words, lines of the page
+MAX_LINE, MAX_SENTENCE, MAX_LINES = 400, 40, 190  # characters, words, lines of the page
 MAX_LOG_LINE, MAX_ENTRY = 140, 15  # characters, lines
 ROW = {
     "machine": "as it is", "lang": "fr", "seed": 0, "command": "rlpoet train --lang fr --seed 0", "commit": "374d52c",

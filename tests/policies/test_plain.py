@@ -204,7 +204,7 @@ def test_a_download_that_was_asked_for_and_fails_says_so(monkeypatch):
 
 def test_the_command_line_writes_and_trains_with_a_plain_model(saved, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["generate", "--policy", str(saved), "--lang", "es", "--form", "pareado", "--seed", "1", "--json"]) == 0
+    assert main(["generate", "--policy", str(saved), "--lang", "es", "--form", "pareado", "--seed", "1", "--json", "--max_draws", "2"]) == 0
     assert len(json.loads(capsys.readouterr().out)["lines"]) == 2
     small = ["--max_steps", "2", "--minutes", "0", "--eval_samples", "4", "--prompts_per_step", "2", "--group_size", "2", "--threads", "1"]
     small += ["--report_to", "none"]  # no pictures of poems

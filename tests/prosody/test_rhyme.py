@@ -9,7 +9,6 @@ import pytest
 
 import rlpoet.prosody.rhyme
 from rlpoet.errors import RlpoetError, TableError
-from rlpoet.prosody import forms as forms_module
 from rlpoet.prosody.fit import guess_form
 from rlpoet.prosody.forms import answers, form, forms, load
 from rlpoet.prosody.meter import in_meter, scan_within
@@ -129,7 +128,7 @@ def test_an_assonance_answers_in_an_assonant_form_of_its_language(lang, a, b):
 
 
 def test_a_language_without_forms_says_so(monkeypatch):
-    monkeypatch.setattr(forms_module, "_names", lambda lang: {})
+    monkeypatch.setattr("rlpoet.prosody.forms._names", lambda lang: {})
     with pytest.raises(RlpoetError, match="has no forms yet"):
         form("couplet", "fr")
 

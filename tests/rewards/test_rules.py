@@ -215,6 +215,7 @@ def test_a_line_adds_to_the_theme_in_proportion_to_the_lines_so_far():
     wanted = [now - before for before, now in itertools.pairwise([0.0, *reached])]
     assert Theme(words="mer", coherence=0.0).by_line(ABAB, "\n".join(SEA)) == pytest.approx(wanted)
     assert Theme(words="mer").by_line(ABAB, "\n".join(SEA[:3])) == [0.0] * 3
+    assert score(Theme(), ABAB, *SEA[:3]) == 0.0
 
 
 def test_a_theme_of_unknown_words_is_none_whatever_the_text():

@@ -144,9 +144,24 @@ class Flags:
 def _listed(value: Any) -> Any:
     """Words of a list, where they were written as one: ``'[couplet, sonnet]'``."""
     if isinstance(value, list) and len(value) == 1 and re.fullmatch(r"\[.*\]", value[0], re.S):
-        items = yaml.safe_load(value[0])
+        try:
+            items = yaml.safe_load(value[0])
+        except yaml.YAMLError:  # a text with brackets at both ends: ``[sic] or [not]``
+            return value
         return items if isinstance(items, list) else value
     return value
+
+
+def _parsed(key: str, value: Any) -> Any:
+    """A value of a table as YAML reads it, if it is still a word.
+
+    Raises:
+        RlpoetError: it is no YAML.
+    """
+    try:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError:
+        raise RlpoetError(f"--{key}: {value!r}; expected YAML. Close its brackets and quotes, or quote the whole of it.") from None
 
 
 def _tables_of(name: str) -> list[str]:
@@ -168,7 +183,7 @@ def opened(given: dict[str, Any], flags: Flags) -> dict[str, Any]:
         if key not in flags.tables or not isinstance(value, str):
             out[key] = value
             continue
-        table = yaml.safe_load(value)
+        table = _parsed(key, value)
         if not isinstance(table, Mapping):
             raise RlpoetError(f"--{key}: {value!r}; expected a table such as {{OPTION: VALUE}}, or one option: --{key}.OPTION VALUE.")
         for name, item in table.items():
@@ -193,7 +208,7 @@ def gathered(given: dict[str, Any], from_files: dict[str, Any], flags: Flags) ->
             continue
         known = functools.reduce(lambda table, part: table.get(part) or {}, [root, name], from_files)
         table = out.setdefault(f"{root}.{name}", dict(known))
-        table[last] = yaml.safe_load(value) if isinstance(value, str) else value
+        table[last] = _parsed(key, value)
     return out
 
 
@@ -205,12 +220,12 @@ def by_path(given: dict[str, Any], from_files: dict[str, Any], config: type[Any]
     for root in {flags.leaf(key)[0] for key in given if ":" in key} & tables:
         known = from_files.get(root)
         own = out.pop(root, known if known is not None else defaults.get(root, {}))
-        table = dict(yaml.safe_load(own) if isinstance(own, str) else own)
+        table = dict(_parsed(root, own))
         for key in [key for key in out if key.startswith(f"{root}.")]:
             value = out.pop(key)
             name = key[len(root) + 1 :]
             old = table.get(name)
-            new = yaml.safe_load(value) if isinstance(value, str) else value
+            new = _parsed(key, value)
             table[name] = {**old, **new} if isinstance(old, Mapping) and isinstance(new, Mapping) else new
         out[root] = table
     return out

@@ -81,6 +81,7 @@ COMMAND = Command("verb", "a verb", Verb, lambda _: 0, positional=("title", "fil
         (["--several", "a", "--low", "1", "--several", "b", "c"], {"several": ["a", "b", "c"], "low": "1"}),
         (["--several", "[a, b]"], {"several": ["a", "b"]}),
         (["--several", "[a]", "b"], {"several": ["[a]", "b"]}),
+        *((["--several", text], {"several": [text]}) for text in ("[sic] or [not]", "[a]]", "[a]: [b]")),
         (["--files", "a", "t", "b"], {"files": ["a", "b"], "title": "t"}),  # a flag of a list that may stand bare takes one word
         (["--walk", "--table.no_lit"], {"walk": True, "table.lit": False}),
         (["--no_walk"], {"walk": False}),
@@ -125,6 +126,32 @@ def test_flags_add_to_tables_of_files_and_of_defaults(tmp_path):
     assert parse(COMMAND, [*config, "--options.my.mod:f", "{b: 2}"]).options["my.mod:f"] == {"a": 1.0, "b": 2.0}
     assert parse(COMMAND, ["--table", "{deep: {low: 2}, lit: false}"]).table == Table(lit=False, deep=Deep(2.0))
     assert parse(COMMAND, ["--table", "{deep.low: 2}"]).table == Table(deep=Deep(2.0))
+
+
+@pytest.mark.parametrize("flag", ["table", "options.a.b", "options.my.mod:f", "options.my.mod:f.a"])
+def test_a_value_that_is_no_yaml_is_named(flag):
+    with pytest.raises(RlpoetError, match=rf"--{flag}: '\[1, 2'"):
+        parse(COMMAND, [f"--{flag}", "[1, 2"])
+
+
+def test_a_flag_that_means_the_default_wins_over_a_file(tmp_path):
+    @dataclass(frozen=True)
+    class Rated:
+        """A verb.
+
+        Attributes:
+            rate: of it.
+        """
+
+        EARLIER_VALUES = {"rate": {"0": None}}  # noqa: RUF012
+
+        rate: float | None = None
+
+    path = tmp_path / "verb.yaml"
+    path.write_text("rate: 2.0\n", encoding="utf-8")
+    command = Command("verb", "a verb", Rated, lambda _: 0)
+    assert parse(command, ["--config", str(path)]).rate == 2.0
+    assert parse(command, ["--config", str(path), "--rate", "0"]).rate is None
 
 
 def test_the_item_that_is_wrong_is_named_and_a_name_that_is_none():

@@ -215,6 +215,19 @@ def test_a_line_adds_to_the_theme_in_proportion_to_the_lines_so_far():
     wanted = [now - before for before, now in itertools.pairwise([0.0, *reached])]
     assert Theme(words="mer", coherence=0.0).by_line(ABAB, "\n".join(SEA)) == pytest.approx(wanted)
     assert Theme(words="mer").by_line(ABAB, "\n".join(SEA[:3])) == [0.0] * 3
+    assert score(Theme(), ABAB, *SEA[:3]) == 0.0
+
+
+def test_a_theme_of_unknown_words_is_none_whatever_the_text():
+    assert Theme(words="zzyzzx", coherence=0.0).score([ABAB] * 2, ["\n".join(SEA), "un seul vers"]) == [None, None]
+
+
+def test_a_line_out_of_place_is_told_so_and_no_other(monkeypatch):
+    shares = [row.score for row in Theme().explain(ABAB, "\n".join(SEA)).lines]
+    bar = sum(sorted(shares)[1:3]) / 2
+    monkeypatch.setattr("rewards.theme.ODD", bar)
+    odd = [reason == "has little to do with the other lines" for reason in reasons(Theme(), ABAB, *SEA)]
+    assert sum(odd) == 2 and odd == [share < bar for share in shares]
 
 
 # --- style ------------------------------------------------------------------------------------------

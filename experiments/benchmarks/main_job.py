@@ -29,7 +29,10 @@ ORDINARY = {
     "NUMBA_CPU_NAME": "haswell",
     "OPENBLAS_CORETYPE": "Haswell",
 }
-FIGURES = ("rhyme_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words", "prior_nll_per_token")
+FIGURES = (
+    "target_kl", "rhyme_pairs", "credited_pairs", "lines_in_meter", "perfect_stanzas", "distinct_end_words", "rhyme_sound_entropy",
+    "prior_nll_per_token",
+)  # fmt: skip
 
 
 def job(lang: str, seed: int, *, ordinary: bool, core: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def entropy(items: Sequence[Hashable]) -> float:
     (0.6931, 0.0, 0.0)
     """
     n = len(items)
-    return abs(sum(-k / n * math.log(k / n) for k in Counter(items).values()))
+    return abs(sum((-k / n * math.log(k / n) for k in Counter(items).values()), 0.0))
 
 
 def distinct_share(items: Sequence[Hashable]) -> float:

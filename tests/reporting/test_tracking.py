@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,6 +174,7 @@ def test_a_resumed_board_shows_the_later_value(tmp_path):
     with Tracker(tmp_path) as tracker:
         for step in (1, 2, 3):
             tracker.scalars(step, {"a": float(step)})
+    time.sleep(1.1)  # files are read in the order of their names: the second, then the number of the writer as text, 10 before 9
     with Tracker(tmp_path, resume_step=1) as tracker:
         tracker.scalars(2, {"a": 20.0})
     assert [(event.step, event.value) for event in events(tmp_path).Scalars("a")] == [(1, 1.0), (2, 20.0)]

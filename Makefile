@@ -29,14 +29,17 @@ timeout 20 $(BIN)/python -m pip index versions torch $(TORCH_CPU) --retries 0 --
 || echo "torch $$pinned: that build cannot be had from download.pytorch.org; going on with the ordinary package index"
 endef
 
-.PHONY: run test bench lint results docs install clean
+.PHONY: run test test-all bench lint results docs install clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/.installed ## train the shipped policy of RL_LANG (fr, es, en); more flags in ARGS="--seed 1"
 	$(BIN)/rlpoet train --lang $(RL_LANG) $(ARGS)
 
-test: $(VENV)/.installed-dev ## the whole default suite
+test: $(VENV)/.installed-dev ## the default suite, some minutes
 	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(VENV)/.installed-dev ## with the slow tests, as CI does
+	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
 
 bench: $(VENV)/.installed-dev ## speeds and accuracies
 	$(BIN)/python -m experiments.benchmarks.all $(ARGS)

@@ -180,6 +180,7 @@ def test_a_run_goes_on_with_poems_judged_by_one_ear(saved, quiet):
     assert before == measured | {"prior_nll_per_token": 7.0}  # what cannot be counted again stands
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, monkeypatch):
     step = TBTrainer.step
 
@@ -307,6 +308,7 @@ def test_bad_input_is_one_line_and_exit_code_2(argv, message, quiet, capsys):
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # peft asks transformers the old way
 @pytest.mark.parametrize("algo", ["tb", "ppo", "grpo", "rft"])
+@pytest.mark.slow
 def test_an_adapter_alone_learns_and_is_saved_merged(saved, quiet, algo, capsys):
     assert main(["train", "--policy", str(saved), "--algo", algo, *SMALL, "--lora", "r=2", "--forms", "couplet"]) == 0
     folder = Path(f"runs/fr-{algo}-s0")

@@ -129,6 +129,7 @@ def test_a_folder_of_a_class_that_is_not_installed_says_so(site, monkeypatch, tm
         load_policy(tmp_path)
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(site):
     path = os.pathsep.join([str(site), str(ROOT)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(EXAMPLE), str(EXAMPLE)]

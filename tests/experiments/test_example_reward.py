@@ -57,6 +57,7 @@ def test_it_can_be_tried_on_the_command_line(installed, capsys):
     assert "| la la la | open 1.00 |" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(site):
     path = os.pathsep.join([str(site), str(ROOT)])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(EXAMPLE), str(EXAMPLE)]

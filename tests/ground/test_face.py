@@ -26,6 +26,7 @@ def test_one_poem_is_scored_and_two_are_refused():
         rlpoet.score(f"{POEM}\n\n{POEM}", "fr", "couplet")
 
 
+@pytest.mark.slow
 def test_a_policy_is_trained_and_opened_again(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save(tmp_path / "prior")

@@ -293,6 +293,7 @@ def test_every_reduction_gives_its_example():
         assert expected in ways, row
 
 
+@pytest.mark.slow
 def test_epitran_agrees_on_plain_words():
     """A tool made by others, on words without glides, r or allophones, where notations agree."""
     other = pytest.importorskip("epitran").Epitran("spa-Latn")

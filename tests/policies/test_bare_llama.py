@@ -31,6 +31,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.slow
 def test_a_shipped_policy_is_the_same_without_transformers(name):
     bare, whole = CausalPolicy.load(name, seed=3, inference_only=True), CausalPolicy.load(name, seed=3)
     assert isinstance(bare.model, BareLlama) and not isinstance(whole.model, BareLlama)
@@ -91,6 +92,7 @@ def test_broken_weights_are_told_of_as_ever(folder):
         CausalPolicy.load(folder, inference_only=True)
 
 
+@pytest.mark.slow
 def test_writing_a_poem_imports_no_library_it_does_not_need():
     code = f"""
 import sys

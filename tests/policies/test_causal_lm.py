@@ -237,6 +237,7 @@ def test_an_author_it_never_read_is_named_with_the_nearest(policy):
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in SHIPPED.glob("*/config.json")))
+@pytest.mark.slow
 def test_a_shipped_policy_writes_its_forms_and_carries_a_card(name):
     policy = CausalPolicy.load(name)
     assert sum(path.stat().st_size for path in (SHIPPED / name).iterdir()) <= 16 * 2**20

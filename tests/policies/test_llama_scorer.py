@@ -78,6 +78,7 @@ def test_heads_may_share_their_keys_in_any_groups(policy: CausalPolicy, rollout:
         assert (found[name] - grad).norm() < 1e-3 * grad.norm(), name
 
 
+@pytest.mark.slow
 def test_the_backward_pass_is_the_slope_of_the_forward_pass(rollout: Rollout) -> None:
     policy = tiny_policy()
     policy.model.double()
@@ -205,6 +206,7 @@ def test_states_and_entropies_are_those_of_the_models_head(policy: CausalPolicy,
     assert torch.allclose(told.entropy.double(), entropy, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_half_precision_is_near_and_its_gradients_point_the_same_way(rollout: Rollout) -> None:
     policy = CausalPolicy.load("fr")
     drawn = policy.sample([Prompt("fr", "couplet")], 6)

@@ -125,6 +125,7 @@ def broken(folder: Path) -> Cell:
     return Cell("a", "fr", 0, TrainConfig(forms=("sonet",), output_dir=str(folder / "a" / "fr-s0")))
 
 
+@pytest.mark.slow
 def test_a_failed_run_shows_the_end_of_its_log_and_the_others_go_on(tmp_path, capsys):
     cells = [broken(tmp_path), dataclasses.replace(broken(tmp_path / "x"), seed=1)]
     assert run_grid(cells, jobs=1, out=console(stderr=True)) == {"a/fr-s0": "failed", "a/fr-s1": "failed"}
@@ -404,6 +405,7 @@ def test_every_arm_of_every_ablation_is_a_run_that_train_takes(tmp_path):
             check(cell.config)
 
 
+@pytest.mark.slow
 def test_a_comparison_runs_reports_and_has_nothing_left_to_do(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save("prior")

@@ -192,6 +192,7 @@ class Vowels:
 
 
 @pytest.mark.parametrize("algo", ["tb", "ppo"])
+@pytest.mark.slow
 def test_a_short_healthy_run_of_a_real_policy_raises_nothing_and_logs_what_the_docs_define(saved, tmp_path, algo, capsys, monkeypatch):
     monkeypatch.setattr("rlpoet.training.build.composed", lambda weights, options, **_: WeightedMean([(Vowels(), 1.0)]))
     flags = [*FLAGS, "--max_steps", "18", "--learning_rate", "1e-5", "--algo", algo, "--output_dir", str(tmp_path / "run")]
@@ -204,6 +205,7 @@ def test_a_short_healthy_run_of_a_real_policy_raises_nothing_and_logs_what_the_d
     assert "no alarm" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_tells_an_alarm_in_the_terminal_its_files_tensorboard_and_the_page(saved, tmp_path, monkeypatch, capsys):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

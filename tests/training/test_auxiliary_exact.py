@@ -212,6 +212,7 @@ def test_balance_on_words_of_the_prior_would_rest_elsewhere():
 
 
 @pytest.mark.parametrize("sampler", ["policy", "reference"])
+@pytest.mark.slow
 def test_the_task_alone_reaches_its_target(sampler):
     policy = TablePolicy(Table(), torch.Generator().manual_seed(0))
     settings = {"prompts_per_step": 8, "group_size": 32, "aux_rhyme_weight": 1.0, "aux_sampler": sampler, "clip": 100.0}

@@ -171,6 +171,7 @@ def test_generate_of_transformers_may_draw_and_never_draws_pad(algo):
 
 
 @pytest.mark.parametrize("algo, sampler", [("grpo", "own"), ("rloo", "own"), ("rloo", "trl")])
+@pytest.mark.slow
 def test_a_resumed_trl_run_is_the_uninterrupted_one(algo, sampler, tmp_path):
     whole = trl_trainer(algo, tiny_policy(), sampler=sampler)
     whole.step(0.0)
@@ -294,6 +295,7 @@ def test_best_of_n_is_the_best_of_the_texts_drawn():
 # -- whole runs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_baseline_runs_and_reports_through_the_command_line_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save("prior")

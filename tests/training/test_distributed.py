@@ -55,6 +55,7 @@ def workers(pool) -> WorkerPool:
     return pool
 
 
+@pytest.mark.slow
 def test_a_shared_step_has_the_gradient_of_its_texts(workers):
     here, there = made(), made()
     asked = list(PROMPTS)
@@ -99,6 +100,7 @@ def test_what_a_worker_raises_is_raised_here_and_ends_no_worker(workers, prompt,
     assert len(shared(PROMPTS[1]).fresh) == 8
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told_of_and_the_run_goes_on(workers):
     told: list[str] = []
     workers.tell = told.append

@@ -292,6 +292,7 @@ def trainer(**options: Any) -> PPOTrainer:
     return make(PPOTrainer, policy, plain, PROMPTS, **chosen)
 
 
+@pytest.mark.slow
 def test_training_raises_the_reward():
     run = trainer(beta=60.0, beta_warmup=0.0, freeze_embeddings=False, group_size=48)
     run.policy.sample = functools.partial(run.policy.sample, max_new_tokens=8)  # type: ignore[method-assign]
@@ -350,6 +351,7 @@ def test_what_cannot_be_meant_is_refused(options):
         trainer(**options)
 
 
+@pytest.mark.slow
 def test_a_whole_run_stops_reports_and_goes_on_as_if_it_had_not(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save("tiny")

@@ -240,6 +240,7 @@ def test_a_run_does_not_go_on_from_another_prior(quiet, capsys):
     assert "other weights" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_pretraining_starts_stops_and_goes_on(quiet):
     stanzas = (VERLAINE, BAUDELAIRE, BAUDELAIRE[::-1], VERLAINE[::-1])
     poems = [{"author": "Verlaine", "stanzas": [list(stanza)]} for stanza in stanzas]

@@ -56,6 +56,7 @@ def trainer(**options: Any) -> TBTrainer:
     return make(TBTrainer, tiny_policy(), plain, PROMPTS, **{**usual, **options})
 
 
+@pytest.mark.slow
 def test_training_raises_the_reward():
     """Of a real policy; where each kind of credit and each objective settles is held in ``test_fixed_points``."""
     run = trainer(beta=60.0, beta_warmup=0.0, freeze_embeddings=False, group_size=16, learning_rate=5e-3)

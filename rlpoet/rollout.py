@@ -123,8 +123,7 @@ def follows_masks(rollout: Rollout) -> Tensor:
     """Rows without a token that its mask excludes, ``(B,)`` bool: what a policy could have drawn. All rows of a batch without masks."""
     if rollout.token_masks is None or rollout.mask_of is None:
         return torch.ones(len(rollout), dtype=torch.bool)
-    broken = rollout.token_masks[rollout.mask_of, rollout.ids] & rollout.chosen
-    return ~broken.any(1)
+    return ~(rollout.token_masks[rollout.mask_of, rollout.ids] & rollout.chosen).any(1)
 
 
 @dataclass(frozen=True)
@@ -225,10 +224,7 @@ class TracksMasks(Protocol):
     """Knows which tokens it could not draw, so that trainers weigh the distribution that is sampled."""
 
     def masked(self, rollout: Rollout) -> Rollout:
-        """The same rows with ``token_masks`` ``(U, V)`` and ``mask_of`` ``(B, S)``, whoever drew them.
-
-        A row that this policy cannot draw keeps its masks up to the first token that they exclude (``follows_masks``).
-        """
+        """The same rows with ``token_masks`` and ``mask_of``, whoever drew them; up to the first token excluded (``follows_masks``)."""
         ...
 
 

@@ -23,10 +23,9 @@ class StepOptions(Options):
         learning_rate: peak rate; by default the trainer's own, 3e-4 of ppo and 6e-4 of the others. It falls to a tenth over the budget.
         warmup: share of the run over which the rate rises from a tenth to its peak.
         clip: largest norm of a gradient.
-        aux_rhyme_weight: weight of the auxiliary rhyming-word task beside the poems, 0 for none; by default 2 of tb without a preset, 0
-            with one, and 0 of the others. Every trainer that learns can do it. It has a target of its own and moves the fixed point (by
-            0.16 in the toy of docs/training.md). It learns from single words after the plan tokens of its poems, which count in the
-            tokens drawn. A policy pretrained without rhyme-pair data cannot do it, and learns from poems alone.
+        aux_rhyme_weight: weight of the auxiliary rhyming-word task beside the poems, 0 for none; by default 2 of tb without a preset,
+            else 0. It has a target of its own, which moves the fixed point (docs/training.md). It needs a policy that was pretrained with
+            rhyme-pair data; any other learns from poems alone.
         aux_sampler: which model draws the words of the auxiliary task; the target is the same. The reference keeps words in use that
             training would drop.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.

@@ -32,10 +32,9 @@ class TBOptions(Options):
     """Trajectory balance (tb).
 
     Attributes:
-        preset: several options at once, all of which keep the stated target. textbook is trajectory balance as published, with the log Z of
-            VarGrad: objective tb, credit poem. segment has the same gradient in the mean and less noise: credit by word, with nothing in it
-            that moves the target. Both leave the auxiliary task out; segment takes it where aux_rhyme_weight asks for it, and then settles
-            elsewhere. An option that contradicts the preset is refused.
+        preset: several options at once, all of which keep the stated target. textbook is VarGrad: objective tb, credit poem. segment has
+            the same gradient in the mean and less noise, by credit of words. Both leave the auxiliary task out. An option that contradicts
+            the preset is refused.
         objective: tb balances whole poems; subtb balances between line ends with learned flows; fl is subtb with each line's reward paid
             at its end. With the last two, credit and cross_segment_credit do not count.
         log_z: vargrad, the mean over a prompt's poems, or learned; with objective tb the latter needs credit poem.

@@ -21,11 +21,14 @@ from rlpoet.config.ranges import made
 from rlpoet.errors import RlpoetError
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.best_of_n import BestOfN, best_of_n
+from rlpoet.training.baselines.options import RFTOptions
 from rlpoet.training.baselines.rejection import RejectionTrainer, chosen_rows
 from rlpoet.training.baselines.trl import GRPOTrainer, RLOOTrainer, TRLTrainer
 from rlpoet.training.build import check
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.gflownet.objectives import target_log_reward, vargrad
+from rlpoet.training.gflownet.trainer import TBTrainer
+from rlpoet.training.options import StepOptions
 from rlpoet.types import Prompt
 
 OPENED = Prompt("fr", "couplet", None, ("Les sanglots longs",))
@@ -234,6 +237,43 @@ def test_a_resumed_rejection_run_is_the_uninterrupted_one(tmp_path):
     again.load(tmp_path / "c.pt")
     again.step(0.5)
     assert same(weights(whole.policy), weights(again.policy)) and same(weights(whole.drawer), weights(again.drawer))
+
+
+def test_exact_samples_are_those_of_the_prior_weighed_by_what_rejection_keeps():
+    """The update is that of the sum of exp(beta (r - 1)) log pi over what was drawn, whatever scores best."""
+    found = []
+    for by_hand in (False, True):
+        policy = tiny_policy()
+        trainer = rft(policy, keep="target", refresh_steps=0, beta=2.0, beta_warmup=0.0, clip=1e9)
+        if by_hand:
+            fresh = trainer.draw(trainer.rng.sample(trainer.prompts, 2))
+            scores = torch.tensor(trainer.score(fresh.prompts, fresh.texts).total)
+            (-((2.0 * (scores - 1)).exp() * policy.log_prob(fresh).sum(1)).mean()).backward()
+        else:
+            assert trainer.step(0.0)[0]["rft/kept"] == 8
+        found.append({name: weight.grad.clone() for name, weight in policy.model.named_parameters() if weight.grad is not None})
+    assert found[0].keys() == found[1].keys()
+    assert all(torch.allclose(found[0][name], found[1][name], atol=1e-5) for name in found[0])
+
+
+def test_exact_samples_are_the_priors_own():
+    with pytest.raises(RlpoetError, match=r"--rft.refresh_steps 0"):
+        RejectionTrainer.check(StepOptions(), RFTOptions(keep="target"))
+
+
+def test_log_z_of_the_prior_is_drawn_once_counted_and_kept(tmp_path):
+    def begun() -> TBTrainer:
+        options = {"prompts_per_step": 2, "group_size": 4, "credit": "poem", "log_z": "prior", "aux_rhyme_weight": 0.0}
+        return make(TBTrainer, tiny_policy(), Vowels(), PROMPTS, **options)
+
+    run = begun()
+    n_forms = len({prompt.form for prompt in PROMPTS})
+    drawn = [run.step(0.0)[0]["time/fresh_samples"], run.step(0.5)[0]["time/fresh_samples"]]
+    assert n_forms * 200 < drawn[0] - 8 <= n_forms * 256 and drawn[1] - drawn[0] == 8
+    run.save(tmp_path / "c.pt")
+    again = begun()
+    again.load(tmp_path / "c.pt")
+    assert again.prior_rewards == run.prior_rewards and set(run.prior_rewards) == {prompt.form for prompt in PROMPTS}
 
 
 @given(

@@ -15,6 +15,7 @@ from enumerable_policy import BETA, GAIN, NEAR, NEVER, PROMPT, USUAL, Language, 
 from torch import Tensor
 from trainers import make
 
+from rlpoet.training.baselines.rejection import RejectionTrainer
 from rlpoet.training.gflownet.options import PRESETS, TBOptions
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.ppo.trainer import PPOTrainer
@@ -34,6 +35,7 @@ TB: dict[str, dict[str, Any]] = {
     "textbook": {"preset": "textbook"},
     "textbook with replay": {"preset": "textbook", "replay": 0.5},
     "learned log Z": {"credit": "poem", "log_z": "learned", "aux_rhyme_weight": 0.0},
+    "log Z of the prior": {"credit": "poem", "log_z": "prior", "aux_rhyme_weight": 0.0},
     "line": {"credit": "line", "cross_segment_credit": 1.0, "aux_rhyme_weight": 0.0},
     "segment": SEGMENT,
     "segment with hotter texts": {**SEGMENT, "explore": ("hot",)},
@@ -57,6 +59,11 @@ def test_trajectory_balance_reaches_the_target_without_masks(name: str) -> None:
 @pytest.mark.parametrize(("credit", "masks"), [("word", True), ("line", True), ("poem", True), ("word", False)])
 def test_ppo_reaches_the_target(credit: str, masks: bool) -> None:
     assert settled(PPOTrainer, opened(Language(), masks=masks), STEPS, credit=credit, **PPO) < NEAR
+
+
+def test_maximum_likelihood_of_weighed_poems_of_the_prior_reaches_the_target() -> None:
+    exact = {"keep": "target", "refresh_steps": 0}
+    assert settled(RejectionTrainer, opened(Language(), masks=True), 60, group_size=256, learning_rate=5e-3, **exact) < NEAR
 
 
 def test_rhyme_words_that_learn_half_as_much_from_poems_reach_the_target_too() -> None:

@@ -27,12 +27,15 @@ class RFTOptions(Options):
     """Rejection-sampling fine-tuning (rft).
 
     Attributes:
+        keep: best, the best poems of each prompt; or target, all poems of the reference, each weighed by exp(beta (reward - 1)), which is
+            maximum likelihood on exact samples of the target. target needs refresh_steps 0 and reads none of the three that follow.
         keep_share: largest share of a prompt's poems that is learned, at least one poem.
         keep_above: least reward of a poem that is learned.
         same_end: poems of a batch that may end a line with the same word.
         refresh_steps: steps between renewals of the policy that draws; 1 is the one in training, 0 leaves it the prior.
     """
 
+    keep: Literal["best", "target"] = "best"
     keep_share: ShareAboveZero = 0.25
     keep_above: Share = 0.0
     same_end: Count = 3

@@ -5,6 +5,11 @@ update. With ``refresh_steps`` 1 the policy in training draws (Dong et al. 2023,
 which is rejection-sampling fine-tuning as Yuan et al. (2023, arXiv:2308.01825) mean it; between them it goes in rounds (Gulcehre
 et al. 2023, "ReST", arXiv:2308.08998). Deviation from all of them: a batch may not keep a word at line ends more than a few times
 (``same_end``), for the fixed point of learning one's own best texts is to know a single one.
+
+``keep`` target has another fixed point: the target of the other trainers. Exact rejection keeps a poem of the prior with probability
+``exp(beta (r - 1))``, and what it keeps are exact samples of ``p0 exp(beta r) / Z``. Here each poem counts by that probability, which is
+the same in the mean and has less noise. The loss is then, up to a constant and the factor ``Z exp(-beta)``, the KL from the target to the
+policy (Parshakova et al. 2019, "Distributional reinforcement learning for energy-based sequential models", arXiv:1912.08517).
 """
 
 from __future__ import annotations
@@ -16,14 +21,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
+from rlpoet.errors import RlpoetError
 from rlpoet.prosody.ending import end_of
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.options import RFTOptions
 from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.options import StepOptions
 from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
+
+NEGLIGIBLE = 1e-6  # weight of a text that is not worth reading
 
 
 def chosen_rows(
@@ -70,15 +80,27 @@ class RejectionTrainer(Trainer):
         self.drawer = self.policy.reference()
         self.drawer.generator = self.policy.generator
 
+    @classmethod
+    def check(cls, common: StepOptions, options: RFTOptions) -> None:
+        super().check(common, options)
+        if options.keep == "target" and options.refresh_steps:
+            raise RlpoetError(
+                f"--rft.keep target: with --rft.refresh_steps {options.refresh_steps}, so that the policy draws; expected poems of the "
+                "reference. Set --rft.refresh_steps 0."
+            )
+
     def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
-        """Draw, score, choose, and learn what was chosen; there is no beta in it."""
+        """Draw, score, choose, and learn what was chosen; with ``keep`` best there is no beta in it."""
         started, options = time.perf_counter(), self.options
         fresh = self.draw(prompts, policy=self.drawer)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()
-        kept = chosen_rows(
-            fresh.prompts, fresh.texts, scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end
+        weights = [1.0] * len(fresh) if options.keep == "best" else [math.exp(beta * (score - 1.0)) for score in scores]
+        kept = (
+            chosen_rows(fresh.prompts, fresh.texts, scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end)
+            if options.keep == "best"
+            else [row for row, weight in enumerate(weights) if weight > NEGLIGIBLE]
         )
         # one text a prompt tells what the policy that drew has become; weighing all would cost as much as the update
         some = fresh.rows(range(0, len(fresh), self.common.group_size))
@@ -86,7 +108,7 @@ class RejectionTrainer(Trainer):
             log_pf, log_prior = self.drawer.log_prob(some).sum(1).cpu(), self.prior.log_prob(some).sum(1).cpu()
         figures = {
             **batch_figures(fresh, scored, len(prompts), log_pf, log_prior, (some.n_tokens, some.n_tokens)),
-            **(self._learn(fresh.rows(kept)) if kept else {}),
+            **(self._learn(fresh.rows(kept), torch.tensor([weights[row] for row in kept]), len(fresh)) if kept else {}),
             "rft/kept": float(len(kept)),
             **({"rft/kept_reward": sum(scores[row] for row in kept) / len(kept)} if kept else {}),
         }
@@ -94,16 +116,27 @@ class RejectionTrainer(Trainer):
             self.drawer.model.load_state_dict(self.policy.model.state_dict())
         return Update(fresh, scored, figures, sampled - started)
 
-    def _learn(self, kept: Rollout) -> dict[str, float]:
-        """One update by cross-entropy, each token counting once, and its figures."""
+    def _learn(self, kept: Rollout, weights: Tensor, n_drawn: int) -> dict[str, float]:
+        """One update by cross-entropy, and its figures.
+
+        Every token of the best counts once. With ``keep`` target a poem counts by its weight, over all that were drawn: a batch of few
+        good poems says less than one of many.
+
+        Args:
+            weights: of each text, ``(B,)``.
+            n_drawn: texts of the batch that they were kept from.
+        """
         assert self.optimizer is not None
         self.policy.model.train()
-        loss = -self.policy.log_prob(kept).sum() / kept.n_tokens.sum()
+        log_pi = self.policy.log_prob(kept).sum(1)
+        weights = weights.to(log_pi)
+        per_token = -(weights * log_pi).sum() / (weights * kept.n_tokens.to(weights)).sum()
+        loss = per_token if self.options.keep == "best" else -(weights * log_pi).sum() / n_drawn
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = self.descend()
         self.policy.model.eval()
-        return {"rft/loss": loss.item(), "train/grad_norm": norm}
+        return {"rft/loss": per_token.item(), "train/grad_norm": norm}
 
     def state(self) -> dict[str, Any]:
         return {"drawer": self.drawer.model.state_dict()}

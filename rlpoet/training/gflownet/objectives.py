@@ -7,6 +7,9 @@ policy is 1 and drops out of every balance condition.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -84,6 +87,20 @@ def group_log_z(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:
     total = torch.zeros(n_groups, dtype=gap.dtype, device=gap.device).index_add(0, group, gap)
     size = torch.zeros(n_groups, dtype=gap.dtype, device=gap.device).index_add(0, group, torch.ones_like(gap))
     return (total / size.clamp_min(1))[group]
+
+
+def log_mean_weight(rewards: Sequence[float], beta: float) -> float:
+    """Log Z from rewards of the prior's own texts: ``log mean exp(beta r)``, nats.
+
+    Too low by about ``CV² / 2n``, with the deviation of a weight over its mean (``rlpoet.evaluation.target``).
+
+    References:
+        Brantley et al. 2025, "Accelerating RL for LLM reasoning with optimal advantage regression" (A*-PO), arXiv:2505.20686.
+
+    >>> round(log_mean_weight([1.0, 1.0, 0.0, 0.0], 30.0), 3)
+    29.307
+    """
+    return float(torch.logsumexp(beta * torch.tensor(rewards, dtype=torch.float64), 0)) - math.log(len(rewards))
 
 
 def vargrad(log_pf: Tensor, log_reward: Tensor, group: Tensor) -> Tensor:

@@ -37,7 +37,8 @@ class TBOptions(Options):
             the preset is refused.
         objective: tb balances whole poems; subtb balances between line ends with learned flows; fl is subtb with each line's reward paid
             at its end. With the last two, credit and cross_segment_credit do not count.
-        log_z: vargrad, the mean over a prompt's poems, or learned; with objective tb the latter needs credit poem.
+        log_z: vargrad, the mean over a prompt's poems; learned; or prior, once for each form from poems of the reference, as in A*-PO. With
+            objective tb the last two need credit poem; prior goes with no other objective.
         decay: lambda of subtb and fl; small balances from line to line, large the whole poem.
         credit: word gives each token the part of the balance that its line's last word, or the rest of its line, can still change;
             line knows whole lines only; poem gives every token all of it, as in plain VarGrad. Replayed poems always count whole.
@@ -66,7 +67,7 @@ class TBOptions(Options):
 
     preset: Preset | None = None
     objective: Objective = "tb"
-    log_z: Literal["vargrad", "learned"] = "vargrad"
+    log_z: Literal["vargrad", "learned", "prior"] = "vargrad"
     decay: Positive = 0.9
     credit: Credit = "word"
     cross_segment_credit: Share = 0.2
@@ -96,11 +97,13 @@ class TBOptions(Options):
         super().__post_init__()
         for name, value in PRESETS[self.preset].items() if self.preset else ():
             object.__setattr__(self, name, value)  # the class is frozen
-        if self.objective == "tb" and self.log_z == "learned" and self.credit != "poem":
+        if self.objective == "tb" and self.log_z != "vargrad" and self.credit != "poem":
             raise RlpoetError(
-                f"--tb.log_z learned: credit is {self.credit!r}; expected 'poem', credit by parts has no use for log Z. "
+                f"--tb.log_z {self.log_z}: credit is {self.credit!r}; expected 'poem', credit by parts has no use for log Z. "
                 "Set --tb.credit poem."
             )
+        if self.objective != "tb" and self.log_z == "prior":
+            raise RlpoetError(f"--tb.log_z prior: with --tb.objective {self.objective}; expected objective tb. Leave out one of the two.")
         if "human" in self.explore and self.explore_file is None:
             raise RlpoetError("--tb.explore human: no stanzas; expected a file of them. Set --tb.explore_file FILE.")
 

@@ -26,13 +26,21 @@ from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
-from rlpoet.training.gflownet.objectives import balance_residual, group_flow, group_log_z, subtrajectory_balance, target_log_reward
+from rlpoet.training.gflownet.objectives import (
+    balance_residual,
+    group_flow,
+    group_log_z,
+    log_mean_weight,
+    subtrajectory_balance,
+    target_log_reward,
+)
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.gflownet.replay import Kept, Replay
 from rlpoet.training.options import StepOptions
 from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
 
+PRIOR_POEMS, PRIOR_GROUP = 256, 4  # of a form, that the prior draws for its log Z; at least so many of a prompt
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
 
@@ -68,6 +76,7 @@ class TBTrainer(Trainer):
         self.flows: Flows | None = None
         super().__init__(*args, **settings)
         self.replay, self.book = Replay(), RhymeIndex()
+        self.prior_rewards: dict[str, list[float]] = {}  # of the prior's poems by form; with log Z from the prior only
         self.human: Mapping[str, Sequence[str]] = {}
         if self.options.explore_file is not None:
             forms = list(dict.fromkeys(prompt.form for prompt in self.prompts))
@@ -94,6 +103,8 @@ class TBTrainer(Trainer):
             return "learned flows"
         if options.replay:
             return f"--tb.replay {options.replay}"
+        if options.log_z == "prior":
+            return "--tb.log_z prior"
         return "--tb.explore rhyme" if "rhyme" in options.explore else ""
 
     def make_optimizer(self, seed: int) -> torch.optim.Optimizer:
@@ -125,11 +136,13 @@ class TBTrainer(Trainer):
     def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
         started, options, group_size = time.perf_counter(), self.options, self.common.group_size
+        n_of_prior = self._draw_of_prior() if options.log_z == "prior" and not self.prior_rewards else 0
         fresh = self.draw(asked)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()
         added, n_drawn = self._explore(fresh, scores, asked)
+        n_drawn += n_of_prior
         added = [possible for rollout in added if (possible := self._possible(rollout))]
         new = join([fresh, *added], pad=self.policy.pad) if added else fresh
         scores += [x for rollout in added for x in self._totals(rollout.prompts, rollout.texts)]
@@ -184,7 +197,12 @@ class TBTrainer(Trainer):
         self.policy.model.train()
         log_pf = self.policy.log_prob(batch).cpu()  # (B, S)
         if self.flows is None:
-            residual = balance_residual(log_pf, targets.log_reward, group_log_z(log_pf, targets.log_reward, targets.group))
+            log_z = (
+                group_log_z(log_pf, targets.log_reward, targets.group)
+                if self.options.log_z == "vargrad"
+                else torch.tensor([log_mean_weight(self.prior_rewards[prompt.form], targets.beta) for prompt in batch.prompts])
+            )
+            residual = balance_residual(log_pf, targets.log_reward, log_z.to(log_pf.dtype))
             loss = residual.square()
         else:
             residual, loss = self._flow_loss(batch, log_pf, targets, self.flows)
@@ -256,6 +274,20 @@ class TBTrainer(Trainer):
             added += [written] if written is not None else []
         return added, n_drawn
 
+    def _draw_of_prior(self) -> int:
+        """Draw what log Z of each form is told by; the number of poems.
+
+        One log Z stands for all prompts of a form. On the policy's own poems it is a baseline only: an error of it is noise, no bias.
+        """
+        prompts_of: dict[str, list[Prompt]] = {}
+        for prompt in self.prompts:
+            prompts_of.setdefault(prompt.form, []).append(prompt)
+        for name, prompts in prompts_of.items():
+            some = self.rng.sample(prompts, min(len(prompts), PRIOR_POEMS // PRIOR_GROUP))
+            drawn = self.prior.sample(some, PRIOR_POEMS // len(some))
+            self.prior_rewards[name] = self._totals(drawn.prompts, drawn.texts)
+        return sum(map(len, self.prior_rewards.values()))
+
     def _possible(self, rollout: Rollout) -> Rollout:
         """The texts that the policy could have drawn, with their masks: all others have no probability to balance."""
         masked = self.masked(rollout)
@@ -267,10 +299,12 @@ class TBTrainer(Trainer):
 
     def state(self) -> dict[str, Any]:
         flows = {"flows": self.flows.state_dict()} if self.flows is not None else {}
-        return {"replay": self.replay.state(), "book": self.book.state(), **flows}
+        known = {"prior_rewards": self.prior_rewards} if self.options.log_z == "prior" else {}
+        return {"replay": self.replay.state(), "book": self.book.state(), **flows, **known}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.replay = Replay.restore(state["replay"])
         self.book.restore(state["book"])
+        self.prior_rewards = state.get("prior_rewards", {})
         if self.flows is not None:
             self.flows.load_state_dict(state["flows"])

@@ -371,8 +371,8 @@ def tuned(contexts: Contexts, lang: str, cells: Iterable[Mapping[str, Any]], alg
         sys.stderr.write(f"{algo} {cell}: {np.mean(found):.4f}\n")
         return float(np.nan_to_num(np.mean(found), nan=np.inf))
 
-    found = [(kl(cell), n) for n, cell in enumerate(every := list(cells))]
-    return dict(every[min(found)[1]])
+    every = list(cells)
+    return dict(every[int(np.argmin([kl(cell) for cell in every]))])
 
 
 def main(argv: list[str] | None = None) -> int:

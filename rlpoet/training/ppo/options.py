@@ -26,7 +26,7 @@ class PPOOptions(Options):
         kl_target: sequence KL in nats that the KL coefficient is steered to, from 1 / beta on; 0 keeps it at 1 / beta.
         entropy_bonus: units of reward per nat of entropy; any but 0 moves the target.
         critic: states is a small network on the policy's last hidden states. model is a copy of the whole policy with a linear head, which
-            learns in the layers that the policy learns in. It reads the texts itself, and a step takes about twice as long.
+            learns in the layers that the policy learns in. It reads the texts itself, and a step takes 2 to 2.5 times as long.
         value_rate: peak rate of the critic; by default 1e-3 with critic states, and the policy's own peak rate with critic model.
         value_epochs: passes of the critic over a batch, which cost next to nothing with critic states.
         value_minibatches: updates of the critic per pass.

@@ -11,7 +11,8 @@ only ever adds time. ``grpo`` and ``rloo`` are trl's as its users run them, samp
 in the same run, right after each step, and nothing else. Those are drawing (each token of each text through all layers and the head, its
 keys and values), reading (forward) and learning (forward, the gradient by the inputs, and that by the weights that are trained). TB draws,
 reads with the prior, learns (``tb-aux`` does the auxiliary task too, which is not counted); PPO draws, reads with the prior and with the
-policy, learns, and its critic says what texts are worth and learns that. ``of`` shares the step's time out.
+policy, learns, and its critic says what texts are worth and learns that. ``ppo-model`` has a critic that is a copy of the policy, which
+is not counted. ``of`` shares the step's time out.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ from rlpoet.training.build import trainer_class
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.options import StepOptions
-from rlpoet.training.ppo.critic import Critic
+from rlpoet.training.ppo.critic import StateCritic
 from rlpoet.training.ppo.options import PPOOptions
 from rlpoet.training.ppo.trainer import PPOTrainer
 from rlpoet.training.prompts import mixed_prompts
 
-WAYS = ("tb", "tb-aux", "ppo", "grpo", "rloo", "grpo-own", "rloo-own")
+WAYS = ("tb", "tb-aux", "ppo", "ppo-model", "grpo", "rloo", "grpo-own", "rloo-own")
 PRECISIONS = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -63,8 +64,8 @@ def trainer_of(way: str, policy: CausalPolicy, n_prompts: int, group: int) -> An
         common = StepOptions(prompts_per_step=n_prompts, group_size=group, aux_rhyme_weight=2.0 if way == "tb-aux" else 0.0)
         return TBTrainer(policy, score, prompts, common, TBOptions(), seed=0)
     common = StepOptions(prompts_per_step=n_prompts, group_size=group)
-    if way == "ppo":
-        return PPOTrainer(policy, score, prompts, common, PPOOptions(), seed=0)
+    if way in ("ppo", "ppo-model"):
+        return PPOTrainer(policy, score, prompts, common, PPOOptions(critic="model" if way == "ppo-model" else "states"), seed=0)
     algo, _, sampler = way.partition("-")
     options = TRLOptions(sampler="own" if sampler == "own" else "trl")
     return trainer_class(algo)(policy, score, prompts, common, options, seed=0)
@@ -143,7 +144,7 @@ class Arithmetic:
     def critic(self) -> None:
         """The wide half of PPO's critic, in float32: once over the tokens drawn to be asked, then each pass of its own learning."""
         width = self.head.shape[1]
-        states, weight = self._zeros(sum(self.drawn), width, dtype=torch.float32), next(Critic(width).parameters())
+        states, weight = self._zeros(sum(self.drawn), width, dtype=torch.float32), next(StateCritic(width).parameters())
         with torch.inference_mode():
             inner = states @ weight.T
             for _ in range(PPOOptions().value_epochs):

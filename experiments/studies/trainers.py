@@ -67,7 +67,10 @@ ARMS: Mapping[str, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = {  #
     "GRPO": ({"algo": "grpo", **NO_TASK}, ({}, {"trl": {"scale_rewards": "group"}})),
     "RAFT": ({"algo": "rft", **NO_TASK}, ({}, {"rft": {"keep_share": 0.5}})),
     "exact samples": ({"algo": "rft", **NO_TASK}, ({"rft": EXACT}, {"rft": EXACT, "clip": 1e9})),
-    "PPO": ({"algo": "ppo", **NO_TASK}, ({"ppo": {"lam": 1.0}}, {"ppo": {"lam": 0.9, "lam_per": "segment", "critic": "model"}})),
+    "PPO": (
+        {"algo": "ppo", **NO_TASK},
+        ({"ppo": {"lam": 1.0}}, {"ppo": {"lam": 0.9, "lam_per": "segment", "critic": "model", "critic_first": 2}}),
+    ),
 }
 TASK = {"aux_rhyme_weight": 2.0}
 WITH_TASK = ("TB, segment", "PPO", "RLOO", "exact samples")

@@ -16,6 +16,7 @@ LEAST_PROMPTS = 8  # of a step, where it is left to the machine
 ENOUGH = 30  # updates before a gain can be told from chance
 READINGS = {"tb": 3.0, "ppo": 5.0, "grpo": 4.0, "rloo": 4.0, "rft": 1.0, "best-of-n": 0.0}  # of a poem in a step, in readings by the prior
 PRACTICE = 2.5  # more of them where the auxiliary task stands beside the poems
+CRITIC, CRITIC_PASS = 1.2, 2.2  # more of them for a critic of PPO that is a whole model, and for each of its passes over a batch
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,20 @@ class Cost:
     read: float
     speedup: float = 1.0
 
-    def of_step(self, algo: str, *, practice: bool) -> float:
+    def of_step(self, algo: str, *, practice: bool, critic_passes: int = 0) -> float:
         """Seconds of a poem in a step of this trainer; good to a third.
+
+        Args:
+            practice: whether the auxiliary task stands beside the poems.
+            critic_passes: over a batch, of a critic that is a whole model; 0 without one.
 
         >>> round(Cost(0.02, 0.016).of_step("tb", practice=True), 3)
         0.108
+        >>> round(Cost(0.02, 0.016).of_step("ppo", practice=False, critic_passes=2), 3)
+        0.19
         """
         readings = READINGS.get(algo, 5.0) + (PRACTICE if practice else 0.0)
+        readings += CRITIC + critic_passes * CRITIC_PASS if critic_passes else 0.0
         return (self.draw + readings * self.read) / self.speedup
 
 

@@ -205,8 +205,9 @@ def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
     fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
     cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
     minutes, max_steps = config.budget
+    passes = config.ppo.value_epochs if config.algo == "ppo" and config.ppo.critic == "model" else 0
     return plan(
-        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight)), minutes=minutes, max_steps=max_steps,
+        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight), critic_passes=passes), minutes=minutes, max_steps=max_steps,
         group_size=config.group_size, prompts=config.prompts_per_step, least=config.n_processes,
     )  # fmt: skip
 

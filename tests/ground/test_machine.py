@@ -134,6 +134,7 @@ def test_a_step_costs_its_drawing_and_its_readings():
     assert Cost(0.0, 1.0).of_step("tb", practice=False) == 3.0  # the prior once, the policy forward and back, half of it frozen
     assert Cost(0.0, 1.0).of_step("tb", practice=True) == 5.5
     assert Cost(3.0, 1.0, speedup=2.0).of_step("ppo", practice=False) == 4.0
+    assert Cost(0.0, 1.0).of_step("ppo", practice=False, critic_passes=2) == pytest.approx(10.6)  # it took twice the time of 5
 
 
 def test_the_default_budget_is_whichever_is_over_first():

@@ -66,6 +66,17 @@ def test_maximum_likelihood_of_weighed_poems_of_the_prior_reaches_the_target() -
     assert settled(RejectionTrainer, opened(Language(), masks=True), 60, group_size=256, learning_rate=5e-3, **exact) < NEAR
 
 
+@pytest.mark.parametrize(("credit", "masks"), [("word", True), ("poem", True), ("word", False)])
+def test_ppo_with_a_critic_of_its_own_model_reaches_the_target(credit: str, masks: bool) -> None:
+    """The table's states are fixed, so that the head of its copy is a table of values. ``test_ppo`` has a body that learns."""
+    assert settled(PPOTrainer, opened(Language(), masks=masks), STEPS, credit=credit, critic="model", **PPO) < NEAR
+
+
+@pytest.mark.parametrize("options", [{"lam": 1.0}, {"lam": 0.95}, {"lam": 0.8, "credit": "line"}])
+def test_ppo_with_lambda_per_segment_reaches_the_target_where_the_critic_comes_to_be_right(options: dict[str, Any]) -> None:
+    assert settled(PPOTrainer, opened(Language(), masks=True), STEPS, **{**PPO, "lam_per": "segment", **options}) < NEAR
+
+
 def test_rhyme_words_that_learn_half_as_much_from_poems_reach_the_target_too() -> None:
     """One factor for all tokens of a place: their residuals' mean is zero at the target, whatever it is multiplied by."""
     assert settled(TBTrainer, opened(Language(), masks=True), STEPS, rhyme_word_weight=0.5, **UNBIASED) < NEAR
@@ -104,6 +115,19 @@ def test_meter_errors_that_are_localized_settle_at_a_distance_that_is_known() ->
     """Where a rest has two tokens; with one there is nothing to tell apart."""
     options = {**UNBIASED, "localize_meter_errors": True}
     assert 0.05 < settled(TBTrainer, opened(Language(rest=2), masks=True), 50, **options) < 0.1
+
+
+# two segments a line instead of three tokens
+@pytest.mark.parametrize(("lam_per", "low", "high"), [("token", 0.06, 0.09), ("segment", 0.035, 0.055)])
+def test_ppo_with_a_critic_that_knows_nothing_settles_elsewhere_and_nearer_with_lambda_per_segment(
+    lam_per: str, low: float, high: float
+) -> None:
+    options = {**PPO, "value_rate": 1e-12, "lam": 0.8, "lam_per": lam_per}
+    assert low < settled(PPOTrainer, opened(Language(), masks=True), STEPS, **options) < high
+
+
+def test_ppo_with_lambda_1_asks_no_critic() -> None:
+    assert settled(PPOTrainer, opened(Language(), masks=True), STEPS, **{**PPO, "value_rate": 1e-12}) < NEAR
 
 
 # -- a trainer that makes the mistake fails -------------------------------------------------------------

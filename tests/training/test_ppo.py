@@ -1,4 +1,4 @@
-"""PPO: its advantages and losses by themselves, its exact target on a language of 256 texts, and whole runs."""
+"""PPO: its exact target on a language of 256 texts, its critics, and whole runs."""
 
 from __future__ import annotations
 
@@ -13,27 +13,19 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from test_gflownet import PROMPTS, plain
+from tiny_plain import gpt2, plain_tokenizer, save_plain
 from tiny_policy import SMALL, tiny_policy
 from torch import Tensor, nn
 from trainers import make
 
+from policies.causal_lm import CausalPolicy
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import Rollout
-from rlpoet.training.ppo.advantage import (
-    approx_kl,
-    clip_fraction,
-    clipped_policy_loss,
-    clipped_value_loss,
-    explained_variance,
-    gae,
-    steered,
-    whitened,
-)
+from rlpoet.training.ppo.critic import ModelCritic, listened
 from rlpoet.training.ppo.trainer import PPOTrainer
+from rlpoet.training.trainer import BETAS
 from rlpoet.types import Prompt
 
 VOCAB, LENGTH, BETA = 4, 4, 3.0
@@ -178,107 +170,16 @@ def test_gains_sum_to_the_score_and_stand_on_the_mark_after_their_line():
     assert torch.equal(run._gains(batch, [1.0, 0.5, 0.5]), torch.tensor([[0, 0, 0, 0, s] for s in (1.0, 0.5, 0.5)]))
 
 
-# -- advantages and losses ------------------------------------------------------------------------------
-
-ROWS, STEPS = 5, 7
-
-
-def drawn(seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Rewards, values and a mask with a prompt before and padding behind, as a rollout has them."""
-    generator = torch.Generator().manual_seed(seed)
-    rewards, values = torch.randn(2, ROWS, STEPS, dtype=torch.float64, generator=generator)
-    start = torch.randint(0, 3, (ROWS, 1), generator=generator)
-    length = torch.randint(1, 5, (ROWS, 1), generator=generator)
-    place = torch.arange(STEPS)[None]
-    return rewards, values, (place >= start) & (place < start + length)
-
-
-seeds = st.integers(0, 2**32 - 1)
-
-
-@given(seeds)
-def test_lambda_one_is_returns_less_values_and_lambda_zero_the_td_error(seed):
-    rewards, values, mask = drawn(seed)
-    whole, returns = gae(rewards, values, mask, lam=1.0)
-    near, _ = gae(rewards, values, mask, lam=0.0)
-    for row in range(ROWS):
-        places = mask[row].nonzero().flatten().tolist()
-        for k, t in enumerate(places):
-            to_go = sum(rewards[row, u].item() for u in places[k:])
-            after = values[row, places[k + 1]].item() if k + 1 < len(places) else 0.0
-            assert whole[row, t].item() == pytest.approx(to_go - values[row, t].item())
-            assert returns[row, t].item() == pytest.approx(to_go)
-            assert near[row, t].item() == pytest.approx(rewards[row, t].item() + after - values[row, t].item())
-
-
-def test_gae_is_the_weighted_sum_of_td_errors_of_its_paper():
-    rewards, values, mask = drawn(3)
-    lam, gamma = 0.7, 0.9
-    found, _ = gae(rewards, values, mask, lam=lam, gamma=gamma)
-    for row in range(ROWS):
-        places = mask[row].nonzero().flatten().tolist()
-        following = [*(values[row, u].item() for u in places[1:]), 0.0]
-        delta = [rewards[row, t].item() + gamma * v - values[row, t].item() for t, v in zip(places, following, strict=True)]
-        expected = [sum((gamma * lam) ** k * d for k, d in enumerate(delta[i:])) for i in range(len(delta))]
-        assert found[row, places].tolist() == pytest.approx(expected)
-
-
-@given(seeds, st.sampled_from([0.0, 0.5, 1.0]))
-def test_masked_tokens_never_matter(seed, lam):
-    rewards, values, mask = drawn(seed)
-    noise = torch.where(mask, 0.0, 1e6 * torch.randn(ROWS, STEPS, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
-    for clean, dirty in zip(gae(rewards, values, mask, lam=lam), gae(rewards + noise, values + noise, mask, lam=lam), strict=True):
-        assert torch.equal(clean, dirty)
-        assert not clean[~mask].any()
-    log_p, old = -rewards.abs(), -values.abs()
-    assert torch.equal(whitened(values, mask), whitened(values + noise, mask))
-    for loss in (clipped_policy_loss, clipped_value_loss):
-        assert torch.equal(loss(log_p, old, rewards, mask, clip=0.2), loss(log_p + noise, old - noise, rewards + noise, mask, clip=0.2))
-    assert torch.equal(approx_kl(log_p, old, mask), approx_kl(log_p - noise, old + noise, mask))
-    assert torch.equal(explained_variance(values, rewards, mask), explained_variance(values + noise, rewards - noise, mask))
-
-
-def test_at_ratio_one_the_gradient_is_the_policy_gradient():
-    rewards, values, mask = drawn(5)
-    log_p = values.clone().requires_grad_()
-    clipped_policy_loss(log_p, values, rewards, mask, clip=0.2).backward()
-    assert log_p.grad is not None
-    assert torch.allclose(log_p.grad, torch.where(mask, -rewards, 0.0) / mask.sum())
-
-
-def test_losses_agree_with_finite_differences():
-    rewards, values, mask = drawn(11)
-    log_p = (values + 0.3 * rewards).requires_grad_()  # ratios on both sides of the clip
-    assert 0 < clip_fraction(log_p, values, mask, clip=0.2) < 1
-    for loss in (clipped_policy_loss, clipped_value_loss):
-        assert torch.autograd.gradcheck(lambda x, loss=loss: loss(x, values, rewards.flip(0), mask, clip=0.2), (log_p,))
-
-
-def test_a_token_that_moved_past_the_clip_its_own_way_teaches_no_more():
-    old, every = torch.zeros(1, 4), torch.ones(1, 4, dtype=torch.bool)
-    log_p = torch.tensor([[1.5, 0.5, 1.5, 0.5]]).log().requires_grad_()
-    clipped_policy_loss(log_p, old, torch.tensor([[1.0, 1.0, -1.0, -1.0]]), every, clip=0.2).backward()
-    assert log_p.grad is not None
-    assert (log_p.grad[0] != 0).tolist() == [False, True, True, False]  # only moves in the wrong direction are still corrected
-
-
-def test_whitened_advantages_have_mean_0_and_deviation_1():
-    _, values, mask = drawn(2)
-    found = whitened(values, mask)[mask]
-    assert found.mean().item() == pytest.approx(0, abs=1e-9) and found.std(correction=0).item() == pytest.approx(1, abs=1e-6)
-
-
-def test_explained_variance_of_the_truth_is_1_and_of_a_constant_0():
-    rewards, _, mask = drawn(2)
-    assert explained_variance(rewards, rewards, mask).item() == pytest.approx(1)
-    assert explained_variance(torch.full_like(rewards, 9.0), rewards, mask).item() == pytest.approx(0)
-
-
-@given(st.floats(0.1, 100))
-def test_the_coefficient_rises_exactly_when_the_kl_is_above_its_target(kl):
-    found = steered(0.05, kl, target=10.0)
-    assert (found > 0.05) == (kl > 10.0) and (found < 0.05) == (kl < 10.0)
-    assert 0.98 * 0.05 <= found <= 1.02 * 0.05 + 1e-12
+@pytest.mark.parametrize(
+    "options, expected",
+    [({}, None), ({"lam_per": "segment"}, [1.0, 0.9, 1.0]), ({"lam_per": "segment", "credit": "line"}, [1.0, 1.0, 1.0])],
+)
+def test_lambda_per_segment_counts_after_a_word_where_words_are_paid_apart(options, expected):
+    run = make(PPOTrainer, table_policy(), Alike(), [Prompt("fr", "couplet")], **{**EXACT, **options})
+    batch = batch_of([(1, 0, 2, 0)])
+    batch = replace(batch, end_words=torch.tensor([[1, -1]]), line_ends=torch.tensor([[4, -1]]))  # the word is over with token 2
+    found = run._lam(batch, 0.9)
+    assert found == 0.9 if expected is None else found[0, 1:4].tolist() == expected
 
 
 # -- the loop on a policy of verse ------------------------------------------------------------------------
@@ -307,12 +208,14 @@ def test_an_unchanged_policy_has_ratio_1_and_no_kl():
     assert told["ppo/clipfrac"] == 0 and told["objective/kl"] == pytest.approx(0, abs=1e-3)
 
 
-def test_a_resumed_run_is_the_uninterrupted_one(tmp_path):
-    whole = trainer(kl_target=0.5, group_size=4)
+@pytest.mark.parametrize("critic", ["states", "model"])
+def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, critic):
+    options = {"kl_target": 0.5, "group_size": 4, "critic": critic, "critic_first": 2, "value_minibatches": 2}
+    whole = trainer(**options)
     whole.step(0.0)
     whole.save(tmp_path / "checkpoint.pt")
     expected = [whole.step(0.1)[0] for _ in range(2)]
-    again = trainer(kl_target=0.5, group_size=4)
+    again = trainer(**options)
     again.load(tmp_path / "checkpoint.pt")
     for want in expected:
         got = again.step(0.1)[0]
@@ -345,6 +248,112 @@ def test_the_critic_teaches_the_policy_nothing_through_its_states():
     assert any(not torch.equal(a, b) for a, b in zip(critic, run.critic.parameters(), strict=True))
 
 
+# -- a critic with a model of its own --------------------------------------------------------------------
+
+
+def upper_half(policy: CausalPolicy) -> CausalPolicy:
+    """The policy with its lower layer, its embeddings and its head left as they are."""
+    policy.model.requires_grad_(False)
+    policy.model.model.layers[1].requires_grad_(True)
+    policy.model.model.norm.requires_grad_(True)
+    return policy
+
+
+def critic_trainer(**options: Any) -> PPOTrainer:
+    policy = upper_half(tiny_policy())
+    policy.sample = functools.partial(policy.sample, constrained=False)  # type: ignore[method-assign]
+    chosen = {"prompts_per_step": 2, "group_size": 4, "warmup": 0.0, "critic": "model", **options}
+    return make(PPOTrainer, policy, plain, PROMPTS, **chosen)
+
+
+def test_a_critic_with_a_model_learns_the_returns_as_autograd_has_it_and_leaves_the_policy_alone():
+    """Three updates on all texts. In the first only the head has a gradient, for it is 0."""
+    clip, rate = 0.05, 2e-3
+    run = critic_trainer(
+        critic_first=0, value_epochs=3, value_minibatches=1, cliprange_value=0.0, value_rate=rate, clip=clip, learning_rate=0.0,
+        beta_warmup=0.0,
+    )  # fmt: skip
+    twin = upper_half(tiny_policy())
+    head = nn.Linear(32, 1)
+    nn.init.zeros_(head.weight)
+    nn.init.zeros_(head.bias)
+    _, fresh, scored = run.step(0.0)
+    mask = fresh.chosen
+    rewards = run._gains(fresh, list(scored.total))  # the policy is its prior: no penalty
+    returns = rewards.flip(1).cumsum(1).flip(1)[mask]
+    learned = [p for p in twin.model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW([*learned, *head.parameters()], lr=rate, betas=BETAS, weight_decay=0.0)
+    for _ in range(3):
+        states = twin.model.model(input_ids=fresh.ids, use_cache=False).last_hidden_state[:, :-1][mask[:, 1:]]
+        optimizer.zero_grad()
+        (0.5 * (head(states).squeeze(1) - returns).square().mean()).backward()
+        nn.utils.clip_grad_norm_([*learned, *head.parameters()], clip)
+        optimizer.step()
+    assert isinstance(run.critic, ModelCritic)
+    assert torch.allclose(run.critic.out.weight, head.weight, atol=0.05 * rate)
+    assert torch.allclose(run.critic.out.bias, head.bias, atol=0.05 * rate)
+    start, wanted = dict(tiny_policy().model.named_parameters()), dict(twin.model.named_parameters())
+    policy = dict(run.policy.model.named_parameters())
+    for name, found in run.critic.model.named_parameters():
+        assert torch.allclose(found, wanted[name], atol=0.05 * rate), name
+        learns = name.startswith(("model.layers.1.", "model.norm."))
+        assert found.requires_grad == learns
+        furthest = (found - start[name]).abs().max().item()
+        assert (rate < furthest < 2.5 * rate) if learns else not furthest, name
+        assert torch.equal(policy[name], start[name]), name
+
+
+def test_values_come_in_the_order_of_the_batch_and_do_not_depend_on_what_is_read_together(monkeypatch):
+    run = critic_trainer()
+    fresh = run.draw(PROMPTS)
+    nn.init.normal_(run.critic.out.weight)
+    states = torch.zeros(0, 32)
+    whole = run.critic.values(fresh, states, range(8))
+    assert len(whole) == int(fresh.chosen.sum()) and whole.std() > 0.1
+    monkeypatch.setattr("rlpoet.training.ppo.critic.ROWS_AT_ONCE", 2)
+    rows = [6, 1, 4]
+    at = torch.isin(fresh.chosen.nonzero()[:, 0], torch.tensor(rows))
+    assert torch.allclose(run.critic.values(fresh, states, rows), whole[at], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options, rate",
+    [({"critic": "states"}, 1e-3), ({}, 3e-4), ({"learning_rate": 7e-4}, 7e-4), ({"value_rate": 2e-3, "learning_rate": 7e-4}, 2e-3)],
+)
+def test_a_critic_with_a_model_learns_at_the_rate_of_the_policy_unless_told(options, rate):
+    run = critic_trainer(group_size=2, critic_first=0, **options)
+    run.step(0.5)
+    assert run.value_optimizer.param_groups[0]["lr"] == pytest.approx(0.55 * rate)
+
+
+def test_the_critic_of_another_run_is_refused(tmp_path):
+    critic_trainer(critic="states").save(tmp_path / "checkpoint.pt")
+    with pytest.raises(RlpoetError, match=r"--ppo.critic model"):
+        critic_trainer().load(tmp_path / "checkpoint.pt")
+
+
+def test_a_policy_whose_reference_is_no_copy_of_it_is_refused():
+    policy = tiny_policy()
+    policy.reference = table_policy  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(RlpoetError, match=r"no parameter model\.embed_tokens\.weight"):
+        make(PPOTrainer, policy, plain, PROMPTS, critic="model")
+
+
+def test_a_model_of_another_make_is_heard_from_its_first_reading_on(tmp_path):
+    """Such a policy first tries its model's head on two tokens."""
+    tokenizer = plain_tokenizer()
+    policy = CausalPolicy.load(str(save_plain(tmp_path / "plain", gpt2(tokenizer), tokenizer)), lang="fr")
+    texts = policy.sample([Prompt("fr", "couplet")], 3, max_new_tokens=6)
+    again = CausalPolicy.load(str(tmp_path / "plain"), lang="fr")
+    log_p, states, _ = listened(again, texts)
+    at = texts.chosen[:, 1:]
+    assert torch.allclose(states, again.model.base_model(texts.ids[:, :-1]).last_hidden_state[at], atol=1e-5)
+    assert torch.allclose(log_p, policy.log_prob(texts))
+
+
+# -- what is refused, and whole runs -----------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("options", [{"epochs": 0}, {"minibatches": 0}, {"beta": 0.0}])
 def test_what_cannot_be_meant_is_refused(options):
     with pytest.raises(RlpoetError, match=next(iter(options))):
@@ -352,10 +361,11 @@ def test_what_cannot_be_meant_is_refused(options):
 
 
 @pytest.mark.slow
-def test_a_whole_run_stops_reports_and_goes_on_as_if_it_had_not(tmp_path, monkeypatch):
+@pytest.mark.parametrize("options", ["", "--ppo.critic model --ppo.lam_per segment --ppo.lam 1"])
+def test_a_whole_run_stops_reports_and_goes_on_as_if_it_had_not(tmp_path, monkeypatch, options):
     monkeypatch.chdir(tmp_path)
     tiny_policy().save("tiny")
-    flags = ["train", "--algo", "ppo", "--policy", "tiny", *SMALL]
+    flags = ["train", "--algo", "ppo", "--policy", "tiny", *SMALL, *options.split()]
     assert main([*flags, "--output_dir", "whole"]) == 0
     step = PPOTrainer.step
 

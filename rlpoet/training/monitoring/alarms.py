@@ -261,7 +261,7 @@ RULES: Mapping[str, tuple[Callable[[History], str | None], str]] = {
     "ppo-steps": (ppo_steps, "Updates are too large to trust. Try a lower --learning_rate, fewer --ppo.epochs, or more --ppo.minibatches."),
     "ppo-critic": (
         ppo_critic,
-        "The critic adds noise. Try more --ppo.value_epochs, another --ppo.value_rate, or --ppo.lam 1, which leans on it least.",
+        "The critic adds noise. Try more --ppo.value_epochs, --ppo.critic model, or --ppo.lam 1, which leans on it least.",
     ),
 }
 NOT_FINITE = "not-finite"

@@ -11,17 +11,19 @@ import torch
 from torch import Tensor
 
 
-def gae(rewards: Tensor, values: Tensor, mask: Tensor, *, lam: float, gamma: float = 1.0) -> tuple[Tensor, Tensor]:
+def gae(rewards: Tensor, values: Tensor, mask: Tensor, *, lam: float | Tensor, gamma: float = 1.0) -> tuple[Tensor, Tensor]:
     """Generalised advantage estimates and the returns a value function is to learn, both ``(B, S)``, 0 where the policy did not act.
 
-    ``A_t = sum_k (gamma lam)^k delta_{t+k}`` with ``delta_t = r_t + gamma V_{t+1} - V_t``; places between two actions are skipped,
+    ``A_t = delta_t + gamma lam_t A_{t+1}`` with ``delta_t = r_t + gamma V_{t+1} - V_t``; places between two actions are skipped,
     and the value after the last one is 0: a text ends there, be it by END or by the limit of length. The return is ``A_t + V_t``.
+    Where lambda is one number, ``A_t = sum_k (gamma lam)^k delta_{t+k}``.
 
     Args:
         rewards: of each token, ``(B, S)``.
         values: expected return before each token is drawn, detached, ``(B, S)``.
         mask: ``(B, S)`` bool.
-        lam: 1 trusts rewards alone (returns less values), 0 the next value alone (TD error).
+        lam: 1 trusts rewards alone (returns less values), 0 the next value alone (TD error). A tensor ``(B, S)`` has the lambda of the
+            step from each action to the next (``lambda_per_segment``).
         gamma: discount; any but 1 would change the target that a KL penalty gives PPO.
 
     Raises:
@@ -33,20 +35,43 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, *, lam: float, gamma: flo
         tensor([[3., 2., 1.]])
 
     References:
-        Schulman et al. 2016, "High-dimensional continuous control using GAE", arXiv:1506.02438, equation 16.
+        Schulman et al. 2016, "High-dimensional continuous control using GAE", arXiv:1506.02438, equation 16. Sutton and Barto 2018,
+        "Reinforcement learning", section 12.8, for a lambda of each step.
     """
     if not rewards.shape == values.shape == mask.shape or rewards.ndim != 2:
         shapes = ", ".join(str(tuple(x.shape)) for x in (rewards, values, mask))
         raise ValueError(f"expected rewards, values and mask (B, S); got {shapes}")
+    if isinstance(lam, Tensor) and lam.shape != values.shape:
+        raise ValueError(f"expected lam {tuple(values.shape)}, as the values are; got {tuple(lam.shape)}")
+    lams = torch.as_tensor(lam, dtype=values.dtype).expand(values.shape)
     advantages = torch.zeros_like(values)
     ahead = torch.zeros_like(values[:, 0])  # advantage and value of the next action
     after = torch.zeros_like(ahead)
     for t in range(values.shape[1] - 1, -1, -1):
         acted = mask[:, t]
-        here = rewards[:, t] + gamma * after - values[:, t] + gamma * lam * ahead
+        here = rewards[:, t] + gamma * after - values[:, t] + gamma * lams[:, t] * ahead
         ahead, after = torch.where(acted, here, ahead), torch.where(acted, values[:, t], after)
         advantages[:, t] = torch.where(acted, here, 0.0)
     return advantages, torch.where(mask, advantages + values, 0.0)
+
+
+def lambda_per_segment(segment_of: Tensor, mask: Tensor, lam: float) -> Tensor:
+    """The lambda of each step where it counts at the ends of segments only, ``(B, S)`` float64: 1 from an action to one of its own segment.
+
+    Args:
+        segment_of: segment of each action, ``(B, S)``, which never falls from an action to the next; read where ``mask`` is True.
+        mask: ``(B, S)`` bool.
+        lam: of a step into another segment.
+
+    Example:
+        >>> lambda_per_segment(torch.tensor([[0, 0, 1, 3]]), torch.ones(1, 4, dtype=torch.bool), 0.9)[:, :3]
+        tensor([[1.0000, 0.9000, 0.9000]], dtype=torch.float64)
+    """
+    beyond = torch.iinfo(segment_of.dtype).max
+    acted = segment_of.masked_fill(~mask, beyond)
+    # since segments only rise, that of the next action is the least of those to come
+    following = torch.nn.functional.pad(acted.flip(1).cummin(1).values.flip(1)[:, 1:], (0, 1), value=beyond)
+    return torch.ones(mask.shape, dtype=torch.float64).masked_fill(mask & (following > segment_of), lam)
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 Maximises ``E[r] - alpha KL(pi || p0)`` with ``alpha = 1 / beta``; the maximum is the same ``p0 exp(beta r) / Z`` that trajectory
 balance aims at. Deviations from Schulman et al. (2017): no discount and no entropy bonus by default, either would move the
-maximum; the critic is a small network of its own on the policy's last hidden states, detached, with an optimizer of its own.
+maximum; the critic is by default a small network of its own on the policy's last hidden states, detached, with an optimizer of its own.
 Detached, because the body is small and its states serve the next token: errors of a critic that starts from nothing would swamp
 them, and one coefficient would have to balance two losses. And since it needs no gradient of the body, it can learn from the states
-of the batch as they were when the batch was drawn, in as many passes as it likes, at next to no cost. It learns plain returns
+of the batch as they were when the batch was drawn, in as many passes as it likes, at next to no cost. ``--ppo.critic model`` gives it
+a body of its own instead, and what that costs is in ``rlpoet.training.ppo.critic.ModelCritic``. Either learns plain returns
 (lambda 1), first of all on the first batch, before the policy moves: from values of 0 the bootstrap of GAE takes tens of batches
 (Yuan et al. 2025, "What's behind PPO's collapse in long-CoT?", arXiv:2503.01491, find the same).
 """
@@ -23,6 +24,7 @@ from torch import Tensor
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import Rollout, ScoresTokens, TokenScores
 from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.gflownet.credit import parts_of
 from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.advantage import (
     approx_kl,
@@ -31,11 +33,12 @@ from rlpoet.training.ppo.advantage import (
     clipped_value_loss,
     explained_variance,
     gae,
+    lambda_per_segment,
     masked_mean,
     steered,
     whitened,
 )
-from rlpoet.training.ppo.critic import Critic, entropies, listened
+from rlpoet.training.ppo.critic import Critic, ModelCritic, StateCritic, entropies, listened
 from rlpoet.training.ppo.options import PPOOptions
 from rlpoet.training.trainer import BETAS, Trainer, Update
 from rlpoet.types import Prompt
@@ -46,7 +49,7 @@ class Batch:
     """Fresh texts and what was known of them before the update; all ``(B, S)`` but ``states`` and ``scores``.
 
     Attributes:
-        states: the policy's last hidden state before each token drawn, evened for the critic, ``(N, H)``, rows of the mask in order.
+        states: what the critic keeps of the policy's last hidden state before each token drawn, rows of the mask in order.
         old_log_p: of the policy that drew.
         old_values: the critic's before the update.
     """
@@ -65,16 +68,25 @@ class PPOTrainer(Trainer):
 
     OPTIONS = PPOOptions
     RATE = 3e-4  # two updates a step: at 6e-4 more end words are lost for the same poems (experiments/LOG.md)
+    STATES_RATE = 1e-3  # peak rate of a critic on states where none is given
     options: PPOOptions
 
     def __init__(self, *args: Any, seed: int, **settings: Any) -> None:
         super().__init__(*args, seed=seed, **settings)
+        self.critic = self._new_critic(seed)
+        usual = self.rate if self.options.critic == "model" else self.STATES_RATE
+        self.value_rate = usual if self.options.value_rate is None else self.options.value_rate
+        learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
+        self.value_optimizer = torch.optim.AdamW(learned, lr=self.value_rate, betas=BETAS, weight_decay=0.0)
+        self.alpha = 1 / self.common.beta
+
+    def _new_critic(self, seed: int) -> Critic:
+        dtype = torch.promote_types(torch.float32, self.learned[0].dtype)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)  # the critic's first weights belong to the run, and the caller's generator stays where it is
-            self.critic = Critic(self.policy.model.get_output_embeddings().in_features)
-        self.critic.to(torch.promote_types(torch.float32, self.learned[0].dtype))
-        self.value_optimizer = torch.optim.AdamW(self.critic.parameters(), lr=self.options.value_rate, betas=BETAS, weight_decay=0.0)
-        self.alpha = 1 / self.common.beta
+            if self.options.critic == "model":
+                return ModelCritic(self.policy, dtype)
+            return StateCritic(self.policy.model.get_output_embeddings().in_features).to(dtype)
 
     @classmethod
     def check(cls, common: StepOptions, options: PPOOptions) -> None:
@@ -92,7 +104,7 @@ class PPOTrainer(Trainer):
         if not options.kl_target:
             self.alpha = 1 / beta
         for param_group in self.value_optimizer.param_groups:
-            param_group["lr"] = options.value_rate * (1.0 - 0.9 * min(progress, 1.0))
+            param_group["lr"] = self.value_rate * (1.0 - 0.9 * min(progress, 1.0))
 
         alpha = self.alpha
         with torch.no_grad():
@@ -126,18 +138,29 @@ class PPOTrainer(Trainer):
         mask = fresh.chosen
         with torch.no_grad():
             told = self._token_scores(fresh)
-            log_p, states, entropy = told.log_p, self.critic.evened(told.states), told.entropy.mean().item()
-            values = torch.zeros_like(log_p).masked_scatter(mask, self.critic(states).to(log_p.dtype))
+            log_p, states, entropy = told.log_p, self.critic.prepared(told.states), told.entropy.mean().item()
+            values = self._values(fresh, states, log_p.dtype)
         log_ratio = log_p - log_prior
         rewards = self._gains(fresh, scores).to(log_p.dtype) - alpha * log_ratio
-        _, returns = gae(rewards, values, mask, lam=self.options.value_lam)
+        _, returns = gae(rewards, values, mask, lam=self._lam(fresh, self.options.value_lam))
         batch = Batch(fresh, mask, states, log_p, values, torch.zeros_like(values), returns)
         if self.n_steps == 0 and self.options.critic_first:
             self._study(batch, self.options.critic_first, clip=0.0)
-            with torch.no_grad():
-                values = values.masked_scatter(mask, self.critic(states).to(log_p.dtype))
+            values = self._values(fresh, states, log_p.dtype)
             batch = replace(batch, old_values=values)
-        return log_ratio, entropy, replace(batch, advantages=gae(rewards, values, mask, lam=self.options.lam)[0])
+        return log_ratio, entropy, replace(batch, advantages=gae(rewards, values, mask, lam=self._lam(fresh, self.options.lam))[0])
+
+    @torch.no_grad()
+    def _values(self, fresh: Rollout, states: Tensor, dtype: torch.dtype) -> Tensor:
+        """The critic's values of a batch as it is now, ``(B, S)``, 0 where nothing was drawn."""
+        values = self.critic.values(fresh, states, range(len(fresh))).to(dtype)
+        return torch.zeros(fresh.chosen.shape, dtype=dtype).masked_scatter(fresh.chosen, values)
+
+    def _lam(self, fresh: Rollout, lam: float) -> float | Tensor:
+        """Lambda as ``gae`` takes it."""
+        if self.options.lam_per == "token":
+            return lam
+        return lambda_per_segment(parts_of(fresh, words=self.options.credit == "word")[0], fresh.chosen, lam)
 
     def _token_scores(self, rollout: Rollout) -> TokenScores:
         """Log-probabilities, states and entropies: the policy's own word on them, or what is heard at its model's head."""
@@ -223,13 +246,13 @@ class PPOTrainer(Trainer):
         }
 
     def _study(self, batch: Batch, epochs: int, *, clip: float) -> list[dict[str, float]]:
-        """Some passes of the critic over a batch, from the states as they were when the texts were drawn; what is told of each update."""
-        rows_of = batch.mask.nonzero()[:, 0]  # (N,): text of each state
+        """Some passes of the critic over a batch; what is told of each update."""
+        rows_of = batch.mask.nonzero()[:, 0]  # (N,): text of each token drawn
         old, returns = batch.old_values[batch.mask], batch.returns[batch.mask]
         told = []
         for rows in (rows for _ in range(epochs) for rows in self._minibatches(len(batch.rollout), self.options.value_minibatches)):
             at = torch.isin(rows_of, torch.as_tensor(rows)).nonzero()[:, 0]
-            values = self.critic(batch.states[at]).to(old.dtype)
+            values = self.critic.values(batch.rollout, batch.states, rows).to(old.dtype)
             loss = clipped_value_loss(values, old[at], returns[at], torch.ones_like(values, dtype=torch.bool), clip=clip)
             self.value_optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -244,6 +267,11 @@ class PPOTrainer(Trainer):
         return {"critic": self.critic.state_dict(), "value_optimizer": self.value_optimizer.state_dict(), "alpha": self.alpha}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        if state["critic"].keys() != self.critic.state_dict().keys():
+            raise RlpoetError(
+                f"checkpoint: its critic is not that of --ppo.critic {self.options.critic}; expected the critic the run began with. "
+                "Go on with the options of that run, or start a new one."
+            )
         self.critic.load_state_dict(state["critic"])
         self.value_optimizer.load_state_dict(state["value_optimizer"])
         self.alpha = state["alpha"]

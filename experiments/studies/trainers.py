@@ -204,8 +204,8 @@ def _ends(text: str) -> list[str]:
 # -- the table ------------------------------------------------------------------------------------------
 
 COLUMNS = {
-    "nats from the target": ("target_kl", 1, 2), "nats from the prior": ("from_prior", 1, 2), "perfect by the reward, %": ("perfect", 100, 1),
-    "pairs, %": ("rhyme_pairs", 100, 1), "pairs that earn, %": ("credited_pairs", 100, 1),
+    "nats from the target": ("target_kl", 1, 2), "nats from the prior": ("from_prior", 1, 2),
+    "perfect by the reward, %": ("perfect", 100, 1), "pairs, %": ("rhyme_pairs", 100, 1), "pairs that earn, %": ("credited_pairs", 100, 1),
     "second judge's pairs, %": ("second_judge_pairs", 100, 1), "end words": ("distinct_end_words", 1, 3),
     "sounds, nats": ("rhyme_sound_entropy", 1, 2), "target's words held, %": ("coverage", 100, 1),
 }  # fmt: skip

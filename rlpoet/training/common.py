@@ -29,8 +29,8 @@ def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Param
 def freeze_lower_layers(model: Any, share: float) -> int:
     """Leave the lowest layers of a model as they are; how many.
 
-    With the lower half frozen a policy learns as much from as many poems and keeps more of its words (``experiments/LOG.md``). Its step
-    is cheaper, for no gradient has to go through what stays as it is.
+    With most layers frozen a policy learns as much from as many poems and drifts less from its prior (``experiments/LOG.md``): noise has
+    fewer weights to go into. Its step is cheaper, for no gradient has to go through what stays as it is.
 
     Args:
         model: a Hugging Face causal LM; one whose layers are no list of ``num_hidden_layers`` modules is left alone.

@@ -26,8 +26,8 @@ class StepOptions(Options):
         aux_rhyme_weight: weight of the auxiliary rhyming-word task beside the poems, 0 for none; by default 2 of tb without a preset,
             else 0. It has a target of its own, which moves the fixed point (docs/training.md). It needs a policy that was pretrained with
             rhyme-pair data; any other learns from poems alone.
-        aux_sampler: which model draws the words of the auxiliary task; the target is the same. The reference keeps words in use that
-            training would drop.
+        aux_sampler: which model draws the words of the auxiliary task; the target is the same. By the policy they teach more; the reference
+            keeps the policy nearer to it.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
     """
 
@@ -39,7 +39,7 @@ class StepOptions(Options):
     warmup: Share = 0.1
     clip: Positive = 1.0
     aux_rhyme_weight: NonNegative | None = None
-    aux_sampler: Literal["reference", "policy"] = "reference"
+    aux_sampler: Literal["policy", "reference"] = "policy"
     freeze_embeddings: bool = True
 
     @property

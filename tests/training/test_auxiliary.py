@@ -244,7 +244,7 @@ def test_who_draws_the_words_that_are_learned_from(aux_sampler, expected):
 
 
 def test_who_draws_the_words_is_the_prior_or_the_policy():
-    with pytest.raises(RlpoetError, match="aux_sampler: 'nobody'; expected one of 'reference', 'policy'"):
+    with pytest.raises(RlpoetError, match="aux_sampler: 'nobody'; expected one of 'policy', 'reference'"):
         StepOptions(aux_sampler="nobody")
 
 
@@ -321,7 +321,7 @@ def test_a_run_says_that_the_task_is_on(tmp_path, capsys):
     with_rhyme_pairs().save(str(tmp_path / "policy"))
     argv = ["train", "--algo", "rft", "--policy", str(tmp_path / "policy"), *SMALL, "--max_steps", "1"]
     assert main([*argv, "--aux_rhyme_weight", "1.5", "--output_dir", str(tmp_path / "on")]) == 0
-    line = "auxiliary task: single words for the sounds of the poems, weight 1.5, drawn by the reference."
+    line = "auxiliary task: single words for the sounds of the poems, weight 1.5, drawn by the policy."
     assert line in " ".join(capsys.readouterr().err.split())
     result = json.loads((tmp_path / "on" / "result.json").read_text(encoding="utf-8"))
     (row,) = read_jsonl(tmp_path / "on" / "metrics.jsonl")

@@ -147,7 +147,8 @@ def test_a_step_of_grpo_is_the_gradient_of_its_loss_under_the_masks() -> None:
 def test_a_step_of_trajectory_balance_adds_the_auxiliary_task_at_its_weight() -> None:
     """The words are drawn by the reference; each is right or wrong, and a right one is worth a quarter of beta."""
     weight = 0.7
-    run = make(TBTrainer, with_rhyme_pairs(), plain, PROMPTS, **SIZE, credit="poem", clip=0.01, aux_rhyme_weight=weight)
+    task = {"aux_rhyme_weight": weight, "aux_sampler": "reference"}
+    run = make(TBTrainer, with_rhyme_pairs(), plain, PROMPTS, **SIZE, credit="poem", clip=0.01, **task)
     twin, draw, seen = with_rhyme_pairs(), run.prior.rhyming_words, []
 
     def half_right(rows: list[list[int]], n: int) -> RhymingWords:

@@ -75,8 +75,8 @@ class TrainConfig(StepOptions):
         max_steps: updates; 0 means no limit of steps.
         lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
             merged.
-        freeze_layers: share of the lowest layers that stay as they are, three quarters by default: as much is learned from as many poems, the
-            policy drifts less from the reference, and each step is cheaper. Without effect on an adapter (--lora).
+        freeze_layers: share of the lowest layers that stay as they are, three quarters by default: as much is learned from as many poems,
+            the policy drifts less from the reference, and each step is cheaper. Without effect on an adapter (--lora).
         allow_identical_rhyme: let a word rhyme with itself in the poems that are learned from, so that the policy learns from its own
             distribution. Measurements, best-of-n and generate mask identical rhymes.
         interpolate: share of the prior's weights in the policy that is measured and saved, the mean of both (WiSE-FT): brings end words

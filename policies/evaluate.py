@@ -102,11 +102,9 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
     reference: Sequence[EvaluationPoem] = ()
     if groups and people:
         human_forms = [form(name, lang) for name in dict.fromkeys(own.group for group in groups.values() for own in group)]
-        groups["human"] = human_evaluation_poems(people, lang, human_forms, config.n or 256, seed=config.seed)
-        if config.sense:
-            shown = {id(own.source) for own in groups["human"]}
-            others = [poem for poem in people if id(poem) not in shown]
-            reference = human_evaluation_poems(others, lang, human_forms, config.n or 256, seed=config.seed)
+        shown, apart = halves(people, seed=config.seed) if config.sense else (people, [])
+        groups["human"] = human_evaluation_poems(shown, lang, human_forms, config.n or 256, seed=config.seed)
+        reference = human_evaluation_poems(apart, lang, human_forms, config.n or 256, seed=config.seed)
     prior = prior_of(config, lang, policy) if groups else None
     judges = judges_of(config, lang) if groups else Judges()
     return Collected(lang, policy, rewards, held if policy else [], groups, left_out, index, prior, reference, judges)
@@ -194,6 +192,12 @@ def prior_of(config: EvaluateConfig, lang: str, policy: Policy | None) -> Causal
     if policy is not None and name == config.policy and isinstance(policy, CausalPolicy):
         return policy
     return weigher(opened(name, config), "prior")
+
+
+def halves(poems: Sequence[Poem], *, seed: int) -> tuple[list[Poem], list[Poem]]:
+    """The poems in two parts of one size, by chance."""
+    order = random.Random(seed).sample(poems, len(poems))
+    return order[: len(order) // 2], order[len(order) // 2 :]
 
 
 def judges_of(config: EvaluateConfig, lang: str) -> Judges:

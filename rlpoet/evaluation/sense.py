@@ -37,21 +37,26 @@ from numpy.typing import NDArray
 from rlpoet.analysis.coherence.model import ThemeModel
 from rlpoet.analysis.coherence.shuffles import Stanza, auc, auc_interval, shuffled
 from rlpoet.analysis.intervals import (
+    LEAST,
     Array,
     Bounds,
+    Redrawn,
     Share,
     proportion_bounds,
     ratio_bounds,
     ratio_difference_bounds,
     statistic_bounds,
     subsample_bounds,
+    subsampled,
 )
 from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.diversity import distinct_share, entropy, rhyme_sounds
 from rlpoet.evaluation.human_baseline import SUBSETS, Figures
 from rlpoet.evaluation.poems import EvaluationPoem
-from rlpoet.evaluation.word_judge import WordJudge, invented_words
+from rlpoet.evaluation.word_judge import WordJudge, invented_words, word_judge
+from rlpoet.text import split_poem
+from rlpoet.types import Prompt
 
 WORDS = 5000  # first words of a set in which pairs are counted, so that sets of any size compare
 DRAWS = 500  # of poems, behind the interval of an AUC
@@ -62,7 +67,8 @@ FEWEST = 20  # poems on a side, and different ones: fewer cannot be cut into fol
 class LineJudge(Protocol):
     """What says how well lines fit together. ``name`` is shown beside its figures."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def coherence(self, poems: Sequence[Sequence[str]]) -> Sequence[float]:
         """One number a poem, on any scale; more is better."""
@@ -72,7 +78,8 @@ class LineJudge(Protocol):
 class OutsideModel(Protocol):
     """A language model that had no part in training. ``name`` is shown beside its figures."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def line_nats(self, poems: Sequence[Sequence[str]]) -> list[list[float]]:
         """Negative log-probability of each line of each poem after the lines before it, in nats; a line break is its line's."""
@@ -184,6 +191,38 @@ def cheap(poems: Sequence[EvaluationPoem], words: WordJudge | None, *, seed: int
     return out
 
 
+def figures_of_texts(prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, float]:
+    """``invented_words`` and ``distinct_bigrams`` of a run's poems; absent without the extra ``sense``, or with too few words."""
+    invented = invented_share(prompts, texts)
+    bigrams = distinct_bigrams([split_poem(text) for text in texts])
+    found = {"invented_words": None if invented is None else invented.value, "distinct_bigrams": bigrams}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def invented_share(prompts: Sequence[Prompt], texts: Sequence[str]) -> Share | None:
+    """``invented_words`` as a ratio over poems, one entry a poem; None without a judge or without a poem.
+
+    Opening lines, which the policy did not write, are left out.
+    """
+    judge = word_judge(prompts[0].lang) if prompts else None
+    if judge is None:
+        return None
+    own = [split_poem(text)[len(prompt.opening) :] for prompt, text in zip(prompts, texts, strict=True)]
+    return Share(np.array([bool(words) for words in invented_words(own, prompts[0].lang, judge)], dtype=float), np.ones(len(own)))
+
+
+def redrawn_bigrams(texts: Sequence[str], group: NDArray[np.int64]) -> Redrawn | None:
+    """``distinct_bigrams`` with prompts drawn again; None with too few words, or too few prompts for an interval.
+
+    Args:
+        group: number of each poem's prompt, shape ``(P,)``, counted from 0.
+    """
+    rows, n = [_words(split_poem(text)) for text in texts], len(set(group.tolist()))
+    if sum(map(len, rows)) < WORDS or n < LEAST:
+        return None
+    return subsampled(lambda kept: _distinct_bigrams(rows, np.flatnonzero(kept[group])), n, draws=SUBSETS)
+
+
 def distinct_bigrams(poems: Sequence[Sequence[str]], *, words: int = WORDS) -> float | None:
     """Different pairs of neighbouring words over all pairs, within poems, in the first ``words`` words; None if there are fewer.
 
@@ -257,28 +296,36 @@ def classifier_auc(
     if n < FEWEST:
         return None
     rng = np.random.default_rng(seed)
-    chosen = [side[i] for side in (poems, human) for i in np.sort(rng.permutation(len(side))[:n])]
-    group = poem_numbers(chosen)
+    sides = [[side[i] for i in np.sort(rng.permutation(len(side))[:n])] for side in (poems, human)]
+    group = poem_numbers(*sides)
     label = np.repeat([0, 1], n)
     if min(len(set(group[label == side])) for side in (0, 1)) < FEWEST:
         return None
-    scores = _human_scores([poem.text for poem in chosen], label, group, seed=seed)
+    scores = _human_scores([poem.text for side in sides for poem in side], label, group, seed=seed)
     rows_of = [np.flatnonzero(group == number) for number in range(group.max() + 1)]
 
     def of(drawn: NDArray[np.int64]) -> float | None:
         rows = np.concatenate([rows_of[k] for k in drawn])
-        sides = scores[rows[label[rows] == 1]], scores[rows[label[rows] == 0]]
-        return auc(*sides) if all(map(len, sides)) else None
+        real, false = scores[rows[label[rows] == 1]], scores[rows[label[rows] == 0]]
+        return auc(real, false) if len(real) and len(false) else None
 
     bounds = statistic_bounds(of, len(rows_of), draws=DRAWS, seed=seed)
     return auc(scores[label == 1], scores[label == 0]), bounds or (math.nan, math.nan)
 
 
-def poem_numbers(poems: Sequence[EvaluationPoem]) -> NDArray[np.int64]:
-    """Which source each poem is of, shape ``(P,)``, counted from 0: stanzas of one poem, and equal texts, have one number."""
+def poem_numbers(*sets: Sequence[EvaluationPoem]) -> NDArray[np.int64]:
+    """Which source each poem of the sets is of, one after the other, counted from 0: stanzas of one poem, and equal texts, have one number.
+
+    Where a whole set has one source, that is a file of stanzas with blank lines between them, and each stanza counts as its own.
+    """
     numbers: dict[str, int] = {}
-    keys = (poem.text if poem.source is None else poem.source.text for poem in poems)
-    return np.array([numbers.setdefault(key.strip(), len(numbers)) for key in keys], dtype=np.int64)
+    return np.array([numbers.setdefault(key, len(numbers)) for poems in sets for key in _sources(poems)], dtype=np.int64)
+
+
+def _sources(poems: Sequence[EvaluationPoem]) -> list[str]:
+    texts = [poem.text.strip() for poem in poems]
+    sources = [text if poem.source is None else poem.source.text.strip() for poem, text in zip(poems, texts, strict=True)]
+    return sources if len(set(sources)) > 1 else texts
 
 
 def _human_scores(texts: Sequence[str], label: NDArray[np.int64], group: NDArray[np.int64], *, seed: int) -> Array:
@@ -290,9 +337,10 @@ def _human_scores(texts: Sequence[str], label: NDArray[np.int64], group: NDArray
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline, make_union
 
-    kinds = {"char": {"ngram_range": (2, 4), "lowercase": False}, "word": {"ngram_range": (1, 2), "token_pattern": r"[^\W\d_]+|[^\w\s]|\n"}}
-    vectors = [HashingVectorizer(analyzer=kind, n_features=2**17, alternate_sign=False, **own) for kind, own in kinds.items()]
-    model = make_pipeline(make_union(*vectors), TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10, solver="liblinear"))
+    hashed = functools.partial(HashingVectorizer, n_features=2**17, alternate_sign=False)
+    letters = hashed(analyzer="char", ngram_range=(2, 4), lowercase=False)
+    words = hashed(analyzer="word", ngram_range=(1, 2), token_pattern=r"[^\W\d_]+|[^\w\s]|\n")
+    model = make_pipeline(make_union(letters, words), TfidfTransformer(sublinear_tf=True), LogisticRegression(C=10, solver="liblinear"))
     folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
     return cross_val_predict(model, list(texts), label, groups=group, cv=folds, method="decision_function")
 
@@ -331,7 +379,7 @@ def _first_bigrams(rows: Sequence[Sequence[str]], words: int) -> float:
     return distinct_share(pairs)
 
 
-def _distinct_bigrams(rows: Sequence[Sequence[str]], kept: Sequence[int]) -> float:
+def _distinct_bigrams(rows: Sequence[Sequence[str]], kept: Sequence[int] | NDArray[np.int64]) -> float:
     """Of some of the poems, in as large a part of ``WORDS`` words as they are of all poems."""
     return _first_bigrams([rows[i] for i in kept], round(WORDS * len(kept) / len(rows)))
 

@@ -52,7 +52,8 @@ _ENGLISH_BEGINNINGS = ("un", "a", "be", "re", "out", "over", "up", "down")  # a 
 class WordJudge(Protocol):
     """What knows words. ``name`` lists its sources."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def known(self, words: Collection[str]) -> frozenset[str]:
         """Those of the words (lower case, NFC) that exist."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 
@@ -11,10 +12,13 @@ from tiny_policy import BAUDELAIRE, VERLAINE
 
 from rlpoet.analysis.coherence import theme_model
 from rlpoet.analysis.intervals import Share, ratio_bounds, ratio_difference_bounds
-from rlpoet.corpus import Poem
+from rlpoet.cli.main import main
+from rlpoet.corpus import Poem, write_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation import word_judge as words_module
+from rlpoet.evaluation.form import poem_facts
 from rlpoet.evaluation.poems import EvaluationPoem
+from rlpoet.evaluation.sampled import Measured, intervals, shares_by_prompt
 from rlpoet.evaluation.sense import (
     EmbeddingJudge,
     Judges,
@@ -24,10 +28,14 @@ from rlpoet.evaluation.sense import (
     coherence_auc,
     costs,
     distinct_bigrams,
+    figures_of_texts,
     poem_numbers,
     sense,
 )
 from rlpoet.evaluation.word_judge import invented_words, require_word_judge, word_judge
+from rlpoet.reporting.evaluation_tables import show_figures
+from rlpoet.reporting.run_report import write_report
+from rlpoet.sweeps.figures import FIGURES
 from rlpoet.types import Prompt
 
 
@@ -41,6 +49,19 @@ class Listed:
 
     def known(self, words):
         return frozenset(words) & self.words
+
+
+class Watching:
+    """A judge of lines that keeps what it was shown, and for which all are alike."""
+
+    name = "watching"
+
+    def __init__(self):
+        self.seen = []
+
+    def coherence(self, poems):
+        self.seen.extend(poems)
+        return [0.0] * len(poems)
 
 
 class Echo:
@@ -174,17 +195,10 @@ def test_poems_shuffled_already_are_as_coherent_as_shuffled_again():
 
 
 def test_the_shuffled_lines_are_of_other_poems_of_the_same_form_at_the_same_place():
-    seen = []
-
-    class Watching:
-        name = "watching"
-
-        def coherence(self, poems):
-            seen.extend(poems)
-            return [0.0] * len(poems)
-
     longer = [evaluation_poem(*(f"{i} {k}" for k in range(6)), form="sestet") for i in "abcdefgh"]
-    value, _ = coherence_auc(marked(10) + longer, Watching())
+    watching = Watching()
+    value, _ = coherence_auc(marked(10) + longer, watching)
+    seen = watching.seen
     assert value == 0.5 and len(seen) == 2 * 18
     for own, other in zip(seen[::2], seen[1::2], strict=True):
         assert len(own) == len(other) and len({line[0] for line in other}) == len(other)
@@ -194,9 +208,16 @@ def test_the_shuffled_lines_are_of_other_poems_of_the_same_form_at_the_same_plac
 
 def test_stanzas_of_one_poem_are_never_mixed_with_each_other():
     source = Poem((("a 0", "a 1"), ("b 0", "b 1")))
-    same = [evaluation_poem("a 0", "a 1", source=source), evaluation_poem("b 0", "b 1", source=source)]
-    assert coherence_auc(same, EmbeddingJudge(by_mark, "marks")) is None
-    assert poem_numbers([*same, evaluation_poem("c"), evaluation_poem("c")]).tolist() == [0, 0, 1, 1]
+    same = [evaluation_poem(*lines, source=source) for lines in source.stanzas]
+    other = evaluation_poem("c 0", "c 1")
+    for seed in range(8):
+        watching = Watching()
+        coherence_auc([*same, other], watching, seed=seed)
+        assert all("c" in {line[0] for line in lines} for lines in watching.seen[1::2])  # a line of a poem by itself, one of c
+    assert coherence_auc(marked(1), EmbeddingJudge(by_mark, "marks")) is None
+    assert poem_numbers([*same, other, other]).tolist() == [0, 0, 1, 1]
+    assert poem_numbers(same).tolist() == [0, 1]  # a file of stanzas
+    assert poem_numbers([other, *same], [other]).tolist() == [0, 1, 1, 0]
 
 
 def test_embeddings_are_compared_pair_by_pair_and_a_line_not_with_itself():
@@ -229,8 +250,10 @@ def test_a_poem_alone_has_bits_and_no_gain_and_an_empty_one_has_neither():
 
 def test_the_other_first_line_is_of_another_source():
     source = Poem((("a 0", "a 1"), ("b 0", "b 1")))
-    same = [evaluation_poem("a 0", "a 1", source=source), evaluation_poem("b 0", "b 1", source=source)]
-    assert "context_gain" not in costs(same, Echo())
+    same = [evaluation_poem(*lines, source=source) for lines in source.stanzas]
+    gain = costs([*same, evaluation_poem("c 0", "d 1")], Echo())["context_gain"]
+    assert gain.value == pytest.approx(2 / math.log(2) / 9)  # both of the one poem after c; d cannot lose what it never had
+    assert gain.part.shape == (2,)
 
 
 def test_the_difference_from_human_verse_has_a_sign_and_stands_with_the_others():
@@ -299,3 +322,118 @@ def test_all_sides_are_told_apart_with_as_many_poems():
     assert told["sampled"]["classifier_auc"] == classifier_auc(one, three, n=60)[0]
     assert told["human"]["classifier_auc"] == classifier_auc(two, three, n=60)[0]
     assert "classifier_auc" not in sense({"sampled": one}, Judges(classifier=True))["sampled"]
+
+
+# -- a run and a comparison ------------------------------------------------------------------------------
+
+
+def measured_of(n_prompts, texts):
+    prompts = [Prompt("fr", "couplet")] * n_prompts * 4
+    return Measured({}, tuple(prompts), tuple(texts), tuple(map(poem_facts, prompts, texts)))
+
+
+def written(n, seed, n_words):
+    rng = random.Random(seed)
+    return ["\n".join(" ".join(f"mot{rng.randrange(n_words)}" for _ in range(8)) for _ in range(2)) for _ in range(n)]
+
+
+def test_a_run_has_distinct_bigrams_with_paired_intervals_once_there_are_enough_words():
+    before, after = (measured_of(80, written(320, seed, n)) for seed, n in ((0, 400), (1, 40)))
+    texts = [side.texts for side in (before, after)]
+    first, last = (figures_of_texts([Prompt("fr", "couplet")] * 320, own)["distinct_bigrams"] for own in texts)
+    assert first == distinct_bigrams([text.split("\n") for text in before.texts]) and last < first / 2
+    told = intervals(before, after)["distinct_bigrams"]
+    assert told["before"][0] < first < told["before"][1] and told["after"][0] < last < told["after"][1]
+    assert told["change"][0] < last / first - 1 < told["change"][1] < 0
+    few = [measured_of(70, side.texts[:280]) for side in (before, after)]  # 4,480 words
+    assert "distinct_bigrams" not in intervals(*few)
+
+
+def test_a_run_counts_invented_words_where_somebody_can_tell_and_not_those_it_was_given(monkeypatch):
+    prompts = [Prompt("fr", "couplet", opening=("blorf la",)), Prompt("fr", "couplet")]
+    monkeypatch.setattr("rlpoet.evaluation.sense.word_judge", lambda lang: Listed("la", "nuit"))
+    assert figures_of_texts(prompts, ["blorf la\nla nuit", "la nuit\nblorf"]) == {"invented_words": 0.5}
+    side = measured_of(10, ["la nuit\nla blorf", "la nuit\nnuit"] * 20)
+    told = intervals(side, side)["invented_words"]
+    assert told["before"][0] < 0.5 < told["before"][1] and told["change"][0] <= 0.0 <= told["change"][1]
+    assert shares_by_prompt(side)["invented_words"].prompt.tolist() == [i // 4 for i in range(40)]
+    monkeypatch.setattr("rlpoet.evaluation.sense.word_judge", lambda lang: None)
+    assert figures_of_texts(prompts, ["a\nb", "a\nb"]) == {} and "invented_words" not in intervals(side, side)
+
+
+def test_report_and_comparison_name_what_result_json_holds(tmp_path):
+    figures = {"rhyme_pairs": 0.5, "invented_words": 0.25, "distinct_bigrams": 0.9, "n": 8}
+    result = {"before": figures, "after": {**figures, "invented_words": 0.5}, "intervals": {"invented_words": {"after": [0.4, 0.6]}}}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    assert "invented words" in page and "50.0 % ± 10" in page and "distinct bigrams" in page
+    assert {"invented_words", "distinct_bigrams"} <= set(FIGURES) and FIGURES["invented_words"].better == "low"
+
+
+# -- the verb --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Thirty quatrains to measure and sixty by people."""
+    folder = tmp_path_factory.mktemp("verses")
+    rng = random.Random(0)
+
+    def poems(n):
+        pairs = [(rng.sample(VERSES[0], 2), rng.sample(VERSES[1], 2)) for _ in range(n)]
+        lines = [[f"{rng.choice(WORDS)} {rng.choice(WORDS)} {line}" for ab in zip(*own, strict=True) for line in ab] for own in pairs]
+        return ["\n".join(own) for own in lines]
+
+    (folder / "texts.txt").write_text("\n\n".join(poems(30)) + "\n", encoding="utf-8")
+    write_poems(folder / "human.jsonl", [Poem((tuple(text.split("\n")),), f"Poet {k}") for k, text in enumerate(poems(60))])
+    return folder
+
+
+VERSES = (("la nuit est sombre", "passe une ombre", "marche dans l'ombre"), ("sur le chemin", "jusqu'au matin", "tient dans la main"))
+VERB = ["evaluate", "--lang", "fr", "--forms", "quatrain-abab", "--prior", "none", "--threads", "1", "--rewards", "meter", "-n", "30"]
+
+
+def run(files, *argv):
+    return main([*VERB, "--texts", str(files / "texts.txt"), "--human", str(files / "human.jsonl"), *argv])
+
+
+def test_the_verb_has_a_table_of_sense_by_default(files, capsys):
+    assert run(files) == 0
+    shown = capsys.readouterr().out
+    assert "sense, all forms" in shown and "entropy of rhyme sounds" in shown and "classifier" not in shown
+
+
+def test_the_verb_judges_on_request(files, monkeypatch, capsys):
+    known = Listed(*" ".join((*VERSES[0], *VERSES[1], *WORDS, "jusqu'au")).replace("'", " ").split())
+    monkeypatch.setattr("policies.evaluate.require_word_judge", lambda lang: known)
+    assert run(files, "--sense", "--line_judge", "theme", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    sides = told["sense"]
+    assert sides["judges"] == {"words": "a list", "lines": "theme"} and set(sides) == {"judges", "texts", "human"}
+    for side in ("texts", "human"):
+        assert sides[side]["invented_words"] == 0.0 and sides[side]["n"] == 30
+        for key in ("coherence_auc", "classifier_auc", "rhyme_sound_entropy"):
+            assert sides[side][key + "_95"][0] <= sides[side][key] <= sides[side][key + "_95"][1]
+    show_figures(told)
+    shown = capsys.readouterr().out
+    assert "AUC: own lines against shuffled ones" in shown and "judges: words a list; lines theme" in shown
+
+
+@pytest.mark.parametrize(
+    "argv, message",
+    [
+        (["--sense", "--line_judge", "nowhere"], "--line_judge nowhere: no config.json there"),
+        (["--judge_model", "nowhere"], "nowhere"),
+        (["--judge_model", "fr"], "a policy of rlpoet; expected a language model from elsewhere"),
+    ],
+)
+def test_a_judge_that_is_not_here_is_one_line(files, argv, message, capsys):
+    assert run(files, *argv) == 2
+    shown = capsys.readouterr().err
+    assert message in shown and shown.count("\n") == 1
+
+
+def test_who_asks_for_sense_without_its_extra_is_told(files, monkeypatch, capsys):
+    monkeypatch.setattr(words_module, "PACKAGES", ("no_such_package",))
+    assert run(files, "--sense", "--line_judge", "theme") == 2
+    assert "pip install rlpoet[sense]" in capsys.readouterr().err

@@ -176,8 +176,9 @@ def cheap(poems: Sequence[EvaluationPoem], words: WordJudge | None, *, seed: int
     if not poems:
         return out
     if words is not None:
-        invented = invented_words([poem.lines for poem in poems], poems[0].prompt.lang, words)
-        share = Share(np.array([bool(own) for own in invented], dtype=float), np.ones(len(poems))).grouped(poem_numbers(poems))
+        own = [poem.lines[len(poem.prompt.opening) :] for poem in poems]  # without lines that were given
+        invented = invented_words(own, poems[0].prompt.lang, words)
+        share = Share(np.array([bool(found) for found in invented], dtype=float), np.ones(len(poems))).grouped(poem_numbers(poems))
         out |= _with_bounds("invented_words", (share.value, proportion_bounds(share, seed=seed)))
     bigrams = distinct_bigrams([poem.lines for poem in poems])
     if bigrams is not None:

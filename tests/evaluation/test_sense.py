@@ -117,6 +117,8 @@ def test_the_share_of_poems_has_wilsons_interval():
     found = cheap(poems, Listed("la", "nuit"))
     low, high = found["invented_words_95"]
     assert found["invented_words"] == 0.25 and 0.0 < low < 0.25 < high < 1.0
+    given = EvaluationPoem(Prompt("fr", "couplet", opening=("blorf",)), ("blorf", "nuit"), "couplet")
+    assert cheap([given], Listed("la", "nuit"))["invented_words"] == 0.0
     assert "invented_words" not in cheap(poems, None) and cheap([], Listed()) == {"n": 0}
 
 

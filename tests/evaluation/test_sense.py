@@ -130,7 +130,8 @@ def test_without_the_extra_there_is_no_judge_and_who_asks_for_it_is_told(monkeyp
 
 
 def test_shapes_of_older_spelling_lead_to_a_word_of_today():
-    shapes = {("heav'n", "en"): "heaven", ("o'er", "en"): "over", ("walk'd", "en"): "walked", ("stopp'd", "en"): "stop"}
+    shapes = {("heav'n", "en"): "heaven", ("o'er", "en"): "over"}
+    shapes |= {("walk'dst", "en"): "walked", ("walk'd", "en"): "walked", ("stopp'd", "en"): "stop"}
     shapes |= {("étoit", "fr"): "était", ("cœur", "fr"): "coeur"}
     shapes |= {("decíale", "es"): "decia", ("hallóse", "es"): "hallo", ("rüido", "es"): "ruido"}
     for (word, code), modern in shapes.items():
@@ -143,7 +144,7 @@ def test_shapes_of_older_spelling_lead_to_a_word_of_today():
     "lang, fine, invented",
     [
         ("fr", "L'aube exaltée ainsi qu'un peuple de colombes n'étoit peut-être point", "bastiché"),
-        ("es", "Mirábala la niña con sus ojos dulcísimos", "dispersitosa"),
+        ("es", "Mirábala la niña con sus ojos tan dulces", "dispersitosa"),
         ("en", "I lov'd the moonlit heav'n o'er which thou walk'dst", "slightfulness"),
     ],
 )

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from policies.causal_lm import CausalPolicy
+from policies.judges import CausalJudge, line_judge
 from policies.likelihood import Cost, annotated_groups, poem_costs, score_poems
 from policies.loading.files import SHIPPED
 from rlpoet import registry
@@ -24,6 +25,8 @@ from rlpoet.evaluation.config import EvaluateConfig
 from rlpoet.evaluation.measures import by_form, counted
 from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
+from rlpoet.evaluation.sense import Judges, sense
+from rlpoet.evaluation.word_judge import require_word_judge, word_judge
 from rlpoet.languages import code_of
 from rlpoet.machine import precision_of
 from rlpoet.prosody.forms import form
@@ -47,6 +50,8 @@ class Collected:
         groups: ``sampled``, ``texts`` and ``human``, those there are; each group is a column of the table.
         left_out: stanzas of texts that no form holds; None where no texts were given.
         prior: the model whose perplexity the groups have.
+        reference: stanzas by people apart from ``human``, from which a classifier has to tell each group; none without ``--sense``.
+        judges: who judges the sense of the groups.
     """
 
     lang: str
@@ -57,6 +62,8 @@ class Collected:
     left_out: int | None
     index: NgramIndex | None
     prior: CausalPolicy | None
+    reference: Sequence[EvaluationPoem]
+    judges: Judges
 
 
 def evaluate(config: EvaluateConfig) -> int:
@@ -92,11 +99,15 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
         groups["sampled"] = sampled_evaluation_poems(policy, sampled, config.n, authors, temperature=config.temperature, tick=tick)
     if config.texts:
         groups["texts"], left_out = read_evaluation_poems(config.texts, lang, forms, columns=columns_of(config))
+    reference: Sequence[EvaluationPoem] = ()
     if groups and people:
-        names = dict.fromkeys(own.group for group in groups.values() for own in group)
-        groups["human"] = human_evaluation_poems(people, lang, [form(name, lang) for name in names], config.n or 256, seed=config.seed)
+        human_forms = [form(name, lang) for name in dict.fromkeys(own.group for group in groups.values() for own in group)]
+        shown, apart = halves(people, seed=config.seed) if config.sense else (people, [])
+        groups["human"] = human_evaluation_poems(shown, lang, human_forms, config.n or 256, seed=config.seed)
+        reference = human_evaluation_poems(apart, lang, human_forms, config.n or 256, seed=config.seed)
     prior = prior_of(config, lang, policy) if groups else None
-    return Collected(lang, policy, rewards, held if policy else [], groups, left_out, index, prior)
+    judges = judges_of(config, lang) if groups else Judges()
+    return Collected(lang, policy, rewards, held if policy else [], groups, left_out, index, prior, reference, judges)
 
 
 def measured(collected: Collected, config: EvaluateConfig, pulse: Pulse) -> dict[str, Any]:
@@ -122,6 +133,9 @@ def measured(collected: Collected, config: EvaluateConfig, pulse: Pulse) -> dict
             costs = poem_costs(collected.prior, [own.lines for own in poems], tick=pulse.part(f"weighing {name}", 100))
         tick = pulse.part(f"measuring {name}", 100)
         figures[name] = by_form(counted(poems, collected.rewards, index=collected.index, costs=costs, tick=tick), seed=config.seed)
+    if collected.groups:
+        tick = pulse.part("judging their sense", 100)
+        figures["sense"] = sense(collected.groups, collected.judges, reference=collected.reference, seed=config.seed, tick=tick)
     return figures
 
 
@@ -178,6 +192,28 @@ def prior_of(config: EvaluateConfig, lang: str, policy: Policy | None) -> Causal
     if policy is not None and name == config.policy and isinstance(policy, CausalPolicy):
         return policy
     return weigher(opened(name, config), "prior")
+
+
+def halves(poems: Sequence[Poem], *, seed: int) -> tuple[list[Poem], list[Poem]]:
+    """The poems in two parts of one size, by chance."""
+    order = random.Random(seed).sample(poems, len(poems))
+    return order[: len(order) // 2], order[len(order) // 2 :]
+
+
+def judges_of(config: EvaluateConfig, lang: str) -> Judges:
+    """Who judges sense: known words always, if their lists are installed; lines and classifier with ``--sense``; a model if one is named.
+
+    Raises:
+        UnknownName, RlpoetError: a judge that was asked for and is not here.
+    """
+    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = None
+    if config.judge_model:
+        model = CausalJudge.open(config.judge_model, allow_download=config.allow_download, device=device)
+    if not config.sense:
+        return Judges(words=word_judge(lang), model=model)
+    lines = line_judge(config.line_judge, lang, device=device)
+    return Judges(words=require_word_judge(lang), lines=lines, model=model, classifier=True)
 
 
 def rewards_of(names: Sequence[str]) -> dict[str, Reward]:

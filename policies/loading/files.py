@@ -105,6 +105,17 @@ def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
     return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
 
 
+def open_encoder(files: ModelFiles) -> PreTrainedModel:
+    """The weights of a model that embeds text, without a head, in float32.
+
+    Raises:
+        RlpoetError: broken or unfit files.
+    """
+    from transformers import AutoModel
+
+    return _opened(files, AutoModel, {"dtype": torch.float32})
+
+
 def open_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     """The tokenizer beside the weights, or in the GGUF file.
 

@@ -311,6 +311,12 @@ def ratio_bounds(ratio: Share, *, seed: int = 0) -> Bounds:
     return _percentiles(bootstrapped(_asked(ratio), seed=seed).drawn)
 
 
+def ratio_difference_bounds(ratio: Share, other: Share, *, seed: int = 0) -> Bounds:
+    """Of the difference of such ratios of two sets of poems that have nothing to do with each other, ``ratio`` less ``other``."""
+    first, second = (bootstrapped(_asked(side), seed=seed + n).drawn for n, side in enumerate((ratio, other)))
+    return _percentiles(first - second)
+
+
 def statistic_bounds(statistic: Callable[[NDArray[np.int64]], float | None], n: int, *, draws: int, seed: int = 0) -> Bounds | None:
     """Of any statistic of n poems, each drawn by itself: percentiles of the draws; None where none has a value.
 

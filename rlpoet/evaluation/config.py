@@ -27,6 +27,12 @@ class EvaluateConfig:
         authors: authors in whose manner to sample, in turn; none by default.
         rewards: names of rewards to show; by default all installed ones.
         prior: model that gives the perplexity; by default the shipped prior of the language, "none" for no perplexity.
+        sense: also measure by --line_judge whether lines belong together, and by a classifier whether the poems can be told from those by
+            people, which takes the extra "sense" and --human or --poems.
+        line_judge: what judges lines for --sense: minilm (English), e5, theme, a theme model (.npz), or the folder of a
+            sentence-transformers model; auto for the first of these that is here.
+        judge_model: language model from elsewhere under which poems have bits per character and a gain from context: a folder, a GGUF file,
+            a name in the local Hugging Face cache; none by default.
         corpus: corpora that the policy was trained on, to find copied lines: files, folders, and so on.
         index: file (.npz) for the index of that corpus; written with --corpus, read without.
         temperature: temperature of sampling; 1 is the policy itself.
@@ -54,6 +60,9 @@ class EvaluateConfig:
     authors: tuple[str, ...] = ()
     rewards: tuple[str, ...] = ()
     prior: str | None = None
+    sense: bool = False
+    line_judge: str = "auto"
+    judge_model: str | None = None
     corpus: tuple[str, ...] = ()
     index: str = ""
     temperature: float = 1.0

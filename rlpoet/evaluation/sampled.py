@@ -28,6 +28,7 @@ from rlpoet.analysis.intervals import (
 )
 from rlpoet.evaluation.diversity import entropy
 from rlpoet.evaluation.form import PoemFacts, figures_of, poem_facts, shares
+from rlpoet.evaluation.sense import figures_of_texts, invented_share, redrawn_bigrams
 from rlpoet.evaluation.target import PriorWeights, prior_weights, strata_of, target_kl
 from rlpoet.rollout import Policy, Rollout, TracksMasks, join
 from rlpoet.text import write_atomically
@@ -113,7 +114,8 @@ def examine(
     rollout = join(parts, pad=policy.pad).rows(range(n))
     nats, tokens = -log_p.cpu().numpy(), rollout.n_tokens.double().cpu().numpy()
     facts = tuple(poem_facts(prompt, text) for prompt, text in zip(rollout.prompts, rollout.texts, strict=True))
-    figures = {**figures_of(facts), "prior_nll_per_token": float(nats.sum() / max(tokens.sum(), 1.0))}
+    nats_per_token = float(nats.sum() / max(tokens.sum(), 1.0))
+    figures = {**figures_of(facts), **figures_of_texts(rollout.prompts, rollout.texts), "prior_nll_per_token": nats_per_token}
     draw, read_once = (drawn_at - started) / n_drawn, (read_at - drawn_at) / n_drawn
     measured = Measured(
         figures, rollout.prompts, rollout.texts, facts, nats, tokens, draw_seconds=draw, read_seconds=read_once, log_ratio=log_ratio
@@ -191,7 +193,8 @@ def warm_up(policy: Policy, prior: Policy, eval_prompts: Sequence[Prompt]) -> No
 def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]:
     """Intervals of 95 % by figure: ``before``, ``after`` and ``change``, each ``(low, high)``. An interval without enough data is absent.
 
-    The change of ``prior_nll_per_token`` and ``distinct_end_words`` is relative, after / before - 1; that of all others is a difference.
+    The change of ``prior_nll_per_token``, ``distinct_end_words`` and ``distinct_bigrams`` is relative, after / before - 1; that of all
+    others is a difference.
     """
     if before.prompts != after.prompts:
         return {}  # not the same prompts: nothing is paired
@@ -202,13 +205,19 @@ def intervals(before: Measured, after: Measured) -> dict[str, dict[str, Bounds]]
     changes["prior_nll_per_token"] = relative_change(_nats(before, group), _nats(after, group))
     changes["distinct_end_words"] = relative_change(_distinct(before.facts, group), _distinct(after.facts, group), most=1.0)
     changes["rhyme_sound_entropy"] = number_change(_entropy(before.facts, group), _entropy(after.facts, group))
+    changes["distinct_bigrams"] = relative_change(*(redrawn_bigrams(side.texts, group) for side in (before, after)), most=1.0)
     by_figure = {name: {side: bounds for side, bounds in dataclasses.asdict(change).items() if bounds} for name, change in changes.items()}
     return {name: sides for name, sides in by_figure.items() if sides}
 
 
 def shares_by_prompt(measured: Measured) -> dict[str, Share]:
-    """The figures of ``SHARES``, poem by poem, and which poems have one prompt: they are alike, so intervals draw them together."""
-    return {name: dataclasses.replace(share, prompt=_prompt_numbers(measured)) for name, share in shares(measured.facts).items()}
+    """The figures of ``SHARES`` and ``invented_words``, poem by poem, and which poems have one prompt.
+
+    Poems of one prompt are alike, so intervals draw them together. Without the extra ``sense`` there is no ``invented_words``.
+    """
+    invented = invented_share(measured.prompts, measured.texts)
+    found = shares(measured.facts) | ({} if invented is None else {"invented_words": invented})
+    return {name: dataclasses.replace(share, prompt=_prompt_numbers(measured)) for name, share in found.items()}
 
 
 def weights_digest(policy: Policy) -> str:

@@ -21,6 +21,17 @@ SENSE = {
     "style_of_a_poet": ("style: sounds like one of the poets, not the average", True),
     "style_of_the_author": ("style: its author is the likeliest poet", True),
 }
+WHOLE_SETS = {  # measure of sense -> (label, whether it is a share, digits); those of a set of poems, whatever their forms
+    "invented_words": ("poems with an invented word", True, 1),
+    "coherence_auc": ("AUC: own lines against shuffled ones", False, 3),
+    "judge_bits_per_char": ("bits per character", False, 3),
+    "judge_bits_per_char_from_human": ("bits per character, less those of people", False, 3),
+    "context_gain": ("bits per character saved by the own first line", False, 3),
+    "context_gain_from_human": ("bits saved, less those of people", False, 3),
+    "classifier_auc": ("AUC: a classifier, against poems by people", False, 3),
+    "distinct_bigrams": ("distinct word pairs in 5,000 words", True, 1),
+    "rhyme_sound_entropy": ("entropy of rhyme sounds, nats", False, 2),
+}
 SECOND = {"second_rhyme_pairs": "pairs that rhyme", "second_lines_in_meter": "lines in meter", "second_agreement": "pairs both judge alike"}
 
 
@@ -40,6 +51,8 @@ def tables(told: Mapping[str, Any]) -> list[Table]:
     shown = [name for name in COLUMNS if name in told]
     if shown:
         out += [_figure_table(told, shown)]
+    if shown and "sense" in told:
+        out += [_sense_table(told["sense"], shown)]
     return out
 
 
@@ -72,6 +85,20 @@ def _figure_table(told: Mapping[str, Any], shown: list[str]) -> Table:
     return table
 
 
+def _sense_table(told: Mapping[str, Any], shown: list[str]) -> Table:
+    judges = told["judges"]
+    labels = {"words": "words", "lines": "lines", "model": "bits"}
+    caption = "judges: " + ("; ".join(f"{label} {judges[key]}" for key, label in labels.items() if key in judges) or "none")
+    table = Table(box=box.SIMPLE_HEAD, title="sense, all forms", title_justify="left", caption=caption, caption_justify="left")
+    for name in ("", *(head for own in shown for head in (COLUMNS[own], "95 %"))):
+        table.add_column(name, justify="left" if not name else "right", no_wrap=True)
+    for key, (label, is_share, digits) in WHOLE_SETS.items():
+        if any(key in told[own] for own in shown):
+            cells = [cell for own in shown for cell in _cells(told[own], key, is_share=is_share, digits=digits)]
+            table.add_row(label, *cells)
+    return table
+
+
 def _rows(blocks: list[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
     """``(key, label, is it a share)`` of what any block has, in the order of the page."""
     there = dict.fromkeys(key for own in blocks for key in own if not key.endswith("_95"))
@@ -85,9 +112,8 @@ def _rows(blocks: list[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
     return [row for row in rows if row[0] in there]
 
 
-def _cells(own: Mapping[str, Any], key: str, *, is_share: bool = True) -> tuple[str, str]:
+def _cells(own: Mapping[str, Any], key: str, *, is_share: bool = True, digits: int | None = None) -> tuple[str, str]:
     if key not in own:
         return "–", ""
-    if not is_share:
-        return f"{own[key]:.2f}", " – ".join(f"{edge:.2f}" for edge in own[key + "_95"])
-    return f"{100 * own[key]:.1f} %", " – ".join(f"{100 * edge:.1f}" for edge in own[key + "_95"])
+    scale, unit, digits = (100, " %", 1 if digits is None else digits) if is_share else (1, "", 2 if digits is None else digits)
+    return f"{scale * own[key]:.{digits}f}{unit}", " – ".join(f"{scale * edge:.{digits}f}" for edge in own[key + "_95"])

@@ -43,6 +43,8 @@ METRICS = {  # key of result.json -> (label, format): a share, a number whose ch
     "prior_nll_per_token": ("prior nats/token", "number"),
     "distinct_end_words": ("distinct end words", "number"),
     "rhyme_sound_entropy": ("entropy of sounds", "nats"),
+    "invented_words": ("invented words", "share"),
+    "distinct_bigrams": ("distinct bigrams", "number"),
     "n": ("fresh samples", "number"),
 }
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> before, after or change -> low, high: result.json's "intervals"

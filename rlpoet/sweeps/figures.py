@@ -14,6 +14,7 @@ from typing import Any
 from rlpoet.analysis.intervals import Share, Value
 from rlpoet.evaluation.form import SHARES, PoemFacts, figures_of
 from rlpoet.evaluation.sampled import Measured, distance, read, shares_by_prompt
+from rlpoet.evaluation.sense import figures_of_texts
 from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import Cell
@@ -50,6 +51,8 @@ FIGURES = {  # in the order of the columns; the first is the primary one
     "kl": Figure("KL to the prior, nats a poem", "number", "low"),
     "distinct_end_words": Figure("distinct end words", "number", "high"),
     "rhyme_sound_entropy": Figure("entropy of rhyme sounds, nats", "number", "high"),
+    "invented_words": Figure("poems with an invented word", "share", "low"),
+    "distinct_bigrams": Figure("distinct bigrams", "number", "high"),
     "reward": Figure("reward", "number", "high"),
     "samples_to_reach": Figure("fresh samples to {reach}", "count", "low"),
     "fresh_samples": Figure("fresh samples", "count"),
@@ -155,8 +158,9 @@ def samples_to_reach(curve: Curve, level: float) -> float | None:
 
 
 def _counted(measured: Measured) -> dict[str, Value]:
-    counted = figures_of(measured.facts)
-    return {**shares_by_prompt(measured), **{name: counted[name] for name in ("distinct_end_words", "rhyme_sound_entropy")}}
+    counted = figures_of(measured.facts) | figures_of_texts(measured.prompts, measured.texts)
+    varied = ("distinct_end_words", "rhyme_sound_entropy", "distinct_bigrams")
+    return {**shares_by_prompt(measured), **{name: counted[name] for name in varied if name in counted}}
 
 
 def _curve(rows: Sequence[Mapping[str, Any]], name: str, result: Mapping[str, Any]) -> Curve:

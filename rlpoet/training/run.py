@@ -33,6 +33,7 @@ from rlpoet.evaluation.sampled import (
     weights_digest,
     weights_of,
 )
+from rlpoet.evaluation.sense import figures_of_texts
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, Pace, pace_of
 from rlpoet.prosody.forms import form
@@ -140,7 +141,8 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
                     "expected the same ones. Put them back, or start a new run."
                 )
             # counted again, so that one ear judges both sides
-            before = aimed(config, dataclasses.replace(before, figures={**before.figures, **figures_of(before.facts)}), score)
+            again = figures_of(before.facts) | figures_of_texts(before.prompts, before.texts)
+            before = aimed(config, dataclasses.replace(before, figures={**before.figures, **again}), score)
         lines = openings([p for p in eval_prompts for _ in range(PER_PROMPT)], before.texts)
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng

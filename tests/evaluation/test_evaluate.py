@@ -465,11 +465,12 @@ def test_every_part_of_the_work_is_told_as_it_goes_on(texts, saved, monkeypatch,
         "listening to the poems",
         "reading them",
         *(f"{what} {own}" for own in groups for what in ("weighing", "measuring")),
+        "judging their sense",
     ]
     assert list(told) == parts and told["writing"] == [2, 2]
     assert all(len(told[f"measuring {own}"]) > 1 for own in ("sampled", "texts")) and told["listening to the poems"][0] == 2
     figures = json.loads(capsys.readouterr().out)
-    assert list(figures)[:4] == ["policy", "lang", "seed", "versions"] and list(figures)[-3:] == list(groups)
+    assert list(figures)[:4] == ["policy", "lang", "seed", "versions"] and list(figures)[-4:] == [*groups, "sense"]
 
 
 def test_poems_are_sampled_in_the_manner_of_each_author_in_turn(policy):

@@ -101,6 +101,7 @@ def test_faults_are_told_by_kind_and_source():
     figures = by_name(told.faults)
     assert figures[NONE].means["policy"][2] <= 1.0 and figures["no_thread"].means["human"][2] <= 1.0
     assert figures["syntax"].means["human"][2] > 0.3  # no fault in three poems is no proof of none
+    assert by_name(report([counted()], KEY).faults)[ALL].means["human"][2] > 0.3
 
 
 def test_a_poem_of_two_judges_counts_once_with_their_mean():

@@ -303,6 +303,29 @@ def proportion_bounds(share: Share, *, seed: int = 0) -> Bounds:
     return share_bounds(bootstrapped(share, seed=seed), share) or ratio_bounds(share, seed=seed)
 
 
+def count_bounds(ratio: Share, *, seed: int = 0) -> Bounds:
+    """Of a mean count a poem, such as faults, each poem drawn by itself: the score interval of a Poisson mean.
+
+    It is what Wilson's interval is for a share. Percentiles of the bootstrap say 0 to 0 where no poem has a fault. It is that of as many
+    poems as would deviate as much if their counts were Poisson, and never of more than there are. Of fewer than three poems it is that of
+    ``ratio_bounds``.
+
+    References:
+        Barker, "A Comparison of Nine Confidence Intervals for a Poisson Parameter When the Expected Number of Events is <= 5", 2002.
+
+    >>> [round(edge, 3) for edge in count_bounds(Share(np.zeros(20), np.ones(20)))]
+    [0.0, 0.219]
+    """
+    ratio = _asked(ratio)
+    figure, n = bootstrapped(ratio, seed=seed), float(ratio.whole.sum())
+    if figure.n < LEAST:
+        return ratio_bounds(ratio, seed=seed)
+    mean, t = figure.value, _student_quantile(figure.n - 1)
+    poems = min(mean / figure.deviation**2, n) if figure.deviation else n
+    middle, reach = mean + t * t / (2 * poems), t * math.sqrt(mean / poems + (t / (2 * poems)) ** 2)
+    return mean * mean / (middle + reach), middle + reach  # middle - reach, without its rounding
+
+
 def ratio_bounds(ratio: Share, *, seed: int = 0) -> Bounds:
     """Of any other ratio of sums over poems, such as a mean score or nats a token, each poem drawn by itself: percentiles of the draws.
 

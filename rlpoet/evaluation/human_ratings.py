@@ -1,182 +1,110 @@
-"""Blind rating sheets for human judges, and the evaluation of their ratings: means by source, and agreement of judges.
-
-A sheet is a table with one poem per row and empty columns for ratings from 1 (poor) to 5 (good). The sources of the poems are in a
-separate key file, which judges do not see. Poems are shuffled and have the same typography: one kind of apostrophe, quote and dash, and
-a capital at each line.
-"""
+"""What human judges say of poems: faults by kind, poems without a fault, ratings, each by source, and how far judges agree."""
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from rlpoet.analysis.intervals import Share, ratio_bounds, statistic_bounds
-from rlpoet.corpus.read import poems_of
+from rlpoet.analysis.intervals import Bounds, Share, count_bounds, proportion_bounds, ratio_bounds, statistic_bounds
 from rlpoet.errors import RlpoetError
-from rlpoet.tables import read_csv
-from rlpoet.text import read_text, write_atomically
+from rlpoet.evaluation.rating_sheets import FAULTS, MOST, SCALES, ByPoem, Sheet, key_of, read_key, read_sheet
 
-SCALES = ("meter", "rhyme", "readability", "emotion")
-LOW, HIGH = 1, 5
 DRAWS = 200  # behind the interval of alpha
-TYPOGRAPHY = str.maketrans(
-    {"’": "'", "ʼ": "'", "“": '"', "”": '"', "«": '"', "»": '"', "—": "-", "–": "-", "…": "...", "\u00a0": " ", "\u202f": " "}
-)
+LEAST = 5  # poems with two judges from which alpha has an interval
+ALL, NONE = "all faults", "without a fault"
 Grid = Sequence[Sequence[float | None]]  # one row per judge, one column per poem; None without a rating
 
 
 @dataclass(frozen=True)
-class Item:
-    """A poem on a sheet; ``number`` does not reveal its source."""
-
-    number: str
-    source: str
-    text: str
-
-
-@dataclass(frozen=True)
-class ScaleReport:
-    """One scale over all judges.
+class Judged:
+    """One figure over all judges: a scale, a kind of fault, all faults, or the share of poems without one.
 
     Attributes:
-        means: source -> mean, bounds of 95 % (poems resampled), and number of rated poems.
-        alpha: Krippendorff's alpha, ordinal; None with one judge, or if all ratings are the same.
-        alpha_95: its interval, poems resampled; None if alpha is None, or with fewer than five poems.
+        name: of the scale or kind, ``ALL`` or ``NONE``.
+        means: source -> mean over poems, bounds of 95 % (poems drawn), number of judged poems. A poem's value is the mean of its judges.
+        alpha: Krippendorff's alpha, ordinal; None if no poem has two judges, or if all values are the same.
+        alpha_95: its interval, poems resampled; None if alpha is None, or with fewer than five poems that two judges share.
     """
 
-    scale: str
+    name: str
     means: Mapping[str, tuple[float, float, float, int]]
     alpha: float | None
     alpha_95: tuple[float, float] | None
 
 
-def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int) -> list[Item]:
-    """At most ``n`` stanzas of ``lines`` lines from each source (whole poems for 0), shuffled.
+@dataclass(frozen=True)
+class JudgeReport:
+    """What all judges said.
 
-    Args:
-        sources: files or folders of poems; ``NAME=FILE`` gives one a name, else it has the name of its file.
-
-    Raises:
-        RlpoetError: a source has no such stanza, or two sources have one name.
+    Attributes:
+        judges: how many sheets.
+        shared: poems for which two judges or more counted faults or gave a rating; without them there is no agreement to tell.
+        faults: of each kind in faults per poem, then ``ALL``, then ``NONE`` in [0, 1]; empty if nobody counted.
+        scales: of each scale, from 1 to 5; empty if nobody rated.
     """
-    rng, chosen, names = random.Random(seed), [], set()
-    for entry in sources:
-        name, sep, path = entry.partition("=")
-        path, name = (path, name) if sep else (entry, Path(entry).name.partition(".")[0])
-        if name in names:
-            raise RlpoetError(f"{entry}: a second source called {name!r}; expected names of their own. Write NAME=FILE.")
-        names.add(name)
-        units = (
-            poem_lines for poem in poems_of(path) for poem_lines in ([_unheaded(poem.lines)] if not lines else map(_unheaded, poem.stanzas))
-        )
-        texts = list(dict.fromkeys(_blind(poem_lines) for poem_lines in units if poem_lines and (not lines or len(poem_lines) == lines)))
-        if not texts:
-            raise RlpoetError(f"{path}: no stanza of {lines} lines; expected some. Choose another --lines, 0 for whole poems.")
-        chosen += [(name, text) for text in rng.sample(texts, min(n, len(texts)))]
-    rng.shuffle(chosen)
-    salt = hashlib.sha1("\n".join(text for _, text in chosen).encode()).hexdigest()[:4]
-    return [Item(f"{salt}-{number:03}", source, text) for number, (source, text) in enumerate(chosen, start=1)]
+
+    judges: int
+    shared: int
+    faults: Sequence[Judged]
+    scales: Sequence[Judged]
 
 
-def write_sheet(items: Sequence[Item], path: Path) -> Path:
-    """Write the sheet and, beside it, its key; returns the path of the key.
-
-    Raises:
-        RlpoetError: one of them exists already, since ratings must not be overwritten.
-    """
-    key = key_of(path)
-    for file in (path, key):
-        if file.exists():
-            raise RlpoetError(f"{file}: there already; expected a new file, so that no rating is lost. Choose another --out.")
-    write_atomically(path, _table(("id", "poem", *SCALES), [(item.number, item.text, *("" for _ in SCALES)) for item in items]))
-    write_atomically(key, _table(("id", "source"), [(item.number, item.source) for item in sorted(items, key=lambda item: item.number)]))
-    return key
-
-
-def key_of(sheet: Path) -> Path:
-    """Where the key of a sheet lies: ``sheet.key.csv`` beside ``sheet.csv``."""
-    return sheet.with_name(f"{sheet.stem}.key.csv")
-
-
-def read_key(path: Path) -> dict[str, str]:
-    """Poem -> source.
-
-    Raises:
-        RlpoetError: no key.
-    """
-    return {row["id"]: row["source"] for row in _rows(path, ("id", "source"))}
-
-
-def read_sheet(path: Path) -> dict[str, dict[str, float]]:
-    """One judge's ratings, scale -> poem -> rating; an empty cell is no rating.
-
-    Raises:
-        RlpoetError: not a sheet, a poem twice, or a rating that is no number from 1 to 5.
-    """
-    ratings: dict[str, dict[str, float]] = {scale: {} for scale in SCALES}
-    seen = set()
-    for number, row in enumerate(_rows(path, ("id", *SCALES)), start=2):
-        if row["id"] in seen:
-            raise RlpoetError(f"{path}: row {number}: {row['id']!r} a second time; expected each poem once.")
-        seen.add(row["id"])
-        for scale in SCALES:
-            typed = row[scale].strip().replace(",", ".")
-            if not typed:
-                continue
-            try:
-                rating = float(typed)
-            except ValueError:
-                rating = float("nan")
-            if not LOW <= rating <= HIGH:
-                raise RlpoetError(f"{path}: row {number}: {scale} is {typed!r}; expected a number from {LOW} to {HIGH}, or nothing.")
-            ratings[scale][row["id"]] = rating
-    return ratings
-
-
-def report(sheets: Sequence[Mapping[str, Mapping[str, float]]], key: Mapping[str, str], *, seed: int = 0) -> list[ScaleReport]:
-    """Means by source and agreement, for each scale. A poem's rating is the mean of its judges, so each poem counts the same.
-
-    Raises:
-        RlpoetError: a rated poem that is not in the key.
-    """
-    stray = sorted({number for sheet in sheets for by_poem in sheet.values() for number in by_poem} - set(key))
-    if stray:
-        raise RlpoetError(f"{stray[0]!r}: rated, but not in the key; expected the key of the same sheet. Give it with --key.")
-    return [_scale(scale, [sheet[scale] for sheet in sheets], key, seed) for scale in SCALES]
-
-
-def make_sheet(sources: Sequence[str], sheet: Path, *, n: int, lines: int, seed: int) -> tuple[int, Path]:
-    """Choose poems and write a sheet and its key.
-
-    Returns:
-        The number of poems and the path of the key.
-
-    Raises:
-        RlpoetError: numbers that cannot be meant; see also ``items_of`` and ``write_sheet``.
-    """
-    if n < 1 or lines < 0:
-        raise RlpoetError(f"--n {n} --lines {lines}; expected at least 1 stanza, and 0 lines or more.")
-    items = items_of(sources, n=n, lines=lines, seed=seed)
-    return len(items), write_sheet(items, sheet)
-
-
-def read_ratings(sheets: Sequence[str], key: str | None = None, *, seed: int = 0) -> list[ScaleReport]:
+def read_ratings(sheets: Sequence[str], key: str | None = None, *, partial: bool = False, seed: int = 0) -> JudgeReport:
     """What filled sheets say, one of each judge.
 
     Args:
         key: the key of the sheets; the one beside the first of them by default.
+        partial: accept sheets in which some poems have no counts; see ``read_sheet``.
 
     Raises:
-        RlpoetError: see ``read_sheet``, ``read_key`` and ``report``.
+        RlpoetError: no sheet or no key; see also ``read_sheet``, ``read_key`` and ``report``.
     """
-    return report([read_sheet(Path(path)) for path in sheets], read_key(Path(key or key_of(Path(sheets[0])))), seed=seed)
+    if not sheets:
+        raise RlpoetError("rate read: no sheet; expected at least one. Name the files that judges filled in.")
+    read = [read_sheet(Path(path), partial=partial) for path in sheets]
+    key_path = Path(key) if key is not None else key_of(Path(sheets[0]))
+    if key is None and not key_path.exists():
+        raise RlpoetError(f"{key_path}: no such file; expected the key that `rlpoet rate make` wrote beside the sheet. Give it with --key.")
+    return report(read, read_key(key_path), partial=partial, seed=seed)
+
+
+def report(sheets: Sequence[Sheet], key: Mapping[str, str], *, partial: bool = False, seed: int = 0) -> JudgeReport:
+    """Means by source and agreement. A poem's value is the mean of its judges, so each poem counts the same.
+
+    Args:
+        key: poem -> source.
+        partial: accept sheets that count the faults of some poems only.
+
+    Raises:
+        RlpoetError: an empty sheet, a poem that is not in the key, or one whose faults a sheet does not count while it counts others.
+    """
+    judged_by = [_judged_poems(sheet) for sheet in sheets]
+    for sheet, poems in zip(sheets, judged_by, strict=True):
+        if not poems:
+            raise RlpoetError(f"{sheet.path}: nothing is filled in; expected counts or ratings. Leave the sheet out, or fill it in.")
+        if stray := sorted(poems - set(key)):
+            raise RlpoetError(f"{sheet.path}: {stray[0]!r} is not in the key; expected the key of the same sheet. Give it with --key.")
+        lost = sorted(set(key) - set(sheet.faults["syntax"])) if sheet.faults and not partial else []
+        if lost:
+            raise RlpoetError(
+                f"{sheet.path}: no counts for {len(lost)} poems, the first is {lost[0]!r}; expected all {len(key)} poems of the key. "
+                "Put the rows back, or take --partial to go without them."
+            )
+    counts = [sheet.faults for sheet in sheets if sheet.faults]
+    totals = [{poem: sum(own[kind][poem] for kind in FAULTS) for poem in own["syntax"]} for own in counts]
+    clean = [{poem: float(not total) for poem, total in own.items()} for own in totals]
+    faults = []
+    for kind in FAULTS:
+        bounds = proportion_bounds if MOST.get(kind) == 1 else count_bounds
+        faults.append(_judged(kind, [own[kind] for own in counts], key, bounds, seed))
+    faults += [_judged(ALL, totals, key, count_bounds, seed), _judged(NONE, clean, key, proportion_bounds, seed)]
+    scales = [_judged(scale, [sheet.ratings.get(scale, {}) for sheet in sheets], key, ratio_bounds, seed) for scale in SCALES]
+    shared = sum(sum(poem in own for own in judged_by) > 1 for poem in key)
+    rated = any(own.means for own in scales)
+    return JudgeReport(len(sheets), shared, faults if counts else [], scales if rated else [])
 
 
 def krippendorff(ratings: Grid) -> float | None:
@@ -208,43 +136,23 @@ def krippendorff(ratings: Grid) -> float | None:
     return float(1 - (coincidence * distance).sum() / expected)
 
 
-def _scale(scale: str, sheets: Sequence[Mapping[str, float]], key: Mapping[str, str], seed: int) -> ScaleReport:
+def _judged_poems(sheet: Sheet) -> set[str]:
+    return {poem for by_name in (sheet.faults, sheet.ratings) for by_poem in by_name.values() for poem in by_poem}
+
+
+def _judged(name: str, sheets: Sequence[ByPoem], key: Mapping[str, str], bounds: Callable[..., Bounds], seed: int) -> Judged:
     means: dict[str, tuple[float, float, float, int]] = {}
     for source in dict.fromkeys(key.values()):
         poems = [number for number, origin in key.items() if origin == source and any(number in sheet for sheet in sheets)]
         if poems:
             each = np.array([np.mean([sheet[number] for sheet in sheets if number in sheet]) for number in poems])
             mean = Share(each, np.ones(len(each)))
-            means[source] = (mean.value, *ratio_bounds(mean, seed=seed), len(each))
+            means[source] = (mean.value, *bounds(mean, seed=seed), len(each))
     rated = [number for number in key if sum(number in sheet for sheet in sheets) > 1]
     grid = [[sheet.get(number) for number in rated] for sheet in sheets]
     alpha, edges = krippendorff(grid), None
-    if alpha is not None and len(rated) >= 5:
+    if alpha is not None and len(rated) >= LEAST:
         edges = statistic_bounds(
             lambda picked: krippendorff([[row[i] for i in picked] for row in grid]), len(rated), seed=seed, draws=DRAWS
         )
-    return ScaleReport(scale, means, alpha, edges)
-
-
-def _unheaded(lines: Sequence[str]) -> Sequence[str]:
-    """Lines without the heading that `rlpoet generate --out` writes above a poem."""
-    return lines[1:] if lines and lines[0].startswith("# ") else lines
-
-
-def _blind(lines: Sequence[str]) -> str:
-    """The poem in one typography, whoever wrote it."""
-    translated = (" ".join(line.translate(TYPOGRAPHY).split()) for line in lines)
-    spaced = (" ".join(line.replace(" ;", ";").replace(" :", ":").replace(" !", "!").replace(" ?", "?").split()) for line in translated)
-    return "\n".join(line[:1].upper() + line[1:] for line in spaced)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
-    writer.writerows(rows)
-    return out.getvalue()
-
-
-def _rows(path: Path, wanted: Sequence[str]) -> list[dict[str, str]]:
-    return [{name: cell or "" for name, cell in row.items()} for _, row in read_csv(read_text(path), str(path), columns=wanted)]
+    return Judged(name, means, alpha, edges)

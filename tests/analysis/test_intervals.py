@@ -11,6 +11,7 @@ from rlpoet.analysis import intervals
 from rlpoet.analysis.intervals import (
     Share,
     bootstrapped,
+    count_bounds,
     difference,
     interval,
     proportion_bounds,
@@ -104,6 +105,39 @@ def test_none_right_of_a_few_is_not_never():
 def test_poems_of_which_nothing_was_asked_tell_nothing():
     some, more = Share(np.ones(4), np.ones(4)), Share(np.array([1.0] * 4 + [0.0] * 40), np.array([1.0] * 4 + [0.0] * 40))
     assert proportion_bounds(some) == proportion_bounds(more) and ratio_bounds(more) == (1.0, 1.0)
+
+
+def counts(values) -> Share:
+    return Share(np.array(values, dtype=float), np.ones(len(values)))
+
+
+def test_counts_that_deviate_as_poissons_have_the_score_interval():
+    told = counts([0, 0, 0, 0, 0, 4] * 5)  # 30 poems with 20 faults, in bunches: the deviation says 11.6 poems
+    variance = np.var(told.part, ddof=1) / 30
+    poems, t = (2 / 3) / variance, 2.0452296  # Student's quantile of 97.5 %, 29 degrees of freedom
+    low, high = count_bounds(told)
+    for edge in (low, high):  # the mean's distance, squared, is that of a Poisson mean at the edge
+        assert (edge - 2 / 3) ** 2 == pytest.approx(t * t * edge / poems, rel=0.1)
+    assert low < 2 / 3 < high
+    even = count_bounds(counts([1] * 30))  # all alike: as many poems as there are, not infinitely many
+    assert even[0] < 0.75 and even[1] > 1.3
+    assert count_bounds(counts([1, 3])) == (1.0, 3.0)  # two poems tell nothing but themselves
+
+
+def test_a_poem_without_a_fault_is_not_the_last_word():
+    low, high = count_bounds(counts([0] * 20))
+    assert low == 0.0 and high == pytest.approx(2.0930241**2 / 20)
+    assert count_bounds(counts([0] * 200))[1] < high / 9
+
+
+@pytest.mark.parametrize("bunched", [False, True])
+def test_intervals_of_counts_hold_the_truth_as_often_as_they_say(bunched):
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(200):
+        rate = rng.gamma(1.0, 1.0, 40) if bunched else np.ones(40)
+        low, high = count_bounds(counts(rng.poisson(0.5 * rate)))
+        held += low <= 0.5 <= high
+    assert held >= 184
 
 
 def test_graded_scores_deviate_less_than_coins():

@@ -1,11 +1,10 @@
-"""A sheet tells nothing of its sources, ratings come back as they were given, and agreement is Krippendorff's."""
+"""Faults and ratings are told by source as judges gave them, with intervals, and agreement is Krippendorff's."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import re
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +12,8 @@ from hypothesis import strategies as st
 
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
-from rlpoet.evaluation.human_ratings import SCALES, Item, items_of, key_of, krippendorff, read_key, read_sheet, report, write_sheet
+from rlpoet.evaluation.human_ratings import ALL, NONE, krippendorff, read_ratings, report
+from rlpoet.evaluation.rating_sheets import FAULTS, GUIDE, SCALES, Item, Sheet, write_sheet
 
 _ = None
 # the worked example of Krippendorff, "Computing Krippendorff's Alpha-Reliability", 2011, section E: four observers, twelve units
@@ -23,38 +23,49 @@ PUBLISHED = [
     [_, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, _],
     [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, _],
 ]
-POEMS = {
-    "prior": "Le jour « s’en va »\nla nuit ;\n\nRien ne va !\nplus\n",
-    "human": "Le soir descend\nsans bruit\n\nTout dort\nencor\n",
-}
+# section A of the same: two observers, ten units, two values
+BINARY = [[0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]]
+KEY = {"p1": "policy", "p2": "policy", "p3": "policy", "h1": "human", "h2": "human", "h3": "human"}
+FIGURES = [*FAULTS, ALL, NONE]
+
+
+def counted(path="ann.csv", ratings=None, **by_poem):
+    """A judge's sheet: faults of the poems as ``p1={"syntax": 2}``, 0 where nothing is said."""
+    poems = {poem: by_poem.get(poem, {}) for poem in KEY}
+    return Sheet(path, {kind: {poem: own.get(kind, 0) for poem, own in poems.items()} for kind in FAULTS}, ratings or {})
+
+
+def rated(path="ann.csv", **by_poem):
+    return Sheet(path, {}, {scale: dict(by_poem) for scale in SCALES})
+
+
+def by_name(figures):
+    return {own.name: own for own in figures}
 
 
 @pytest.fixture
-def sources(tmp_path):
-    for name, text in POEMS.items():
-        (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
-    return [str(tmp_path / f"{name}.txt") for name in POEMS]
+def sheet(tmp_path):
+    path = tmp_path / "sheet.csv"
+    write_sheet([Item(poem, source, f"{poem}\nB") for poem, source in KEY.items()], path)
+    return path
 
 
-def filled(path, ratings):
-    """A judge's copy: ``ratings`` by poem, the same for all scales; None leaves the cells empty."""
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+def filled(sheet, name, cells, *, delimiter=","):
+    """A judge's copy of the sheet; ``cells`` of a poem by column."""
+    rows = list(csv.DictReader(io.StringIO(sheet.read_text(encoding="utf-8"))))
     for row in rows:
-        value = ratings(row["id"])
-        row.update({scale: "" if value is None else str(value) for scale in SCALES})
-    return rows
-
-
-def write(path, rows, *, delimiter=","):
+        row.update({column: str(value) for column, value in cells(row["id"]).items()} if row["id"] != GUIDE else {})
+    path = sheet.with_name(name)
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter=delimiter)
         writer.writeheader()
         writer.writerows(rows)
-    return path
+    return str(path)
 
 
-def test_alpha_is_that_of_the_published_example():
+def test_alpha_is_that_of_the_published_examples():
     assert krippendorff(PUBLISHED) == pytest.approx(0.815, abs=5e-4)
+    assert krippendorff(BINARY) == pytest.approx(0.095, abs=5e-4)
 
 
 grids = st.lists(st.lists(st.none() | st.integers(1, 5), min_size=6, max_size=6), min_size=2, max_size=4)
@@ -76,70 +87,115 @@ def test_opposed_judges_are_worse_than_chance():
     assert krippendorff([[1, 5, 1, 5], [5, 1, 5, 1]]) < 0
 
 
-def test_a_sheet_hides_its_sources_and_the_key_knows_them(sources, tmp_path):
-    items = items_of(sources, n=9, lines=2, seed=1)
-    assert sorted(item.source for item in items) == ["human", "human", "prior", "prior"]
-    sheet = tmp_path / "sheet.csv"
-    key = write_sheet(items, sheet)
-    text = sheet.read_text(encoding="utf-8")
-    assert "prior" not in text and "human" not in text and not re.search("[«»’]", text)
-    assert read_key(key) == {item.number: item.source for item in items} and key == key_of(sheet)
-    assert any(item.text == 'Le jour " s\'en va "\nLa nuit;' for item in items)
-    assert [item.number for item in items_of(sources, n=9, lines=2, seed=1)] == [item.number for item in items]
-    assert not any(value for own in read_sheet(sheet).values() for value in own)  # nobody has rated yet
-    with pytest.raises(RlpoetError, match="there already"):
-        write_sheet(items, sheet)
+def test_faults_are_told_by_kind_and_source():
+    told = report([counted(p1={"syntax": 2, "agreement": 1}, p2={"syntax": 1}, h1={"punctuation": 1})], KEY)
+    assert [own.name for own in told.faults] == FIGURES and told.judges == 1 and told.scales == []
+    means = {name: {source: mean for source, (mean, *_) in own.means.items()} for name, own in by_name(told.faults).items()}
+    assert means["syntax"] == {"policy": 1.0, "human": 0.0} and means["agreement"] == {"policy": pytest.approx(1 / 3), "human": 0.0}
+    assert means["punctuation"] == {"policy": 0.0, "human": pytest.approx(1 / 3)}
+    assert means[ALL] == {"policy": pytest.approx(4 / 3), "human": pytest.approx(1 / 3)}
+    assert means[NONE] == {"policy": pytest.approx(1 / 3), "human": pytest.approx(2 / 3)}  # p3; h2 and h3
+    for own in told.faults:
+        assert all(0 <= low <= mean + 1e-12 and mean < high and n == 3 for mean, low, high, n in own.means.values())
+        assert own.alpha is None and own.alpha_95 is None
+    figures = by_name(told.faults)
+    assert figures[NONE].means["policy"][2] <= 1.0 and figures["no_thread"].means["human"][2] <= 1.0
+    assert figures["syntax"].means["human"][2] > 0.3  # no fault in three poems is no proof of none
+    assert by_name(report([counted()], KEY).faults)[ALL].means["human"][2] > 0.3
+
+
+def test_a_poem_of_two_judges_counts_once_with_their_mean():
+    ann, bob = counted(p1={"syntax": 2}, p2={"syntax": 1}), counted("bob.csv", p1={"syntax": 4})
+    told = by_name(report([ann, bob], KEY).faults)
+    assert told["syntax"].means["policy"][0] == pytest.approx((3 + 0.5 + 0) / 3) and told["syntax"].means["policy"][3] == 3
+    assert told[NONE].means["policy"][0] == pytest.approx((0 + 0.5 + 1) / 3)
+    assert told["syntax"].alpha == krippendorff([[2, 1, 0, 0, 0, 0], [4, 0, 0, 0, 0, 0]])
+    assert told[NONE].alpha == krippendorff([[0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 1]])
+    assert told[NONE].alpha_95[0] <= told[NONE].alpha <= told[NONE].alpha_95[1]
+    assert told["agreement"].alpha is None  # nobody found one: there is nothing to agree on
+
+
+def test_the_order_of_sheets_and_poems_does_not_matter():
+    ann, bob = counted(p1={"syntax": 2}, h2={"no_thread": 1}), counted("bob.csv", p1={"syntax": 1}, p3={"agreement": 2})
+    there, back = report([ann, bob], KEY, seed=4), report([bob, ann], KEY, seed=4)
+    assert there.faults == back.faults
+    turned = by_name(report([ann, bob], dict(reversed(KEY.items())), seed=4).faults)
+    for own in there.faults:
+        assert {source: mean[0] for source, mean in own.means.items()} == {s: mean[0] for s, mean in turned[own.name].means.items()}
+        assert own.alpha == turned[own.name].alpha or own.alpha == pytest.approx(turned[own.name].alpha)
+
+
+def test_more_poems_narrow_the_interval():
+    def width(n):
+        key = {f"p{i}": "policy" for i in range(n)}
+        faults = {kind: {poem: float(i % 3 == 0) for i, poem in enumerate(key)} for kind in FAULTS}
+        return [high - low for own in report([Sheet("a", faults, {})], key).faults for _, low, high, _ in own.means.values()]
+
+    assert all(many < 0.6 * few for many, few in zip(width(120), width(30), strict=True))
+
+
+def test_a_judge_who_rates_and_one_who_counts_are_read_together():
+    told = report([counted(p1={"syntax": 1}), rated("bob.csv", p1=4.0, h1=2.0)], KEY)
+    assert told.judges == 2 and told.shared == 2  # p1 and h1 have both of them, but no figure has
+    assert all(own.alpha is None for own in (*told.faults, *told.scales))
+    assert by_name(told.scales)["rhyme"].means == {"policy": (4.0, 4.0, 4.0, 1), "human": (2.0, 2.0, 2.0, 1)}
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_means_by_source_and_agreement_are_those_of_the_ratings(sources, tmp_path, delimiter):
-    items = items_of(sources, n=9, lines=2, seed=0)
-    sheet = tmp_path / "sheet.csv"
-    key = read_key(write_sheet(items, sheet))
-    first = filled(sheet, lambda i: 5 if key[i] == "human" else 1)
-    second = filled(sheet, lambda i: 5 if key[i] == "human" else 2)
-    ratings = [write(tmp_path / name, rows, delimiter=delimiter) for name, rows in (("a.csv", first), ("b.csv", second))]
-    told = report([read_sheet(path) for path in ratings], key)
-    assert [own.scale for own in told] == list(SCALES)
-    assert told[0].means["human"] == (5.0, 5.0, 5.0, 2) and told[0].means["prior"][0] == 1.5
-    assert told[0].alpha == krippendorff([[1, 1, 5, 5], [2, 2, 5, 5]]) and told[0].alpha_95 is None
+def test_ratings_by_source_are_those_of_the_judges(sheet, delimiter):
+    first = filled(sheet, "a.csv", lambda poem: dict.fromkeys(SCALES, 5 if KEY[poem] == "human" else 1), delimiter=delimiter)
+    second = filled(sheet, "b.csv", lambda poem: dict.fromkeys(SCALES, 5 if KEY[poem] == "human" else 2), delimiter=delimiter)
+    told = read_ratings([first, second], str(sheet.with_name("sheet.key.csv")))
+    assert [own.name for own in told.scales] == list(SCALES) and told.faults == [] and told.shared == 6
+    assert told.scales[0].means["human"] == (5.0, 5.0, 5.0, 3) and told.scales[0].means["policy"][0] == 1.5
+    assert told.scales[0].alpha == krippendorff([[1, 1, 1, 5, 5, 5], [2, 2, 2, 5, 5, 5]])
 
 
 def test_a_poem_rated_by_nobody_counts_nowhere():
-    told = report([{scale: {"a": 3.0} for scale in SCALES}, {scale: {} for scale in SCALES}], {"a": "x", "b": "x", "c": "y"})
-    assert told[0].means == {"x": (3.0, 3.0, 3.0, 1)} and told[0].alpha is None
+    told = report([rated(a=3.0), rated(b=2.0)], {"a": "x", "b": "y", "c": "x"})
+    assert told.scales[0].means == {"x": (3.0, 3.0, 3.0, 1), "y": (2.0, 2.0, 2.0, 1)}
+    assert told.scales[0].alpha is None and told.shared == 0
 
 
-@pytest.mark.parametrize("cell, message", [("6", "from 1 to 5"), ("good", "from 1 to 5"), ("nan", "from 1 to 5")])
-def test_a_rating_that_is_none_is_refused_with_its_row(sources, tmp_path, cell, message):
-    sheet = tmp_path / "sheet.csv"
-    write_sheet([Item("1", "x", "A\nB")], sheet)
-    write(sheet, filled(sheet, lambda i: cell))
-    with pytest.raises(RlpoetError, match=f"row 2: meter is '{cell}'; expected a number {message}"):
-        read_sheet(sheet)
+def test_sheets_that_do_not_fit_their_key_are_refused_by_name():
+    with pytest.raises(RlpoetError, match=r"bob\.csv: 'zz' is not in the key; .*--key"):
+        report([rated(p1=1.0), rated("bob.csv", zz=1.0)], KEY)
+    with pytest.raises(RlpoetError, match=r"bob\.csv: nothing is filled in"):
+        report([counted(), rated("bob.csv")], KEY)
+    short = counted("bob.csv")
+    short = Sheet("bob.csv", {kind: {poem: n for poem, n in own.items() if poem != "h2"} for kind, own in short.faults.items()}, {})
+    with pytest.raises(RlpoetError, match=r"bob\.csv: no counts for 1 poems, the first is 'h2'; expected all 6"):
+        report([counted(), short], KEY)
+    told = report([short], KEY, partial=True)
+    assert told.faults[0].means["human"][3] == 2 and told.faults[0].means["policy"][3] == 3
 
 
-def test_the_verb_makes_a_sheet_and_reads_it(sources, tmp_path, capsys):
-    sheet = str(tmp_path / "s.csv")
-    named = [f"{name}={path}" for name, path in zip("AB", sources, strict=True)]
-    assert main(["rate", "make", *named, "--lines", "2", "--out", sheet]) == 0
-    assert "4 poems" in capsys.readouterr().out
-    key = read_key(tmp_path / "s.key.csv")
-    ann = write(tmp_path / "ann.csv", filled(tmp_path / "s.csv", lambda i: 4 if key[i] == "A" else 2))
-    argv = ["rate", "read", str(ann), str(ann), "--key", str(tmp_path / "s.key.csv")]
-    assert main([*argv, "--json"]) == 0
+def test_the_verb_reads_what_judges_filled_in(sheet, capsys):
+    found = {"p1": {"syntax": 2}, "p2": {"syntax": 1, "no_thread": 1}, "p3": {"agreement": 1}}
+    ann = filled(sheet, "ann.csv", lambda poem: dict.fromkeys(FAULTS, 0) | found.get(poem, {}) | {"rhyme": 4})
+    bob = filled(sheet, "bob.csv", lambda poem: dict.fromkeys(FAULTS, 0) | found.get(poem, {}))
+    key = ["--key", str(sheet.with_name("sheet.key.csv"))]
+    assert main(["rate", "read", ann, bob, *key, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["judges"] == 2 and told["scales"][1]["means"]["A"][0] == 4.0 and told["scales"][1]["alpha"] == 1.0
-    assert main(argv) == 0
-    assert "2 judges" in capsys.readouterr().out
-    assert main(["rate", "make", *named, "--lines", "9", "--out", sheet]) == 2 and "no stanza of 9 lines" in capsys.readouterr().err
-    assert main(["rate", "make", sources[0], sources[0], "--lines", "2"]) == 2 and "second source" in capsys.readouterr().err
-    assert main(["rate", "read", str(tmp_path / "s.key.csv")]) == 2 and "no column 'meter'" in capsys.readouterr().err
+    figures = {own["name"]: own for own in told["faults"]}
+    assert told["judges"] == 2 and told["shared"] == 6 and figures[NONE]["means"]["policy"][0] == 0.0
+    assert figures[NONE]["means"]["human"][0] == 1.0 and figures[NONE]["alpha"] == 1.0 and figures["syntax"]["means"]["policy"][0] == 1.0
+    assert main(["rate", "read", ann, bob, *key]) == 0
+    shown = capsys.readouterr().out
+    assert "without a fault" in shown and "100 %" in shown and "no thread" in shown and "readability" in shown
+    assert "2 judges, 6 poems" in shown and "cannot be told" not in shown
+    assert main(["rate", "read", bob, *key]) == 0
+    shown = capsys.readouterr().out
+    assert "1 judge: agreement cannot be told" in shown and "readability" not in shown
 
 
-def test_what_generate_wrote_is_taken_poem_by_poem_without_its_headings(tmp_path):
-    label = "# fr quatrain-abab, temperature 0.9, seed 1"
-    file = tmp_path / "samples.txt"
-    file.write_text(f"{label}\nun\ndeux\ntrois\nquatre\n\n{label}\ncinq\nsix\nsept\nhuit\n\n", encoding="utf-8")
-    assert {item.text for item in items_of([str(file)], n=9, lines=4, seed=0)} == {"Un\nDeux\nTrois\nQuatre", "Cinq\nSix\nSept\nHuit"}
-    assert len(items_of([str(file)], n=9, lines=0, seed=0)) == 2
+def test_the_verb_leaves_out_poems_without_counts_only_when_told_to(sheet, capsys):
+    ann = filled(sheet, "ann.csv", lambda poem: dict.fromkeys(FAULTS, 0) if poem != "h3" else {})
+    bob = filled(sheet, "bob.csv", lambda poem: dict.fromkeys(FAULTS, 1) if poem == "h3" else {})
+    argv = ["rate", "read", ann, bob, "--key", str(sheet.with_name("sheet.key.csv"))]
+    assert main(argv) == 2 and "ann.csv: row 8, column syntax: empty" in capsys.readouterr().err
+    assert main([*argv, "--partial"]) == 0
+    assert "2 judges, but no poem has two of them" in capsys.readouterr().out
+    assert main(["rate", "read", str(sheet)]) == 2 and "sheet.csv: nothing is filled in" in capsys.readouterr().err
+    assert main(["rate", "read", argv[-1]]) == 2 and "no column of a rating sheet" in capsys.readouterr().err
+    assert main(["rate", "read", ann, "--partial"]) == 2 and "ann.key.csv: no such file; expected the key" in capsys.readouterr().err

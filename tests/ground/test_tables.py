@@ -17,7 +17,7 @@ BY_HAND = {
     "rlpoet/tables.py",
     "rlpoet/phonology/fr/sounds.py",  # Lexique, another's file of another shape, 125,000 rows
     "rlpoet/phonology/en/contexts.py",  # rows of ``table_lines``, cut one by one when they are asked for
-    "rlpoet/evaluation/human_ratings.py",  # writes CSV
+    "rlpoet/evaluation/rating_sheets.py",  # writes CSV
 }
 
 

@@ -12,12 +12,16 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class RateConfig:
-    """Make a blind rating sheet of poems, or read sheets that judges have filled in.
+    """Make a blind sheet of poems for human judges, or read sheets that judges have filled in.
 
-    `rate make PRIOR=before.txt TRAINED=after.txt PEOPLE=poems.jsonl` shuffles stanzas of all sources into a sheet with columns for
-    meter, rhyme, readability and emotion, 1 to 5, and puts where they come from into a key apart. Give each judge a copy of the sheet,
-    not the key. `rate read ann.csv bob.csv --key sheet.key.csv` gives means by source with 95-percent intervals and, for each
-    scale, Krippendorff's alpha between the judges.
+    `rate make POLICY=poems.txt --human held.jsonl.gz --lang fr` shuffles stanzas of all sources into a sheet, with as many human stanzas of
+    the same forms. Judges count faults by kind: syntax, agreement, invented word, broken sentence, no thread, punctuation. They rate meter,
+    rhyme, readability and emotion from 1 (poor) to 5 (good). The row under the header says so. Where the poems come from is in a key apart.
+    Give each judge a copy of the sheet, not the key.
+
+    `rate read ann.csv bob.csv --key sheet.key.csv` gives by source, with 95-percent intervals, the faults per poem, the share of poems
+    without a fault and the mean ratings. For each it gives Krippendorff's alpha between the judges. A sheet that counts faults needs a
+    number in each cell, 0 for none. An error names all wrong cells by row and column.
 
     Attributes:
         action: make or read.
@@ -26,6 +30,9 @@ class RateConfig:
         key: the key of the sheets; sheet.key.csv beside the first of them by default.
         n: stanzas of each source, at most.
         lines: lines of a stanza, so that length tells nothing; 0 for whole poems.
+        human: poems by people (file or folder) to mix in, as many of each form as the source with most of that form has.
+        lang: language of the poems, needed with --human where the files have no headings by generate --out.
+        partial: read sheets of judges who counted the faults of some poems only; poems without any count are left out.
         seed: of choosing and shuffling, and of resampling.
         json: one JSON object instead of tables, for machines.
     """
@@ -36,19 +43,27 @@ class RateConfig:
     key: str | None = None
     n: int = 20
     lines: int = 4
+    human: str | None = None
+    lang: str | None = None
+    partial: bool = False
     seed: int = 0
     json: bool = False
 
 
 def run(config: RateConfig) -> int:
-    from rlpoet.evaluation.human_ratings import make_sheet, read_ratings
+    from rlpoet.evaluation.human_ratings import read_ratings
+    from rlpoet.evaluation.rating_sheets import make_sheet
     from rlpoet.reporting.rating_tables import show_ratings
 
     if config.action == "make":
-        n, key = make_sheet(config.files, Path(config.out), n=config.n, lines=config.lines, seed=config.seed)
-        sys.stdout.write(f"sheet  {config.out}  {n} poems, to be filled in by each judge in a copy\nkey    {key}  not for judges\n")
+        counts, key = make_sheet(
+            config.files, Path(config.out), n=config.n, lines=config.lines, seed=config.seed, human=config.human, lang=config.lang
+        )
+        by_source = ", ".join(f"{n} {source}" for source, n in sorted(counts.items()))
+        sys.stdout.write(f"sheet  {config.out}  {counts.total()} poems ({by_source}), to be filled in by each judge in a copy\n")
+        sys.stdout.write(f"key    {key}  not for judges\n")
         return 0
-    show_ratings(read_ratings(config.files, config.key, seed=config.seed), len(config.files), json=config.json)
+    show_ratings(read_ratings(config.files, config.key, partial=config.partial, seed=config.seed), json=config.json)
     return 0
 
 

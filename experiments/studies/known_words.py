@@ -3,8 +3,8 @@
     rlpoet generate --lang fr --raw --n 100 --seed 0 --json > RAW/fr.jsonl     # and es, en
     python -m experiments.studies.known_words --corpora FOLDER --raw RAW [--n 500] [--seed 0]
 
-FOLDER holds ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``; stanzas of four lines are drawn from all of each file. The word lists were made
-of these texts among others, so human verse from elsewhere earns somewhat less. Prints a Markdown table.
+FOLDER holds ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``; stanzas of four lines are drawn from all of each file. The word lists
+were made of these texts among others, so human verse from elsewhere earns somewhat less. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from rlpoet.corpus import read_poems
 from rlpoet.types import Prompt
 
 FORM = "quatrain-abab"  # any form of four lines: the reward reads words alone
-HEADER = ("", "verse", "quatrains", "lines paid", "of these for a capital", "quatrains that score 1", "lines wholly in the list of `generate`")
+HEADER = ("", "verse", "quatrains", "lines paid", "paid by a capital", "quatrains that score 1", "lines known to `generate`")
 
 
 def quatrains(path: Path, n: int, *, seed: int) -> list[str]:

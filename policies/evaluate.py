@@ -87,7 +87,7 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
     policy = opened(config.policy, config, config.policy_class) if config.policy else None
     lang = policy.lang if policy else str(config.lang)
     forms = [form(name, lang) for name in dict.fromkeys(config.forms)]
-    rewards = rewards_of(config.rewards)
+    rewards = rewards_of(config.rewards, lang)
     held = held_poems(config, lang, config.poems) if config.poems else []
     people = held_poems(config, lang, config.human) if config.human else held
     groups: dict[str, Sequence[EvaluationPoem]] = {}
@@ -216,13 +216,15 @@ def judges_of(config: EvaluateConfig, lang: str) -> Judges:
     return Judges(words=require_word_judge(lang), lines=lines, model=model, classifier=True)
 
 
-def rewards_of(names: Sequence[str]) -> dict[str, Reward]:
-    """The named rewards with their default options; all installed ones if none is named.
+def rewards_of(names: Sequence[str], lang: str) -> dict[str, Reward]:
+    """The named rewards with their default options; all installed ones that can judge the language if none is named.
 
     Raises:
         UnknownName: no such reward.
     """
-    return {name: registry.load("rlpoet.rewards", name)() for name in dict.fromkeys(names or registry.names("rlpoet.rewards"))}
+    if not names:
+        return registry.rewards_for(lang)
+    return {name: registry.load("rlpoet.rewards", name)() for name in dict.fromkeys(names)}
 
 
 def known_authors(names: Sequence[str], policy: Policy) -> list[str]:

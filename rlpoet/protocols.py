@@ -62,6 +62,13 @@ class Reward(Protocol):
     def explain(self, prompt: Prompt, text: str) -> Explained: ...
 
 
+@runtime_checkable
+class LimitedToLanguages(Protocol):
+    """What a reward also has that can judge some languages only. In others it raises, and where all rewards are used it is left out."""
+
+    def judges(self, lang: str) -> bool: ...
+
+
 class Scored(Protocol):
     """Totals and named parts of a batch, as the composed reward gives them."""
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.protocols import LimitedToLanguages, Reward
 from rlpoet.text import write_atomically
 
+REWARDS = "rlpoet.rewards"  # the group of classes of rewards
 POLICIES = "rlpoet.policies"  # the group of classes of policies
 CAUSAL_LM = "causal-lm"  # class of a policy's folder that names none
 CLASS_FILE = "policy_class.json"  # in the folder of a policy of any other class
@@ -57,6 +59,16 @@ def load_all(group: str) -> dict[str, Any]:
     return {
         name: _loaded(group, name, [entry for entry in found if entry.name == name]) for name in sorted({entry.name for entry in found})
     }
+
+
+def rewards_for(lang: str) -> dict[str, Reward]:
+    """Every registered reward with its defaults that can judge a language, by its name.
+
+    Raises:
+        RlpoetError: see ``load``.
+    """
+    made: dict[str, Reward] = {name: reward() for name, reward in load_all(REWARDS).items()}
+    return {name: reward for name, reward in made.items() if not isinstance(reward, LimitedToLanguages) or reward.judges(lang)}
 
 
 def name_class(folder: str | Path, name: str) -> None:

@@ -192,6 +192,17 @@ def _gibberish(line: str) -> str:
     return ending_with(WORD.sub(lambda match: "zqxvkw"[: len(match[0])], line), end_word(line))
 
 
+def _capitalised(line: str) -> str:
+    """The same letters as names: each word but the last has a capital."""
+    return ending_with(WORD.sub(lambda match: "Zqxvkw"[: len(match[0])], line), end_word(line))
+
+
+def _invented_name(line: str) -> str:
+    """The line with an invented name for its second word, if it has three."""
+    words = list(WORD.finditer(line))
+    return f"{line[: words[1].start()]}Zorvik{line[words[1].end() :]}" if len(words) > 2 else line
+
+
 def _salad(line: str) -> str:
     """The line's words in alphabetical order, except the last word."""
     *words, last = WORD.findall(line) or [""]
@@ -229,6 +240,8 @@ ATTACKS = (
     Attack("monorhyme", _monorhyme),
     Attack("invented end words", _each(lambda line: ending_with(line, f"zq{end_word(line)}"))),
     Attack("gibberish that ends well", _each(_gibberish)),
+    Attack("gibberish in capitals that ends well", _each(_capitalised)),
+    Attack("an invented name in every line", _each(_invented_name)),
     Attack("word salad that ends well", _each(_salad)),
     Attack("la la la", _each(lambda line: ending_with(WORD.sub("la", line), end_word(line)))),
     Attack("very long lines", _each(lambda line: f"{' '.join([line] * 40)}")),

@@ -100,7 +100,7 @@ def score_text(
     is a poem with the likeliest form of its number of lines.
 
     Args:
-        rewards: the rewards to use; None for every registered reward with its defaults.
+        rewards: the rewards to use; None for every registered reward with its defaults that can judge the language.
 
     Raises:
         RlpoetError: no line in the text.
@@ -109,7 +109,7 @@ def score_text(
     blocks = _numbered(text)
     if not blocks:
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
-    terms = rewards if rewards is not None else [reward() for reward in registry.load_all("rlpoet.rewards").values()]
+    terms = rewards if rewards is not None else list(registry.rewards_for(lang).values())
     if form is not None:
         poem_form = find_form(form, lang)
         return tuple(_score(start, lines, lang, poem_form, terms) for start, lines in _grouped(blocks, poem_form))

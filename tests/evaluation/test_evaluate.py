@@ -17,6 +17,7 @@ from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
+from policies.evaluate import rewards_of
 from policies.formats.data import Piece, encode
 from policies.formats.plain import PlainFormat
 from policies.likelihood import Excerpt, annotated_groups, excerpts_of, poem_costs, row_nats, score_poems
@@ -521,3 +522,9 @@ def test_the_second_judge_counts_plain_lines(lang, line, syllables):
 def test_the_second_judge_takes_any_text(text, lang):
     judge = second_judge(lang)
     assert judge.rhyme(text, text) in (True, False) and all(n >= 0 for n in judge.lengths(text))
+
+
+def test_rewards_that_are_not_named_are_those_that_can_judge_the_language():
+    everywhere = set(registry.names("rlpoet.rewards")) - {"lexicon"}
+    assert set(rewards_of([], "fr")) == everywhere | {"lexicon"} and set(rewards_of([], "experiments/languages/it")) == everywhere
+    assert list(rewards_of(["meter", "lexicon", "meter"], "experiments/languages/it")) == ["meter", "lexicon"]

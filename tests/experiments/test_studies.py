@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 
-from experiments.studies import end_words, trainers
+from experiments.studies import end_words, known_words, trainers
 from experiments.studies.end_words import Choice, Contexts, Rhymes, WordPolicy, best_of, exact
 from rlpoet.types import Prompt
 
@@ -100,3 +100,12 @@ def test_one_difference_is_primary_and_the_others_are_corrected_after_holm():
     assert notes[0].startswith("Primary, PPO less TB: +0.53") and notes[0].endswith(f"p {p['PPO']:.3f}.")
     assert "RAFT +1.07 (" in notes[1] and f"p {2 * p['RAFT']:.3f}" in notes[1]
     assert f"p {max(2 * p['RAFT'], p['RLOO']):.3f}" in notes[1]
+
+
+def test_lines_and_quatrains_that_lexicon_pays_are_counted_apart(tmp_path):
+    known = "la nuit descend sur la maison"
+    texts = ["\n".join([known] * 4), "\n".join([known, "la nuit de Zorvik descend", "zorvique", known])]
+    assert known_words.row("fr", "own", texts) == ["fr", "own", "2", "87.5%", "12.5%", "50.0%", "75.0%"]
+    path = tmp_path / "poems.jsonl"
+    path.write_text(json.dumps({"stanzas": [["a", "b", "c", "d"], ["e", "f"], ["g", "h", "i", "j"]]}) + "\n", encoding="utf-8")
+    assert sorted(known_words.quatrains(path, 2, seed=0)) == ["a\nb\nc\nd", "g\nh\ni\nj"]

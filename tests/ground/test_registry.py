@@ -103,3 +103,22 @@ def test_a_module_that_hides_ours_is_named(entries, layout, tmp_path, monkeypatc
 
 def test_our_own_root_is_marked():
     assert rewards.__rlpoet__ is True
+
+
+class OfTwoLanguages:
+    name = "two"
+
+    def judges(self, lang):
+        return lang in ("fr", "es")
+
+    def score(self, prompts, texts):
+        return [1.0 for _ in texts]
+
+    def explain(self, prompt, text):
+        raise NotImplementedError
+
+
+def test_all_rewards_are_those_that_can_judge_the_language(entries):
+    entries(two=f"{__name__}:OfTwoLanguages", meter="rewards.meter:Meter")
+    assert {lang: list(registry.rewards_for(lang)) for lang in ("fr", "en")} == {"fr": ["meter", "two"], "en": ["meter"]}
+    assert isinstance(registry.rewards_for("es")["two"], OfTwoLanguages)

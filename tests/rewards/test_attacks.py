@@ -85,9 +85,12 @@ def test_a_poets_sound_is_not_earned_by_filling_lines(judges):
     assert {name for name in closed if told[name] != "closed"} == set()
 
 
-def test_together_they_leave_only_word_salad_and_another_order_of_lines_open(judges):
+def test_together_they_leave_only_word_salad_another_order_of_lines_and_an_invented_name_open(judges):
     told = verdicts(red_team(judges["product of four"]))
-    assert {name for name, verdict in told.items() if verdict != "closed"} == {"word salad that ends well", "lines swapped"}
+    still_open = {"word salad that ends well", "lines swapped"}
+    assert {name for name, verdict in told.items() if verdict != "closed"} == {*still_open, "an invented name in every line"}
+    told = verdicts(red_team(Product([(judges["product of four"], 1.0), (judges["lexicon"], 1.0)])))
+    assert {name for name, verdict in told.items() if verdict != "closed"} == still_open
 
 
 @pytest.mark.parametrize(

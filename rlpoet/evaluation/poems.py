@@ -134,9 +134,17 @@ def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
     if not first.startswith("#"):
         return None, poem
     stanzas = tuple(own for own in (poem.stanzas[0][1:], *poem.stanzas[1:]) if own)
-    match = LABEL.match(first)
-    name = match[2] if match and match[1] == lang and match[2] in {own.name for own in forms(lang)} else None
-    return name, Poem(stanzas, poem.author, poem.title)
+    return labelled_form(first, lang), Poem(stanzas, poem.author, poem.title)
+
+
+def labelled_form(heading: str, lang: str) -> str | None:
+    """The form that a heading by ``rlpoet generate --out`` names; None if it names none of this language.
+
+    >>> labelled_form("# es quatrain-abab, temperature 1, seed 3", "es"), labelled_form("# Soneto", "es")
+    ('quatrain-abab', None)
+    """
+    match = LABEL.match(heading)
+    return match[2] if match and match[1] == lang and match[2] in {own.name for own in forms(lang)} else None
 
 
 def _units(poem: Poem, of_forms: Sequence[Form]) -> Iterator[tuple[str, ...]]:

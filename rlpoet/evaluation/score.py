@@ -5,12 +5,14 @@ Plain data only: ``rlpoet.reporting.poems`` draws it, and ``dataclasses.asdict``
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.poems import labelled_form
 from rlpoet.languages import code_of
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.fit import guess_form
@@ -99,6 +101,9 @@ def score_text(
     until they have all its lines. Without a form, the whole text is first tried as a form of several stanzas; if none fits, each block
     is a poem with the likeliest form of its number of lines.
 
+    A line that begins with ``# `` is a heading and no verse. One by ``rlpoet generate --out`` names the form of the poems under it, unless
+    ``form`` does.
+
     Args:
         rewards: the rewards to use; None for every registered reward with its defaults that can judge the language.
 
@@ -106,27 +111,42 @@ def score_text(
         RlpoetError: no line in the text.
         UnknownName: no such language or form.
     """
-    blocks = _numbered(text)
-    if not blocks:
+    sections = _sections(text, lang)
+    if not any(blocks for _, blocks in sections):
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
     terms = rewards if rewards is not None else list(registry.rewards_for(lang).values())
+    return tuple(poem for named, blocks in sections if blocks for poem in _of_section(blocks, lang, form or named, terms))
+
+
+def _of_section(
+    blocks: Sequence[tuple[int, list[str]]], lang: str, form: str | None, rewards: Sequence[Reward]
+) -> tuple[ScoredPoem, ...]:
+    """The poems between two headings."""
     if form is not None:
         poem_form = find_form(form, lang)
-        return tuple(_score(start, lines, lang, poem_form, terms) for start, lines in _grouped(blocks, poem_form))
+        return tuple(_score(start, lines, lang, poem_form, rewards) for start, lines in _grouped(blocks, poem_form))
     whole = [line for _, lines in blocks for line in lines]
     long_form = guess_form(whole, lang)
     if len(blocks) > 1 and long_form and " " in long_form.scheme:
-        return (_score(blocks[0][0], whole, lang, long_form, terms, guessed=True),)
-    return tuple(_score(start, lines, lang, guess_form(lines, lang), terms, guessed=True) for start, lines in blocks)
+        return (_score(blocks[0][0], whole, lang, long_form, rewards, guessed=True),)
+    return tuple(_score(start, lines, lang, guess_form(lines, lang), rewards, guessed=True) for start, lines in blocks)
 
 
-def _numbered(text: str) -> list[tuple[int, list[str]]]:
-    """Stanzas, each with the number of its first line in the text."""
+def _sections(text: str, lang: str) -> list[tuple[str | None, list[tuple[int, list[str]]]]]:
+    """The stanzas under each heading (``# ...``), with the form that it names; stanzas begin with the number of their first line."""
+    rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    ends = [*(n for n, row in enumerate(rows) if row.startswith("# ")), len(rows)]
+    under = [(labelled_form(rows[head], lang), _numbered(rows[head + 1 : end], head + 1)) for head, end in itertools.pairwise(ends)]
+    return [(None, _numbered(rows[: ends[0]], 0)), *under]
+
+
+def _numbered(rows: Sequence[str], before: int) -> list[tuple[int, list[str]]]:
+    """Stanzas, each with the number of its first line in a text of which ``before`` lines came before."""
     blocks, at = [], 0
-    rows = [bool(row.strip()) for row in text.replace("\r\n", "\n").replace("\r", "\n").split("\n")]
-    for block in stanzas(text):
-        at = rows.index(True, at)
-        blocks.append((at + 1, block))
+    filled = [bool(row.strip()) for row in rows]
+    for block in stanzas("\n".join(rows)):
+        at = filled.index(True, at)
+        blocks.append((before + at + 1, block))
         at += len(block)
     return blocks
 

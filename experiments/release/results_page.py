@@ -32,8 +32,8 @@ RESULTS = EXPERIMENTS / "results"
 PAGE = EXPERIMENTS / "RESULTS.md"
 MAIN_JOB = "main_job"
 ORDER = (
-    MAIN_JOB, "shipped", "generate", "sense", "target", "quatrains", "couplets", "end_words", "rewards", "step_cost", "sampling", "priors", "judge",
-    "verse_tools", "human", "style_theme",
+    MAIN_JOB, "shipped", "generate", "sense", "target", "quatrains", "couplets", "end_words", "rewards", "step_cost", "sampling", "priors",
+    "judge", "verse_tools", "human", "style_theme",
 )  # fmt: skip
 COMMAND_WIDTH = 160  # characters; longer commands are left in the file
 MAIN_JOB_COLUMNS = (

@@ -236,7 +236,7 @@ def table(done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "command": "python -m experiments.studies.trainers", "commit": ", ".join(sorted({row["commit"] for row in done})),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "seeds": sorted({row["seed"] for row in done if row["stage"] in SETTINGS}),
-        "columns": ["run", "tuned", *COLUMNS, "CPU-seconds"], "rows": lines, "brackets": "95 % over seeds (Student)", "notes": notes,
+        "columns": ["run", "tuned", *COLUMNS, "CPU-seconds"], "rows": lines, "notes": notes,
     }  # fmt: skip
 
 

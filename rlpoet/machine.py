@@ -2,7 +2,7 @@
 
 bfloat16 is eight times as fast as float32 on a processor with units for it, and seven times as slow on one without, where it is emulated.
 No flag of a processor says which it will be for products as small as a tiny model's, so the products themselves are timed: a third of a
-second, kept for the next run in the user's cache folder under the processor, the versions and the shapes.
+second, kept for the runs of a day in the user's cache folder under the processor, the versions and the shapes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 AUTO = "auto"
 ROWS = 192  # of the products that are timed: a batch of poems drawn together
 PAYS = 1.15  # how much faster another way must be to be taken: bfloat16 is less exact, more threads are more to wait for
+KEPT_FOR = 86_400.0  # seconds that a timing is believed
 TIMED_S = 0.02  # per product, precision and number of threads, at least
 # variables by which a user, or a test, takes vector units away from torch and its libraries
 LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
@@ -93,6 +94,8 @@ def pace_of(model: Any, *, threads: int | None = None) -> Pace:
 def pace(shapes: Sequence[tuple[int, int]], most: int) -> Pace:
     """What pays for products of these shapes on this processor with at most so many threads.
 
+    What was found is kept for a day: a machine may have been busy when it was timed.
+
     Args:
         shapes: inputs and outputs of each product.
         most: threads.
@@ -101,13 +104,15 @@ def pace(shapes: Sequence[tuple[int, int]], most: int) -> Pace:
     key = hashlib.sha256(json.dumps([processor(), torch.__version__, [*shapes], most, ROWS]).encode()).hexdigest()[:16]
     kept = _kept(path)
     try:
-        return Pace(**kept[key])
-    except (KeyError, TypeError):
+        values = dict(kept[key])
+        if 0 <= time.time() - values.pop("at") < KEPT_FOR:
+            return Pace(**values)
+    except (KeyError, TypeError, ValueError):  # none kept, or by another version
         pass
     found = _timed(shapes, most)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        values = {name: value for name, value in asdict(found).items() if name != "measured"}
+        values = {name: value for name, value in asdict(found).items() if name != "measured"} | {"at": time.time()}
         write_atomically(path, json.dumps({**kept, key: values}, indent=1))
     except OSError:  # a home that cannot be written: time again next time
         pass

@@ -71,6 +71,26 @@ def test_a_machine_is_timed_once_and_another_kind_again(cache, monkeypatch):
     assert len(json.loads(cache.read_text(encoding="utf-8"))) == 3
 
 
+@pytest.mark.parametrize(("hours", "measured"), [(23, False), (25, True), (-1, True)])  # the last: a clock that was set back
+def test_a_timing_is_believed_for_a_day(cache, monkeypatch, hours, measured):
+    """The machine may have been busy when it was timed."""
+    rates(monkeypatch, {1: 100.0}, 15.0)
+    began = machine.time.time()
+    monkeypatch.setattr(machine.time, "time", lambda: began)
+    machine.pace(SHAPES, 1)
+    monkeypatch.setattr(machine.time, "time", lambda: began + 3600 * hours)
+    assert machine.pace(SHAPES, 1).measured is measured
+    assert not machine.pace(SHAPES, 1).measured
+
+
+def test_a_timing_of_an_earlier_version_is_made_again(cache, monkeypatch):
+    rates(monkeypatch, {1: 100.0}, 15.0)
+    machine.pace(SHAPES, 1)
+    kept = json.loads(cache.read_text(encoding="utf-8"))
+    cache.write_text(json.dumps({key: {k: v for k, v in row.items() if k != "at"} for key, row in kept.items()}), encoding="utf-8")
+    assert machine.pace(SHAPES, 1).measured
+
+
 def test_limits_on_vector_units_make_another_machine(monkeypatch):
     machine.processor.cache_clear()
     before = machine.processor()

@@ -19,9 +19,8 @@ class PPOOptions(Options):
         minibatches: updates of the policy per pass.
         cliprange: how far the ratio of a token's probabilities may move from 1.
         lam: lambda of the advantages; 1 trusts rewards alone, 0 the critic.
-        lam_per: where lambda counts, that of lam and of value_lam; token counts it at every token. segment counts it where a segment ends,
-            and within one it is 1. Segments are a line's last word and its rest, or whole lines unless credit is word. A word that opens
-            a rhyme then keeps lam to the power of the segments between them of what its mate earns, some 4, and not of the tokens.
+        lam_per: where lambda counts: at every token, or where a segment ends. Segments are a line's last word and its rest, or whole lines
+            unless credit is word. With segment, an opening rhyme word keeps lam to the power of some 4 segments of what its mate earns.
         whiten: give the advantages of a batch mean 0 and deviation 1.
         kl_target: sequence KL in nats that the KL coefficient is steered to, from 1 / beta on; 0 keeps it at 1 / beta.
         entropy_bonus: units of reward per nat of entropy; any but 0 moves the target.

@@ -32,7 +32,7 @@ RESULTS = EXPERIMENTS / "results"
 PAGE = EXPERIMENTS / "RESULTS.md"
 MAIN_JOB = "main_job"
 ORDER = (
-    MAIN_JOB, "shipped", "generate", "sense", "target", "end_words", "rewards", "step_cost", "sampling", "priors",
+    MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "step_cost", "sampling", "priors",
     "judge", "verse_tools", "human", "style_theme",
 )  # fmt: skip
 COMMAND_WIDTH = 160  # characters; longer commands are left in the file

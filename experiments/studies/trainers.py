@@ -297,10 +297,12 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if args.only != "table":
         _all(args.jobs, 3600 * args.hours)
-    path = RESULTS / "trainers_to_target.json"
-    said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # sentences are written by hand, and checked again
-    found = table(rows()) | {key: said.get(key, "") for key in ("says", "limits")}
-    path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    done = rows()
+    if any(row["stage"] in SETTINGS for row in done):
+        path = RESULTS / "trainers_to_target.json"
+        said = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}  # sentences are written by hand, and checked again
+        found = table(done) | {key: said.get(key, "") for key in ("says", "limits")}
+        path.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Where does trajectory balance come nearer to its target than PPO, RLOO, GRPO, RAFT, exact samples? Tuned alike, five seeds, paired.
 
-    python -m experiments.studies.trainers --jobs 2          # goes on where it stopped; some nine core-hours
+    python -m experiments.studies.trainers --jobs 2          # goes on where it stopped; some four core-hours
     python -m experiments.studies.trainers --only table      # the table of what is there: experiments/results/trainers_to_target.json
 
 Every run draws ``BUDGET`` tokens from the shipped Spanish prior, those of the auxiliary task included, and is measured on the same prompts.

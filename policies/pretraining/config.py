@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rlpoet.config.command import Switch
 
+PIECES = 2048  # of a tokenizer, if nobody says how many
 EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.config.command.Renames``)
 EARLIER_VALUES = {"key_heads": {"0": None}, "countdown": {"-1": None}, "threads": {"0": None}}
 EARLIER_SWITCHES = {"resume": Switch("output_dir", "overwrite")}  # it was a switch, on by default
@@ -27,7 +28,7 @@ class PretrainConfig:
         size: nano, tiny, small or gpoet-40m.
         key_heads: key/value heads of every layer, 1 for multi-query attention; by default what the size says.
         tokenizer: bpe, char or word.
-        vocab_size: pieces of the tokenizer, without marks.
+        vocab_size: pieces of the tokenizer, without marks: 2048 by default; with --start those of its policy, or so many learned anew.
         order: backward (each line from its last word) or forward.
         plans: put the rhyme of each line before its words.
         countdown: syllables after which a line says how many are left; 0 for never. By default that of --start, else never.
@@ -70,7 +71,7 @@ class PretrainConfig:
     size: str = "tiny"
     key_heads: int | None = None
     tokenizer: str = "bpe"
-    vocab_size: int = 2048
+    vocab_size: int | None = None
     order: str = "backward"
     plans: bool = True
     countdown: int | None = None

@@ -13,18 +13,18 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import Annotated, Piece, annotate_all, choose_format, encode, unplanned
 from policies.formats.tokenizer import train_tokenizer
-from policies.formats.verse import NO_KEY, VerseFormat
+from policies.formats.verse import VerseFormat
 from policies.loss_chart import BITS, loss_figure
 from policies.pretraining.card import write_card
-from policies.pretraining.config import PretrainConfig
+from policies.pretraining.config import PIECES, PretrainConfig
 from policies.pretraining.model import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
 from policies.pretraining.rhyme_pairs import rhyme_pair_pieces
+from policies.pretraining.vocabulary import learn_pieces, teach_marks
 from policies.training_loop import Patience
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError, UnknownName
@@ -76,12 +76,10 @@ def pretrain_run(config: PretrainConfig) -> int:
         held_annotated = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
     model: Any = None
     if config.start:
-        model, tokenizer, verse_format = _started(config, train)
+        model, tokenizer, verse_format = _started(config, train, folder)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
     elif config.resume:
-        from transformers import AutoTokenizer
-
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
     else:
         verse_format = choose_format(
@@ -92,7 +90,8 @@ def pretrain_run(config: PretrainConfig) -> int:
             countdown=config.countdown or 0,
             rhyme_pairs=config.rhyme_pairs_share > 0,
         )
-        tokenizer = train_tokenizer(_words(train, verse_format), verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
+        words, size = _words(train, verse_format), config.vocab_size or PIECES
+        tokenizer = train_tokenizer(words, verse_format.marks, kind=config.tokenizer, size=size)
         tokenizer.save_pretrained(folder)
         verse_format.save(folder)
     order = [i for i, poem in enumerate(train_poems) for _ in range(config.core_times if poem.core else 1)]
@@ -240,8 +239,11 @@ def _count(poems: Sequence[Sequence[Piece]]) -> int:
     return sum(len(piece.header) + len(piece.body) for poem in poems for piece in poem)
 
 
-def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
-    """Weights, tokenizer and format of the policy to continue from, with new marks for rhymes of these poems that it lacks."""
+def _started(config: PretrainConfig, train: list[Annotated], folder: Path) -> tuple[Any, PreTrainedTokenizerBase, VerseFormat]:
+    """Weights, tokenizer and format of the policy to continue from, with new marks for rhymes of these poems that it lacks, and pieces.
+
+    A run that goes on reads the pieces in ``folder``: learned again, they could be other ones.
+    """
     policy = CausalPolicy.load(config.start)
     if not isinstance(policy.format, VerseFormat) or policy.lang != code_of(config.lang):
         raise RlpoetError(f"--start {config.start}: no verse policy of {config.lang!r}; expected one. For a plain model: rlpoet finetune.")
@@ -256,26 +258,17 @@ def _started(config: PretrainConfig, train: list[Annotated]) -> tuple[Any, PreTr
     if extended != verse_format:
         teach_marks(policy.model, policy.tokenizer, verse_format, extended)
         verse_format = extended
+    tokenizer = policy.tokenizer
+    if config.vocab_size is not None:
+        if config.resume:
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        else:
+            words = _words(train, verse_format)
+            tokenizer = train_tokenizer(words, verse_format.marks, kind=config.tokenizer, size=config.vocab_size)
+        learn_pieces(policy.model, policy.tokenizer, tokenizer)
     if config.grow:
         policy.model = grown(policy.model, config.grow)
-    return policy.model, policy.tokenizer, verse_format
-
-
-def teach_marks(model: Any, tokenizer: PreTrainedTokenizerBase, old: VerseFormat, new: VerseFormat) -> None:
-    """Add new marks to a policy, each with an id and an embedding row.
-
-    The row of a rhyme starts as a copy of the mark that such lines had so far; other rows start as the mean of the line marks.
-    """
-    n_before = len(tokenizer)
-    tokenizer.add_tokens([AddedToken(mark, special=True, normalized=False) for mark in new.marks], special_tokens=True)
-    if len(tokenizer) > model.config.vocab_size:
-        model.resize_token_embeddings(-(-len(tokenizer) // 64) * 64, mean_resizing=False)
-    rows, ids = model.get_input_embeddings().weight, tokenizer.convert_tokens_to_ids
-    with torch.no_grad():
-        rows[n_before : len(tokenizer)] = rows[ids(new.line_marks)].mean(0)
-        for key in new.keys[len(old.keys) :]:
-            if (before := old.plan(key)) != NO_KEY:
-                rows[ids(new.plan(key))] = rows[ids(before)]
+    return policy.model, tokenizer, verse_format
 
 
 def rhyming(policy: CausalPolicy, n: int) -> dict[str, float]:

@@ -257,11 +257,17 @@ def test_pretraining_starts_stops_and_goes_on(quiet):
     assert result["steps"] == 4 and set(result["rhyme_pairs"]) == {"couplet", "quatrain-abab", "quatrain-abba"}
     assert "bits per character" in Path("prior/README.md").read_text(encoding="utf-8")
     assert Path("prior/loss.png").read_bytes().startswith(b"\x89PNG")
-    again = [*flags, "--output_dir", "second", "--start", "prior", "--max_steps", "1", "--curve", "cosine", "--patience", "1"]
+    of_start = [flag for flag in flags if flag not in ("--vocab_size", "400")]
+    again = [*of_start, "--output_dir", "second", "--start", "prior", "--max_steps", "1", "--curve", "cosine", "--patience", "1"]
     assert main([*again, "--gradient_accumulation_steps", "2", "--grow", "1"]) == 0
     second = json.loads(Path("second/result.json").read_text(encoding="utf-8"))
     assert second["bits_per_char_at_start"] == pytest.approx(result["bits_per_char"])  # the same weights, pieces and marks
     assert second["parameters"] > result["parameters"]
+    more = [*flags, "--output_dir", "more", "--start", "prior", "--vocab_size", "460"]
+    assert main([*more, "--max_steps", "1"]) == 0
+    pieces = Path("more/tokenizer.json").read_bytes()
+    assert len(json.loads(pieces)["model"]["vocab"]) > len(json.loads(Path("prior/tokenizer.json").read_bytes())["model"]["vocab"])
+    assert main(["pretrain", "--resume", "more", "--max_steps", "2"]) == 0 and Path("more/tokenizer.json").read_bytes() == pieces
     assert main([*flags, "--output_dir", "third", "--max_steps", "1", "--key_heads", "2"]) == 2  # nano has three query heads
 
 

@@ -7,7 +7,9 @@ import torch
 from torch.nn import functional as F
 
 from policies.formats.data import IGNORED
+from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import grown, nats_of
+from policies.pretraining.vocabulary import learn_pieces, padded
 from rlpoet.errors import RlpoetError
 from tests.tiny_policy import tiny_policy
 
@@ -54,3 +56,19 @@ def test_what_is_read_by_hand_is_the_cross_entropy_of_the_labels() -> None:
     expected = model.model.layers[0].mlp.up_proj.weight.grad
     assert told.item() == pytest.approx(meant.item(), rel=0.01)  # bfloat16
     assert torch.cosine_similarity(gradient.flatten(), expected.flatten(), dim=0) > 0.99
+
+
+def test_more_pieces_say_of_old_words_what_their_old_pieces_said() -> None:
+    policy = tiny_policy()
+    lines = ["Les aubergines mûres"] * 30
+    new = train_tokenizer(lines, policy.format.marks, size=140)
+    old, before = policy.tokenizer, policy.model.get_input_embeddings().weight.detach().clone()
+    assert "▁aubergines" in new.get_vocab() and "▁aubergines" not in old.get_vocab()
+    learn_pieces(policy.model, old, new)
+    rows = policy.model.get_input_embeddings().weight
+    assert policy.model.lm_head.weight is rows and len(rows) == padded(len(new)) == policy.model.config.vocab_size
+    parts = old.convert_tokens_to_ids(old.tokenize("aubergines"))
+    assert len(parts) > 1 and torch.allclose(rows[new.get_vocab()["▁aubergines"]], before[parts].mean(0))
+    for kept in (*policy.format.marks, "<0x41>", "s"):
+        assert torch.equal(rows[new.convert_tokens_to_ids(kept)], before[old.convert_tokens_to_ids(kept)])
+    assert policy.model.config.eos_token_id == new.eos_token_id and torch.isfinite(policy.model(torch.arange(len(new))[None]).logits).all()

@@ -16,7 +16,8 @@ from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import END, FILE, RHYME_PAIRS, VerseFormat
 from policies.pretraining.config import PretrainConfig
 from policies.pretraining.rhyme_pairs import end_words, rhyme_pair_pieces, rhyme_rows
-from policies.pretraining.run import pretrain_run, teach_marks
+from policies.pretraining.run import pretrain_run
+from policies.pretraining.vocabulary import teach_marks
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
 from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy

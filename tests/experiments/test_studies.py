@@ -69,7 +69,7 @@ def test_every_cell_of_the_study_is_a_run_that_can_be_made():
     cells = list(trainers.tuning())
     assert len({cell.key for cell in cells}) == len(cells)
     for cell in cells:
-        config = trainers.Cell(**json.loads(cell.key)).config()
+        config = trainers.Cell(**json.loads(cell.key)).config("")
         assert config.aux_rhyme_weight == 0.0 and config.learning_rate == cell.tuned["learning_rate"]
     per_arm = {arm: sum(cell.arm == arm for cell in cells) for arm in trainers.ARMS}
     assert len(set(per_arm.values())) == 1  # the same budget of tuning
@@ -88,8 +88,16 @@ def test_arms_are_tested_only_when_their_tuning_is_complete_at_the_cell_that_is_
     done = [{**row(cell.arm, cell.seed, 3.0 - n, stage="tuning"), "key": cell.key} for n, cell in enumerate(cells)]
     assert trainers.tuned("RAFT", done[:-1]) is None
     assert trainers.tuned("RAFT", done) == cells[-1].tuned
-    tested = list(trainers.testing(done))
+    tested = list(trainers.testing(done, "plain"))
     assert {cell.arm for cell in tested} == {"RAFT"} and {cell.seed for cell in tested} == set(trainers.SEEDS)
+
+
+def test_the_plain_model_is_tested_where_there_is_one():
+    done = [{**row(cell.arm, cell.seed, 3.0, stage="tuning"), "key": cell.key} for cell in trainers.tuning()]
+    with_it, without = ({(cell.stage, cell.arm) for cell in trainers.testing(done, folder)} for folder in ("folder", ""))
+    assert with_it - without == {("plain", arm) for arm in trainers.AT_CHANCE}
+    cell = next(cell for cell in trainers.testing(done, "folder") if cell.stage == "plain" and cell.arm == "RLOO")
+    assert cell.config("folder").policy == "folder" and cell.config("folder").forms == ("couplet",)
 
 
 def test_one_difference_is_primary_and_the_others_are_corrected_after_holm():
@@ -97,7 +105,7 @@ def test_one_difference_is_primary_and_the_others_are_corrected_after_holm():
     notes = trainers.table([row(arm, seed, kl) for arm, found in kls.items() for seed, kl in enumerate(found)])["notes"]
     gaps = {arm: [a - b for a, b in zip(found, kls["TB, segment"], strict=True)] for arm, found in kls.items()}
     p = {arm: float(stats.ttest_1samp(gaps[arm], 0).pvalue) for arm in ("PPO", "RLOO", "RAFT")}
-    assert notes[0].startswith("Primary, PPO less TB: +0.53") and notes[0].endswith(f"p {p['PPO']:.3f}.")
+    assert notes[0].startswith("Primary, quatrains: PPO less TB: +0.53") and notes[0].endswith(f"p {p['PPO']:.3f}.")
     assert "RAFT +1.07 (" in notes[1] and f"p {2 * p['RAFT']:.3f}" in notes[1]
     assert f"p {max(2 * p['RAFT'], p['RLOO']):.3f}" in notes[1]
 

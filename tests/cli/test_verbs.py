@@ -263,11 +263,11 @@ def test_pretraining_starts_stops_and_goes_on(quiet):
     second = json.loads(Path("second/result.json").read_text(encoding="utf-8"))
     assert second["bits_per_char_at_start"] == pytest.approx(result["bits_per_char"])  # the same weights, pieces and marks
     assert second["parameters"] > result["parameters"]
-    more = [*flags, "--output_dir", "more", "--start", "prior", "--vocab_size", "460"]
-    assert main([*more, "--max_steps", "1"]) == 0
-    pieces = Path("more/tokenizer.json").read_bytes()
-    assert len(json.loads(pieces)["model"]["vocab"]) > len(json.loads(Path("prior/tokenizer.json").read_bytes())["model"]["vocab"])
-    assert main(["pretrain", "--resume", "more", "--max_steps", "2"]) == 0 and Path("more/tokenizer.json").read_bytes() == pieces
+    others = [*of_start, "--output_dir", "others", "--start", "prior", "--vocab_size", "130"]
+    assert main([*others, "--max_steps", "1"]) == 0
+    pieces = Path("others/tokenizer.json").read_bytes()
+    assert len(json.loads(pieces)["model"]["vocab"]) < len(json.loads(Path("prior/tokenizer.json").read_bytes())["model"]["vocab"])
+    assert main(["pretrain", "--resume", "others", "--max_steps", "2"]) == 0 and Path("others/tokenizer.json").read_bytes() == pieces
     assert main([*flags, "--output_dir", "third", "--max_steps", "1", "--key_heads", "2"]) == 2  # nano has three query heads
 
 

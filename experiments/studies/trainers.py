@@ -10,9 +10,9 @@ Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row th
 | stage | what |
 | --- | --- |
 | tuning | each trainer at ``RATES`` and with what else its grid holds, quatrains, the seeds ``TUNING``. All have the same number of cells |
-| quatrains | the best cell of each trainer by its distance from the target, with and without the auxiliary task, ``SEEDS`` |
-| acrostic | the same without the task, for quatrains whose lines spell a word: the target keeps few of the prior's poems |
-| plain | couplets of a plain model, that writes from left to right, has no marks of rhymes and rhymes at chance: four of the trainers |
+| quatrains | the best cell of each trainer by its distance from the target, ``SEEDS``; of ``FOUR`` also with the auxiliary task |
+| acrostic | ``FOUR``, for quatrains whose lines spell a word: the target keeps few of the prior's poems |
+| plain | ``FOUR``, for couplets of a plain model, that writes from left to right, has no marks of rhymes and rhymes at chance |
 
 The plain model is made in ten minutes of a core by ``rlpoet pretrain --lang es --data es.jsonl.gz --max_steps 600 --order forward
 --no_plans --min_rhymed 0.7 --seed 0 --threads 1 --precision bf16 --output_dir FOLDER``.
@@ -26,15 +26,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import datetime
+import functools
+import itertools
 import json
-import os
+import multiprocessing
 import random
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ from rlpoet.training.build import authors_of, policy_of, resolve, score_of, trai
 from rlpoet.training.config import TrainConfig
 from rlpoet.training.prompts import mixed_prompts, with_openings
 from rlpoet.training.run import commit, openings
+from rlpoet.types import Prompt
 
 ROWS, LANG = RESULTS / "trainers_to_target.jsonl", "es"
 BUDGET, POEMS = 130_000, 512  # tokens that a run draws, some 2,100 quatrains; poems that are measured
@@ -59,7 +61,7 @@ SEEDS, TUNING = (0, 1, 2, 3, 4), (100,)
 RATES = (2e-4, 5e-4)
 BASE: Mapping[str, Any] = {
     "lang": LANG, "minutes": 0, "max_steps": 1, "prompts_per_step": 8, "freeze_layers": 0.75, "threads": 1, "processes": 1,
-    "precision": "fp32",
+    "precision": "bf16",
 }  # fmt: skip
 SEGMENT = {"algo": "tb", "tb": {"preset": "segment"}, "aux_rhyme_weight": 0.0}
 EXACT = {"keep": "target", "refresh_steps": 0}
@@ -77,7 +79,7 @@ ARMS: Mapping[str, tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]] = {  #
     ),
 }
 TASK = {"aux_rhyme_weight": 2.0}
-WITH_TASK = ("TB, segment", "PPO", "RLOO", "exact samples")
+FOUR = ("TB, segment", "PPO", "RLOO", "exact samples")
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
     "quatrains": {},
     "acrostic": {
@@ -86,7 +88,6 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
     },
     "plain": {"forms": ("couplet",)},
 }
-AT_CHANCE = ("TB, segment", "PPO", "RLOO", "exact samples")  # trainers of the plain model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,10 +139,10 @@ def testing(done: Sequence[Mapping[str, Any]], plain: str) -> Iterator[Cell]:
     for seed in SEEDS:
         for stage in SETTINGS:
             for arm, cell in best.items():
-                if stage == "plain" and not (plain and arm in AT_CHANCE):
+                if (stage != "quatrains" and arm not in FOUR) or (stage == "plain" and not plain):
                     continue
                 yield Cell(stage, arm, cell, False, seed)
-                if stage == "quatrains" and arm in WITH_TASK:
+                if stage == "quatrains" and arm in FOUR:
                     yield Cell(stage, arm, cell, True, seed)
 
 
@@ -161,16 +162,25 @@ def tuned(arm: str, done: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | No
 # -- a run ----------------------------------------------------------------------------------------------
 
 
+@functools.cache  # of a process: the same for all runs of a setting
+def measured_prior(setting: str, policy: str) -> tuple[Measured, tuple[Prompt, ...]]:
+    """Poems of the prior with their rewards, and the prompts that every policy is measured on."""
+    config = resolve(made(TrainConfig, {**BASE, **SETTINGS[setting], "policy": policy, "seed": 7}), spawn=False)
+    prior = policy_of(config)
+    asked = mixed_prompts(LANG, config.forms, authors_of(config.authors, prior), POEMS // PER_PROMPT, rng=random.Random(7))
+    first, _ = examine(prior, prior, asked, POEMS, seed=7)
+    return toward(first, score_of(config)(first.prompts, first.texts).total, config.beta), tuple(asked)
+
+
 def run(cell: Cell, plain: str) -> dict[str, Any]:
     """Train, and measure; the row."""
     torch.set_num_threads(1)
+    torch.manual_seed(cell.seed)
     config = cell.config(plain)
+    first, asked = measured_prior(cell.setting, config.policy)
     score, prior, policy = score_of(config), policy_of(config), policy_of(config)
     policy.allow_identical_rhyme = config.allow_identical_rhyme
     authors = authors_of(config.authors, policy)
-    asked = mixed_prompts(LANG, config.forms, authors, POEMS // PER_PROMPT, rng=random.Random(7))
-    first, _ = examine(prior, prior, asked, POEMS, seed=7)
-    first = toward(first, score(first.prompts, first.texts).total, config.beta)
     rng = random.Random(cell.seed)
     lines = openings([prompt for prompt in asked for _ in range(PER_PROMPT)], first.texts)
     prompts = with_openings(list(dict.fromkeys(mixed_prompts(LANG, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng)
@@ -304,12 +314,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side, one thread each")
     parser.add_argument("--hours", type=float, default=0.0, help="begin no run after so many hours; 0 for no limit")
     parser.add_argument("--plain", default="", help="folder of the plain model; without it, its runs are left out")
-    parser.add_argument("--only", choices=["table", "cell"], help="the table of what is there, or one run as this command starts it")
-    parser.add_argument("--cell", default="", help="with --only cell: the run")
+    parser.add_argument("--only", choices=["table"], help="the table of what is there")
     args = parser.parse_args(argv)
-    if args.only == "cell":
-        sys.stdout.write(json.dumps(run(Cell(**json.loads(args.cell)), args.plain), ensure_ascii=False) + "\n")
-        return 0
     if args.only != "table":
         _all(args.jobs, 3600 * args.hours, args.plain)
     done = rows()
@@ -322,23 +328,25 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _all(jobs: int, seconds: float, plain: str) -> None:
-    """Each run in a process of its own; its row is written when it ends, so that a stop loses the runs in hand and no other."""
+    """Processes that take one run after another; a row is written when its run ends, so that a stop loses the runs in hand and no other."""
     began = time.monotonic()
 
-    def start(cell: Cell) -> None:
-        if seconds and time.monotonic() - began > seconds:
-            return
-        argv = [sys.executable, "-m", __spec__.name, "--only", "cell", "--cell", cell.key, "--plain", plain]
-        done = subprocess.run(argv, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True)
-        with ROWS.open("a", encoding="utf-8") as file:
-            file.write(done.stdout)
-        sys.stderr.write(f"{cell.key}: {json.loads(done.stdout)['figures']}\n")
+    def over() -> bool:
+        return seconds > 0 and time.monotonic() - began > seconds
 
-    while waiting := todo(plain):
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(start, waiting))
-        if seconds and time.monotonic() - began > seconds:
-            return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        while (waiting := todo(plain)) and not over():
+            queue = iter(waiting)
+            running = {pool.submit(run, cell, plain) for cell in itertools.islice(queue, jobs)}
+            while running:
+                ended, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    row = future.result()
+                    with ROWS.open("a", encoding="utf-8") as file:
+                        file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    sys.stderr.write(f"{row['key']}: {row['figures']}\n")
+                if not over():
+                    running |= {pool.submit(run, cell, plain) for cell in itertools.islice(queue, len(ended))}
 
 
 if __name__ == "__main__":

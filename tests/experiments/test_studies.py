@@ -95,7 +95,7 @@ def test_arms_are_tested_only_when_their_tuning_is_complete_at_the_cell_that_is_
 def test_the_plain_model_is_tested_where_there_is_one():
     done = [{**row(cell.arm, cell.seed, 3.0, stage="tuning"), "key": cell.key} for cell in trainers.tuning()]
     with_it, without = ({(cell.stage, cell.arm) for cell in trainers.testing(done, folder)} for folder in ("folder", ""))
-    assert with_it - without == {("plain", arm) for arm in trainers.AT_CHANCE}
+    assert with_it - without == {("plain", arm) for arm in trainers.FOUR}
     cell = next(cell for cell in trainers.testing(done, "folder") if cell.stage == "plain" and cell.arm == "RLOO")
     assert cell.config("folder").policy == "folder" and cell.config("folder").forms == ("couplet",)
 

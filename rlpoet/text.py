@@ -63,6 +63,33 @@ def canonical(line: str, lang: str) -> str:
     return line.strip()
 
 
+CLOSERS = {"(": ")", "[": "]", "{": "}", "«": "»", "“": "”", "„": "“”", "¿": "?!", "¡": "!?"}
+
+
+def unclosed(text: str) -> str:
+    """The first mark of a text that stays open, or closes what was not opened; empty if there is none.
+
+    Spanish opens questions and exclamations; a closing ``?`` or ``!`` needs no opening mark, since French and English have none. Straight
+    double quotes stand in pairs. Single quotes are apostrophes, and are not counted.
+
+    >>> unclosed("Dijo: «¿quién va?»"), unclosed("¡Ay, noche (oscura"), unclosed('He said: "go'), unclosed("a) b")
+    ('', '¡', '"', ')')
+    """
+    open_marks: list[str] = []
+    for mark in text:
+        if mark == '"' and '"' in open_marks:
+            open_marks.remove('"')
+        elif (opener := next((one for one in reversed(open_marks) if mark in CLOSERS.get(one, "")), None)) is not None:
+            open_marks.remove(opener)
+        elif mark in ")]}»”":
+            return mark
+        elif mark in CLOSERS or mark == '"':
+            if mark in open_marks:
+                return mark
+            open_marks.append(mark)
+    return open_marks[0] if open_marks else ""
+
+
 def read_text(path: str | Path) -> str:
     """The text of a file, or of standard input for ``-``.
 

@@ -11,7 +11,8 @@ EARLIER_VALUES = {"limit": {"0": None}}  # values of an earlier release (``rlpoe
 class GenerateConfig:
     """Write poems that keep their form, and show how they rhyme and scan.
 
-    A poem is drawn again until every pair rhymes, every line is in meter and every word is known; --raw shows the first draw.
+    A poem is drawn again until every pair rhymes, every line is in meter, every word is known, and quotes and brackets are closed; --raw
+    shows the first draw.
 
     Attributes:
         lang: fr, es or en; by default that of the policy, or fr.
@@ -35,6 +36,8 @@ class GenerateConfig:
             clearly faster here.
         limit: most tokens per poem; by default enough for the form.
         best_of: poems to write for each one shown; shows the one with the best scores, of those that keep their form if there are any.
+            By default 8 that keep it, of which the one whose lines fit together best is shown, or fewer if they take more than 24 draws;
+            1 for forms of more than four lines, and with --raw.
         raw: show poems as they are drawn, whether or not they keep their form; so do --stream, --beams and a temperature of 0.
         max_draws: most draws per poem shown, after which the best of them is shown; by default 64.
         allow_unknown: allow words that are in no lexicon; at the end of a line they still rhyme with nothing.
@@ -64,7 +67,7 @@ class GenerateConfig:
     no_repeat_ngram: int = 0
     limit: int | None = None
     precision: str = "auto"
-    best_of: int = 1
+    best_of: int | None = None
     raw: bool = False
     max_draws: int | None = None
     allow_unknown: bool = False

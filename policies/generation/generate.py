@@ -19,7 +19,7 @@ from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
-from policies.generation.rejection import MAX_DRAWS, Draft, FormJudge, Sampled, candidates, sample_accepted
+from policies.generation.rejection import CHOICE, MAX_DRAWS, SETTLE, SHORT, Draft, FormJudge, Sampled, candidates, sample_accepted
 from policies.loading.files import rhyming
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
@@ -56,7 +56,9 @@ def generate(config: GenerateConfig) -> int:
     policy = load_policy(source, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
     if not isinstance(policy, CausalPolicy):
         refuse_tokens(config, policy)
-    precision = config.precision if config.precision != AUTO or config.n * config.best_of >= MANY else "fp32"
+    asked = form(config.form, config.lang or policy.lang)
+    best_of, settle = choice_of(config, asked.n_lines)
+    precision = config.precision if config.precision != AUTO or config.n * best_of >= MANY else "fp32"
     policy.precision, pace = precision_of(precision, policy.model)
     precision = precision if pace is None else pace.precision
     if pace is not None and pace.measured:
@@ -67,11 +69,10 @@ def generate(config: GenerateConfig) -> int:
         weights = parse_authors(author, policy.authors)
         author = fuse(policy, weights) if len(weights) > 1 and isinstance(policy, CausalPolicy) else next(iter(weights))
     *whole, words = (line.strip() for line in config.prompt.replace("\\n", "\n").split("\n"))
-    asked = form(config.form, lang)
     prompt = Prompt(lang, asked.name, author, (*config.opening, *filter(None, whole)))
     given = "\n".join((*config.opening, config.prompt.replace("\\n", "\n")))
     judge = FormJudge(n_given=len(prompt.opening), given=given, allow_unknown=config.allow_unknown)
-    max_draws = max(config.max_draws or MAX_DRAWS, config.best_of)
+    max_draws = max(config.max_draws or MAX_DRAWS, config.best_of or 1)
     prompts = [prompt]
     if words and isinstance(policy, CausalPolicy):
         prompts = _with_words(policy, prompt, words, config, judge)
@@ -82,16 +83,17 @@ def generate(config: GenerateConfig) -> int:
             sys.stderr.write("--stream: poems are shown as they are drawn (--raw), since a line once shown cannot be drawn again.\n")
             sampled = _streamed(policy, prompts, judge, config, common)
         elif is_raw(config):
-            drawn = _draw(policy, [one for one in prompts for _ in range(config.best_of)], config.n * config.best_of, common)
+            drawn = _draw(policy, [one for one in prompts for _ in range(best_of)], config.n * best_of, common)
             drafts = [judge(*one) for one in drawn]
-            sampled = Sampled(tuple(tuple(drafts[i : i + config.best_of]) for i in range(0, len(drafts), config.best_of)))
+            sampled = Sampled(tuple(tuple(drafts[i : i + best_of]) for i in range(0, len(drafts), best_of)))
         else:
-            sampled = _redrawn(policy, prompts, judge, config, common, max_draws)
+            wanted = {"max_draws": max_draws, "best_of": best_of, "settle": settle}
+            sampled = _redrawn(policy, prompts, judge, config, common, wanted)
     except BrokenPipeError:  # `| head` has read enough
         return 0
     poems = []
     for drafts_of_poem in sampled.drafts:
-        pool = drafts_of_poem if is_raw(config) else candidates(drafts_of_poem, config.best_of)
+        pool = drafts_of_poem if is_raw(config) else candidates(drafts_of_poem, best_of)
         options = [(scored(draft.text, draft.prompt), draft) for draft in pool]
         poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
         poems.append(Delivered(poem, draft, draws=len(drafts_of_poem)))
@@ -127,7 +129,7 @@ def _draw(policy: Policy, prompts: Sequence[Prompt], n: int, common: dict[str, A
 
 
 def _redrawn(
-    policy: Policy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any], max_draws: int
+    policy: Policy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any], wanted: dict[str, Any]
 ) -> Sampled:
     """Poems drawn until they keep their form. One that begins with given words is drawn again with another of its first lines."""
     turn = 0
@@ -139,7 +141,7 @@ def _redrawn(
 
     with Pulse(console(stderr=True)) as pulse:
         tick = pulse.part("poems that keep their form", config.n)
-        return sample_accepted(draw, judge, config.n, max_draws=max_draws, best_of=config.best_of, tick=tick)
+        return sample_accepted(draw, judge, config.n, tick=tick, **wanted)
 
 
 def _streamed(policy: CausalPolicy, prompts: Sequence[Prompt], judge: FormJudge, config: GenerateConfig, common: dict[str, Any]) -> Sampled:
@@ -169,8 +171,8 @@ def check(config: GenerateConfig) -> None:
         RlpoetError: a number outside its range, or flags that exclude each other.
     """
     for name in ("n", "best_of"):
-        if getattr(config, name) < 1:
-            raise RlpoetError(f"--{name}: {getattr(config, name)}; expected 1 or more.")
+        if (value := getattr(config, name)) is not None and value < 1:
+            raise RlpoetError(f"--{name}: {value}; expected 1 or more.")
     if config.temperature < 0 or not 0 < config.top_p <= 1 or config.top_k < 0 or (config.limit is not None and config.limit < 1):
         raise RlpoetError(
             "--temperature and --top_k: expected 0 or more; --limit: expected 1 or more; --top_p: expected a share in (0, 1]."
@@ -181,14 +183,23 @@ def check(config: GenerateConfig) -> None:
         raise RlpoetError(
             f"--max_draws: {config.max_draws}; expected 1 or more, without --raw, --stream, --beams or --temperature 0, which draw once."
         )
-    if config.stream and (config.best_of > 1 or config.beams or config.json):
+    if config.stream and ((config.best_of or 1) > 1 or config.beams or config.json):
         raise RlpoetError("--stream: given with --best_of, --beams or --json; expected it alone, since those choose after writing.")
-    if config.beams and config.beams < config.n * config.best_of:
-        raise RlpoetError(f"--beams: {config.beams} for {config.n * config.best_of} poems; expected at least as many beams as poems.")
+    if config.beams and config.beams < config.n * (config.best_of or 1):
+        raise RlpoetError(
+            f"--beams: {config.beams} for {config.n * (config.best_of or 1)} poems; expected at least as many beams as poems."
+        )
     if config.opening and config.prompt:
         raise RlpoetError("--prompt: given with --opening; expected one of them. Line breaks in --prompt make whole lines too.")
     if config.lang is not None:
         form(config.form, config.lang)
+
+
+def choice_of(config: GenerateConfig, n_lines: int) -> tuple[int, int | None]:
+    """Poems wanted for each one shown, and draws after which one accepted poem is enough (None: those that are wanted)."""
+    if config.best_of is not None:
+        return config.best_of, None
+    return (CHOICE, SETTLE) if n_lines <= SHORT and not is_raw(config) else (1, None)
 
 
 def decoding_of(config: GenerateConfig, theme: Sequence[str]) -> dict[str, Any]:

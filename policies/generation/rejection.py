@@ -1,8 +1,9 @@
 """Rejection sampling: draw poems until one keeps its form.
 
-A poem that is not accepted is drawn again as a whole, so that what is delivered follows the policy's own distribution over the poems that
-keep their form (von Neumann 1951): nothing is masked, and no accepted poem is preferred to another. Poems are drawn in batches but used in
-order, as if one at a time, so the size of a batch changes no probability.
+A poem that is not accepted is drawn again as a whole, so that accepted poems follow the policy's own distribution over the poems that
+keep their form (von Neumann 1951): nothing is masked. One accepted poem for each that is wanted is a sample of that distribution; of
+several (``best_of``) the caller chooses. Poems are drawn in batches but used in order, as if one at a time, so the size of a batch changes
+no probability.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from rlpoet.analysis.lexicon import unknown_words, words
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.fit import form_and_lines
 from rlpoet.protocols import Reward
+from rlpoet.text import unclosed
 from rlpoet.types import Prompt
 
 BATCH = 64  # most poems drawn at once
 FIRST_GUESS = 0.4  # share accepted, before anything is known of it
 SPARE = 3  # poems drawn beyond what the share asks for: in a batch they cost little, another batch costs much
 MAX_DRAWS = 64  # by default, per poem
+CHOICE, SETTLE, SHORT = 8, 24, 4  # by default: accepted poems to choose from, draws after which one is enough, lines of forms that choose
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,8 @@ class Draft:
     Attributes:
         credit: for rhyme plus that for meter, each in [0, 1].
         unknown: words that are in no lexicon.
-        perfect: whether every pair rhymes, every line is in meter and every word is known; what was given does not count.
+        perfect: whether every pair rhymes, every line is in meter, every word is known, and quotes and brackets are closed; what was given
+            does not count.
     """
 
     prompt: Prompt
@@ -61,7 +65,7 @@ class Sampled:
 
 
 class FormJudge:
-    """Whether a poem keeps its form, by the rewards ``rhyme`` and ``meter`` at their defaults and by the lexicon.
+    """Whether a poem keeps its form, by the rewards ``rhyme`` and ``meter`` at their defaults, by the lexicon and by its punctuation.
 
     Lines that were given are not held against the policy, nor are words that were given. A poem that begins with a line whose last word
     is in no lexicon is heard with the best guess of it, since otherwise nothing could rhyme with that line.
@@ -82,7 +86,8 @@ class FormJudge:
         known_only = all(end_of(line, prompt.lang).known for line in prompt.opening)
         shares = [self._credit(reward, prompt, text) if complete else 0.0 for reward in (self._rhyme(known_only=known_only), self._meter())]
         unknown = self.unknown("\n".join(lines[self.n_given :]), prompt.lang)
-        return Draft(prompt, text, sum(shares), unknown, complete and min(shares) == 1.0 and (self.allow_unknown or not unknown))
+        sound = not unclosed("\n".join(lines)) or bool(unclosed(self.given))  # a poem may leave open what it was given open
+        return Draft(prompt, text, sum(shares), unknown, complete and min(shares) == 1.0 and sound and (self.allow_unknown or not unknown))
 
     def unknown(self, text: str, lang: str) -> tuple[str, ...]:
         """Words in no lexicon that were not given."""
@@ -105,9 +110,10 @@ def sample_accepted(
     *,
     max_draws: int,
     best_of: int = 1,
+    settle: int | None = None,
     tick: Callable[[int], object] = lambda done: None,
 ) -> Sampled:
-    """Draw ``n`` poems, each until it is accepted so often as is wanted.
+    """Draw ``n`` poems, each until it is accepted as often as is wanted.
 
     The first batch is sized by ``FIRST_GUESS``, the others by the share accepted so far.
 
@@ -116,6 +122,7 @@ def sample_accepted(
         judge: says whether one is accepted.
         max_draws: draws after which no more are made for a poem.
         best_of: accepted draws wanted per poem.
+        settle: draws of a poem after which one accepted draw is enough; by default none are.
         tick: called with the number of poems that are done, after each batch.
     """
     done: list[tuple[Draft, ...]] = []
@@ -128,7 +135,8 @@ def sample_accepted(
         for prompt, text in draw(min(BATCH, room, math.ceil(wanted / share) + SPARE)):
             current.append(judge(prompt, text))
             used, accepted = used + 1, accepted + current[-1].perfect
-            if len(current) == max_draws or sum(draft.perfect for draft in current) == best_of:
+            kept = sum(draft.perfect for draft in current)
+            if len(current) == max_draws or kept == best_of or (kept and settle is not None and len(current) >= settle):
                 done.append(tuple(current))
                 current = []
             if len(done) == n:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import random
@@ -14,6 +15,7 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 from policies.generation import generate as verb
 from policies.generation import rejection
 from policies.generation.rejection import Draft, FormJudge, candidates, sample_accepted
+from rlpoet.analysis.coherence import theme_model
 from rlpoet.analysis.lexicon import unknown_words
 from rlpoet.cli.main import main
 from rlpoet.evaluation.form import poem_facts
@@ -75,6 +77,14 @@ def test_the_best_of_several_waits_for_as_many_accepted_draws_but_not_beyond_the
     sampled = sample_accepted(Numbered(), accepts("2", "3", "5"), 2, max_draws=4, best_of=2)
     assert [[draft.text for draft in own] for own in sampled.drafts] == [["1", "2", "3"], ["4", "5", "6", "7"]]
     assert sampled.accepted == 3
+
+
+@pytest.mark.parametrize("batch", [1, 64])
+def test_after_some_draws_one_accepted_poem_is_enough(monkeypatch, batch):
+    monkeypatch.setattr(rejection, "BATCH", batch)
+    sampled = sample_accepted(Numbered(), accepts("1", "2", "9", "11", "12", "13"), 3, max_draws=6, best_of=3, settle=4)
+    assert [[draft.text for draft in own if draft.perfect] for own in sampled.drafts] == [["1", "2"], ["9"], ["11", "12", "13"]]
+    assert [len(own) for own in sampled.drafts] == [4, 5, 4]
 
 
 def test_no_more_is_drawn_than_the_bound_allows():
@@ -193,9 +203,10 @@ class Fake:
 
 @pytest.fixture
 def told(monkeypatch, capsys):
-    """Run `generate` on listed poems: its JSON objects and what it wrote on stderr."""
+    """Run `generate` on listed poems, the first that keeps its form being enough: its JSON objects and what it wrote on stderr."""
 
-    def run(poems, *argv):
+    def run(poems, *argv, choose: bool = False):
+        argv = argv if choose or "--best_of" in argv else (*argv, "--best_of", "1")
         monkeypatch.setattr(verb, "load_policy", lambda *args, **options: Fake(tuple(poems)))
         assert main(["generate", "--lang", "es", "--form", "couplet", "--seed", "1", "--json", *argv]) == 0
         captured = capsys.readouterr()
@@ -226,6 +237,22 @@ def test_the_bound_holds_in_long_forms_too(told):
     assert told([BROKEN], "--form", "soneto", "--max_draws", "20")[0][0]["draws"] == 20
 
 
+@pytest.mark.parametrize(("mark", "at"), [('"', 0), ("(", 0), ("«", 0), (")", -1), ("¿", 0)])
+def test_a_poem_that_leaves_a_quote_or_bracket_open_is_drawn_again(told, mark, at):
+    open_one = mark + GOOD if at == 0 else GOOD + mark
+    (poem,), _ = told([open_one, GOOD_TOO])
+    assert (poem["text"], poem["draws"]) == (GOOD_TOO, 2)
+    quoted = f'"{GOOD}"'
+    assert told([quoted])[0][0]["draws"] == 1
+
+
+def test_what_was_given_open_may_stay_open():
+    text = f'"{GOOD}'
+    assert not FormJudge()(COUPLET, text).perfect
+    prompt = dataclasses.replace(COUPLET, opening=(text.partition("\n")[0],))
+    assert FormJudge(n_given=1, given=prompt.opening[0])(prompt, text).perfect
+
+
 def test_unknown_words_can_be_allowed(told):
     (poem,), _ = told([UNRHYMED, INVENTED, GOOD], "--allow_unknown")
     assert (poem["text"], poem["perfect"], poem["draws"]) == (INVENTED, True, 2)
@@ -254,8 +281,18 @@ def test_the_best_is_chosen_among_those_that_keep_their_form(told):
     assert poem["text"] in (GOOD, GOOD_TOO)  # although the theme stands in the one without rhyme
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_eight_short_poems_that_keep_their_form_the_one_whose_lines_fit_together_is_shown(told, order):
+    fits = {text: theme_model("es").coherence(text.split("\n")) for text in (GOOD, GOOD_TOO)}
+    assert len(set(fits.values())) == 2
+    poems, _ = told([UNRHYMED, *(GOOD, GOOD_TOO)[::order]], choose=True)
+    assert [(poem["text"], poem["draws"]) for poem in poems] == [(max(fits, key=lambda text: fits[text]), 12)]
+    assert told([UNRHYMED, GOOD], "--raw", choose=True)[0][0]["draws"] == 1
+    assert told([*[UNRHYMED] * 30, GOOD], choose=True)[0][0]["draws"] == 31
+
+
 def test_what_is_shown_is_perfect_by_the_figures_of_evaluate_and_by_the_lexicon(capsys):
-    argv = ["generate", "--lang", "es", "--form", "couplet", "-n", "12", "--json", "--seed", "5"]
+    argv = ["generate", "--lang", "es", "--form", "couplet", "-n", "12", "--json", "--seed", "5", "--best_of", "1"]
     assert main(argv) == 0
     first = capsys.readouterr()
     poems = [json.loads(row) for row in first.out.splitlines()]

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from policies.formats.codec import Format
@@ -28,7 +30,11 @@ from rlpoet.text import write_atomically
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-BASE = "adapter_base.json"
+BASE, WEIGHTS = "adapter_base.json", "adapter_model.safetensors"
+PLAIN = {  # of adapter_config.json: what may be set in an adapter that is two matrices a layer and nothing else
+    "base_model_name_or_path", "bias", "inference_mode", "init_lora_weights", "lora_alpha", "lora_dropout", "megatron_core", "peft_type",
+    "peft_version", "qalora_group_size", "r", "target_modules", "task_type",
+}  # fmt: skip
 ALL, ATTENTION, MLP = "all-linear", "attention", "mlp"
 
 
@@ -125,6 +131,64 @@ def save_adapter(adapter: Any, folder: Path, *, base: str | Path, tokenizer: Pre
     if Path(base).exists():
         told["relative"] = os.path.relpath(Path(base).resolve(), folder.resolve())  # the two folders may move together
     write_atomically(folder / BASE, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+
+
+def adapter_of(model: PreTrainedModel, base: PreTrainedModel, *, tolerance: float = 1e-4) -> Any:
+    """What a model has learned beyond its base, as an adapter on the base: the singular vectors of each matrix's change.
+
+    Exact where the change is of low rank, as after training adapters, or the mean of some. The base is changed in place.
+
+    Args:
+        tolerance: singular values below this share of the largest one of a matrix are dropped.
+
+    Returns:
+        As ``add_lora``, for ``save_adapter``.
+
+    Raises:
+        RlpoetError: something beside linear layers has changed, or a change of full rank, which an adapter would not make smaller.
+    """
+    own, old = model.state_dict(), base.state_dict()
+    changed = {name: (own[name] - old[name]).float() for name in old if not torch.equal(own[name], old[name])}
+    layers = {
+        f"{name}.weight": name for name, module in base.named_modules() if _is_linear(module) and module is not base.get_output_embeddings()
+    }
+    if own.keys() != old.keys() or (other := next((name for name in changed if name not in layers), None)) is not None or not changed:
+        raise RlpoetError(f"no adapter: {other or 'nothing'} has changed; expected changes of linear layers alone.")
+    parts = {name: torch.linalg.svd(delta, full_matrices=False) for name, delta in changed.items()}
+    rank = max(int((values > tolerance * values[0]).sum()) for _, values, _ in parts.values())
+    if rank > min(min(delta.shape) for delta in changed.values()) // 2:
+        raise RlpoetError(f"no adapter: a change of rank {rank}; expected what adapters have learned. Save the whole model.")
+    adapter = add_lora(base, LoraOptions(rank, rank), targets=[layers[name] for name in changed])
+    with torch.no_grad():
+        for name, (left, values, right) in parts.items():
+            module = adapter.get_submodule("base_model.model." + layers[name])
+            module.lora_B["default"].weight.copy_(left[:, :rank] * values[:rank].sqrt())
+            module.lora_A["default"].weight.copy_(values[:rank].sqrt()[:, None] * right[:rank])
+    return adapter
+
+
+def merge(model: nn.Module, folder: Path) -> bool:
+    """Add a plain adapter to a model's weights, in place, without peft, whose import takes longer than writing a poem.
+
+    Returns:
+        Whether it was done; peft must, and reports what is broken, if the adapter has parts that this does not know.
+    """
+    try:
+        told = json.loads((folder / ADAPTER).read_text(encoding="utf-8"))
+        if told.get("peft_type") != "LORA" or told.get("bias") != "none" or any(value for key, value in told.items() if key not in PLAIN):
+            return False
+        weights = load_file(folder / WEIGHTS)
+        scale = float(told["lora_alpha"]) / int(told["r"])
+        names = {name.removesuffix(".lora_A.weight") for name in weights if name.endswith(".lora_A.weight")}
+        if {f"{name}.lora_{part}.weight" for name in names for part in "AB"} != weights.keys():
+            return False
+        matrices = {name: model.get_parameter(name.removeprefix("base_model.model.") + ".weight") for name in names}
+        with torch.no_grad():
+            for name, matrix in matrices.items():
+                matrix.add_((weights[f"{name}.lora_B.weight"].float() @ weights[f"{name}.lora_A.weight"].float()) * scale)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError):
+        return False
+    return True
 
 
 def fingerprint(files: ModelFiles) -> str:

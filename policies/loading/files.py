@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,9 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
         RlpoetError: a folder without a model, or a download that failed.
     """
     name, path = str(source), Path(source)
-    shipped = sorted(folder.parent.name for folder in SHIPPED.glob("*/config.json"))
+    shipped = {path.parent.name: path.name == ADAPTER for path in sorted(SHIPPED.glob("*/*config.json")) if path.name in (CONFIG, ADAPTER)}
     if name in shipped:
-        return ModelFiles(SHIPPED / name)
+        return ModelFiles(SHIPPED / name, adapter=shipped[name])
     if name == LATEST and not path.exists():
         return ModelFiles(newest(RUNS))
     if path.suffix == ".gguf" and path.is_file():
@@ -65,7 +66,7 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
     for folder in (path, path / "policy"):
         if (folder / ADAPTER).exists():
             return ModelFiles(folder, adapter=True)
-        if (folder / "config.json").exists():
+        if (folder / CONFIG).exists():
             return ModelFiles(folder)
     if (kind := class_of(path)) != CAUSAL_LM:
         raise RlpoetError(f"{path}: a policy of class {kind!r}; expected a Hugging Face model. Open it with rlpoet.load_policy.")
@@ -85,7 +86,7 @@ def rhyming(lang: str) -> str:
     'xx'
     """
     trained = f"{lang}-tb"
-    return trained if (SHIPPED / trained / "config.json").exists() else lang
+    return trained if any((SHIPPED / trained / name).exists() for name in (CONFIG, ADAPTER)) else lang
 
 
 def locate(source: str | Path) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policies.formats.codec import Format, load_format
 from policies.formats.verse import VerseFormat
 from policies.llama.bare import open_bare
-from policies.loading.adapters import base_of, fingerprint, read_base, silent
+from policies.loading.adapters import base_of, fingerprint, merge, read_base, silent
 from policies.loading.files import ModelFiles, find_model, grow, is_of_files, open_model, open_tokenizer, quiet
 from rlpoet.errors import RlpoetError
 
@@ -30,14 +30,16 @@ def open_files(
     """
     files = find_model(source, allow_download=allow_download)
     if files.adapter:
-        return open_adapter(files.folder, lang=lang)
+        return open_adapter(files.folder, lang=lang, inference_only=inference_only)
     verse_format = load_format(files.folder, lang=lang)
     if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
         return (*bare, verse_format)
     return open_model(files), open_tokenizer(files), verse_format
 
 
-def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
+def open_adapter(
+    folder: Path, *, lang: str | None = None, inference_only: bool = False
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
     """Base and adapter as one whole model in float32, with the adapter's tokenizer and format.
 
     An adapter another program made names its base in ``adapter_config.json`` and has no fingerprint; it is taken at its word.
@@ -52,7 +54,12 @@ def open_adapter(folder: Path, *, lang: str | None = None) -> tuple[PreTrainedMo
             f"{folder}: adapter of base {told['base']!r} with fingerprint {told['fingerprint']}, but {files} has {found}; "
             "expected the weights it was trained on. Put them back, or train the adapter again."
         )
-    model, tokenizer, verse_format = open_files(files.folder / files.gguf if files.gguf else files.folder, lang=lang)
+    source = files.folder / files.gguf if files.gguf else files.folder
+    if inference_only and not (folder / "tokenizer.json").exists():  # of a shipped policy, which writes with its base's
+        model, tokenizer, verse_format = open_files(source, lang=lang, inference_only=True)
+        if merge(model, folder):
+            return model, tokenizer, verse_format
+    model, tokenizer, verse_format = open_files(source, lang=lang)
     if (folder / "tokenizer.json").exists():
         tokenizer = open_tokenizer(ModelFiles(folder))
     if (folder / "verse_format.json").exists() or (folder / "plain_format.json").exists():

@@ -1,4 +1,6 @@
-"""Put the policy of a training run, or the mean of several, where the package ships it, in bfloat16, with a card of their figures.
+"""Put the policy of a training run, or the mean of several, where the package ships it, with a card of their figures.
+
+What runs with ``--lora`` have learned is shipped as an adapter on the shipped prior, other policies as whole weights in bfloat16.
 
 python -m experiments.release.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +21,13 @@ import yaml
 
 from experiments.release.average import mean_weights
 from experiments.studies.quatrains import figures
+from experiments.studies.target_distance import COLUMNS, measured_rows
 from policies.causal_lm import CausalPolicy
+from policies.loading.adapters import adapter_of, save_adapter
 from policies.loading.files import SHIPPED
 from rlpoet.training.config import TrainConfig
 
+HEATS, SEEDS = (0.3, 0.7, 1.0), (0, 1)  # of the samples in a card
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 ROWS = {
     "rhyme_pairs": "scheme pairs that rhyme",
@@ -76,13 +82,29 @@ def _plain(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def card(lang: str, config: dict[str, Any], results: Sequence[dict[str, Any]], figures: Mapping[str, Mapping[str, float]]) -> str:
+def card(
+    lang: str,
+    config: dict[str, Any],
+    results: Sequence[dict[str, Any]],
+    figures: Mapping[str, Mapping[str, float]],
+    distances: Sequence[Sequence[Any]],
+    samples: Mapping[float, Sequence[str]],
+) -> str:
     """The model card: front matter, data, command, figures of each run before and after, and of what ships beside its prior.
 
     Args:
         config: of the first run.
         figures: of ``prior`` and ``policy``, by ``experiments.studies.quatrains.figures``.
+        distances: rows of prior, policy and target, by ``experiments.studies.target_distance.measured_rows``.
+        samples: poems by temperature.
     """
+    verse = "\n\n".join(
+        f"Temperature {heat:g}:\n\n" + "\n\n".join(f"```text\n{text}\n```" for text in texts) for heat, texts in samples.items()
+    )
+    away = "\n".join(f"| {told} | " + " | ".join(_shown(row[n]) for row in distances) + " |" for n, told in enumerate(COLUMNS) if n)
+    whole = (
+        "an adapter on the prior, which `load_policy` opens as one model and `save` writes as a whole" if config.get("lora") else "whole"
+    )
     name = NAMES.get(lang, lang)
     seeds = ", ".join(str(result["seed"]) for result in results)
     commits = ", ".join(sorted({result["commit"] for result in results}))
@@ -107,6 +129,7 @@ tags: [poetry, rlpoet, reinforcement-learning]
 
 The shipped {name} prior (`policies/pretrained/{lang}`, whose card says what it was trained on), trained by
 trajectory balance to rhyme and keep its meter. `rlpoet generate` uses it; marks and word order are the prior's.
+The weights are {whole}.
 
 ## Training
 
@@ -132,10 +155,37 @@ What ships: {figures["policy"]["n"]:.0f} poems of each side, the same forms, 20 
 | --- | --- | --- |
 {shipped}
 
+1,024 other poems, four to a prompt, seed 7, fp32 (`python -m experiments.studies.target_distance --langs {lang}`). The
+target of training is `p0 exp(30 reward)`; what exact rejection keeps of the prior's poems is a sample of it.
+
+| | prior | this policy | target |
+| --- | --- | --- | --- |
+{away}
+
+## Samples
+
+Seeds {SEEDS[0]} and {SEEDS[1]} of `rlpoet generate --lang {lang} --temperature T --seed S`, not chosen.
+
+{verse}
+
 ## Limits
 
 Rhyme and length are what was paid for. It makes no sense for long, and keeps the views and the spelling of verse from before 1930.
 """
+
+
+def sampled(folder: Path, heat: float, seed: int) -> str:
+    """A poem as ``generate`` shows it."""
+    argv = ["generate", "--policy", str(folder), "--temperature", str(heat), "--seed", str(seed), "--json"]
+    done = subprocess.run([sys.executable, "-m", "rlpoet", *argv], stdout=subprocess.PIPE, text=True, check=True)
+    text: str = json.loads(done.stdout)["text"]
+    return text
+
+
+def _shown(cell: Any) -> str:
+    if isinstance(cell, dict):
+        return f"{cell['mean']} ({' to '.join(map(str, cell['interval']))})"
+    return "" if cell is None else str(cell)
 
 
 def main() -> None:
@@ -148,9 +198,20 @@ def main() -> None:
     folder = SHIPPED / f"{lang}-{results[0]['algo']}"
     policies = [CausalPolicy.load(run / "policy") for run in args.runs]
     policies[0].model.load_state_dict(mean_weights([(1.0, own.model.state_dict()) for own in policies]))
-    policies[0].save(str(folder), dtype=torch.bfloat16)
+    for old in folder.glob("*"):
+        old.unlink()
+    if config.get("lora"):
+        base = CausalPolicy.load(lang)
+        adapter = adapter_of(policies[0].model, base.model)
+        save_adapter(adapter, folder, base=lang, tokenizer=base.tokenizer, verse_format=base.format)
+        for name in ("README.md", "tokenizer.json", "tokenizer_config.json", "verse_format.json"):  # the base's own
+            (folder / name).unlink(missing_ok=True)
+    else:
+        policies[0].save(str(folder), dtype=torch.bfloat16)
     told = {side: figures(CausalPolicy.load(name, seed=7)) for side, name in (("prior", lang), ("policy", str(folder)))}
-    (folder / "README.md").write_text(card(lang, config, results, told), encoding="utf-8")
+    samples = {heat: [sampled(folder, heat, seed) for seed in SEEDS] for heat in HEATS}
+    distances = measured_rows(lang, [str(folder)], seed=7)
+    (folder / "README.md").write_text(card(lang, config, results, told, distances, samples), encoding="utf-8")
     sys.stdout.write(f"{folder}\n{json.dumps(told)}\n")
 
 

@@ -21,6 +21,7 @@ from policies.formats.meter_errors import meter_error_spans
 from policies.formats.rhyming_words import draw_rhyming_words
 from policies.llama.bare import BareLlama
 from policies.llama.scorer import Trunk, can_read, score_tokens
+from policies.loading import eight_bits
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
@@ -122,6 +123,10 @@ class CausalPolicy:
     def save(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Hugging Face layout: safetensors, tokenizer.json, and the format beside them.
 
+        Args:
+            dtype: of the weights; that of the model by default. ``torch.int8`` writes ``policies.loading.eight_bits``, which only
+                rlpoet opens; a policy that was opened from it is saved as a plain model by default.
+
         Raises:
             RlpoetError: a policy opened with ``inference_only``.
         """
@@ -129,9 +134,14 @@ class CausalPolicy:
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
-        model = model if dtype is None else copy.deepcopy(model).to(dtype)
-        with quiet():
-            model.save_pretrained(path)
+        if dtype == torch.int8:
+            eight_bits.write(model, path)
+            (path / "model.safetensors").unlink(missing_ok=True)  # of an earlier save
+        else:
+            (path / eight_bits.EIGHT_BITS).unlink(missing_ok=True)
+            model = model if dtype is None else copy.deepcopy(model).to(dtype)
+            with quiet():
+                model.save_pretrained(path)
         self.tokenizer.save_pretrained(path)
         self.format.save(path)
         if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own

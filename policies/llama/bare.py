@@ -14,11 +14,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
 from policies.llama.decoder import can_step
+from policies.loading.eight_bits import EIGHT_BITS, read
 
 NEEDED = (  # of config.json; transformers has defaults for them, which are not repeated here
     "hidden_act", "hidden_size", "intermediate_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers",
@@ -135,8 +137,10 @@ def open_bare(folder: Path) -> tuple[BareLlama, BareTokenizer] | None:
         tokenizer = BareTokenizer(Tokenizer.from_file(str(folder / "tokenizer.json")), about["pad_token"])
         with torch.random.fork_rng(devices=[]):  # layers draw weights when they are made; on "meta" they would not, but import sympy
             model = BareLlama(SimpleNamespace(**config_json))
-        with safe_open(folder / "model.safetensors", framework="pt") as file:
-            weights: dict[str, Tensor] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        if (folder / EIGHT_BITS).exists():
+            weights = read(folder)
+        else:
+            weights = {name: weight.float() for name, weight in load_file(folder / "model.safetensors").items()}
         if config_json["tie_word_embeddings"]:
             weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
         model.load_state_dict(weights, assign=True)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from policies.loading.eight_bits import EIGHT_BITS, open_eight_bits
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.registry import CAUSAL_LM, class_of, first_import
 from rlpoet.rollout import ADAPTER, LATEST, RUNS, newest
@@ -103,6 +104,8 @@ def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
     with first_import("transformers.modeling_utils"):
         from transformers import AutoModelForCausalLM, PreTrainedModel  # noqa: F401  # the second brings in what takes long
 
+    if files.gguf is None and (files.folder / EIGHT_BITS).exists():
+        return _read(files, open_eight_bits)
     return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
 
 
@@ -155,9 +158,13 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
     if files.gguf is not None:
         _need("gguf", files)
         options["gguf_file"] = files.gguf
+    return _read(files, lambda folder: kind.from_pretrained(folder, local_files_only=True, **options))
+
+
+def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:
     try:
         with quiet():
-            return kind.from_pretrained(files.folder, local_files_only=True, **options)
+            return read(files.folder)
     except Exception as error:
         if not is_of_files(error) and not _without_table(files.folder):
             raise  # a bug, ours or a library's, to be seen whole

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
+
+from rlpoet.text import whole_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -54,7 +56,8 @@ def write(model: PreTrainedModel, folder: Path) -> None:
     weights = model.state_dict()
     if model.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
-    save_file(packed(weights), folder / EIGHT_BITS, metadata={"format": "pt"})
+    with whole_file(folder / EIGHT_BITS) as file:
+        file.write(save(packed(weights), metadata={"format": "pt"}))
     model.config.save_pretrained(folder)
     if model.generation_config is not None:
         model.generation_config.save_pretrained(folder)

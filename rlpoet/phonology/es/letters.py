@@ -29,7 +29,8 @@ CLASSES = {"a": "a", "e": "a", "o": "a", "i": "i", "u": "u"}
 STRONG = frozenset("aAq")
 ACCENTED = frozenset("AIU")
 MARKED = frozenset("ïüq")
-VOWELS = frozenset("aAqiIïuUüy")
+GLIDE = "w"  # hu before a vowel is a consonant in sound: vi-hue-la
+VOWELS = frozenset("aAqiIïuUüyw")
 WORD_CACHE = 65_536
 
 
@@ -61,7 +62,8 @@ class Parsed(NamedTuple):
     Attributes:
         text: the folded word.
         phones: consonants and full vowels, one per sound; which vowels are glides is said by ``groups``.
-        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
+        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``,
+            ``w`` the u of hu before a vowel.
         starts, ends: the letters each sound comes from.
         groups: positions in ``phones`` of the vowels of each syllable.
         nuclei: the one of each group that carries the syllable.
@@ -146,7 +148,8 @@ def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Lette
         rule, length = rules[match.lastindex - 1], match.end() - 1
         # two phones share the letters; of x the first gets none
         ends = tuple(length if n == len(rule.phones) else length // len(rule.phones) for n in range(1, len(rule.phones) + 1))
-        classes = "".join(("y" if window == window[0] + "y" else phone) if phone in ("i", "u") else "c" for phone in rule.phones)
+        weak = "y" if window == window[0] + "y" else GLIDE if rule.letter == "h" else ""
+        classes = "".join((weak or phone) if phone in ("i", "u") else "c" for phone in rule.phones)
         return LetterSounds(length, rule.phones, classes, ends, rule.where, False)
     letter = window[1]
     base, mark = _base_letter(letter)
@@ -217,6 +220,8 @@ def _spelled(word: str, read_at: Callable[[str, int], LetterSounds]) -> tuple[li
 
 def _joined(left: str, right: str) -> bool:
     """Whether the norm reads two neighbouring vowels as one syllable, by their classes."""
+    if GLIDE in (left, right):
+        return left == GLIDE
     if left in MARKED or right in MARKED:
         return False
     if left in STRONG and right in STRONG:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rlpoet.errors import TableError
-from rlpoet.phonology.es.tables import rows
+from rlpoet.phonology.es.tables import capitals, rows
 
 LETTER_COLUMNS = ["find", "put", "before", "after", "example", "note"]
 LONGEST_FIND = 3
@@ -31,6 +31,8 @@ ACCENTED = frozenset("AIU")
 MARKED = frozenset("ïüq")
 GLIDE = "w"  # hu before a vowel is a consonant in sound: vi-hue-la
 VOWELS = frozenset("aAqiIïuUüyw")
+HIATUS = re.compile("[aeo]i[nrszd]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
+ROMAN = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})")  # Felipe II
 WORD_CACHE = 65_536
 
 
@@ -300,6 +302,21 @@ def parse(word: str) -> Parsed:
     elif len(groups) - stress > 3 and text.endswith("mente"):  # rápidamente: two stresses, the second is the main one
         stress = len(groups) - 2
     return Parsed(text, tuple(phones), classes, tuple(starts), tuple(ends), groups, nuclei, stress, rule, guess)
+
+
+def with_tilde(word: str) -> tuple[str, bool]:
+    """A folded word from capitals without accents with the accent it may have lost, and whether it certainly has.
+
+    >>> with_tilde("cancion"), with_tilde("alegria"), with_tilde("sol"), with_tilde("con")
+    (('canción', True), ('alegría', False), ('sol', False), ('con', False))
+    """
+    if not word.isascii() or len(parse(word).groups) < 2 and not HIATUS.search(word):
+        return word, False
+    for pattern, put, sure in capitals():
+        changed = pattern.sub(put, word, count=1)
+        if changed != word:
+            return changed, sure
+    return word, False
 
 
 def syllable_starts(word: Parsed) -> list[int]:

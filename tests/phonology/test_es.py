@@ -16,10 +16,11 @@ from rlpoet.phonology import phonology
 from rlpoet.phonology.es import letters as es_letters
 from rlpoet.phonology.es import tables as es_tables
 from rlpoet.phonology.es.letters import fold, parse, syllable_starts
-from rlpoet.phonology.es.sounds import VARIETIES, Spanish
+from rlpoet.phonology.es.sounds import VARIETIES, Spanish, readings_of
 from rlpoet.prosody import verse
 from rlpoet.prosody.es.rhyme import assonance
 from rlpoet.prosody.es.verse import SpanishVerse
+from rlpoet.prosody.explain import explain
 from rlpoet.prosody.rhyme import find_scheme, rhyme_kind
 from rlpoet.protocols import Phonology, Verse
 
@@ -103,7 +104,7 @@ def test_a_variety_keeps_apart_the_sounds_it_is_named_for(variety, told_apart, p
 
 
 def test_the_varieties_are_listed_and_an_unknown_one_is_refused_with_the_nearest():
-    assert tuple(VARIETIES) == SpanishVerse.varieties
+    assert SpanishVerse.varieties == (*VARIETIES, "strict", *(f"{name}-strict" for name in VARIETIES))
     with pytest.raises(UnknownName, match="did you mean 'distincion'"):
         SpanishVerse("distinción")
 
@@ -261,7 +262,7 @@ def test_rhyme_is_symmetric_and_consonance_implies_assonance(a, b):
 @settings(max_examples=200, deadline=None)
 @given(spanish)
 def test_spelling_variants_of_unicode_and_capitals_change_nothing(line):
-    other = unicodedata.normalize("NFD", line.upper())
+    other = unicodedata.normalize("NFD", line.title())
     assert [e.phones for e in EAR.endings(line)] == [e.phones for e in EAR.endings(other)]
     assert fold(other) == fold(line)
     assert EAR.scan(other, 8).syllables == EAR.scan(line, 8).syllables
@@ -291,6 +292,66 @@ def test_every_reduction_gives_its_example():
         word, _, expected = row[2].partition(">")
         ways = {p.ipa for variety in VARIETIES for p in Spanish(variety).transcribe(word).pronunciations}
         assert expected in ways, row
+
+
+def test_every_row_on_capitals_gives_its_example():
+    columns = es_tables.CAPITAL_COLUMNS
+    for (where, (*_, example)), (pattern, put, _) in zip(es_tables.rows("capitals.tsv", columns), es_tables.capitals(), strict=True):
+        typed, _, marked = example.partition(">")
+        assert pattern.sub(put, typed, count=1) == marked, where
+        assert marked in {parsed.text for parsed in readings_of(typed.upper())}, where
+
+
+@pytest.mark.parametrize(
+    "a, b, kind",
+    [
+        ("MI CORAZON", "una canción", "consonante"),
+        ("CANCION", "corazón", "consonante"),
+        ("ALEGRIA", "mía", "consonante"),
+        ("HISTORIA", "gloria", "consonante"),
+        ("JARDIN", "fin", "consonante"),
+        ("RAIZ", "feliz", "consonante"),
+        ("AFAN", "van", "consonante"),
+        ("CANTAN", "espantan", "consonante"),
+        ("DESPUES", "es", "consonante"),
+        ("SEGUN", "un", "consonante"),
+        ("CANCION", "cancion", "identical"),
+        ("cancion", "corazón", None),
+        ("CASA", "corazón", None),
+    ],
+)
+def test_capitals_may_leave_the_tilde_out(a, b, kind):
+    assert rhyme_kind(a, b, "es") == kind
+
+
+def test_capitals_that_surely_lost_a_tilde_end_the_line_as_an_aguda():
+    assert EAR.scan("EN EL FONDO DE MI CORAZON").syllables == EAR.scan("en el fondo de mi corazón").syllables == 10
+    assert EAR.scan("EN EL FONDO DE MI CASA").syllables == 8
+
+
+@pytest.mark.parametrize(
+    "syllables",
+    """vi-hue-la ma-ri-hua-na Chi-hua-hua O-ri-hue-la pa-ri-hue-la al-de-hue-la co-rre-hue-la a-hue-car ca-ca-hue-te al-ca-hue-te
+    Te-huan-te-pec Co-a-hui-la ná-huatl Vi-hue-las re-huir sahu-mar ahu-ma-do a-güe-ro viu-da hue-vo""".split(),
+)
+def test_hu_before_a_vowel_opens_a_syllable(syllables):
+    assert cut(syllables.replace("-", "")) == syllables
+
+
+def test_no_reading_joins_the_vowel_before_hue():
+    assert not EAR.scan("vihuela", 2).fits and not EAR.scan("la vihuela", 3).fits
+    assert EAR.scan("la vihuela", 4).fits
+
+
+@pytest.mark.parametrize("line", ["Felipe II mandó", "Carlos V llegó", "Alfonso X el Sabio", "el siglo XIX"])
+def test_a_roman_numeral_is_named_as_a_guess(line):
+    numeral = next(word for word in line.split() if word.isupper())
+    assert numeral in explain(line, "es").guessed
+    assert not SAYS.transcribe(numeral).known
+
+
+def test_words_in_the_letters_of_numerals_are_no_guess():
+    assert explain("Vi al civil", "es").guessed == ()
 
 
 @pytest.mark.slow

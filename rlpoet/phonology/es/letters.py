@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from rlpoet.errors import TableError
-from rlpoet.phonology.es.tables import rows
+from rlpoet.phonology.es.tables import capitals, rows
 
 LETTER_COLUMNS = ["find", "put", "before", "after", "example", "note"]
 LONGEST_FIND = 3
@@ -29,7 +29,10 @@ CLASSES = {"a": "a", "e": "a", "o": "a", "i": "i", "u": "u"}
 STRONG = frozenset("aAq")
 ACCENTED = frozenset("AIU")
 MARKED = frozenset("ïüq")
-VOWELS = frozenset("aAqiIïuUüy")
+GLIDE = "w"  # hu before a vowel is a consonant in sound: vi-hue-la
+VOWELS = frozenset("aAqiIïuUüyw")
+HIATUS = re.compile("[aeo]i[nrszd]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
+ROMAN = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})")  # Felipe II
 WORD_CACHE = 65_536
 
 
@@ -61,7 +64,8 @@ class Parsed(NamedTuple):
     Attributes:
         text: the folded word.
         phones: consonants and full vowels, one per sound; which vowels are glides is said by ``groups``.
-        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``.
+        classes: a letter per sound: ``c`` consonant, ``a`` strong vowel (``A`` accented), ``i u`` weak (``I U``), ``y``, marked ``ï ü q``,
+            ``w`` the u of hu before a vowel.
         starts, ends: the letters each sound comes from.
         groups: positions in ``phones`` of the vowels of each syllable.
         nuclei: the one of each group that carries the syllable.
@@ -146,7 +150,8 @@ def _read(window: str, table: tuple[tuple[Rule, ...], re.Pattern[str]]) -> Lette
         rule, length = rules[match.lastindex - 1], match.end() - 1
         # two phones share the letters; of x the first gets none
         ends = tuple(length if n == len(rule.phones) else length // len(rule.phones) for n in range(1, len(rule.phones) + 1))
-        classes = "".join(("y" if window == window[0] + "y" else phone) if phone in ("i", "u") else "c" for phone in rule.phones)
+        weak = "y" if window == window[0] + "y" else GLIDE if rule.letter == "h" else ""
+        classes = "".join((weak or phone) if phone in ("i", "u") else "c" for phone in rule.phones)
         return LetterSounds(length, rule.phones, classes, ends, rule.where, False)
     letter = window[1]
     base, mark = _base_letter(letter)
@@ -217,6 +222,8 @@ def _spelled(word: str, read_at: Callable[[str, int], LetterSounds]) -> tuple[li
 
 def _joined(left: str, right: str) -> bool:
     """Whether the norm reads two neighbouring vowels as one syllable, by their classes."""
+    if GLIDE in (left, right):
+        return left == GLIDE
     if left in MARKED or right in MARKED:
         return False
     if left in STRONG and right in STRONG:
@@ -295,6 +302,21 @@ def parse(word: str) -> Parsed:
     elif len(groups) - stress > 3 and text.endswith("mente"):  # rápidamente: two stresses, the second is the main one
         stress = len(groups) - 2
     return Parsed(text, tuple(phones), classes, tuple(starts), tuple(ends), groups, nuclei, stress, rule, guess)
+
+
+def with_tilde(word: str) -> tuple[str, bool]:
+    """A folded word from capitals without accents with the accent it may have lost, and whether it certainly has.
+
+    >>> with_tilde("cancion"), with_tilde("alegria"), with_tilde("sol"), with_tilde("con")
+    (('canción', True), ('alegría', False), ('sol', False), ('con', False))
+    """
+    if not word.isascii() or len(parse(word).groups) < 2 and not HIATUS.search(word):
+        return word, False
+    for pattern, put, sure in capitals():
+        changed = pattern.sub(put, word, count=1)
+        if changed != word:
+            return changed, sure
+    return word, False
 
 
 def syllable_starts(word: Parsed) -> list[int]:

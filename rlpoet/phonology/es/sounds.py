@@ -11,7 +11,7 @@ import functools
 import re
 
 from rlpoet.errors import UnknownName
-from rlpoet.phonology.es.letters import Parsed, parse
+from rlpoet.phonology.es.letters import ROMAN, Parsed, parse, with_tilde
 from rlpoet.phonology.es.tables import doublets, reductions
 from rlpoet.types import Pronunciation, Transcription
 
@@ -29,6 +29,21 @@ WORD_CACHE = 65_536
 @functools.cache
 def _reducible() -> re.Pattern[str]:
     return re.compile("|".join(re.escape(find) for find, _, _ in reductions()))
+
+
+def readings_of(word: str) -> tuple[Parsed, ...]:
+    """A word as typed, parsed; in capitals without accents also with the accent that it may have lost, first if it certainly has.
+
+    >>> [[parsed.text for parsed in readings_of(word)] for word in ("CANCION", "AFAN", "cancion")]
+    [['canción'], ['afan', 'afán'], ['cancion']]
+    """
+    parsed = parse(word)
+    if len(word) < 2 or not word.isupper():
+        return (parsed,)
+    marked, sure = with_tilde(parsed.text)
+    if marked == parsed.text:
+        return (parsed,)
+    return (parse(marked),) if sure else (parsed, parse(marked))
 
 
 class Spanish:
@@ -55,11 +70,12 @@ class Spanish:
         return (Spanish, (self.variety,))
 
     def _transcribe(self, word: str) -> Transcription:
-        parsed = parse(word)
+        parsed, *others = readings_of(word)
         if not parsed.phones:
             return Transcription(word, (), "", False)
         source = doublets()[parsed.text][1] if parsed.text in doublets() else parsed.rule or "stress rules"
-        return Transcription(word, self.ways(parsed), source, not parsed.guess)
+        ways = self.ways(parsed) + tuple(way for other in others for way in self.ways(other))
+        return Transcription(word, tuple(dict.fromkeys(ways)), source, not parsed.guess and not ROMAN.fullmatch(word))
 
     def ways(self, parsed: Parsed) -> tuple[Pronunciation, ...]:
         """All ways to say a parsed word that has a sound: by the norm, the other stress, the learned groups reduced."""

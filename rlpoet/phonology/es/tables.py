@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ DATA = Path(__file__).parent / "data"
 REDUCTION_COLUMNS = ["find", "put", "example", "note"]
 UNSTRESSED_COLUMNS = ["word", "before", "note"]
 WEIGHT_COLUMNS = ["feature", "weight"]
+RHYTHM_COLUMNS = ["syllables", "stressed", "unstressed", "weight", "example"]
+CAPITAL_COLUMNS = ["find", "put", "sure", "example"]
 DOUBLET_COLUMNS = ["word", "also", "note"]
 
 
@@ -30,6 +33,22 @@ def reductions() -> tuple[tuple[str, str, str], ...]:
 def doublets() -> dict[str, tuple[str, str]]:
     """Words that are stressed in two ways, with the row: océano -> oceano."""
     return {word: (also, where) for where, (word, also, _) in rows("doublets.tsv", DOUBLET_COLUMNS)}
+
+
+@functools.cache
+def rhythms() -> dict[int, tuple[tuple[frozenset[int], frozenset[int], float], ...]]:
+    """By length: places that must be stressed, places that must not, and what such a rhythm weighs for the length (nats)."""
+    found: dict[int, list[tuple[frozenset[int], frozenset[int], float]]] = {}
+    for _, (syllables, stressed, unstressed, weight, _) in rows("rhythms.tsv", RHYTHM_COLUMNS):
+        places = [frozenset(map(int, cell.split())) for cell in (stressed, unstressed)]
+        found.setdefault(int(syllables), []).append((places[0], places[1], float(weight)))
+    return {syllables: tuple(own) for syllables, own in found.items()}
+
+
+@functools.cache
+def capitals() -> tuple[tuple[re.Pattern[str], str, bool], ...]:
+    """Endings that may have lost a written accent in capitals: what to find, what to put, and whether it certainly has."""
+    return tuple((re.compile(f"(?:{find})$"), put, sure == "yes") for _, (find, put, sure, _) in rows("capitals.tsv", CAPITAL_COLUMNS))
 
 
 @functools.cache

@@ -75,6 +75,9 @@ VERB_ENDINGS = tuple(
 )
 PLAIN_END = re.compile("(?:ants?|iers?|iez|ours?|oirs?|ières?|ettes?|elles?)$")  # their sound needs no dictionary
 SILENT_S = re.compile("([aeiouy])s(?=tre?s?$|tes?$)")
+NAMED = re.compile(r"(?:^|[-'’ʼ])(?=[^\W\d_])[A-ZÀ-ÖØ-ÞŒ][^-'’ʼ]*$")  # its last part has a capital
+NUMERAL = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:er|ère|re|nd|nde|e|è?me)?")
+NAME_SHAPE = re.compile(r"(?!.*[^aàâeéèêëiîïoôuûüyœæ]{4})(?!.*(.)\1\1)(?!.*q(?!u))[a-zà-öø-ÿœ]{3,}$")
 GLIDED = frozenset("jw")
 ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}
 
@@ -178,6 +181,14 @@ class French:
             strip_ligatures(spelt): tuple(tuple(ipa.split()) for ipa in said.split("|"))
             for _, (spelt, said) in read_table(DATA / "homographs.tsv", ("word", "ipa"))
         }
+        self.names = {
+            strip_ligatures(spelt): (tuple(tuple(ipa.split()) for ipa in said.split("|")), where)
+            for where, (spelt, said) in read_table(DATA / "names.tsv", ("word", "ipa"))
+        }
+        self.name_endings = tuple(
+            (re.compile(f"(?:{find})$"), tuple(tuple(sound.split()) for sound in said.split("|")) if said != "?" else (), where)
+            for where, (find, said, _) in read_table(DATA / "name_endings.tsv", ("find", "sound", "example"))
+        )
         self.old = tuple(
             (re.compile(find), "" if put == "0" else put)
             for _, (find, put, _) in read_table(DATA / "old_spelling.tsv", ("find", "put", "example"))
@@ -192,7 +203,9 @@ class French:
         text = clean(word)
         if not text:
             return Transcription(word, (), "none", False)
-        readings, source, known = self.readings(text, name=word[:1].isupper())
+        readings, source, known = self.readings(text, name=NAMED.search(word) is not None)
+        if NUMERAL.fullmatch(word) or (word.isupper() and source.startswith("name_endings")):
+            known = False
         if word.isupper() and LOST_ACCENT.search(text):  # BEAUTE, L'ETE
             head, _, last = text.rpartition("'")
             unaccented = LOST_ACCENT.search(last)
@@ -206,6 +219,9 @@ class French:
 
     def readings(self, text: str, *, name: bool = False) -> tuple[list[tuple[str, ...]], str, bool]:
         """Phones of each reading of a cleaned word, the source, and whether it is known."""
+        listed = self.names.get(strip_ligatures(text))
+        if listed and (name or strip_ligatures(text) not in self.lexicon):
+            return list(listed[0]), listed[1], True
         readings = self.look_up(text)
         if readings:
             return readings, "Lexique 3.82", True
@@ -219,10 +235,29 @@ class French:
         verb = self.verb_form(text)
         if verb:
             return verb
+        decided = self.name_by_ending(text) if name else None
         modern = self.modernise(text)
-        if modern:
+        if modern and not (decided and modern[2]):  # a capital may begin Honneste or Thulé
             return modern[0], f"Lexique 3.82 ({modern[1]})", True
-        return self.guess(text, name=name)
+        return decided or self.guess(text, name=name)
+
+    def name_by_ending(self, text: str) -> tuple[list[tuple[str, ...]], str, bool] | None:
+        """Readings of a name no table has, if its spelling decides how it ends (``name_endings.tsv``); None if not, or if no French name.
+
+        The sounds before the ending are by rule: rhyme needs only the end.
+        """
+        if not NAME_SHAPE.match(text):
+            return None
+        for pattern, sounds, where in self.name_endings:
+            match = pattern.search(text)
+            if match:
+                guesses = self.guess(text, name=True)[0]
+                readings = [phones for phones in guesses if any(phones[-len(sound) :] == sound for sound in sounds)]
+                if sounds and not readings:
+                    stem = spell_out(text[: match.start()] + "a")[0][:-1]
+                    readings = [(*stem, *sound) for sound in sounds]
+                return (readings, where, True) if sounds else None
+        return None
 
     def look_up(self, text: str) -> list[tuple[str, ...]]:
         """Readings the tables give for a spelling; empty if they lack it."""
@@ -250,7 +285,7 @@ class French:
         head: tuple[str, ...] = ()
         known = True
         for part in parts[:-1]:
-            readings, _, sure = self.readings(part)
+            readings, _, sure = self.readings(part, name=name)
             head += readings[0]
             known &= sure
         last = parts[-1]
@@ -276,8 +311,8 @@ class French:
                     return [(*stem, *ending)], f"Lexique 3.82 ({infinitive})", True
         return None
 
-    def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str] | None:
-        """Readings of the lexicon form that an old or unaccented spelling may stand for, and that form.
+    def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str, bool] | None:
+        """Readings of the lexicon form that an old or unaccented spelling may stand for, that form, and whether it ends otherwise than spelt.
 
         Prefers forms whose last sounds agree with the spelling rules, then those with fewest changes. If none agrees, the
         reading by rule is given beside the lexicon's: an old eu may be /y/ or /ø/, and an unknown name is not a misspelt word.
@@ -299,7 +334,7 @@ class French:
         if off and not accented and PLAIN_END.search(text):
             return None
         more = self.archaic(text) + (spelled if off and not accented else [])
-        return list(dict.fromkeys([*readings, *more])), entry
+        return list(dict.fromkeys([*readings, *more])), entry, off
 
     def old_forms(self, text: str) -> dict[str, int]:
         """Spellings that ``old_spelling.tsv`` makes of a word, with how many rows each took."""
@@ -316,8 +351,8 @@ class French:
 
     @staticmethod
     def archaic(text: str) -> list[tuple[str, ...]]:
-        """Readings poets before 1750 also used: -ois, -oit as /wa/ beside /ɛ/, -aigne as /ɛɲ/ beside /aɲ/."""
-        readings = [spell_out(text)[0]] if re.search("oi(s|t|ent|stre|tre|sse?)$", text) else []
+        """Readings poets before 1750 also used: -ois, -oit, -oyent as /wa/ beside /ɛ/, -aigne as /ɛɲ/ beside /aɲ/."""
+        readings = [spell_out(text)[0]] if re.search("o(?:[iy](?:s|t|ent)|ye?|i(?:stre|tre|sse?))$", text) else []
         if re.search("aignes?$", text):  # montaigne : baigne
             readings.append((*spell_out(text)[0][:-2], "ɛ", "ɲ"))
         return readings

@@ -11,10 +11,12 @@ import bisect
 import functools
 from typing import NamedTuple
 
-from rlpoet.phonology.es.tables import meter_weights, unstressed
+from rlpoet.phonology.es.letters import with_tilde
+from rlpoet.phonology.es.tables import meter_weights, rhythms, unstressed
 from rlpoet.prosody.es.vowel_groups import CONJUNCTIONS, HARD, WORD, Juncture, Word, between, cell_starts, cost_of, metrical_word
 
 CACHE = 65_536
+MOST_RHYTHM = 6.0  # nats; what the rhythms of two lengths can differ by
 VOCATIVE = frozenset('¡¿(«“"')
 
 Placed = tuple[Word, int, int]  # a word with its first and last place in the folded line
@@ -71,9 +73,17 @@ def _tonics(folded: str, line: str, words: list[Placed], final: int) -> list[boo
     return tonics
 
 
+def spelt(word: str, typed: str) -> str:
+    """A folded word, with the accent that capitals certainly lost (CANCION)."""
+    if len(word) < 2 or not typed.isupper():
+        return word
+    marked, sure = with_tilde(word)
+    return marked if sure else word
+
+
 def lay(folded: str, line: str) -> Laid:
     """Cells and junctures of a folded line; ``line`` is the same line with capitals, character by character."""
-    words = [(metrical_word(m.group()), m.start(), m.end()) for m in WORD.finditer(folded)]
+    words = [(metrical_word(spelt(m.group(), line[m.start() : m.end()])), m.start(), m.end()) for m in WORD.finditer(folded)]
     final = len(words) - 1
     while final >= 0 and not words[final][0].vowels:
         final -= 1
@@ -194,6 +204,28 @@ def prior(count: int) -> float:
     """Prior cost of a length: 11 is the commonest, then 8 and 7; a line of 14 is read with its caesura instead."""
     weights = meter_weights()
     return -weights.get(f"n:{count}", weights["n:other"])
+
+
+def likeliest(laid: Laid, by_length: dict[int, Reading]) -> Reading:
+    """The reading without a target: least cost, prior cost of its length and cost of a rhythm that the length does not have."""
+    found = sorted((reading.cost + prior(reading.syllables), n) for n, reading in by_length.items())
+    least = found[0][0]
+    near = [(cost, n) for cost, n in found if cost - least < MOST_RHYTHM]
+    if len(near) == 1:
+        return by_length[near[0][1]]
+    return by_length[min((cost - rhythm(stress_pattern(laid, by_length[n])), n) for cost, n in near)[1]]
+
+
+@functools.lru_cache(maxsize=CACHE)
+def rhythm(stress: str) -> float:
+    """What a stress pattern weighs for its length (``rhythms.tsv``), in nats.
+
+    >>> rhythm("--+--+--+-"), rhythm("-+---+---+-"), rhythm("-+--+----+-")
+    (3.0, 0.0, -2.0)
+    """
+    stressed = {place for place, mark in enumerate(stress, start=1) if mark == "+"}
+    own = rhythms().get(len(stress), ())
+    return next((weight for wanted, barred, weight in own if wanted <= stressed and not barred & stressed), 0.0)
 
 
 def stress_pattern(laid: Laid, reading: Reading) -> str:

@@ -6,8 +6,9 @@ import functools
 import re
 from typing import NamedTuple
 
+from rlpoet.phonology.es.letters import ROMAN
 from rlpoet.phonology.es.tables import weight_rows
-from rlpoet.prosody.es.readings import Laid, Reading, lay, pieces, prior, readings, stress_pattern
+from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, readings, stress_pattern
 from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
 
@@ -72,15 +73,17 @@ def choose(line: str, target: int | None = None) -> Chosen:
     if not by_length:
         return Chosen((), 0, None if target is None else False, places, ())
     guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
+    if any(letter in visible for letter in "IVX"):
+        guessed += tuple(folded[start:end] for _, start, end in laid.words if ROMAN.fullmatch(visible[start:end]))
     cheapest = min(reading.cost for reading in by_length.values())
     wanted = target is None or target == ALEXANDRINE
     verse = _alexandrine(laid, folded, visible) if wanted and _may_be_alexandrine(laid, by_length) else None
     if target is None:
-        best = min(by_length.values(), key=lambda reading: reading.cost + prior(reading.syllables))
+        best = likeliest(laid, by_length)
         if verse is not None and best.syllables >= 12 and verse[0] <= CAESURA_LICENCE:
             return Chosen(verse[1], ALEXANDRINE, None, places, guessed)
         return Chosen((Part(0, laid, best),), best.syllables, None, places, guessed)
-    if verse is not None and verse[0] <= LICENCE:
+    if verse is not None and (verse[0] <= LICENCE or all(_by_dialefa(part) for part in verse[1])):
         return Chosen(verse[1], ALEXANDRINE, True, places, guessed)
     aimed = by_length.get(target)
     fits = aimed is not None and aimed.cost - cheapest <= LICENCE
@@ -128,6 +131,12 @@ def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part
         if len(halves) == 2 and (best is None or cost < best[0]):
             best = (cost, tuple(halves))
     return best
+
+
+def _by_dialefa(part: Part) -> bool:
+    """Whether a hemistich differs from the usual reading by dialefas alone, which the mester de clerecía prefers to sinalefa."""
+    pairs = zip(part.laid.junctures, joins(part.laid, part.reading), strict=True)
+    return all(juncture.kind == "s" for juncture, joined in pairs if juncture.joined is not None and joined is not juncture.joined)
 
 
 def _may_be_cut(whole: Laid, n: int) -> bool:

@@ -5,24 +5,27 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 
-from rlpoet.phonology.es.letters import parse
-from rlpoet.phonology.es.sounds import VARIETIES, Spanish
+from rlpoet.errors import UnknownName
+from rlpoet.phonology.es.letters import ROMAN, fold
+from rlpoet.phonology.es.sounds import VARIETIES, Spanish, readings_of
 from rlpoet.prosody.es import accent_patterns
 from rlpoet.prosody.es.explanations import rhyme_reasons, spoken_words
-from rlpoet.prosody.es.rhyme import Tail, assonance, is_romance, last_word, loose_lines
+from rlpoet.prosody.es.rhyme import Tail, assonance, assonant_lines, last_word, strict_assonance
 from rlpoet.prosody.es.scansion import count_line, scan_line
 from rlpoet.types import Ending, Scansion, SpokenWord
 
 CACHE = 65_536
 LINE_CACHE = 16_384
 POEM_CACHE = 64
+STRICT = "strict"
 
 
 class SpanishVerse:
     """The ``Verse`` of Spanish.
 
     Args:
-        variety: which sounds are merged, see ``Spanish``; meter is the same in all varieties.
+        variety: which sounds are merged, see ``Spanish``; meter is the same in all varieties. With ``strict`` alone or behind it
+            (``distincion-strict``) assonance needs all vowels from the stressed one on alike, glides and the middle ones too.
 
     Raises:
         UnknownName: no such variety.
@@ -30,11 +33,15 @@ class SpanishVerse:
 
     code = "es"
     rhyming = frozenset({"consonante"})
-    varieties = tuple(VARIETIES)
+    varieties = (*VARIETIES, STRICT, *(f"{name}-{STRICT}" for name in VARIETIES))
 
     def __init__(self, variety: str = "seseo") -> None:
-        self.phonology = Spanish(variety)
+        if variety not in self.varieties:
+            raise UnknownName("variety", variety, self.varieties)
+        sounds = variety.removesuffix(STRICT).removesuffix("-")
+        self.phonology = Spanish(sounds) if sounds else Spanish()
         self.variety = variety
+        self._assonance = strict_assonance if variety.endswith(STRICT) else assonance
         self._of_word = functools.lru_cache(maxsize=CACHE)(self._word_endings)
         self._of_line = functools.lru_cache(maxsize=LINE_CACHE)(self._line_endings)
         self._bound = functools.lru_cache(maxsize=POEM_CACHE)(self._read_bound)
@@ -50,16 +57,17 @@ class SpanishVerse:
         return self._of_word(word) if word else ()
 
     def _word_endings(self, word: str) -> tuple[Ending, ...]:
-        parsed = parse(word)
-        if not parsed.phones:
-            return ()
-        start = parsed.starts[parsed.nuclei[parsed.stress]]
         endings: dict[Tail, Ending] = {}
-        for way in self.phonology.ways(parsed):
-            at = way.nuclei[way.stress]
-            tail = way.phones[at:]
-            if tail not in endings:
-                endings[tail] = Ending(word, tail, way.phones[:at], "", not parsed.guess, start)
+        for parsed in readings_of(word):
+            if not parsed.phones:
+                return ()
+            start = parsed.starts[parsed.nuclei[parsed.stress]]
+            known = not parsed.guess and not ROMAN.fullmatch(word)
+            for way in self.phonology.ways(parsed):
+                at = way.nuclei[way.stress]
+                tail = way.phones[at:]
+                if tail not in endings:
+                    endings[tail] = Ending(fold(word), tail, way.phones[:at], "", known, start)
         return tuple(endings.values())
 
     def kind(self, a: Ending, b: Ending) -> str | None:
@@ -68,23 +76,30 @@ class SpanishVerse:
             return "identical"
         if a.phones == b.phones:
             return "consonante"
-        if assonance(a.phones) == assonance(b.phones):
+        if self._assonance(a.phones) == self._assonance(b.phones):
             return "asonante"
         return None
 
     def rhyming_for(self, lines: Sequence[str]) -> frozenset[str]:
-        """The kinds that count as rhyme in this poem: also assonance, if the poem is a romance (``is_romance``)."""
+        """The kinds that count as rhyme in this poem: also assonance, if it binds the poem (``assonant_lines``)."""
         return self._bound(tuple(lines))[0]
 
     def loose_for(self, lines: Sequence[str]) -> frozenset[int]:
-        """Lines that this poem leaves unrhymed, if it is a romance."""
+        """Lines that this poem leaves unrhymed, if assonance binds it."""
         return self._bound(tuple(lines))[1]
 
     def _read_bound(self, lines: tuple[str, ...]) -> tuple[frozenset[str], frozenset[int]]:
         tails = [ends[0].phones if ends else () for ends in map(self._of_line, lines)]
-        if not is_romance(tails):
+        stanzas: list[list[int]] = [[]]
+        for i, tail in enumerate(tails):
+            if tail:
+                stanzas[-1].append(i)
+            elif stanzas[-1]:
+                stanzas.append([])
+        bound = assonant_lines([stanza for stanza in stanzas if stanza], tails, self._assonance)
+        if not bound:
             return self.rhyming, frozenset()
-        return self.rhyming | {"asonante"}, loose_lines(tails)
+        return self.rhyming | {"asonante"}, frozenset(range(len(lines))) - bound
 
     def key(self, ending: Ending) -> str:
         return "".join(ending.phones)

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from rlpoet.phonology.es.letters import MARKED, STRONG, VOWELS, Parsed, fold, parse, syllable_starts
+from rlpoet.phonology.es.letters import GLIDE, MARKED, STRONG, VOWELS, Parsed, fold, parse, syllable_starts
 from rlpoet.phonology.es.tables import meter_weights
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -269,7 +269,7 @@ def metrical_word(text: str) -> Word:
     previous = -2
     for g, group in enumerate(groups):
         for n, i in enumerate(group):
-            inner.append(inside(word, g, previous, i, "d" if n else "h") if previous == i - 1 else HARD)
+            inner.append(inside(word, g, previous, i, "d" if n else "h") if previous == i - 1 and word.classes[i] != GLIDE else HARD)
             vowels.append(i)
             previous = i
     first, final = groups[0], groups[-1]

@@ -21,6 +21,7 @@ PIECE = re.compile(r"[^\W\d_]+")
 # Set by hand after the order of frequency in the dev lines, flattened.
 LENGTHS = {12: 1.0, 8: 0.55, 10: 0.3, 7: 0.2, 6: 0.25, 5: 0.12, 4: 0.08, 9: 0.05, 11: 0.05, 14: 0.02, 3: 0.02, 2: 0.02, 13: 0.02}
 RARE_LENGTH = 0.01
+OLD_E = 0.3  # chance of the licence of verse before Malherbe: a mute e after a vowel counts before a consonant (livré-e jolie)
 FAR_FETCHED = 0.15  # how much less likely than the best a reading of the target length may be
 SURE = 1.0 - 1e-4
 MOST_READINGS = 64
@@ -114,6 +115,16 @@ def lower_same_length(line: str) -> str:
     return low if low.isascii() else low.replace("ſ", "s")
 
 
+def old_marks(marks: list[Mark]) -> list[Mark]:
+    """The marks with the licence ``OLD_E``; empty if no mark takes it.
+
+    >>> [[mark.p for mark in old_marks(line_marks(line)) if mark.mute] for line in ("livrée jolie", "livrée amie", "étaient venus")]
+    [[0.3, 0.0], [], []]
+    """
+    old = [mark._replace(p=OLD_E) if mark.mute and mark.p < OLD_E and mark.keys[:1] and "V" in mark.keys[0] else mark for mark in marks]
+    return old if old != marks else []
+
+
 class Reading(NamedTuple):
     """One reading of a line: its log probability, its count, and one bit for each doubtful mark that counts."""
 
@@ -181,6 +192,9 @@ def read_line(line: str, target: int | None = None) -> LineReading:
     if target is not None:
         floor = candidates[0].score + math.log(FAR_FETCHED)
         aimed = [reading for reading in candidates if reading.count == target and reading.score > floor]
+        if not aimed:
+            old = old_marks(marks)
+            aimed = [reading for reading in readings(old) if reading.count == target and reading.score > floor] if old else []
         fits = bool(aimed)
         candidates = aimed or candidates
     return LineReading(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)

@@ -14,7 +14,7 @@ import re
 import unicodedata
 
 from rlpoet.phonology.fr.sounds import VOWELS
-from rlpoet.prosody.fr.syllables import graphemes, mute_ending
+from rlpoet.prosody.fr.syllables import graphemes, masculine_ent, mute_ending
 from rlpoet.types import Ending
 
 MERGED = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃", "ə": "ø"}
@@ -50,13 +50,13 @@ def last_word(line: str) -> str:
 
 
 def gender(word: str, phones: tuple[str, ...]) -> str:
-    """``f`` for a word in mute e, -es or verbal -ent, else ``m``. Imperfects in -aient, -oient are masculine.
+    """``f`` for a word in mute e, -es or verbal -ent, else ``m``. Imperfects in -aient, -oient are masculine, presents feminine.
 
     >>> gender("rose", ("ʁ", "o", "z")), gender("aimaient", ("e", "m", "ɛ")), gender("les", ("l", "ɛ"))
     ('f', 'm', 'm')
     """
     if word.endswith("ent"):
-        return "m" if phones[-1:] in {("ɑ̃",), ("ɛ̃",)} or word.endswith(("aient", "oient")) else "f"
+        return "m" if phones[-1:] in {("ɑ̃",), ("ɛ̃",)} or masculine_ent(word) else "f"
     if word.endswith(("guë", "guës")):
         return "f"
     if word.endswith(("e", "es")):

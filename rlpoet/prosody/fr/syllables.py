@@ -9,12 +9,11 @@ apocope and colloquial elision that is not written (``p'tit`` is read as written
 from __future__ import annotations
 
 import functools
-import gzip
 import re
 from dataclasses import dataclass
 
 from rlpoet.phonology import phonology
-from rlpoet.phonology.fr.sounds import French, fold, lexicon_path
+from rlpoet.phonology.fr.sounds import French, fold, strip_accents
 from rlpoet.phonology.fr.spelling import DATA
 from rlpoet.tables import read_table
 
@@ -22,7 +21,6 @@ VOWEL_LETTERS = "aàâäeéèêëiîïoôöuùûüyÿœæ"
 GRAPHEMES = re.compile("eau|aoû|œu|œi(?=l)|[ae][iîuûy]|o[iîuûùy]|oe(?=u|il)u?|[" + VOWEL_LETTERS + "]")
 GROUP = re.compile(f"[{VOWEL_LETTERS}]+")
 SPECIAL_STARTS = frozenset("oui ouistiti ouate onze onzième uhlan yacht yole yatagan yucca".split())
-NOT_ASPIRATED = frozenset({"", "hélas", "humer", "humait", "héroïne", "héroïnes"})  # listed, but elided before in verse
 OLD_LETTERS = (
     (re.compile("^v(?=[bcdfgjkmnpqst])"), "u"),
     (re.compile(f"(?<=[{VOWEL_LETTERS}])u(?=[{VOWEL_LETTERS}r])"), "v"),
@@ -30,6 +28,10 @@ OLD_LETTERS = (
     (re.compile(f"(?<=[{VOWEL_LETTERS}n])i(?=[{VOWEL_LETTERS}])"), "j"),
 )
 INNER_E = re.compile(f"e[^{VOWEL_LETTERS}][{VOWEL_LETTERS}]")  # gaieté, avouera
+LONG_ENT = re.compile("([ao])[iy]ent$")
+TRAIRE = re.compile("(abs|at|dis|ex|por|re|sous)?traient$|braient$")  # -ayer and -oyer tell the present of other verbs
+VERB_PREFIX = re.compile("^(?:entre|re|ré|dé|é|em)(?=..)")
+ONE_SYLLABLE = frozenset("soient soyent aient ayent étaient avoient avoyent".split())  # être and avoir, not étayer and avoyer
 LONGEST_WORD = 40  # letters
 CLUSTER = re.compile("[bcdfgptv][lr]$")
 PRIOR_STRENGTH = 1.0
@@ -132,6 +134,25 @@ def verbal_ent(word: str) -> bool:
     return bool(readings) and readings[0].phones[-1:] not in {("ɑ̃",), ("ɛ̃",)}
 
 
+@functools.lru_cache(maxsize=16_384)
+def masculine_ent(word: str) -> bool:
+    """Whether a final -aient or -oient is one syllable, of an imperfect, a conditional, ``soient`` or ``aient``, and so masculine.
+
+    In the present (``paient``, ``voient``) its e is one of the old mute syllables, and the rhyme is feminine (Quicherat 1850).
+
+    >>> [masculine_ent(word) for word in ("étaient", "estoient", "soient", "voient", "emploient", "paient", "traient", "rient")]
+    [True, True, True, False, False, False, False, False]
+    """
+    match = LONG_ENT.search(word)
+    if not match:
+        return False
+    stem, vowel = word[: match.start()], match.group(1)
+    known = french().lexicon
+    bases = {stem, VERB_PREFIX.sub("", stem)}
+    present = any(f"{base}{vowel}yer" in known or (vowel == "o" and f"{base}oient" in known) for base in bases)
+    return word in ONE_SYLLABLE or not (present or TRAIRE.match(word))
+
+
 @functools.lru_cache(maxsize=100_000)
 def nuclei(word: str) -> tuple[Nucleus, ...]:
     """Nuclei of a lower-case word without apostrophe or hyphen.
@@ -147,6 +168,8 @@ def nuclei(word: str) -> tuple[Nucleus, ...]:
     for index, (start, end) in enumerate(spans):
         touches = start == previous_end
         previous_end = end
+        if start == mute_at and len(spans) > 1 and masculine_ent(word):
+            continue
         if start == mute_at and len(spans) > 1:
             after = "V" if touches else "C"
             before = word[spans[-2][0] : start] if touches else ""
@@ -219,10 +242,20 @@ def contact_prior(word: str, left: Nucleus, start: int, end: int) -> float:
 
 
 @functools.cache
-def aspirated() -> frozenset[str]:
-    """Words with an aspirated h, before which there is no elision: the list that comes with the lexicon."""
-    with gzip.open(lexicon_path().with_name("h_aspire.txt.gz"), "rt", encoding="utf-8") as rows:
-        return frozenset(row.strip() for row in rows) - NOT_ASPIRATED
+def h_starts() -> dict[str, bool]:
+    """Starts of words in h, without accents, ``#`` for the end of the word: whether the h bars elision (``h_aspire.tsv``)."""
+    return {start: aspire == "yes" for _, (start, aspire, _) in read_table(DATA / "h_aspire.tsv", ("start", "aspire", "example"))}
+
+
+@functools.lru_cache(maxsize=16_384)
+def is_aspirated(word: str) -> bool:
+    """Whether a lower-case word begins with h aspiré, before which there is no elision: by the longest start in the table.
+
+    >>> [is_aspirated(word) for word in ("hérissé", "héritier", "héros", "héroïque", "harnais", "harmonie", "amour")]
+    [True, False, True, False, True, False, False]
+    """
+    table, plain = h_starts(), strip_accents(word) + "#"
+    return next((table[plain[:n]] for n in range(len(plain), 0, -1) if plain[:n] in table), False)
 
 
 def start_keys(word: str) -> tuple[str, ...]:
@@ -233,7 +266,7 @@ def start_keys(word: str) -> tuple[str, ...]:
     """
     first = word[:1]
     if first == "h":
-        return f">{word}", ">h!" if word in aspirated() else ">h*"
+        return f">{word}", ">h!" if is_aspirated(word) else ">h*"
     if word in SPECIAL_STARTS:
         return f">{word}", ">oui*"
     if first == "y" and len(word) > 1:

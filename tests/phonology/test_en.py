@@ -273,6 +273,22 @@ def test_no_string_is_too_odd(text):
     EAR.endings(text)
 
 
+@pytest.mark.parametrize("word", ["'hh", "'ue", "'ux", "'h", "'a'", "-'", "''s", "d'", "th'h"])
+def test_an_apostrophe_before_a_short_word_is_no_crash(word):
+    assert all(any(map(en_tables.is_vowel, phones)) or word in en_tables.verse_words() for phones, _ in phones_of(word)[0])
+    assert EAR.scan(word).syllables == sum(unit.counts for unit in EAR.scan(word).units)
+    EAR.endings(word)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet="abdehiorstuxy'’-", min_size=1, max_size=4))
+def test_any_short_string_has_sounds_endings_and_a_scansion(word):
+    assert "".join(unit.text for unit in EAR.scan(word).units) == word
+    assert bool(phones_of(word)[0]) == any(c.isalpha() for c in word)
+    for x in EAR.endings(word):
+        assert x.phones and EAR.kind(x, x) == "identical"
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=40))
 def test_units_give_back_any_line(line):

@@ -21,6 +21,19 @@ BLOCK = 1 << 16  # what a Linux pipe holds
 STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 
 
+# Letters that only typesetting tells from others: ligatures (ﬁ), full width, mathematical, the long s, ĳ.
+TYPESET = re.compile("[\u0132\u0133\u017f\ufb00-\ufb06\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7cb]")
+
+
+def plain_letters(text: str) -> str:
+    """The text with the letters that a typesetter's signs stand for; other signs stay as they are.
+
+    >>> plain_letters("ﬁre ½ ſea")
+    'fire ½ sea'
+    """
+    return text if text.isascii() else TYPESET.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+
+
 def stanzas(text: str) -> list[list[str]]:
     r"""Blocks of lines between blank lines: NFC, trailing spaces gone, indents kept.
 

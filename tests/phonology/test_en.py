@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpoet.phonology import phonology
+from rlpoet.phonology.en import derived_forms
 from rlpoet.phonology.en import tables as en_tables
 from rlpoet.phonology.en.contexts import contexts, guess
-from rlpoet.phonology.en.derived_forms import inflected, prefixed
+from rlpoet.phonology.en.derived_forms import finally_stressed, formed, inflected, prefixed
 from rlpoet.phonology.en.numbers import in_words
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.prosody import verse
@@ -80,6 +81,66 @@ def test_only_guesses_are_unknown():
 def test_a_guess_keeps_the_rhyme_of_its_spelling():
     assert rhyme_kind("he ran to Clampherdown", "a town", "en") in ("perfect", "promoted", "wrenched", "rich")
     assert rhyme_kind("the blight", "the vlight", "en") == "perfect"
+
+
+@pytest.mark.parametrize(
+    "word, rhyme, apart",
+    [
+        ("rend", "end", "made"),
+        ("clod", "god", "road"),
+        ("ope", "hope", "stop"),
+        ("fount", "mount", "want"),
+        ("amain", "pain", "men"),
+        ("raiment", "payment", "lament"),
+        ("leer", "fear", "freer"),
+        ("trode", "road", "god"),
+        ("crape", "shape", "lap"),
+        ("mown", "own", "moon"),
+        ("tilled", "filled", "wild"),
+        ("furze", "stirs", "worse"),
+        ("cud", "mud", "viewed"),
+        ("weald", "field", "held"),
+        ("unclose", "rose", "gross"),
+        ("tropes", "hopes", "stops"),
+        ("raught", "thought", "out"),
+        ("dree", "sea", "drive"),
+        ("stound", "sound", "stoned"),
+        ("debarred", "hard", "dared"),
+        ("murther", "further", "theatre"),
+        ("gaed", "made", "glide"),
+        ("possest", "breast", "modest"),
+        ("settee", "sea", "bet"),
+        ("jamboree", "sea", "door"),
+        ("grandees", "seas", "sands"),
+        ("poltroon", "moon", "won"),
+        ("sons'", "guns", "on"),
+    ],
+)
+def test_a_word_that_the_lexicon_lacks_rhymes_as_people_rhyme_it(word, rhyme, apart):
+    assert rhyme_kind(word, rhyme, "en") in EAR.rhyming
+    assert rhyme_kind(word, apart, "en") not in EAR.rhyming
+    assert phones_of(word)[1]
+
+
+@pytest.mark.parametrize("word, syllables", [("amain", 2), ("raiment", 2), ("centred", 2), ("mitred", 2), ("sabred", 2), ("wandred", 2)])
+def test_a_word_that_the_lexicon_lacks_has_its_syllables(word, syllables):
+    assert EAR.scan(word).syllables == syllables
+
+
+@pytest.mark.parametrize("word", ["brelled", "trindes", "zopher", "glinny", "frumper", "slothment"])
+def test_a_stem_that_is_a_rare_surname_makes_no_word_known(word, monkeypatch):
+    monkeypatch.setattr(derived_forms, "known_phones", lambda stem: ((("Z", "IY1", "Z"), "surname"),) if stem in word else ())
+    assert not formed(word)[1]
+
+
+@pytest.mark.parametrize("word", ["Terpsichore", "Eurydice", "Circe", "Hebe", "Niobe", "Mnemosyne", "Cybele", "Dione", "Hecate", "Lethe"])
+def test_greek_names_sound_their_last_e(word):
+    assert EAR.endings(word)[0].phones[-1] == "i" and phones_of(word)[1]
+
+
+@pytest.mark.parametrize("a, b", [("row", "how"), ("house", "browse"), ("lower", "hour"), ("primer", "dimmer"), ("tarry", "starry"), ("gone", "on")])
+def test_a_second_reading_rhymes_as_well(a, b):
+    assert rhyme_kind(a, b, "en") in EAR.rhyming
 
 
 def test_two_words_may_make_one_feminine_rhyme():
@@ -212,6 +273,22 @@ def test_no_string_is_too_odd(text):
     EAR.endings(text)
 
 
+@pytest.mark.parametrize("word", ["'hh", "'ue", "'ux", "'h", "'a'", "-'", "''s", "d'", "th'h"])
+def test_an_apostrophe_before_a_short_word_is_no_crash(word):
+    assert all(any(map(en_tables.is_vowel, phones)) or word in en_tables.verse_words() for phones, _ in phones_of(word)[0])
+    assert EAR.scan(word).syllables == sum(unit.counts for unit in EAR.scan(word).units)
+    EAR.endings(word)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(alphabet="abdehiorstuxy'’-", min_size=1, max_size=4))
+def test_any_short_string_has_sounds_endings_and_a_scansion(word):
+    assert "".join(unit.text for unit in EAR.scan(word).units) == word
+    assert bool(phones_of(word)[0]) == any(c.isalpha() for c in word)
+    for x in EAR.endings(word):
+        assert x.phones and EAR.kind(x, x) == "identical"
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=40))
 def test_units_give_back_any_line(line):
@@ -307,20 +384,36 @@ def test_spelling_conventions_do_not_change_the_answer(words):
 # --- tables ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("where, cells", list(read_table(en_tables.DATA / "spellings.tsv", ("when", "find", "put", "example"))))
+SPELLINGS = ("when", "find", "put", "needs", "example")
+
+
+@pytest.mark.parametrize("where, cells", list(read_table(en_tables.DATA / "spellings.tsv", SPELLINGS)))
 def test_a_spelling_row_makes_its_example_a_known_word(where, cells):
-    _, find, put, example = cells
+    _, find, put, _, example = cells
     old, new = example.split(">")
     assert re.sub(find, put, old) == new
     assert en_tables.known_phones(new)
 
 
-@pytest.mark.parametrize("name, way", [("endings.tsv", inflected), ("prefixes.tsv", prefixed)])
-def test_an_affix_row_gives_its_example(name, way):
-    columns = ("strip", "put", "phones", "example") if name == "endings.tsv" else ("prefix", "phones", "example")
+@pytest.mark.parametrize(
+    "name, way, columns",
+    [
+        ("endings.tsv", inflected, ("strip", "put", "phones", "needs", "example")),
+        ("prefixes.tsv", prefixed, ("prefix", "phones", "needs", "example")),
+        ("final_stress.tsv", finally_stressed, ("ending", "phones", "example")),
+    ],
+)
+def test_a_row_gives_its_example(name, way, columns):
     for where, cells in read_table(en_tables.DATA / name, columns):
         word, phones = cells[-1].split(">")
-        assert phones in [" ".join(found) for found, _ in way(word)], where
+        assert phones in [" ".join(found) for derivation in way(word) for found, _ in derivation.pronunciations], where
+
+
+def test_attested_words_are_in_no_other_table_and_mostly_rhyme():
+    for where, (word, phones, rhymed, places) in read_table(en_tables.DATA / "attested.tsv", ("word", "phones", "rhymed", "places")):
+        assert word not in en_tables.lexicon(), where
+        assert 3 <= int(rhymed) <= int(places) <= 2 * int(rhymed), where
+        assert {p.rstrip("012") for p in phones.split()} <= en_tables.arpabet().keys(), where
 
 
 def test_a_licence_shortens_its_example():

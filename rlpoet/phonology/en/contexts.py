@@ -73,5 +73,15 @@ def guess(word: str) -> tuple[Phones, str]:
     if not able:
         return (*(phone for _, unstressed, *_ in answers for phone in unstressed), "AH0"), "contexts.tsv"
     main = max(able, key=lambda i: (answers[i][2], -i))
-    phones = tuple([phone for i, (stressed, unstressed, *_) in enumerate(answers) for phone in (stressed if i == main else unstressed)])
-    return phones, answers[main][3]
+    said = [stressed if i == main else unstressed for i, (stressed, unstressed, *_) in enumerate(answers)]
+    once = [() if i and letters[i - 1] == letters[i] and said[i] == said[i - 1] else phones for i, phones in enumerate(said)]
+    return tuple([phone for phones in once for phone in phones]), answers[main][3]  # a doubled letter is one sound: glutton
+
+
+def unstressed(word: str, n: int) -> Phones:
+    """What the first ``n`` letters of a word say without its primary stress.
+
+    >>> unstressed("grandee", 5)
+    ('G', 'R', 'AE0', 'N', 'D')
+    """
+    return tuple([phone for i in range(n) for phone in answer(word, i)[1]])

@@ -10,14 +10,14 @@ import functools
 import re
 import unicodedata
 
-from rlpoet.phonology.en.contexts import guess
-from rlpoet.phonology.en.derived_forms import LONGEST, SourcedPhones, formed, syllabic
+from rlpoet.phonology.en.derived_forms import LONGEST, SourcedPhones, formed, read_letters, syllabic
 from rlpoet.phonology.en.numbers import in_words
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, known_phones, stressed_nucleus
+from rlpoet.text import plain_letters
 from rlpoet.types import Pronunciation, Transcription
 
 SIGNS = str.maketrans({**dict.fromkeys("’‘ʼ＇`´′", "'"), **dict.fromkeys("\u2010\u2011", "-"), "\u00ad": None})
-LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ð": "th", "þ": "th", "ł": "l", "ſ": "s"})
+LIGATURES = str.maketrans({"æ": "ae", "œ": "oe", "ß": "ss", "ø": "o", "ð": "th", "þ": "th", "ł": "l"})
 NUMBER = re.compile(r"([0-9]{1,40})(st|nd|rd|th)?")
 GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
 
@@ -37,7 +37,7 @@ def fold(word: str) -> str:
     number = NUMBER.fullmatch(word)
     if number is not None:
         return in_words(number[1], ordinal=bool(number[2]))
-    lowered = unicodedata.normalize("NFD", word.translate(SIGNS).lower()).translate(LIGATURES)
+    lowered = unicodedata.normalize("NFD", plain_letters(word).translate(SIGNS).lower()).translate(LIGATURES)
     return "".join(c for c in lowered if "a" <= c <= "z" or c in "'-").strip("-")
 
 
@@ -84,26 +84,37 @@ def phones_of(word: str) -> tuple[SourcedPhones, bool]:
 def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
     """Look up a folded word: in the lexicon, among derived forms, by its hyphenated parts, then by a guess."""
     if len(simple) > LONGEST:
-        return (guess(simple.replace("'", "").replace("-", "")),), False
-    pronunciations = known_phones(simple) or known_phones(simple.strip("'")) or formed(simple)
-    if not pronunciations and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
+        return (read_letters(simple),), False
+    bare = simple.strip("'")
+    ways = (bare, simple) if simple.endswith("s'") else (simple, bare)  # sons' sounds as sons; CMUdict has other ideas
+    pronunciations = known_phones(ways[0]) or known_phones(ways[1])
+    if pronunciations:
+        return pronunciations, True
+    pronunciations, known = formed(simple)
+    if not known and simple.startswith("'"):  # 'fore, 'bout: aphaeresis of a- or be-
         for start in ("a", "be"):
             whole = known_phones(start + simple[1:])
-            if whole:
-                return tuple((phones[[is_vowel(p) for p in phones].index(True) + 1 :], f"elided: {s}") for phones, s in whole), True
-    if not pronunciations and "-" in simple:
+            if whole and any(map(is_vowel, without_first_syllable(whole[0][0]))):
+                return tuple((without_first_syllable(phones), f"elided: {source}") for phones, source in whole), True
+    if not known and "-" in simple.strip("-"):
         return _hyphened(simple)
-    if not pronunciations and simple.strip("'") != simple:
-        pronunciations = formed(simple.strip("'"))
-    if not pronunciations and "'" in simple.strip("'"):
-        first, _, rest = simple.strip("'").partition("'")
+    if not known and bare != simple:
+        without = formed(bare)
+        pronunciations, known = without if without[1] or not pronunciations else (pronunciations, known)
+    if not pronunciations and "'" in bare:
+        first, _, rest = bare.partition("'")
         if first in ("th", "t", "d", "l") and rest:
             tail, known = _lookup(rest)
             head = {"th": ("DH",), "t": ("T",), "d": ("D",), "l": ("L",)}[first]
             return tuple((head + phones, source) for phones, source in tail), known
     if pronunciations:
-        return pronunciations, True
-    return (guess(simple.replace("'", "").replace("-", "")),), False
+        return pronunciations, known
+    return (read_letters(simple),), False
+
+
+def without_first_syllable(phones: Phones) -> Phones:
+    """The phones after the first vowel: ``'bout`` of about."""
+    return phones[next((i for i, phone in enumerate(phones, start=1) if is_vowel(phone)), 0) :]
 
 
 def _hyphened(simple: str) -> tuple[SourcedPhones, bool]:

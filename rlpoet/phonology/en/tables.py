@@ -6,6 +6,7 @@ CMUdict is General American. It is read from the ``pronouncing`` package; no par
 from __future__ import annotations
 
 import functools
+import itertools
 from pathlib import Path
 
 from rlpoet.errors import TableError
@@ -33,24 +34,32 @@ def arpabet() -> dict[str, str]:
 
 @functools.cache
 def verse_words() -> dict[str, tuple[tuple[str, Phones, str], ...]]:
-    """Words of ``words.tsv``: ``(where, phones, status)``, status ``only``, ``first`` or ``add``."""
+    """Words of ``words.tsv`` and ``names.tsv``: ``(where, phones, status)``, status ``only``, ``first`` or ``add``."""
     table: dict[str, list[tuple[str, Phones, str]]] = {}
-    for where, (word, phones, status) in read_table(DATA / "words.tsv", ("word", "phones", "status")):
+    rows = itertools.chain.from_iterable(read_table(DATA / name, ("word", "phones", "status")) for name in ("words.tsv", "names.tsv"))
+    for where, (word, phones, status) in rows:
         if status not in ("only", "first", "add"):
             raise TableError(f"{where}: status {status!r}; expected only, first or add.")
         table.setdefault(word, []).append((where, tuple(phones.split()), status))
     return {word: tuple(found) for word, found in table.items()}
 
 
+@functools.cache
+def attested() -> dict[str, tuple[Phones, str]]:
+    """Words of ``attested.tsv``, whose sound poets' rhymes confirm: phones and row."""
+    rows = read_table(DATA / "attested.tsv", ("word", "phones", "rhymed", "places"))
+    return {word: (tuple(phones.split()), where) for where, (word, phones, *_) in rows}
+
+
 @functools.lru_cache(maxsize=100_000)
 def known_phones(word: str) -> tuple[tuple[Phones, str], ...]:
-    """Every pronunciation of ``word`` in the lexicon and in ``words.tsv``, likeliest first, each with its source."""
+    """Every pronunciation of ``word`` in the lexicon, in ``words.tsv`` and in ``attested.tsv``, likeliest first, each with its source."""
     own = verse_words().get(word, ())
     lines = lexicon()
     raw = lines.get(word)
     if not own:  # nearly every word
         if raw is None:
-            return ()
+            return (attested()[word],) if word in attested() else ()
         again = lines.get(f"{word}(2)")
         if again is None:
             return ((tuple(raw.partition("#")[0].split()), "CMUdict"),)

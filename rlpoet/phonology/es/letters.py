@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from rlpoet.errors import TableError
 from rlpoet.phonology.es.tables import capitals, rows
+from rlpoet.text import plain_letters
 
 LETTER_COLUMNS = ["find", "put", "before", "after", "example", "note"]
 LONGEST_FIND = 3
@@ -95,7 +96,7 @@ def fold(text: str) -> str:
     text = text.lower()
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u02bc", "'")
+    return plain_letters(unicodedata.normalize("NFC", text)).lower().replace("\u2019", "'").replace("\u02bc", "'")
 
 
 def _context(cell: str, classes: dict[str, str], where: str, *, behind: bool) -> str:

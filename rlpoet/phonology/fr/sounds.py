@@ -17,6 +17,7 @@ from pathlib import Path
 from rlpoet.errors import RlpoetError
 from rlpoet.phonology.fr.spelling import DATA, spell_out
 from rlpoet.tables import read_table
+from rlpoet.text import plain_letters
 from rlpoet.types import Pronunciation, Transcription
 
 NASALS = {"@": "ɑ̃", "5": "ɛ̃", "1": "œ̃", "§": "ɔ̃"}
@@ -143,8 +144,8 @@ def clean(word: str) -> str:
     """Lower case, NFC, straight apostrophes, only letters, apostrophes and hyphens, trimmed."""
     if word.isascii() and word.isalpha():
         return word.lower()
-    text = unicodedata.normalize("NFC", word).lower().replace("’", "'").replace("ʼ", "'")
-    text = text.replace("ſ", "s").replace("ÿ", "y")
+    text = plain_letters(unicodedata.normalize("NFC", word)).lower().replace("’", "'").replace("ʼ", "'")
+    text = text.replace("ÿ", "y")
     if not text.isalpha():
         text = "".join(c for c in text if c.isalpha() or c in "'-")
     return text.strip("'-") if text.isascii() else OLD_UE.sub("ue", text).strip("'-")

@@ -17,6 +17,7 @@ from typing import Any
 
 from rlpoet.errors import RlpoetError
 from rlpoet.languages.settings import MARKS, Row, Settings
+from rlpoet.text import plain_letters
 from rlpoet.types import Pronunciation, Transcription
 
 VOWEL = frozenset("aeiouyɐɑɒæɛɔəɘɜɞɤɨɪʊʏøœʉɯɵʌ")
@@ -63,7 +64,7 @@ def fold(text: str) -> str:
     >>> fold("L\u2019Amor")
     "l'amor"
     """
-    return unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u02bc", "'").replace("\u2010", "-").lower()
+    return plain_letters(unicodedata.normalize("NFC", text)).replace("\u2019", "'").replace("\u02bc", "'").replace("\u2010", "-").lower()
 
 
 def base_letter(letter: str) -> str:

@@ -23,7 +23,7 @@ SOUNDED_ED = re.compile(r"[^aeiou]ed$")
 COST = attrgetter("cost")
 ONSET = re.compile(r"(?:[tscpwg]h|qu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’-])?$")  # what a syllable takes of the consonants before it
 SILENT_E = re.compile(r"[^aeiouy]e[sd]?$", re.IGNORECASE)
-LETTERS = re.compile(r"[aeiouyàâäáèéêëìîïíòôöóùûüúæœ]+", re.IGNORECASE)
+LETTERS = re.compile(r"[aeiouyàâäáèéêëìîïíòôöóùûüúæœﬁﬃ]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -144,8 +144,9 @@ def fold_letters(text: str) -> tuple[str, list[int] | None]:
         while end < len(text) and unicodedata.combining(text[end]):
             end += 1
         letter = fold(text[at:end])
-        letters.append(letter if len(letter) == 1 else (letter[:1] or " "))
-        starts.append(at)
+        found = letter if len(letter) == 1 or letter.isalpha() else letter[:1] or " "  # two letters: a ligature
+        letters.append(found)
+        starts += [at] * len(found)
         at = end
     return "".join(letters), [*starts, len(text)]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
+from rlpoet.text import plain_letters
 
 PIECE = re.compile(r"[^\W\d_]+")
 # Set by hand after the order of frequency in the dev lines, flattened.
@@ -202,12 +203,16 @@ def read_line(line: str, target: int | None = None) -> LineReading:
 
 def compose(line: str) -> tuple[str, list[str] | None]:
     """The line with one character per letter, and the letters as typed, if some have combining accents."""
-    if line.isascii() or unicodedata.is_normalized("NFC", line):
+    if line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line):
         return line, None
-    letters: list[str] = []
+    letters: list[str] = []  # as typed; empty for the second letter of a ligature
+    plain = ""
     for char in line:
         if letters and unicodedata.combining(char):
             letters[-1] += char
+            plain = plain[:-1] + unicodedata.normalize("NFC", plain[-1] + char)[0]
         else:
-            letters.append(char)
-    return "".join(unicodedata.normalize("NFC", letter)[0] for letter in letters), letters
+            spelt = plain_letters(unicodedata.normalize("NFC", char)[0])
+            letters += [char, *[""] * (len(spelt) - 1)]
+            plain += spelt
+    return plain, letters

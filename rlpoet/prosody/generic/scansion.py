@@ -84,8 +84,9 @@ def _letters(line: str) -> tuple[str, list[int]]:
         while end < len(line) and unicodedata.combining(line[end]):
             end += 1
         letter = fold(line[at:end])
-        letters.append(letter if len(letter) == 1 else (letter[:1] or " "))
-        starts.append(at)
+        found = letter if len(letter) == 1 or letter.isalpha() else letter[:1] or " "  # two letters: a ligature
+        letters.append(found)
+        starts += [at] * len(found)
         at = end
     return "".join(letters), [*starts, len(line)]
 

@@ -26,7 +26,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.fit import form_and_lines
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
@@ -67,7 +67,7 @@ def generate(config: GenerateConfig) -> int:
         weights = parse_authors(author, policy.authors)
         author = fuse(policy, weights) if len(weights) > 1 and isinstance(policy, CausalPolicy) else next(iter(weights))
     *whole, words = (line.strip() for line in config.prompt.replace("\\n", "\n").split("\n"))
-    asked = form(config.form, lang)
+    asked = form_to_write(config.form, lang)
     prompt = Prompt(lang, asked.name, author, (*config.opening, *filter(None, whole)))
     given = "\n".join((*config.opening, config.prompt.replace("\\n", "\n")))
     judge = FormJudge(n_given=len(prompt.opening), given=given, allow_unknown=config.allow_unknown)
@@ -188,7 +188,7 @@ def check(config: GenerateConfig) -> None:
     if config.opening and config.prompt:
         raise RlpoetError("--prompt: given with --opening; expected one of them. Line breaks in --prompt make whole lines too.")
     if config.lang is not None:
-        form(config.form, config.lang)
+        form_to_write(config.form, config.lang)
 
 
 def decoding_of(config: GenerateConfig, theme: Sequence[str]) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     _, lines, complete = form_and_lines(prompt, text)
     if not complete:
         return heard("\n".join(lines), prompt.lang, form=prompt.form, scores={"rhyme": 0.0, "meter": 0.0})
-    return score_text("\n".join(lines), prompt.lang, prompt.form)[0]
+    return score_text("\n".join(lines), prompt.lang, prompt.form, known_only=True)[0]
 
 
 def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:

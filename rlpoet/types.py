@@ -157,7 +157,7 @@ class Form:
         description: one line for people.
         notation: the scheme with refrains, as handbooks write it (``rlpoet.prosody.notation``).
         repeats: the lines that repeat an earlier line or its end word.
-        reach: lines within which a stray rhyme or a repeated end word counts against a line; None for the whole poem.
+        reach: lines within which a stray rhyme or a repeated end word counts against a line; 0 for its stanza, None for the whole poem.
     """
 
     name: str
@@ -204,8 +204,14 @@ class Form:
         return tuple(first)
 
     def near(self, i: int, j: int) -> bool:
-        """Whether two lines are so close that a rhyme between them is heard."""
+        """Whether two lines are so close that a rhyme between them counts."""
+        if self.reach == 0:
+            return self._stanza_of[i] == self._stanza_of[j]
         return self.reach is None or abs(i - j) <= self.reach
+
+    @functools.cached_property
+    def _stanza_of(self) -> tuple[int, ...]:
+        return tuple(n for n, stanza in enumerate(self.scheme.split(" ")) for _ in stanza)
 
 
 @dataclass(frozen=True)

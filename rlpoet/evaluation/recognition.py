@@ -18,9 +18,12 @@ from rlpoet.prosody.meter import in_meter, length_of
 from rlpoet.prosody.rhyme import ASSONANT, EARSHOT, bare_words, find_poem_scheme, rhyme_kind
 from rlpoet.types import Form
 
+KEPT = 0.85  # share of lines that a poem in a form of the table has in meter
 IN_METER = 0.7  # share of lines from which a length is that of the poem
+AGAIN = 0.25  # most lines that are repeated whole where the form has no refrain
 MIXED = 0.9  # the same for two lengths in any order
 STRAY = 0.1  # most lines free of rhyme in a form that rhyme all the same
+SHORTEST_SILVA = 8  # lines
 FEWEST_UNRHYMED = 4  # lines from which equal lengths alone are a form
 
 
@@ -38,7 +41,7 @@ def recognize(stanzas: Sequence[Sequence[str]], lang: str) -> tuple[Form | None,
         UnknownName: no such language.
     """
     lines = [line for stanza in stanzas for line in stanza]
-    heard = find_poem_scheme(lines, lang)
+    heard = _heard(lines, lang)
     best, most = None, (-1.0, 0.0)
     for asked in _candidates(stanzas, lang):
         rank = _rank(lines, asked, heard)
@@ -49,11 +52,27 @@ def recognize(stanzas: Sequence[Sequence[str]], lang: str) -> tuple[Form | None,
     return _as_heard(stanzas, heard, lang), heard
 
 
+def _heard(lines: Sequence[str], lang: str) -> str:
+    """The scheme; in a language that has assonant forms, lines without a full rhyme may be bound by one assonance: xaxa, axa."""
+    heard = find_poem_scheme(lines, lang)
+    if set(heard) != {"x"} or not any(asked.rhyme == "assonant" for asked in forms(lang)):
+        return heard
+    bound = range(0, 3, 2) if len(lines) == 3 else range(1, len(lines), 2)
+    if len(bound) < 2 or any(
+        rhyme_kind(lines[i], lines[j], lang) not in ASSONANT | verse(lang).rhyming for i in bound for j in bound if i < j
+    ):
+        return heard
+    return "".join("a" if n in bound else "x" for n in range(len(lines)))
+
+
 def _candidates(stanzas: Sequence[Sequence[str]], lang: str) -> Iterator[Form]:
     """The forms of the table that have as many lines, as a whole or stanza by stanza."""
     sizes = {len(stanza) for stanza in stanzas}
     n = sum(map(len, stanzas))
+    regular = len(stanzas) > 1 and len(sizes) == 1
     for asked in forms(lang):
+        if regular and not asked.pairs and not asked.repeats and len(asked.meters[0]) > 1 and asked.meters[0][-1] - asked.meters[0][0] > 1:
+            continue  # a silva has no stanzas
         if not any(asked.meters) and not asked.repeats and asked.rhyme != "radif":
             continue  # any poem with its rhymes would be one
         whole = sized(asked, n)
@@ -71,7 +90,7 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
     lenient = dataclasses.replace(asked, rhyme=kind)
     measured = [fits for fits, lengths in zip(lines_in_meter(lines, asked), asked.meters, strict=True) if lengths]
     share = sum(measured) / len(measured) if measured else 1.0
-    if share < (IN_METER if asked.n_lines > 3 else 1.0):
+    if share < KEPT:
         return None
     if asked.rhyme == "radif" and before_radif(lines, asked) == lines:
         return None
@@ -81,10 +100,13 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
     )
     if not all(repeats_kept(lines, asked)) or not all(rhymed):
         return None
+    lines = before_radif(lines, asked)
+    if any(_twins(lines, asked)) or _again(lines, asked) > AGAIN * len(lines):
+        return None
     letters = asked.letters
     if not asked.pairs and not asked.repeats:
-        if len({len(lengths) for lengths in asked.meters}) == 1 and len(asked.meters[0]) > 1 and _two_lengths(asked, lines):
-            return 0.0, share  # a silva rhymes where it likes
+        if _two_lengths(asked, lines):  # a silva rhymes where it likes
+            return (0.0, share) if len(lines) >= SHORTEST_SILVA else None
         n_rhymed = sum(letter != "x" for letter in heard)
         return None if n_rhymed > STRAY * len(lines) else (0.0, share)
     if not asked.repeats and asked.rhyme != "radif":
@@ -94,10 +116,36 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
             for j in range(i)
             if i - j <= EARSHOT and asked.near(i, j)
         )
-        stray = sum(own == "x" and said != "x" for own, said in zip(letters, heard, strict=True))
+        stray = sum(
+            own == "x" and said != "x" and _answered(lines, n, asked.lang) for n, (own, said) in enumerate(zip(letters, heard, strict=True))
+        )
         if apart or stray > STRAY * len(lines):
             return None
     return len(asked.pairs) + len(asked.repeats), share
+
+
+def _twins(lines: Sequence[str], asked: Form) -> Iterator[bool]:
+    """For two lines that have to rhyme, whether one ends in the word of another line, which the form does not have it repeat."""
+    stems, bare = [end_of(line, asked.lang).stem for line in lines], [bare_words(line) for line in lines]
+    for n in {n for pair in asked.pairs for n in pair}:
+        for k in range(len(lines)):
+            if k != n and asked.near(k, n) and stems[k] == stems[n] and asked.same_words[k] != asked.same_words[n]:
+                yield bare[k] != bare[n]
+
+
+def _again(lines: Sequence[str], asked: Form) -> int:
+    """How many lines are repeated whole without the form's asking."""
+    bare = [bare_words(line) for line in lines]
+    bound = {n for repeat in asked.repeats for n in (repeat.of, repeat.line)}
+    return sum(bare.count(words) > 1 for n, words in enumerate(bare) if n not in bound)
+
+
+def _answered(lines: Sequence[str], n: int, lang: str) -> bool:
+    """Whether a line rhymes fully with another near it."""
+    full = verse(lang).rhyming
+    return any(
+        k != n and rhyme_kind(lines[k], lines[n], lang) in full for k in range(max(0, n - EARSHOT), min(len(lines), n + EARSHOT + 1))
+    )
 
 
 def _two_lengths(asked: Form, lines: Sequence[str]) -> bool:
@@ -152,15 +200,21 @@ def _rhyme(lines: Sequence[str], heard: str, lang: str) -> str:
 
 
 def _lengths(stanzas: Sequence[Sequence[str]], lang: str) -> str:
-    """The lengths of the lines as a table writes them: one for all, one a line of a stanza, or two in any order; empty if none."""
+    """The lengths of the lines as a table writes them: one for all, one a line of a stanza, or two in any order; empty if none.
+
+    A line that has another length than most is left free.
+    """
     lines = [line for stanza in stanzas for line in stanza]
     one = _common(lines, lang, IN_METER)
     if one:
-        return "|".join(map(str, one))
+        fitting = [in_meter(line, lang, one) for line in lines]
+        cell = "|".join(map(str, one))
+        return cell if all(fitting) else " ".join(cell if fits else "-" for fits in fitting)
     if len(stanzas) > 1 and len({len(stanza) for stanza in stanzas}) == 1:
         cells = [_common([stanza[n] for stanza in stanzas], lang, IN_METER) for n in range(len(stanzas[0]))]
         if all(cells):
-            return " ".join("|".join(map(str, cell)) for _ in stanzas for cell in cells)
+            pairs = [(line, cell) for stanza in stanzas for line, cell in zip(stanza, cells, strict=True)]
+            return " ".join("|".join(map(str, cell)) if in_meter(line, lang, cell) else "-" for line, cell in pairs)
     two = [length for length, _ in Counter(length_of(line, lang) for line in lines).most_common(2)]
     if len(lines) > FEWEST_UNRHYMED and sum(in_meter(line, lang, tuple(sorted(two))) for line in lines) >= MIXED * len(lines):
         return "|".join(map(str, sorted(two)))

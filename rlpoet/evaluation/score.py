@@ -29,6 +29,7 @@ from rlpoet.types import Form, Prompt
 
 BY_PEOPLE = {
     "rhyme": {"known_only": False, "refrains": True},
+    "alternation": {"known_only": False},
     "lexicon": {"any_capital": True},
 }  # options of rewards for poems that no policy wrote
 

@@ -148,7 +148,7 @@ def repeated(asked: Form, times: int) -> Form | None:
         new = {letter: LETTERS[(turn * len(own) + k) % len(LETTERS)] for k, letter in enumerate(own)}
         stanzas.append("".join(new.get(letter, letter) for letter in asked.letters))
     return dataclasses.replace(
-        asked, name=f"{asked.name}*{times}", scheme=" ".join(stanzas), notation="", meters=asked.meters * times, reach=asked.n_lines - 1
+        asked, name=f"{asked.name}*{times}", scheme=" ".join(stanzas), notation="", meters=asked.meters * times, reach=0
     )
 
 

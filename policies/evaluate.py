@@ -29,7 +29,7 @@ from rlpoet.evaluation.sense import Judges, sense
 from rlpoet.evaluation.word_judge import require_word_judge, word_judge
 from rlpoet.languages import code_of
 from rlpoet.machine import precision_of
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.protocols import Reward
 from rlpoet.reporting.evaluation_tables import show_figures
 from rlpoet.reporting.poems import console
@@ -93,7 +93,7 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
     groups: dict[str, Sequence[EvaluationPoem]] = {}
     left_out = None
     if policy and config.n:
-        sampled = forms or [form(name, lang) for name in FORMS]
+        sampled = [form_to_write(own.name, lang) for own in forms] or [form(name, lang) for name in FORMS]
         authors = known_authors(config.authors, policy)
         tick = pulse.part("writing", config.n * len(sampled))
         groups["sampled"] = sampled_evaluation_poems(policy, sampled, config.n, authors, temperature=config.temperature, tick=tick)

@@ -20,12 +20,18 @@ class Alternation:
     ends in no word or in a word with a guessed pronunciation, or if lines of its letter have different genders. A text with another
     number of lines than its form scores 0. None if no two rhymes touch (*couplet*), and in all languages but French.
 
+    Args:
+        known_only: whether a word with a guessed pronunciation earns nothing.
+
     References:
         Ronsard, Abrégé de l'art poétique françois, 1565; the law is Malherbe's.
     """
 
     name = "alternation"
     end_words_decide = True
+
+    def __init__(self, *, known_only: bool = True) -> None:
+        self.known_only = known_only
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
         return [self._score(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
@@ -35,7 +41,7 @@ class Alternation:
         form, lines, complete = read(prompt, text)
         if not complete or not _places(form):
             return [0.0] * len(lines)
-        reached = [_share(form, lines[: n + 1]) for n in range(len(lines))]
+        reached = [self._share(form, lines[: n + 1]) for n in range(len(lines))]
         return gains_of(reached)
 
     def explain(self, prompt: Prompt, text: str) -> Explained:
@@ -45,7 +51,7 @@ class Alternation:
             return Explained(self.name, None)
         if not complete:
             return explain_miscount(self.name, form, lines)
-        sexes = _genders(form, lines)
+        sexes = _genders(form, lines, known_only=self.known_only)
         rows = []
         for n, (line, sex) in enumerate(zip(lines, sexes, strict=True)):
             reason = SEX.get(sex, "no gender")
@@ -59,7 +65,13 @@ class Alternation:
         form, lines, complete = read(prompt, text)
         if not _places(form):
             return None
-        return _share(form, lines) if complete else 0.0
+        return self._share(form, lines) if complete else 0.0
+
+    def _share(self, form: Form, lines: Sequence[str]) -> float:
+        """Share of the form's places that these lines, its first or all, keep."""
+        sexes = _genders(form, lines, known_only=self.known_only)
+        alternating = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(form) if n + 1 < len(lines))
+        return alternating / len(_places(form))
 
 
 def _places(form: Form) -> list[int]:
@@ -69,17 +81,11 @@ def _places(form: Form) -> list[int]:
     return touching if code_of(form.lang) == "fr" else []
 
 
-def _share(form: Form, lines: Sequence[str]) -> float:
-    """Share of the form's places that these lines, its first or all, keep."""
-    sexes = _genders(form, lines)
-    alternating = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(form) if n + 1 < len(lines))
-    return alternating / len(_places(form))
-
-
-def _genders(form: Form, lines: Sequence[str]) -> list[str]:
+def _genders(form: Form, lines: Sequence[str], *, known_only: bool) -> list[str]:
     """Gender of each line; nothing where it has none, or where its family has two."""
     letters = form.letters[: len(lines)]
-    line_genders = [sex if end_of(line, form.lang).known else "" for line, sex in zip(lines, genders(lines, letters), strict=True)]
+    heard = zip(lines, genders(lines, letters), strict=True)
+    line_genders = [sex if not known_only or end_of(line, form.lang).known else "" for line, sex in heard]
     families: dict[str, set[str]] = {}
     for letter, sex in zip(letters, line_genders, strict=True):
         families.setdefault(letter, set()).add(sex)

@@ -36,6 +36,8 @@ class Lexicon:
     Args:
         names: a file of further names, one per row, ``%`` begins a comment; none by default.
         capitals: share of a line's words that may be names by their capital alone, in [0, 0.5]; 0 for none.
+        any_capital: whether every word with a capital counts as a name, wherever it stands and however many there are. For poems by
+            people: a policy would write invented words with a capital.
 
     Raises:
         ValueError: ``capitals`` is outside its range.
@@ -44,10 +46,10 @@ class Lexicon:
 
     name = "lexicon"
 
-    def __init__(self, *, names: str = "", capitals: float = 0.25) -> None:
+    def __init__(self, *, names: str = "", capitals: float = 0.25, any_capital: bool = False) -> None:
         if not 0.0 <= capitals <= 0.5:
             raise ValueError(f"capitals is {capitals}; expected a share in [0, 0.5]")
-        self.names, self.capitals = names, capitals
+        self.names, self.capitals, self.any_capital = names, capitals, any_capital
         if names:
             table_of_names(names)
 
@@ -92,10 +94,13 @@ class Lexicon:
             unknown = [word for word in words if not self._knows(word, form.lang)]
             listing = ", ".join(dict.fromkeys(word.written for word in unknown))
             named = all(word.capital for word in unknown) and len(unknown) <= self.capitals * len(words)
+            trusted = self.any_capital and all(word.written[:1].isupper() for word in unknown)
             if not words:
                 judged.append((0.0, "no word in it"))
             elif not unknown:
                 judged.append((1.0, ""))
+            elif trusted:
+                judged.append((1.0, f"taken for a name: {listing}"))
             elif not named:
                 judged.append((0.0, f"unknown: {listing}"))
             elif not left:

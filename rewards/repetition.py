@@ -11,6 +11,7 @@ from rewards.lines import explain_miscount, read
 from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import TableError
 from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.forms import repeats_line
 from rlpoet.tables import read_table
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
@@ -29,8 +30,8 @@ class Repetition:
        than a quarter of all words so far;
     3. with a table of stock rhymes, 1/2 if it completes a rhyme that is in the table.
 
-    Of two equal lines the later one loses, so the credit of a line does not depend on later lines. A text with another number of lines
-    than its form scores 0. Never None.
+    A line that repeats another because the form has it has credit 1. Of two other equal lines the later one loses, so the credit of a line
+    does not depend on later lines. A text with another number of lines than its form scores 0. Never None.
 
     Args:
         n: words of a repeated phrase, 2 or more.
@@ -82,11 +83,18 @@ class Repetition:
         mates: dict[str, str] = {}
         phrases: set[tuple[str, ...]] = set()
         used: Counter[str] = Counter()
+        repeats = {repeat.line: repeat for repeat in form.repeats}
         for number, (line, letter) in enumerate(zip(lines, form.letters, strict=True), start=1):
             words = tuple(words_of(line))
             end = end_of(line, form.lang).stem if letter != "x" else ""
             new, phrase = self._new(words, phrases)
             roomy, crowding = self._roomy(words, used)
+            again = repeats.get(number - 1)
+            if (again is not None and again.part == "word") or form.rhyme == "radif":
+                end = ""
+            if again is not None and again.part != "word" and repeats_line(lines[again.of], line, again.part, form.lang):
+                judged.append((1.0, f"line {again.of + 1} again, as the form has it"))
+                continue
             if not words:
                 judged.append((0.0, "no word in it"))
             elif words in bodies:

@@ -12,7 +12,7 @@ import gc
 import importlib
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -61,13 +61,16 @@ def load_all(group: str) -> dict[str, Any]:
     }
 
 
-def rewards_for(lang: str) -> dict[str, Reward]:
-    """Every registered reward with its defaults that can judge a language, by its name.
+def rewards_for(lang: str, options: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, Reward]:
+    """Every registered reward that can judge a language, by its name.
+
+    Args:
+        options: options of a reward by its name; the others have their defaults.
 
     Raises:
         RlpoetError: see ``load``.
     """
-    made: dict[str, Reward] = {name: reward() for name, reward in load_all(REWARDS).items()}
+    made: dict[str, Reward] = {name: reward(**(options or {}).get(name, {})) for name, reward in load_all(REWARDS).items()}
     return {name: reward for name, reward in made.items() if not isinstance(reward, LimitedToLanguages) or reward.judges(lang)}
 
 

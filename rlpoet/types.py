@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -128,19 +129,35 @@ class Scansion:
     guessed: tuple[str, ...] = ()
 
 
+class Repeat(NamedTuple):
+    """A line that a form asks to repeat an earlier one.
+
+    Attributes:
+        of, line: the earlier and the later line, from 0.
+        part: what it repeats: the whole ``line`` (a refrain), its end ``word``, or its ``opening`` (the rentrement of a rondeau).
+    """
+
+    of: int
+    line: int
+    part: str
+
+
 @dataclass(frozen=True)
 class Form:
-    """A fixed form: how many lines, which rhyme, how long.
+    """A fixed form: how many lines, which rhyme, how long, and what it repeats.
 
     Attributes:
         name: ``quatrain-abab``, ``redondilla``, ...
         lang: the language whose tradition defines it, as it was named: lines are heard by ``verse(lang)``.
         scheme: one letter a line, ``x`` for unrhymed, a space between stanzas: ``abba abba ccd eed``.
-        meters: admissible metrical lengths; every line of one poem may have any of them when
-            ``isometric`` is False, else all lines the same one. One tuple for each line when lines differ.
+        meters: admissible metrical lengths, one tuple for each line; an empty one leaves the length free.
         feet: name of the foot pattern (English), or empty.
-        rhyme: ``consonant``, ``assonant``, or ``historical``: what rhymed when the form was made counts too.
+        rhyme: ``consonant``, ``assonant``, ``historical`` (what rhymed when the form was made counts too), or ``radif`` (the rhyme stands
+            before the words that the rhyming lines all end in, as in a ghazal).
         description: one line for people.
+        notation: the scheme with refrains, as handbooks write it (``rlpoet.prosody.notation``).
+        repeats: the lines that repeat an earlier line or its end word.
+        reach: lines within which a stray rhyme or a repeated end word counts against a line; 0 for its stanza, None for the whole poem.
     """
 
     name: str
@@ -150,6 +167,9 @@ class Form:
     feet: str = ""
     rhyme: str = "consonant"
     description: str = ""
+    notation: str = ""
+    repeats: tuple[Repeat, ...] = ()
+    reach: int | None = None
 
     @functools.cached_property
     def letters(self) -> str:
@@ -162,16 +182,36 @@ class Form:
 
     @functools.cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Line pairs that have to rhyme: each line with the nearest earlier line of its letter."""
+        """Line pairs that have to rhyme: each line that repeats none with the nearest earlier line of its letter."""
         last: dict[str, int] = {}
+        repeated = {repeat.line for repeat in self.repeats}
         found = []
         for i, letter in enumerate(self.letters):
             if letter == "x":
                 continue
-            if letter in last:
+            if letter in last and i not in repeated:
                 found.append((last[letter], i))
             last[letter] = i
         return tuple(found)
+
+    @functools.cached_property
+    def same_words(self) -> tuple[int, ...]:
+        """For each line the first line whose end word it shares by the form; its own number if it shares none."""
+        first = list(range(self.n_lines))
+        for repeat in self.repeats:
+            if repeat.part != "opening":
+                first[repeat.line] = repeat.of
+        return tuple(first)
+
+    def near(self, i: int, j: int) -> bool:
+        """Whether two lines are so close that a rhyme between them counts."""
+        if self.reach == 0:
+            return self._stanza_of[i] == self._stanza_of[j]
+        return self.reach is None or abs(i - j) <= self.reach
+
+    @functools.cached_property
+    def _stanza_of(self) -> tuple[int, ...]:
+        return tuple(n for n, stanza in enumerate(self.scheme.split(" ")) for _ in stanza)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.charts import save_png
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.tracking import Tracker, read_jsonl
@@ -70,7 +70,7 @@ def finetune_run(config: FinetuneConfig) -> int:
         )
     policy = open_base(config)
     for name in config.forms:
-        form(name, policy.lang)
+        form_to_write(name, policy.lang)
     poems = select(read_poems(config.data), config.where)
     train, held_poems = read_verse(poems, config, policy.lang, folder, out)
     names = new_authors(policy, train, most=config.new_authors)

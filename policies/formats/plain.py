@@ -25,7 +25,7 @@ from policies.formats.plain_grammar import Pieces, PlainGrammar
 from policies.formats.verse import BOS, END
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import Group, relabel
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.text import canonical, split_poem
 from rlpoet.types import Prompt
 
@@ -97,9 +97,9 @@ class PlainFormat:
         """Header and opening lines: what the policy continues.
 
         Raises:
-            RlpoetError: more opening lines than the form has.
+            RlpoetError: more opening lines than the form has, or a form that policies cannot be asked for.
         """
-        poem_form = form(prompt.form, prompt.lang)
+        poem_form = form_to_write(prompt.form, prompt.lang)
         if len(prompt.opening) >= poem_form.n_lines:
             raise RlpoetError(f"opening: {len(prompt.opening)} lines; expected fewer than the {poem_form.n_lines} of {poem_form.name!r}.")
         in_language = self if prompt.lang == self.lang else replace(self, lang=prompt.lang)

@@ -28,7 +28,7 @@ from typing import Any
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.countdown import syllables_before
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.text import canonical
 from rlpoet.types import Prompt
 
@@ -228,11 +228,11 @@ class VerseFormat:
 
         Raises:
             UnknownName: the author has no token (with the nearest that has).
-            RlpoetError: another language, or more opening lines than the form has.
+            RlpoetError: another language, more opening lines than the form has, or a form that policies cannot be asked for.
         """
         if prompt.lang != self.lang:
             raise RlpoetError(f"prompt: language {prompt.lang!r}; expected {self.lang!r}, the policy's own. Choose another policy.")
-        poem_form = form(prompt.form, prompt.lang)
+        poem_form = form_to_write(prompt.form, prompt.lang)
         if prompt.author is not None and prompt.author not in self.authors:
             raise UnknownName("author", prompt.author, self.authors)
         if len(prompt.opening) >= poem_form.n_lines:

@@ -26,7 +26,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.fit import form_and_lines
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
@@ -56,7 +56,7 @@ def generate(config: GenerateConfig) -> int:
     policy = load_policy(source, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
     if not isinstance(policy, CausalPolicy):
         refuse_tokens(config, policy)
-    asked = form(config.form, config.lang or policy.lang)
+    asked = form_to_write(config.form, config.lang or policy.lang)
     best_of, settle = choice_of(config, asked.n_lines)
     precision = config.precision if config.precision != AUTO or config.n * best_of >= MANY else "fp32"
     policy.precision, pace = precision_of(precision, policy.model)
@@ -192,7 +192,7 @@ def check(config: GenerateConfig) -> None:
     if config.opening and config.prompt:
         raise RlpoetError("--prompt: given with --opening; expected one of them. Line breaks in --prompt make whole lines too.")
     if config.lang is not None:
-        form(config.form, config.lang)
+        form_to_write(config.form, config.lang)
 
 
 def choice_of(config: GenerateConfig, n_lines: int) -> tuple[int, int | None]:
@@ -260,7 +260,7 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     _, lines, complete = form_and_lines(prompt, text)
     if not complete:
         return heard("\n".join(lines), prompt.lang, form=prompt.form, scores={"rhyme": 0.0, "meter": 0.0})
-    return score_text("\n".join(lines), prompt.lang, prompt.form)[0]
+    return score_text("\n".join(lines), prompt.lang, prompt.form, known_only=True)[0]
 
 
 def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:

@@ -5,6 +5,7 @@ Plain data only: ``rlpoet.reporting.poems`` draws it, and ``dataclasses.asdict``
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,15 +14,24 @@ from pathlib import Path
 from rlpoet import registry
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.poems import labelled_form
+from rlpoet.evaluation.recognition import recognize
 from rlpoet.languages import code_of
 from rlpoet.prosody.ending import end_of
-from rlpoet.prosody.fit import guess_form
+from rlpoet.prosody.fit import has_its_lines
 from rlpoet.prosody.forms import form as find_form
+from rlpoet.prosody.forms import sized
 from rlpoet.prosody.meter import scan_within
-from rlpoet.prosody.rhyme import find_scheme
+from rlpoet.prosody.notation import is_open
+from rlpoet.prosody.rhyme import find_poem_scheme, find_scheme
 from rlpoet.protocols import Reward
 from rlpoet.text import read_text, stanzas
 from rlpoet.types import Form, Prompt
+
+BY_PEOPLE = {
+    "rhyme": {"known_only": False, "refrains": True},
+    "alternation": {"known_only": False},
+    "lexicon": {"any_capital": True},
+}  # options of rewards for poems that no policy wrote
 
 
 @dataclass(frozen=True)
@@ -31,16 +41,18 @@ class ScoredPoem:
     Attributes:
         lines: the poem, NFC, without blank lines.
         asked: scheme letters of the form, with spaces between stanzas; ``""`` if no form fits.
-        found: scheme letters of the actual rhymes, one per line, no spaces.
+        found: scheme letters of the actual rhymes, one per line over the whole poem, no spaces.
         syllables: number of metrical syllables in the chosen reading.
         targets: admissible numbers of syllables; ``()`` if the form leaves the line's length free.
         scores: reward name -> score in [0, 1]; None if the form does not ask for it.
         reasons: reasons for the line's scores, at most one sentence per reward, ``"rhyme: rhymes with line 1 (riche, -ombre)"``.
         tails: the part of the line's last word, as spelt, that must rhyme; ``""`` if there is no word.
         lang: code of its language, ``fr``.
-        form: name of the form, or None if none was given and none fits.
-        guessed: True if the form was not given but is the likeliest one.
+        form: name of the form; of a scheme of its own that scheme with its lengths, ``aaxa/10|11/consonant``. None if none was given and
+            neither rhymes nor lengths are regular.
+        guessed: True if the form was not given: then it is one that the poem keeps, or what is heard in it.
         start: number of the poem's first line in its file, from 1.
+        stanzas: number of lines of each stanza as it is printed; ``()`` if unknown.
         credits: reward name -> credit of the line alone, in [0, 1]; a reward without credit per line is absent.
     """
 
@@ -57,13 +69,15 @@ class ScoredPoem:
     guessed: bool = False
     start: int = 1
     credits: tuple[Mapping[str, float], ...] = ()
+    stanzas: tuple[int, ...] = ()
 
 
-def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
+def score(poem: str, lang: str, form: str | None = None, *, known_only: bool = False) -> ScoredPoem:
     r"""Score one poem for its form, with every registered reward; ``score_text`` takes a text of several poems.
 
     Args:
-        form: name of the form; by default the likeliest one, if there is one.
+        form: name of the form, or a scheme with lengths (``aaba/10|11``); by default what is heard (``recognition.recognize``).
+        known_only: whether words that no lexicon has earn nothing, as for poems of models.
 
     Raises:
         RlpoetError: no poem in the text, or several.
@@ -73,7 +87,7 @@ def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
     >>> told.scores["rhyme"], told.syllables
     (1.0, (7, 7))
     """
-    poems = score_text(poem, lang, form)
+    poems = score_text(poem, lang, form, known_only=known_only)
     if len(poems) > 1:
         raise RlpoetError(
             f"poem: {len(poems)} poems in the text; expected one. Score each alone, name the form they make together, or use score_text."
@@ -81,7 +95,9 @@ def score(poem: str, lang: str, form: str | None = None) -> ScoredPoem:
     return poems[0]
 
 
-def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None) -> tuple[ScoredPoem, ...]:
+def score_file(
+    path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None, known_only: bool = False
+) -> tuple[ScoredPoem, ...]:
     """Score the poems of a text file, ``-`` for standard input; see ``score_text``.
 
     Raises:
@@ -89,23 +105,33 @@ def score_file(path: str | Path, lang: str, form: str | None = None, *, rewards:
         UnknownName: no such language or form.
     """
     poem_form = find_form(form, lang) if form is not None else None
-    return score_text(read_text(path), lang, poem_form.name if poem_form else None, rewards=rewards, where=str(path))
+    name = poem_form.name if poem_form else None
+    return score_text(read_text(path), lang, name, rewards=rewards, where=str(path), known_only=known_only)
 
 
 def score_text(
-    text: str, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None, where: str = "text"
+    text: str,
+    lang: str,
+    form: str | None = None,
+    *,
+    rewards: Sequence[Reward] | None = None,
+    where: str = "text",
+    known_only: bool = False,
 ) -> tuple[ScoredPoem, ...]:
     """Score every poem of a text.
 
     With a form of one stanza, each block between blank lines is a poem. With a form of several stanzas, consecutive blocks are joined
-    until they have all its lines. Without a form, the whole text is first tried as a form of several stanzas; if none fits, each block
-    is a poem with the likeliest form of its number of lines.
+    until they have all its lines. A form of any length is one poem. Without a form, the whole text is one poem, and what is heard in it is
+    its form: one of the table that it keeps, else its own scheme over all stanzas and the lengths that most lines have.
 
-    A line that begins with ``# `` is a heading and no verse. One by ``rlpoet generate --out`` names the form of the poems under it, unless
-    ``form`` does.
+    A line that begins with ``# `` is a heading and no verse: each poem stands under its own. A heading by ``rlpoet generate --out`` names
+    the form of the poems under it, unless ``form`` does; they are scored as with ``known_only``.
 
     Args:
+        form: name of the form, or a scheme with lengths (``aaba/10|11``).
         rewards: the rewards to use; None for every registered reward with its defaults that can judge the language.
+        known_only: whether words that no lexicon has earn nothing, as in training. People's poems have names and old words, so by default
+            a guess of how a word sounds may rhyme, and a capital makes a name. Of no effect with ``rewards``.
 
     Raises:
         RlpoetError: no line in the text.
@@ -114,20 +140,29 @@ def score_text(
     sections = _sections(text, lang)
     if not any(blocks for _, blocks in sections):
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
-    terms = rewards if rewards is not None else list(registry.rewards_for(lang).values())
-    return tuple(poem for named, blocks in sections if blocks for poem in _of_section(blocks, lang, form or named, terms))
+    scored: list[ScoredPoem] = []
+    terms = functools.cache(lambda strict: list(registry.rewards_for(lang, {} if strict else BY_PEOPLE).values()))
+    for named, blocks in sections:
+        strict = known_only or named is not None
+        if blocks:
+            scored += _of_section(blocks, lang, form or named, rewards if rewards is not None else terms(strict), strict)
+    return tuple(scored)
 
 
-def _of_section(blocks: Sequence[tuple[int, list[str]]], lang: str, form: str | None, rewards: Sequence[Reward]) -> tuple[ScoredPoem, ...]:
+def _of_section(
+    blocks: Sequence[tuple[int, list[str]]], lang: str, form: str | None, rewards: Sequence[Reward], strict: bool
+) -> tuple[ScoredPoem, ...]:
     """The poems between two headings."""
-    if form is not None:
-        poem_form = find_form(form, lang)
-        return tuple(_score(start, lines, lang, poem_form, rewards) for start, lines in _grouped(blocks, poem_form))
-    whole = [line for _, lines in blocks for line in lines]
-    long_form = guess_form(whole, lang)
-    if len(blocks) > 1 and long_form and " " in long_form.scheme:
-        return (_score(blocks[0][0], whole, lang, long_form, rewards, guessed=True),)
-    return tuple(_score(start, lines, lang, guess_form(lines, lang), rewards, guessed=True) for start, lines in blocks)
+    if form is None:
+        poem_form, found = recognize([lines for _, lines in blocks], lang)
+        poems = [(blocks[0][0], [line for _, lines in blocks for line in lines])]
+        return tuple(_score(start, lines, poem_form, found, lang, rewards, blocks, guessed=True) for start, lines in poems)
+    asked = find_form(form, lang)
+    find = find_scheme if strict else find_poem_scheme
+    return tuple(
+        _score(start, lines, sized(asked, len(lines)) or asked, find(lines, lang), lang, rewards, blocks)
+        for start, lines in _grouped(blocks, asked)
+    )
 
 
 def _sections(text: str, lang: str) -> list[tuple[str | None, list[tuple[int, list[str]]]]]:
@@ -150,8 +185,13 @@ def _numbered(rows: Sequence[str], before: int) -> list[tuple[int, list[str]]]:
 
 
 def _grouped(blocks: Sequence[tuple[int, list[str]]], poem_form: Form) -> list[tuple[int, list[str]]]:
-    if " " not in poem_form.scheme:
-        return list(blocks)
+    """The poems of a form, each with the number of its first line."""
+    whole = [(blocks[0][0], [line for _, lines in blocks for line in lines])]
+    complete = all(has_its_lines(lines, poem_form) for _, lines in blocks)
+    if is_open(poem_form.notation):
+        return list(blocks) if complete and " " not in poem_form.scheme else whole
+    if " " not in poem_form.scheme:  # the letters of a scheme of one's own may be given without the breaks between stanzas
+        return whole if "/" in poem_form.name and not complete and has_its_lines(whole[0][1], poem_form) else list(blocks)
     poems: list[tuple[int, list[str]]] = []
     for start, lines in blocks:
         if poems and len(poems[-1][1]) < poem_form.n_lines:
@@ -162,7 +202,15 @@ def _grouped(blocks: Sequence[tuple[int, list[str]]], poem_form: Form) -> list[t
 
 
 def _score(
-    start: int, lines: Sequence[str], lang: str, poem_form: Form | None, rewards: Sequence[Reward], *, guessed: bool = False
+    start: int,
+    lines: Sequence[str],
+    poem_form: Form | None,
+    found: str,
+    lang: str,
+    rewards: Sequence[Reward],
+    blocks: Sequence[tuple[int, list[str]]],
+    *,
+    guessed: bool = False,
 ) -> ScoredPoem:
     targets = tuple(poem_form.meters[n] if poem_form and n < poem_form.n_lines else () for n in range(len(lines)))
     scores: dict[str, float | None] = {}
@@ -178,7 +226,7 @@ def _score(
     return ScoredPoem(
         lines=tuple(lines),
         asked=poem_form.scheme if poem_form else "",
-        found=find_scheme(lines, lang),
+        found=found,
         syllables=tuple(scan_within(line, lang, lengths).syllables for line, lengths in zip(lines, targets, strict=True)),
         targets=targets,
         scores=scores,
@@ -189,4 +237,5 @@ def _score(
         guessed=guessed and poem_form is not None,
         start=start,
         credits=tuple(gained),
+        stanzas=tuple(len(block) for at, block in blocks if start <= at < start + len(lines) + len(blocks)),
     )

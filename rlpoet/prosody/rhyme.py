@@ -6,13 +6,17 @@ The language gives ``Verse.endings`` and ``Verse.kind``.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 
 from rlpoet.prosody import verse
+from rlpoet.prosody.notation import LETTERS
 from rlpoet.protocols import Verse
 from rlpoet.types import Ending
 
 EARSHOT = 6  # lines
+_WORD = re.compile(r"[^\W_]+")
+ASSONANT = frozenset({"assonant", "asonante", "assonante"})  # as English, Spanish and French handbooks spell it
 
 
 @functools.lru_cache(maxsize=200_000)
@@ -75,4 +79,58 @@ def find_scheme(lines: Sequence[str], lang: str) -> str:
             n = len(names)
             names[f] = chr(ord("a") + n) if n < 23 else chr(ord("A") + n % 26)
         letters.append(names[f])
+    return "".join(letters)
+
+
+def bare_words(line: str) -> tuple[str, ...]:
+    """The words of a line as two printings of a refrain share them: without case and signs.
+
+    >>> bare_words("Ô nuit, l’ombre !") == bare_words("Ô Nuit ! l'ombre")
+    True
+    """
+    return tuple(_WORD.findall(line.casefold()))
+
+
+def find_poem_scheme(lines: Sequence[str], lang: str) -> str:
+    """Scheme letters of a whole poem by people, across its stanzas, ``x`` for a line that rhymes with no other.
+
+    Three rules differ from ``find_scheme``. A rhyme is heard over at most ``EARSHOT`` lines, for in a long poem every sound comes again;
+    a line that is repeated whole has its letter at any distance. A line that nothing answers by a full rhyme may take a mate by a kind that
+    poets use (``Verse.detecting``: love / prove), first one that is alone too. The letters go on in Greek and Cyrillic.
+
+    >>> find_poem_scheme(["the night", "a day", "the light", "the way", "a love", "I prove"], "en")
+    'ababcc'
+    """
+    language = verse(lang)
+    strict = language.rhyming | {"identical"}
+    bound = getattr(language, "rhyming_for", None)
+    more = bound(lines) if bound is not None else getattr(language, "detecting", frozenset())
+    loose = language.loose_for(lines) if bound is not None and not more <= strict and hasattr(language, "loose_for") else frozenset()
+    assonant = bool(more & ASSONANT)
+    first_of: dict[tuple[str, ...], int] = {}
+    family: list[int] = []
+    for i, line in enumerate(lines):
+        near = range(i - 1, max(i - 1 - EARSHOT, -1), -1)
+        bare = bare_words(line)
+        kinds = strict | more if assonant and i not in loose else strict
+        mate = next((j for j in near if rhyme_kind(lines[j], line, lang) in (strict if j in loose else kinds)), None)
+        if mate is None:
+            mate = first_of.get(bare) if bare else None
+        first_of.setdefault(bare, i)
+        family.append(i if mate is None else family[mate])
+    if not assonant:
+        for i, line in enumerate(lines):
+            if family.count(family[i]) > 1 or i in loose:
+                continue
+            near = sorted((j for j in range(len(lines)) if 0 < abs(i - j) <= EARSHOT and j not in loose), key=lambda j: abs(i - j))
+            mates = [j for j in near if rhyme_kind(lines[j], line, lang) in more]
+            mate = next((j for j in mates if family.count(family[j]) == 1), next(iter(mates), None))
+            if mate is not None:
+                family[i] = family[mate]
+    named: dict[int, str] = {}
+    letters = []
+    for f in family:
+        if family.count(f) > 1:
+            named.setdefault(f, LETTERS[len(named) % len(LETTERS)])
+        letters.append(named.get(f, "x"))
     return "".join(letters)

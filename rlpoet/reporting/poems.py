@@ -7,6 +7,7 @@ rhymes with no other has an ``x`` and is grey, a wrong length reads ``11≠12``.
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 import unicodedata
@@ -108,6 +109,9 @@ def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]
 def about(poem: ScoredPoem) -> str:
     """The line above a poem: form, schemes, scores."""
     parts = [poem.form + (" (guessed)" if poem.guessed else "")] if poem.form else []
+    if poem.form and "/" in poem.form:  # a scheme of its own stands beside it
+        lengths = poem.form.split("/")[1]
+        parts = ["as heard" if poem.guessed else "as asked", *([f"{lengths} syllables"] if lengths else [])]
     asked = poem.asked.replace(" ", "")
     found = f"heard {poem.found}" if poem.found else "no line of verse"
     parts.append(found if not asked else f"scheme {poem.asked}" if asked == poem.found else f"scheme {poem.asked}, {found}")
@@ -350,11 +354,13 @@ def _cut(line: str, tail: str) -> tuple[str, str, str]:
 
 
 def _breaks(poem: ScoredPoem) -> set[int]:
-    """Numbers of the lines that begin a stanza, where the asked scheme covers the poem."""
-    blocks = poem.asked.split()
-    if sum(map(len, blocks)) != len(poem.lines):
+    """Numbers of the lines that begin a stanza: as the asked scheme has them, or as they are printed."""
+    sizes = [len(block) for block in poem.asked.split()]
+    if sum(sizes) != len(poem.lines) or len(sizes) < len(poem.stanzas):
+        sizes = list(poem.stanzas)
+    if sum(sizes) != len(poem.lines):
         return set()
-    return {sum(map(len, blocks[:i])) for i in range(1, len(blocks))}
+    return set(itertools.accumulate(sizes[:-1]))
 
 
 def _figure(value: float | None, kind: str, bounds: Sequence[float] | None = None) -> str:

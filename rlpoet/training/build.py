@@ -17,7 +17,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.sampled import PER_PROMPT
 from rlpoet.languages import find
 from rlpoet.machine import PRECISIONS, free_threads
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import Policy, TakesAdapter, load_policy
 from rlpoet.training.budget import MINUTES, UPDATES
@@ -163,7 +163,7 @@ def check(config: TrainConfig) -> None:
             f"--lang {config.lang}: a variety of {code!r}; expected a language. Set --lang {code} --reward_options.rhyme.variety {variety}."
         )
     for name in config.forms:
-        form(name, config.lang)
+        form_to_write(name, config.lang)
     if not config.forms:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
     kind = trainer_class(config.algo)

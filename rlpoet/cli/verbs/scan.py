@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -37,9 +38,12 @@ def run(config: ScanConfig) -> int:
         return 0
     if not config.lines:
         raise RlpoetError("LINES: none given; expected a line of verse, or --jsonl FILE.")
+    from rlpoet.analysis.lexicon.which import warning
     from rlpoet.prosody.meter import scan
     from rlpoet.reporting.poems import console, scansion_text
 
+    if told := warning(config.lines, config.lang):
+        sys.stderr.write(told + "\n")
     for line in config.lines:
         console().print(scansion_text(scan(line, config.lang, config.target)))
     return 0

@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
+from rlpoet.errors import RlpoetError
 
 
 @dataclass(frozen=True)
@@ -15,23 +16,39 @@ class ScoreConfig:
     """Show a poem's rhymes and syllables, and why each line gets its score.
 
     Attributes:
-        file: text with one poem or several of the same form, "-" for standard input.
+        file: text with one poem, or several under headings (# ...) or of the same form, "-" for standard input.
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        form: the form to hold it against; without it the likeliest one, marked as guessed.
+        form: the form to hold it against; without it what is heard in the whole poem, marked as guessed.
+        scheme: a scheme of one's own to hold it against, such as aaba or "abba abba cde cde"; capitals are refrains.
+        meter: lengths for --scheme, such as 12, "10|11", or one a line, "8 6 8 6"; without it any.
+        known_only: give nothing for words that no lexicon has, as in training; without it, as poems by people have names.
         json: one JSON object a poem instead, for machines.
     """
 
     file: str
     lang: str
     form: str | None = None
+    scheme: str | None = None
+    meter: str | None = None
+    known_only: bool = False
     json: bool = False
 
 
 def run(config: ScoreConfig) -> int:
+    from rlpoet.analysis.lexicon.which import warning
     from rlpoet.evaluation.score import score_file
     from rlpoet.reporting.poems import console, poem_text
 
-    poems = score_file(config.file, config.lang, config.form)
+    if config.scheme is not None and config.form is not None:
+        raise RlpoetError("--scheme: given with --form; expected one of them.")
+    if config.meter is not None and config.scheme is None:
+        raise RlpoetError("--meter: given without --scheme; expected both, such as --scheme aaba --meter 10.")
+    if config.scheme is not None and ("/" in config.scheme or "/" in (config.meter or "")):
+        raise RlpoetError("--scheme, --meter: a / in them; expected letters, and syllables such as 10|11.")
+    form = config.form if config.scheme is None else f"{config.scheme}/{config.meter or ''}"
+    poems = score_file(config.file, config.lang, form, known_only=config.known_only)
+    if told := warning([line for poem in poems for line in poem.lines], config.lang):
+        sys.stderr.write(told + "\n")
     if config.json:
         sys.stdout.writelines(json.dumps(dataclasses.asdict(poem), ensure_ascii=False) + "\n" for poem in poems)
         return 0

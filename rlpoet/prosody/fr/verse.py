@@ -61,6 +61,7 @@ class FrenchVerse:
     code = "fr"
     varieties = ("classical", "modern")
     rhyming = FULL
+    detecting = FULL | LICENCES
 
     def __init__(self, variety: str = "classical") -> None:
         if variety not in self.varieties:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.sampled import warm_up
-from rlpoet.prosody.forms import form
+from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.poems import console
 from rlpoet.rollout import join, load_policy
 from rlpoet.training.build import authors_of
@@ -41,7 +41,7 @@ def run_preflight(config: PreflightConfig) -> int:
     score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)
     policy = load_policy(config.policy, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     for name in config.forms:
-        form(name, policy.lang)
+        form_to_write(name, policy.lang)
     authors = authors_of(config.authors, policy)
     asked = mixed_prompts(policy.lang, config.forms, authors, config.prompts, rng=random.Random(config.seed))
     warm_up(policy, policy, asked)

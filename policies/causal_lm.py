@@ -28,6 +28,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM, name_class
 from rlpoet.rollout import RhymingWords, Rollout, TokenScores
+from rlpoet.text import whole_files
 from rlpoet.types import Prompt
 
 if TYPE_CHECKING:
@@ -126,16 +127,15 @@ class CausalPolicy:
             RlpoetError: a policy opened with ``inference_only``.
         """
         self._refuse_inference_only("save")
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
         model = model if dtype is None else copy.deepcopy(model).to(dtype)
-        with quiet():
-            model.save_pretrained(path)
-        self.tokenizer.save_pretrained(path)
-        self.format.save(path)
-        if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
-            name_class(path, self.name)
+        with whole_files(folder, last="*.safetensors") as path:
+            with quiet():
+                model.save_pretrained(path)
+            self.tokenizer.save_pretrained(path)
+            self.format.save(path)
+            if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
+                name_class(path, self.name)
 
     def _refuse_inference_only(self, wish: str) -> None:
         if isinstance(self.model, BareLlama):

@@ -153,10 +153,11 @@ def learn(
                 torch.set_rng_state(state["rng"].cpu())
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # of another model, or no checkpoint of ours
             raise _foreign(checkpoint, error) from error
+    epoch = 0.0
     for _ in range(step * accumulate):
-        next(batches)
+        epoch = next(batches).epoch
     run = model if forward is None else forward
-    started, logged_at, logged_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
+    started, logged_at, logged_tokens = time.perf_counter(), time.perf_counter(), tokens
     rng = torch.get_rng_state()
 
     def seconds() -> float:

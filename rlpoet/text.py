@@ -170,8 +170,8 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
 
 
 def remove_parts(folder: Path) -> None:
-    """Delete what processes left that were killed while they wrote to a folder. Nobody may be writing to it."""
-    for path in folder.glob(".*.part"):
+    """Delete what processes left that were killed while they wrote to a folder or below. Nobody may be writing there."""
+    for path in list(folder.rglob(".*.part")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:

@@ -65,10 +65,7 @@ def changes_counted(folder: Path, call: Callable[[int], object]) -> None:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         nonlocal n
-        if event == "open":
-            writes = isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
-        else:
-            writes = event in CHANGES
+        writes = event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR))
         paths = [os.fspath(item) for item in arguments[:2] if isinstance(item, str | os.PathLike)]
         if writes and any(f"{path}/".startswith(f"{where}/") for path in paths):
             n += 1

@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from rlpoet.errors import RlpoetError
 
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 BLOCK = 1 << 16  # what a Linux pipe holds
 STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 
@@ -63,6 +64,20 @@ def canonical(line: str, lang: str) -> str:
         line = re.sub(r"\s*([;:!?»]+)", r" \1", line)
         line = re.sub(r"«\s*", "« ", line)
     return line.strip()
+
+
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Text that cannot move a terminal's cursor or change its colours: control characters become their pictures.
+
+    Marks that turn the direction of writing become ``\ufffd``: with them a line reads as another one.
+
+    Args:
+        keep: control characters that stay, such as line ends.
+
+    >>> visible("a\tb\x1b[1m"), visible("a\tb\x9b1m", keep="\t")
+    ('a␉b␛[1m', 'a\tb␡1m')
+    """
+    return CONTROLS.sub(lambda found: found[0] if found[0] in keep else _picture(found[0]), text)
 
 
 def read_text(path: str | Path) -> str:
@@ -208,6 +223,12 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(number)
         finally:
             os.close(number)
+
+
+def _picture(control: str) -> str:
+    if control < " ":
+        return chr(0x2400 + ord(control))
+    return "␡" if control < "\xa0" else "\ufffd"
 
 
 def _name(path: str | Path) -> str:

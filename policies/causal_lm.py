@@ -29,6 +29,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM, name_class
 from rlpoet.rollout import RhymingWords, Rollout, TokenScores
+from rlpoet.text import whole_files
 from rlpoet.types import Prompt
 
 if TYPE_CHECKING:
@@ -131,21 +132,20 @@ class CausalPolicy:
             RlpoetError: a policy opened with ``inference_only``.
         """
         self._refuse_inference_only("save")
-        path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
         model = self.model if self._adapter is None else copy.deepcopy(self._adapter).merge_and_unload()
-        if dtype == torch.int8:
-            eight_bits.write(model, path)
-            (path / "model.safetensors").unlink(missing_ok=True)  # of an earlier save
-        else:
-            (path / eight_bits.EIGHT_BITS).unlink(missing_ok=True)
-            model = model if dtype is None else copy.deepcopy(model).to(dtype)
-            with quiet():
-                model.save_pretrained(path)
-        self.tokenizer.save_pretrained(path)
-        self.format.save(path)
-        if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
-            name_class(path, self.name)
+        with whole_files(folder, last="*.safetensors") as path:
+            if dtype == torch.int8:
+                eight_bits.write(model, path)
+            else:
+                model = model if dtype is None else copy.deepcopy(model).to(dtype)
+                with quiet():
+                    model.save_pretrained(path)
+            self.tokenizer.save_pretrained(path)
+            self.format.save(path)
+            if self.name != CAUSAL_LM:  # a subclass that is registered under a name of its own
+                name_class(path, self.name)
+        other = "model.safetensors" if dtype == torch.int8 else eight_bits.EIGHT_BITS
+        (Path(folder) / other).unlink(missing_ok=True)  # of an earlier save
 
     def _refuse_inference_only(self, wish: str) -> None:
         if isinstance(self.model, BareLlama):

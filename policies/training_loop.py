@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from policies.formats.data import IGNORED
-from rlpoet.checkpoints import read_checkpoint, write_checkpoint
+from rlpoet.checkpoints.files import read_checkpoint, write_checkpoint
+from rlpoet.checkpoints.signals import Stop, Stopped
 from rlpoet.errors import RlpoetError
 
 LINEAR, COSINE = "linear", "cosine"
@@ -106,8 +107,10 @@ def learn(
     patience: Patience | None = None,
     forward: Callable[..., Any] | None = None,
     nats_of: Callable[[Tensor, Tensor], Tensor] | None = None,
+    generator: torch.Generator | None = None,
+    stop: Stop | None = None,
 ) -> dict[str, float]:
-    """Train to the end of the budget; save every ``every`` steps; continue from ``checkpoint`` if it exists.
+    """Train to the end of the budget; save at the start and every ``every`` steps; continue from ``checkpoint`` if it exists.
 
     The loss of an update is the mean over the labels of all its batches, so accumulation does not change it.
 
@@ -118,12 +121,14 @@ def learn(
         accumulate: batches per update.
         forward: called instead of the model (such as a compiled one).
         nats_of: called instead of both: from ids and labels to the sum of the labels' nats.
+        generator: of what ``evaluate`` draws; its state is kept too.
+        stop: read between updates; None for a loop that nobody stops.
 
     Returns:
-        ``steps``, ``tokens``, ``seconds``, ``epochs``, with ``patience`` also ``best`` and ``stopped_early``. On Ctrl-C the
-        state is saved before the exception goes on.
+        ``steps``, ``tokens``, ``seconds``, ``epochs``, with ``patience`` also ``best`` and ``stopped_early``.
 
     Raises:
+        Stopped: asked to stop, and saved.
         RlpoetError: a broken checkpoint, or one of another model.
     """
     device = next(model.parameters()).device
@@ -131,6 +136,8 @@ def learn(
     peaks = [optim.param_groups[0]["lr"] for optim in optims]
     step = tokens = 0
     before, best, waited, measured = 0.0, math.inf, 0, -1
+    mean: float | None = None
+    stop = stop or Stop()
     if checkpoint.exists():
         state = read_checkpoint(checkpoint, device)
         try:
@@ -139,15 +146,19 @@ def learn(
                 optim.load_state_dict(saved)
             step, tokens, before = state["step"], state["tokens"], state["seconds"]
             best, waited = state.get("best", math.inf), state.get("waited", 0)
+            mean, measured = state.get("mean"), state.get("measured", -1)
+            if generator is not None and "generator" in state:
+                generator.set_state(state["generator"].cpu())
             if "rng" in state:
                 torch.set_rng_state(state["rng"].cpu())
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # of another model, or no checkpoint of ours
             raise _foreign(checkpoint, error) from error
+    epoch = 0.0
     for _ in range(step * accumulate):
-        next(batches)
+        epoch = next(batches).epoch
     run = model if forward is None else forward
-    started, logged_at, logged_tokens, epoch = time.perf_counter(), time.perf_counter(), tokens, 0.0
-    mean: float | None = None
+    started, logged_at, logged_tokens = time.perf_counter(), time.perf_counter(), tokens
+    rng = torch.get_rng_state()
 
     def seconds() -> float:
         return before + time.perf_counter() - started
@@ -155,7 +166,8 @@ def learn(
     def save() -> None:
         state = {
             "model": trained_state(model), "optims": [optim.state_dict() for optim in optims], "step": step, "tokens": tokens,
-            "seconds": seconds(), "best": best, "waited": waited, "rng": torch.get_rng_state(),
+            "seconds": seconds(), "best": best, "waited": waited, "rng": rng, "mean": mean, "measured": measured,
+            **({"generator": generator.get_state()} if generator is not None else {}),
         }  # fmt: skip
         write_checkpoint(checkpoint, state)
 
@@ -175,14 +187,21 @@ def learn(
     def stopped() -> bool:
         return patience is not None and 0 < patience.evaluations <= waited
 
+    if not checkpoint.exists():
+        save()
     model.train()
+    whole = True  # whether the weights are those of a whole update
     with contextlib.ExitStack() as stack:
         stack.callback(model.eval)
         try:
+            stack.enter_context(stop.between_steps())
             while schedule.progress(step, seconds()) < 1.0 and not stopped():
+                if stop.asked:
+                    save()
+                    raise Stopped
                 rows = [next(batches) for _ in range(accumulate)]
                 n_labels = max(1, sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in rows))
-                loss = 0.0
+                loss, n_tokens = 0.0, 0
                 for batch in rows:
                     ids, labels = batch.ids.to(device), batch.labels.to(device)
                     if nats_of is not None:
@@ -196,15 +215,16 @@ def learn(
                     part = nats / n_labels
                     part.backward()
                     loss += part.item()
-                    tokens += ids.numel()
+                    n_tokens += ids.numel()
                 norm = torch.nn.utils.clip_grad_norm_(trained, clip if clip > 0 else math.inf)
                 rate = schedule.rate(step, seconds())
+                whole = False
                 for optim, peak in zip(optims, peaks, strict=True):
                     for group in optim.param_groups:
                         group["lr"] = rate * peak
                     optim.step()
                     optim.zero_grad(set_to_none=True)
-                step, epoch = step + 1, rows[-1].epoch
+                step, epoch, tokens, rng, whole = step + 1, rows[-1].epoch, tokens + n_tokens, torch.get_rng_state(), True
                 mean = loss if mean is None else 0.98 * mean + 0.02 * loss
                 if step % logging == 0:
                     now = time.perf_counter()
@@ -221,13 +241,18 @@ def learn(
                     report(step, numbers)
                 if step % every == 0:
                     measure()
+                    rng = torch.get_rng_state()
                     save()
                     logged_at, logged_tokens = time.perf_counter(), tokens
             if patience is not None and measured != step:
                 measure()
-        except KeyboardInterrupt:
-            save()
+        except Stopped:
             raise
+        except KeyboardInterrupt:
+            if stop.asked or not whole:  # asked twice, or in the middle of an update: the last checkpoint stands
+                raise
+            save()
+            raise Stopped from None
     save()
     totals = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
     if patience is not None:

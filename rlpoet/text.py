@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from rlpoet.errors import RlpoetError
 
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 BLOCK = 1 << 16  # what a Linux pipe holds
 STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 
@@ -103,6 +106,20 @@ def unclosed(text: str) -> str:
     return open_marks[0] if open_marks else ""
 
 
+def visible(text: str, *, keep: str = "") -> str:
+    r"""Text that cannot move a terminal's cursor or change its colours: control characters become their pictures.
+
+    Marks that turn the direction of writing become ``\ufffd``: with them a line reads as another one.
+
+    Args:
+        keep: control characters that stay, such as line ends.
+
+    >>> visible("a\tb\x1b[1m"), visible("a\tb\x9b1m", keep="\t")
+    ('a␉b␛[1m', 'a\tb␡1m')
+    """
+    return CONTROLS.sub(lambda found: found[0] if found[0] in keep else _picture(found[0]), text)
+
+
 def read_text(path: str | Path) -> str:
     """The text of a file, or of standard input for ``-``.
 
@@ -148,26 +165,110 @@ def read_rows(path: str | Path, before_waiting: Callable[[], object] = lambda: N
 def whole_file(path: str | Path) -> Iterator[BinaryIO]:
     """A stream to write a file to, which takes its place when all is written: no reader sees half of it, not even after a crash.
 
-    Where writing fails, what stood there before stays. A folder that is missing is made.
+    Where writing fails, what stood there before stays. A folder that is missing is made. What is no file, such as a pipe or a terminal,
+    is written to as it is.
+
+    Raises:
+        OSError: it cannot be written, with the file's name in it.
     """
     path = Path(path)
-    part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with part.open("wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    with _named(path):
+        if path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as stream:
+                yield stream
+            return
+        path = path.resolve() if path.is_symlink() else path  # the link stays
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = _spare(path)
+        try:
+            with part.open("xb") as stream:  # with the mode of any new file
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            part.replace(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
+    """An empty folder to write files to, each of which takes its place in ``folder`` when all are written; see ``whole_file``.
+
+    Args:
+        folder: made if missing; other files in it stay.
+        last: pattern of the names that go last, of files by which a reader knows that the others are there.
+
+    Raises:
+        OSError: one cannot be written, with the folder's name in it.
+    """
+    folder = Path(folder)
+    with _named(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        parts = _spare(folder / "files")
+        parts.mkdir()
+        try:
+            yield parts
+            written = sorted(path for path in parts.rglob("*") if path.is_file())
+            written.sort(key=lambda path: bool(last) and path.match(last))
+            for path in written:
+                with path.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            for path in written:
+                place = folder / path.relative_to(parts)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(place)
+            _sync_folder(folder)
+        finally:
+            shutil.rmtree(parts, ignore_errors=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what processes left that were killed while they wrote to a folder or below. Nobody may be writing there."""
+    for path in list(folder.rglob(".*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_atomically(path: str | Path, text: str) -> None:
     """Write a text file whole, as UTF-8; see ``whole_file``."""
     with whole_file(path) as stream:
         stream.write(text.encode("utf-8"))
+
+
+def _spare(path: Path) -> Path:
+    """A name beside a path that no other process and no other thread has."""
+    return path.with_name(f".{path.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Errors of the system with a file's name in them: a full disk names none."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            error.filename = str(path)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk, where that can be asked for."""
+    with suppress(OSError):
+        number = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+
+
+def _picture(control: str) -> str:
+    if control < " ":
+        return chr(0x2400 + ord(control))
+    return "␡" if control < "\xa0" else "\ufffd"
 
 
 def _name(path: str | Path) -> str:

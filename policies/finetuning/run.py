@@ -25,6 +25,8 @@ from policies.loading.adapters import add_lora, open_in_four_bits, parse_lora, s
 from policies.loading.files import find_model, open_tokenizer
 from policies.loss_chart import loss_figure
 from policies.training_loop import COSINE, Patience, Schedule, checkpoint_step, learn
+from rlpoet.checkpoints.folder import BEFORE, BEST, CHECKPOINT, run_folder
+from rlpoet.checkpoints.signals import Stop, Stopped, stop_signals
 from rlpoet.corpus import Poem, read_poems, select, split_poems
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
@@ -33,12 +35,12 @@ from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.charts import save_png
+from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
-from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
 from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
 
-CHECKPOINT, BEST, BEFORE = "checkpoint.pt", "best.pt", "before.json"
 EPOCHS = 3.0  # where no budget is given
 N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation during training; all of them before and after
 BITS = "eval/bits_per_char"
@@ -57,18 +59,27 @@ class HeldOutSet:
 
 
 def finetune_run(config: FinetuneConfig) -> int:
-    """Train, measure and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
+    """Train, measure and save into ``config.output_dir``; returns 130 if a signal stopped it, with everything saved.
+
+    Raises:
+        KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
+        RlpoetError: see ``check`` and ``rlpoet.checkpoints.folder.run_folder``.
+    """
     check(config)
+    folder, out = Path(config.resume or config.output_dir), console(stderr=True)
+    with stop_signals() as stop, run_folder(folder, resume=bool(config.resume), tell=out.print) as goes_on:
+        if not goes_on:
+            config = dataclasses.replace(config, resume=None, output_dir=str(folder))
+        return run_in(folder, config, out, stop=stop)
+
+
+def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) -> int:
+    """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``finetune_run``."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
     torch.manual_seed(config.seed)
-    folder, out = Path(config.resume or config.output_dir), Console(stderr=True)
-    if config.resume and not (folder / CHECKPOINT).exists():
-        raise RlpoetError(f"--resume {folder}: no {CHECKPOINT}; expected the folder of a run that was stopped. Start one without --resume.")
-    if not config.resume and any((folder / name).exists() for name in ("metrics.jsonl", CHECKPOINT, BEST)):
-        raise RlpoetError(  # the tracker would say so too, an hour of listening later
-            f"{folder}: holds a run already; expected a new folder. Go on with --resume {folder}, or choose another --output_dir."
-        )
     policy = open_base(config)
+    if config.resume is None:
+        write_config(folder, config)  # a run that ends before its first checkpoint can begin again by it
     for name in config.forms:
         form_to_write(name, policy.lang)
     poems = select(read_poems(config.data), config.where)
@@ -108,8 +119,8 @@ def finetune_run(config: FinetuneConfig) -> int:
         f"{len(held_poems)} held out; {f'{steps} updates' if steps else f'{config.minutes:g} minutes'}",
         highlight=False,
     )
-    samples = Samples(config, policy, train)
-    tracker = Tracker(folder, report_to=config.report_to, resume_step=checkpoint_step(folder / CHECKPOINT) if config.resume else None)
+    samples = Samples(config, policy, train, folder)
+    tracker = Tracker(folder, report_to=config.report_to, resume_step=checkpoint_step(folder / CHECKPOINT))
     with tracker:
         if config.resume:
             before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
@@ -118,7 +129,7 @@ def finetune_run(config: FinetuneConfig) -> int:
             before = figures(policy, held_set, config)
             write_atomically(folder / BEFORE, json.dumps(before, ensure_ascii=False))
             tracker.scalars(0, {BITS: before.get("bits_per_char")})
-            samples.write(policy, "before", folder, tracker, out, step=0)
+            samples.write(policy, "before", tracker, out, step=0)
 
         def evaluate() -> dict[str, float]:
             return {BITS: held_sample.bits(policy)} if held_sample.rows else {}
@@ -141,11 +152,11 @@ def finetune_run(config: FinetuneConfig) -> int:
                     [optimizer(policy.model, learning_rate=config.learning_rate, weight_decay=config.weight_decay)], schedule,
                     checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate, every=config.save_steps, logging=config.logging_steps,
                     accumulate=config.gradient_accumulation_steps, clip=config.max_grad_norm, bf16=precision == torch.bfloat16,
-                    patience=Patience(BITS, config.patience, folder / BEST),
+                    patience=Patience(BITS, config.patience, folder / BEST), stop=stop,
                 )  # fmt: skip
-        except KeyboardInterrupt:
+        except Stopped:
             save(policy, adapter, config, folder)
-            samples.write(policy, "interrupted", folder, tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
+            samples.write(policy, "interrupted", tracker, out, step=checkpoint_step(folder / CHECKPOINT) or 0)
             out.print(f"Interrupted; saved in {folder}. Go on with: rlpoet finetune --resume {folder}")
             return 130
         save(policy, adapter, config, folder)
@@ -153,7 +164,7 @@ def finetune_run(config: FinetuneConfig) -> int:
         reopened.model.to(next(policy.model.parameters()).device)
         after = figures(reopened, held_set, config)
         step = int(totals["steps"])
-        samples.write(reopened, "after", folder, tracker, out, step=step)
+        samples.write(reopened, "after", tracker, out, step=step)
         result = {
             "policy": config.policy, "lang": policy.lang, "how": how(config), "parameters": n_parameters, "parameters_trained": n_trained,
             "poems": {"train": len(train), "validation": len(held_poems)}, "new_authors": names,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,22 +16,28 @@ from policies.decoding.sampler import Decoding
 from policies.finetuning.config import FinetuneConfig
 from policies.formats.data import Annotated
 from rlpoet.errors import UnknownName
-from rlpoet.reporting.tracking import Tracker
+from rlpoet.reporting.tracking import ENDINGS, Tracker
+from rlpoet.text import write_atomically
 from rlpoet.types import Prompt
+
+ENDED = re.compile(rf"^# (?:{'|'.join(ENDINGS)}), step \d", re.MULTILINE)
 
 
 class Samples:
     """Draws samples with the same prompts and seed each time, so that only the policy differs.
 
+    A run that goes on takes away the poems that it ended with, as the log does.
+
     Args:
+        folder: of the run.
         poems: the training poems. If no author is named, the samples take their commonest author that the policy knows.
 
     Raises:
         UnknownName: an author the policy has no mark for.
     """
 
-    def __init__(self, config: FinetuneConfig, policy: CausalPolicy, poems: Sequence[Annotated]) -> None:
-        self.config = config
+    def __init__(self, config: FinetuneConfig, policy: CausalPolicy, poems: Sequence[Annotated], folder: Path) -> None:
+        self.config, self.path = config, folder / "samples.txt"
         if not policy.codec.any_author:
             for author in config.authors:
                 if author not in policy.authors:
@@ -39,7 +46,7 @@ class Samples:
         authors: list[str | None] = [*config.authors] or [name for name, _ in counts.most_common(1)]
         self.prompts = [Prompt(policy.lang, name, author) for name in config.forms for author in (authors or [None])]
 
-    def write(self, policy: CausalPolicy, phase: str, folder: Path, tracker: Tracker, out: Console, *, step: int) -> None:
+    def write(self, policy: CausalPolicy, phase: str, tracker: Tracker, out: Console, *, step: int) -> None:
         """Draw the poems of a phase (``before``, ``after``, ``interrupted``) and write them to every output."""
         options = decoding(self.config.sampling)
         if options.get("beams"):
@@ -50,9 +57,8 @@ class Samples:
         blocks = [f"# {phase}, step {step}{f' ({settings})' if settings else ''}"]
         for prompt, text in zip(rollout.prompts, rollout.texts, strict=True):
             blocks.append(f"## {prompt.form}{f', {prompt.author}' if prompt.author else ''}\n\n{text}")
-        mode = "w" if phase == "before" else "a"
-        with (folder / "samples.txt").open(mode, encoding="utf-8") as stream:
-            stream.write("\n\n".join(blocks) + "\n\n\n")
+        before = ENDED.split(self.path.read_text(encoding="utf-8"))[0] if phase != "before" and self.path.exists() else ""
+        write_atomically(self.path, before + "\n\n".join(blocks) + "\n\n\n")
         rows = [
             {"phase": phase, "prompt": dataclasses.asdict(p), "text": text} for p, text in zip(rollout.prompts, rollout.texts, strict=True)
         ]

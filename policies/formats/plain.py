@@ -26,7 +26,7 @@ from policies.formats.verse import BOS, END
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import Group, relabel
 from rlpoet.prosody.forms import form, form_to_write
-from rlpoet.text import canonical, split_poem
+from rlpoet.text import canonical, split_poem, write_atomically
 from rlpoet.types import Prompt
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class PlainFormat:
 
     def save(self, folder: str | Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
-        (Path(folder) / FILE).write_text(text + "\n", encoding="utf-8")
+        write_atomically(Path(folder) / FILE, text + "\n")
 
     @classmethod
     def load(cls, folder: str | Path, *, lang: str | None = None) -> PlainFormat:

@@ -29,7 +29,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.countdown import syllables_before
 from rlpoet.prosody.forms import form_to_write
-from rlpoet.text import canonical
+from rlpoet.text import canonical, write_atomically
 from rlpoet.types import Prompt
 
 FILE = "verse_format.json"
@@ -260,7 +260,7 @@ class VerseFormat:
 
     def save(self, folder: str | Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
-        (Path(folder) / FILE).write_text(text + "\n", encoding="utf-8")
+        write_atomically(Path(folder) / FILE, text + "\n")
 
     @classmethod
     def load(cls, folder: str | Path) -> VerseFormat:

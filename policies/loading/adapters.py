@@ -25,7 +25,7 @@ from torch import nn
 from policies.formats.codec import Format
 from policies.loading.files import ADAPTER, ModelFiles, find_model, open_model
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.text import write_atomically
+from rlpoet.text import whole_files, write_atomically
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -119,18 +119,18 @@ def save_adapter(adapter: Any, folder: Path, *, base: str | Path, tokenizer: Pre
         adapter: what ``add_lora`` returned.
         base: what the base was opened by: a shipped name, a path, or a hub name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = find_model(base)
     name = str(Path(base).resolve()) if Path(base).exists() else str(base)
     adapter.active_peft_config.base_model_name_or_path = name
-    with silent():
-        adapter.save_pretrained(str(folder), save_embedding_layers=False)  # "auto" would ask the hub
-    tokenizer.save_pretrained(folder)
-    verse_format.save(folder)
     told = {"base": name, "fingerprint": fingerprint(files), "vocab_size": int(adapter.config.vocab_size)}
     if Path(base).exists():
         told["relative"] = os.path.relpath(Path(base).resolve(), folder.resolve())  # the two folders may move together
-    write_atomically(folder / BASE, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
+    with whole_files(folder, last="*.safetensors") as path:
+        with silent():
+            adapter.save_pretrained(str(path), save_embedding_layers=False)  # "auto" would ask the hub
+        tokenizer.save_pretrained(path)
+        verse_format.save(path)
+        write_atomically(path / BASE, json.dumps(told, ensure_ascii=False, indent=1) + "\n")
 
 
 def adapter_of(model: PreTrainedModel, base: PreTrainedModel, *, tolerance: float = 1e-4) -> Any:

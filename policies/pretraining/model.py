@@ -22,6 +22,7 @@ from policies.formats.data import IGNORED, Piece, bos_id, excerpts, pack
 from policies.likelihood import excerpts_of, row_nats
 from policies.llama.scorer import can_read, score_tokens
 from policies.training_loop import Batch, Patience, Schedule, checkpoint_step, learn
+from rlpoet.checkpoints.signals import Stop
 from rlpoet.errors import RlpoetError, UnknownName
 
 __all__ = ["SIZES", "Schedule", "Size", "bits_per_char", "build_model", "checkpoint_step", "grown", "optimizers", "pretrain", "windows"]
@@ -170,14 +171,19 @@ def pretrain(
     patience: Patience | None = None,
     compiled: bool = False,
     precision: torch.dtype = torch.float32,
+    generator: torch.Generator | None = None,
+    stop: Stop | None = None,
 ) -> dict[str, float]:
-    """Train to the end of the budget; save every ``every`` steps; continue from ``checkpoint`` if it exists.
+    """Train to the end of the budget; save at the start and every ``every`` steps; continue from ``checkpoint`` if it exists.
 
     On a CPU the fast path (``policies.llama.scorer``) replaces the model's forward pass, compiled or not: 1.7 times as many tokens per
     second.
 
     Returns:
-        ``steps``, ``tokens``, ``seconds``, ``epochs``. On Ctrl-C the state is saved before the exception goes on.
+        ``steps``, ``tokens``, ``seconds``, ``epochs``.
+
+    Raises:
+        Stopped: asked to stop, and saved.
     """
     pad = int(tokenizer.pad_token_id)
     by_hand = can_read(model)
@@ -185,7 +191,7 @@ def pretrain(
     rows = (Batch(epoch, ids, ids.masked_fill(ids == pad, IGNORED)) for epoch, ids in windows(train, tokenizer, schedule))
     return learn(
         model, rows, optimizers(model, schedule), schedule, checkpoint=checkpoint, report=report, evaluate=evaluate, every=every,
-        accumulate=accumulate, patience=patience, bf16=precision == torch.bfloat16,
+        accumulate=accumulate, patience=patience, generator=generator, stop=stop, bf16=precision == torch.bfloat16,
         nats_of=functools.partial(nats_of, model, dtype=precision) if by_hand else None,
         forward=torch.compile(model, dynamic=False) if compiled and not by_hand else None,
     )  # fmt: skip

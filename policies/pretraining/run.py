@@ -26,6 +26,8 @@ from policies.pretraining.model import Schedule, bits_per_char, build_model, che
 from policies.pretraining.rhyme_pairs import rhyme_pair_pieces
 from policies.pretraining.vocabulary import learn_pieces, teach_marks
 from policies.training_loop import Patience
+from rlpoet.checkpoints.folder import BEST, CHECKPOINT, run_folder
+from rlpoet.checkpoints.signals import Stop, Stopped, stop_signals
 from rlpoet.corpus import read_poems, select, split_poems
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
@@ -33,16 +35,22 @@ from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, PRECISIONS, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.reporting.charts import save_png
+from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
-from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
+from rlpoet.text import whole_files
 from rlpoet.types import Prompt
 
-CHECKPOINT = "checkpoint.pt"
 N_EVAL_TOKENS = 40_000  # of the held-out poems, at each evaluation
 
 
 def pretrain_run(config: PretrainConfig) -> int:
-    """Train, evaluate and save into ``config.output_dir``; returns 130 after Ctrl-C, with everything saved."""
+    """Train, evaluate and save into ``config.output_dir``; returns 130 if a signal stopped it, with everything saved.
+
+    Raises:
+        KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
+        RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
+    """
     if not config.minutes and not config.max_steps:
         raise RlpoetError("--minutes: no budget; expected --minutes 20 or --max_steps 2000.")
     if config.order not in ("backward", "forward"):
@@ -58,27 +66,41 @@ def pretrain_run(config: PretrainConfig) -> int:
     if config.rhyme_pairs_share and not config.plans:
         raise RlpoetError("--rhyme_pairs_share: rhyme pairs stand after a plan token; expected plans. Leave out --no_plans.")
     phonology(config.lang)
+    folder, out = Path(config.resume or config.output_dir), console(stderr=True)
+    fix = ", begin again with --overwrite"
+    with (
+        stop_signals() as stop,
+        run_folder(folder, resume=bool(config.resume), overwrite=config.overwrite, fix=fix, tell=out.print) as goes_on,
+    ):
+        if not goes_on:
+            config = dataclasses.replace(config, resume=None, overwrite=False, output_dir=str(folder))
+        return run_in(folder, config, out, stop=stop)
+
+
+def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) -> int:
+    """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``pretrain_run``."""
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    folder = Path(config.resume or config.output_dir)
-    prepare(folder, resume=bool(config.resume), overwrite=config.overwrite)
-    console = Console(stderr=True)
+    torch.manual_seed(config.seed)
     poems = select(read_poems(config.data), config.where)
     if config.core and any(not poem.core for poem in poems):
         poems = [poem for poem in poems if poem.core]
     poems = [poem for poem in poems if poem.rhymed is None or poem.rhymed >= config.min_rhymed]
+    if config.resume is None:
+        write_config(folder, config)  # a run that ends before its first checkpoint can begin again by it
+    elif not (folder / "tokenizer.json").exists():
+        raise RlpoetError(f"--resume {folder}: no tokenizer.json; expected a run that was stopped. Start one without --resume.")
     train_poems, held_poems = split_poems(poems, validation=config.validation)
     if not train_poems:
         raise RlpoetError(f"{config.data[0]}: no poem left to train on; expected some above --min_rhymed {config.min_rhymed}.")
-    console.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
-    with Pulse(console) as pulse:
+    out.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
+    with Pulse(out) as pulse:
         tick = pulse.part("listening to rhyme and meter", len(poems))
         train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=tick)
         held_annotated = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
     model: Any = None
     if config.start:
         model, tokenizer, verse_format = _started(config, train, folder)
-        tokenizer.save_pretrained(folder)
-        verse_format.save(folder)
+        _keep(tokenizer, verse_format, folder)
     elif config.resume:
         tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
     else:
@@ -92,8 +114,7 @@ def pretrain_run(config: PretrainConfig) -> int:
         )
         words, size = _words(train, verse_format), config.vocab_size or PIECES
         tokenizer = train_tokenizer(words, verse_format.marks, kind=config.tokenizer, size=size)
-        tokenizer.save_pretrained(folder)
-        verse_format.save(folder)
+        _keep(tokenizer, verse_format, folder)
     order = [i for i, poem in enumerate(train_poems) for _ in range(config.core_times if poem.core else 1)]
     order, share = _enough(order, train, verse_format, tokenizer, config)
     unique = sorted(set(order))
@@ -116,9 +137,9 @@ def pretrain_run(config: PretrainConfig) -> int:
     policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
     precision, pace = precision_of(config.precision, model)
     if pace is not None:
-        console.print(pace.line(), highlight=False)
+        out.print(pace.line(), highlight=False)
     n_parameters = sum(p.numel() for p in model.parameters())
-    console.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
+    out.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")
     schedule = Schedule(
         minutes=config.minutes,
         steps=config.max_steps,
@@ -130,10 +151,9 @@ def pretrain_run(config: PretrainConfig) -> int:
         curve=config.curve,
         seed=config.seed,
     )
-    patience = Patience(BITS, config.patience, folder / "best.pt") if config.patience and held_sample else None
-    step = checkpoint_step(folder / CHECKPOINT)
-    tracker = Tracker(folder, resume_step=step)
-    if step is None:
+    patience = Patience(BITS, config.patience, folder / BEST) if config.patience and held_sample else None
+    tracker = Tracker(folder, resume_step=checkpoint_step(folder / CHECKPOINT))
+    if config.resume is None:
         tracker.config(config)
 
     started_bits = bits_per_char(model, held_pieces, tokenizer, window=config.window) if config.start and held_pieces else None
@@ -143,11 +163,11 @@ def pretrain_run(config: PretrainConfig) -> int:
         if held_sample:
             figures["eval/bits_per_char"] = bits_per_char(model, held_sample, tokenizer, window=config.window)
         poem = policy.sample([Prompt(config.lang, "quatrain-abab")], temperature=0.9).texts[0]
-        console.print("  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + "\n" + poem + "\n", highlight=False)
+        out.print("  ".join(f"{k} {v:.3f}" for k, v in figures.items()) + "\n" + poem + "\n", highlight=False)
         return figures
 
     try:
-        with Pulse(console) as pulse:
+        with Pulse(out) as pulse:
             tick = pulse.part("training", 1.0)
 
             def report(step: int, numbers: dict[str, float]) -> None:
@@ -159,13 +179,13 @@ def pretrain_run(config: PretrainConfig) -> int:
             totals = pretrain(
                 model, tokenizer, pieces, schedule, checkpoint=folder / CHECKPOINT, report=report, evaluate=evaluate,
                 every=config.save_steps, accumulate=config.gradient_accumulation_steps, patience=patience,
-                compiled=config.compile and shutil.which("g++") is not None, precision=precision,
+                compiled=config.compile and shutil.which("g++") is not None, precision=precision, generator=policy.generator, stop=stop,
             )  # fmt: skip
-    except KeyboardInterrupt:
+    except Stopped:
         policy.save(folder, dtype=torch.bfloat16)
         tracker.close()
-        console.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
-        console.print(f"Interrupted; saved in {folder}. Go on with: rlpoet pretrain --resume {folder}")
+        out.print(policy.sample([Prompt(config.lang, "couplet")]).texts[0], highlight=False)
+        out.print(f"Interrupted; saved in {folder}. Go on with: rlpoet pretrain --resume {folder}")
         return 130
     policy.save(folder, dtype=torch.bfloat16)
     reopened = CausalPolicy.load(folder, seed=config.seed)  # the figures are those of the file, rounded to bfloat16
@@ -186,33 +206,14 @@ def pretrain_run(config: PretrainConfig) -> int:
     save_png(figure, folder / "loss.png")
     write_card(folder, result, dataclasses.asdict(config))
     tracker.close()
-    console.print(result)
+    out.print(result)
     return 0
 
 
-def prepare(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """See to it that a folder is there, and holds a run if one is to go on, and else none.
-
-    Args:
-        overwrite: delete what an earlier run wrote.
-
-    Raises:
-        RlpoetError: there is no run, or one that nobody said to go on with or to delete.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    if resume:
-        for name in (CHECKPOINT, "tokenizer.json"):
-            if not (folder / name).exists():
-                raise RlpoetError(f"--resume {folder}: no {name}; expected a run that was stopped. Start one without --resume.")
-        return
-    found = [path for name in (CHECKPOINT, "best.pt", "metrics.jsonl", "samples.jsonl", "events.out.*") for path in folder.glob(name)]
-    if found and not overwrite:
-        raise RlpoetError(
-            f"{folder}: holds a run already ({found[0].name}); expected a new folder. Go on with --resume {folder}, begin again with "
-            "--overwrite, or choose another --output_dir."
-        )
-    for path in found:
-        path.unlink()
+def _keep(tokenizer: PreTrainedTokenizerBase, verse_format: VerseFormat, folder: Path) -> None:
+    with whole_files(folder) as path:
+        tokenizer.save_pretrained(path)
+        verse_format.save(path)
 
 
 def _enough(

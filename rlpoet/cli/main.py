@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from rlpoet import __version__
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.text import visible
 
 # the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
 CORE = (
@@ -44,18 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()  # here, where a reader that went away can still be met quietly
         return code
     except RlpoetError as error:
-        print(f"{who}: {' '.join(str(error).splitlines())}", file=sys.stderr)
+        _complain(f"{who}: {' '.join(str(error).splitlines())}")
         return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more on its way out
         return 141
     except KeyboardInterrupt:
-        print(f"{who}: interrupted", file=sys.stderr)
+        _complain(f"{who}: interrupted")
         return 130
     except OSError as error:
         if error.filename is None:
             raise  # not about a path the user named: a bug, to be seen whole
-        print(f"{who}: {error.filename}: {error.strerror}", file=sys.stderr)
+        _complain(f"{who}: {error.filename}: {error.strerror}")
         return 2
 
 
@@ -80,10 +81,15 @@ def _run(command: Command, words: Sequence[str]) -> int:
     from rlpoet.config.parser import parse
 
     try:
-        config = parse(command, words, tell=lambda line: print(f"rlpoet {command.name}: {line}", file=sys.stderr))
+        config = parse(command, words, tell=lambda line: _complain(f"rlpoet {command.name}: {line}"))
     except SystemExit as exit_:  # --help
         return int(exit_.code or 0)
     return command.run(config)
+
+
+def _complain(line: str) -> None:
+    """One line on standard error; names of files and words of poems in it give the terminal no orders."""
+    print(visible(line), file=sys.stderr)
 
 
 def _overview() -> str:

@@ -135,6 +135,7 @@ class Settings:
 
 
 SECTIONS: dict[str, type[Any]] = {"letters": Letters, "stress": Stress, "meter": Meter, "rhyme": Rhyme}
+CODE = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,30}")
 TOP = ("code", "name", "epitran", "pyphen")
 
 
@@ -167,6 +168,8 @@ def read_settings(path: Path) -> Settings:
     for key in TOP:
         if not isinstance(table.get(key), str) or not table[key]:
             raise TableError(f'{where("", key)}: {key} is {table.get(key)!r}; expected a text such as {key} = "...".')
+    if not CODE.fullmatch(table["code"]):  # it names folders of runs, and stands in pages
+        raise TableError(f'{where("", "code")}: code is {table["code"]!r}; expected a few plain letters, such as "it".')
     sections = {name: _section(cls, table.get(name, {}), name, where) for name, cls in SECTIONS.items()}
     settings = Settings(path, *(table[key] for key in TOP), **sections)
     _check(settings, where)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rlpoet.reporting.pages import render
+from rlpoet.text import whole_file
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -94,11 +95,8 @@ def inline(figure: Figure, title: str, told: str) -> Markup:
 
 def save_png(figure: Figure, path: Path) -> None:
     """Write a picture whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    with _any_script():
-        figure.savefig(part, format="png", dpi=DPI)
-    part.replace(path)
+    with whole_file(path) as stream, _any_script():
+        figure.savefig(stream, format="png", dpi=DPI)
 
 
 def line_chart(title: str, points: Sequence[tuple[float, float]], *, log: bool = False) -> Markup:

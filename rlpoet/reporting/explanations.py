@@ -19,7 +19,8 @@ from rich.text import Text
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.explain import LineExplained, PairHeard, RhymeExplained, explain, explain_rhyme
-from rlpoet.reporting.poems import TIE, console, joined, scansion_rows, visible
+from rlpoet.reporting.poems import TIE, console, joined, scansion_rows
+from rlpoet.text import visible
 from rlpoet.types import Ending, Pronunciation, SpokenWord
 
 WIDEST = 100  # columns: rows of words are read across, so they stay short where the window is wide

@@ -9,13 +9,14 @@ import io
 from typing import Any
 
 from markupsafe import Markup
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from rlpoet.evaluation.score import ScoredPoem
 from rlpoet.prosody.explain import LineExplained, RhymeExplained
 from rlpoet.reporting.explanations import LineView, RhymeView
 from rlpoet.reporting.pages import render
 from rlpoet.reporting.poems import HUES, SideBySide, poem_html
+from rlpoet.reporting.terminal import Terminal
 
 WIDTH = 100  # columns of an explanation
 
@@ -52,7 +53,7 @@ def pairs_cell(both: SideBySide) -> str:
 
 def terminal_cell(shown: RenderableType) -> str:
     """What a terminal of ``WIDTH`` columns shows, colours and all."""
-    console = Console(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False, highlight=False, soft_wrap=True)
+    console = Terminal(file=io.StringIO(), width=WIDTH, record=True, force_jupyter=False, soft_wrap=True)
     console.print(shown)
     coloured = Markup(console.export_html(inline_styles=True, code_format="{code}"))  # rich has escaped the text
     return render("notebook_terminal.html", shown=coloured)

@@ -28,6 +28,8 @@ from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.reporting.pages import render
+from rlpoet.reporting.terminal import Terminal
+from rlpoet.text import visible
 from rlpoet.types import Scansion
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ class DrawnLine:
 def console(*, stderr: bool = False) -> Console:
     """A console that never breaks a line of verse, and is plain when nobody is watching."""
     stream = sys.stderr if stderr else sys.stdout
-    return Console(file=stream, highlight=False, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
+    return Terminal(file=stream, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
 def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]:
@@ -214,15 +216,6 @@ def comparison_table(before: Mapping[str, float], after: Mapping[str, float], in
 def comparison_html(before: Mapping[str, float], after: Mapping[str, float], intervals: Intervals | None = None) -> Markup:
     """The same table in HTML."""
     return render("change.html", rows=comparison_rows(before, after, intervals), note=NOTE if intervals else "")
-
-
-def visible(text: str) -> str:
-    r"""Text that cannot move a terminal's cursor or change its colours: control characters become their pictures.
-
-    >>> visible("a\tb\x1b[1m")
-    'a␉b␛[1m'
-    """
-    return "".join(chr(0x2400 + ord(char)) if char < " " else "␡" if "\x7f" <= char < "\xa0" else char for char in text)
 
 
 def scansion_rows(scansion: Scansion, width: int | None = None) -> list[tuple[Text, Text]]:

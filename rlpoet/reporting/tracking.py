@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 REPORTERS = ("tensorboard", "none")
+ENDINGS = ("after", "interrupted")  # phases of the poems that a run shows where it ends, or was stopped
 
 
 class Tracker:
@@ -33,7 +34,7 @@ class Tracker:
         folder: made if missing.
         report_to: ``tensorboard`` or ``none``; the JSON Lines files are written either way.
         resume_step: None starts afresh, and refuses a folder that already holds metrics. A number goes on after that
-            step: rows of later steps, which the resumed run measures again, are dropped.
+            step: rows of later steps, which the resumed run measures again, are dropped, and so are the poems that it ended with.
 
     Raises:
         RlpoetError: the folder is a file, already holds a run, or its logs are broken before the resumed step.
@@ -75,8 +76,8 @@ class Tracker:
         Args:
             config: a dataclass or a mapping.
         """
+        write_config(self.folder, config)
         values = plain(config)
-        write_atomically(self.folder / "config.yaml", yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
         if self._board is not None:
             self._session(values)
             table = "\n".join(["| key | value |", "| --- | --- |", *(f"| {k} | `{json.dumps(v)}` |" for k, v in values.items())])
@@ -172,8 +173,20 @@ class Tracker:
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         stream = self._files[name]
-        stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-        stream.flush()  # a killed run keeps what it measured
+        try:
+            stream.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+            stream.flush()  # a killed run keeps what it measured
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.folder / f"{name}.jsonl")) from error
+
+
+def write_config(folder: Path, config: Any) -> None:
+    """``config.yaml`` of a run, which ``--config`` and ``--resume`` read.
+
+    Args:
+        config: a dataclass or a mapping.
+    """
+    write_atomically(folder / "config.yaml", yaml.safe_dump(plain(config), allow_unicode=True, sort_keys=False))
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -234,7 +247,7 @@ def flat(values: Mapping[str, Any]) -> dict[str, bool | int | float | str]:
 
 
 def _truncate(path: Path, step: int) -> None:
-    rows = [row for row in read_jsonl(path) if row.get("step", 0) <= step]
+    rows = [row for row in read_jsonl(path) if row.get("step", 0) <= step and row.get("phase") not in ENDINGS]
     if path.exists():
         write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 

@@ -7,7 +7,6 @@ it can continue. So planning the same grid again continues one that was stopped.
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
+from rlpoet.checkpoints.folder import RunState, run_state
 from rlpoet.config.command import current
 from rlpoet.config.parser import read
 from rlpoet.config.ranges import flat, left_to_preset, nested
@@ -32,7 +32,7 @@ from rlpoet.training.options import MOST_PROMPTS
 CONFIG_FILE, ATTEMPTS, LOG = "asked.yaml", "attempts.jsonl", "train.log"
 GRID_FIELDS = ("lang", "seed", "output_dir", "resume")  # what the grid sets, so that nobody else may
 UNIMPORTANT = ("output_dir", "resume", "logging_steps", "save_steps", "report_to")  # a change of these leaves a result what it is
-State = Literal["new", "done", "stopped", "changed"]
+State = RunState | Literal["changed"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ def plan(config: GridConfig, arms: Sequence[Arm]) -> list[Cell]:
 def state_of(cell: Cell) -> State:
     """The state of a cell.
 
-    ``changed`` means that its folder has another configuration, ``stopped`` that it can continue. A run that ended before its first
-    checkpoint is ``new``.
+    ``changed`` means that its folder has another configuration; the others are those of ``rlpoet.checkpoints.folder.run_state``.
 
     Raises:
         RlpoetError: the folder holds something else.
@@ -106,11 +105,7 @@ def state_of(cell: Cell) -> State:
         )
     if changes(cell):
         return "changed"
-    result = folder / "result.json"
-    if result.exists() and not json.loads(result.read_text(encoding="utf-8")).get("interrupted"):
-        return "done"
-    whole = all((folder / name).exists() for name in ("config.yaml", "before.json", "checkpoint.pt"))
-    return "stopped" if whole else "new"
+    return run_state(folder)
 
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:

@@ -19,13 +19,14 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from rlpoet.checkpoints.folder import BEFORE, clear_run
+from rlpoet.checkpoints.signals import NUMBERS
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_config
+from rlpoet.sweeps.grid import ATTEMPTS, LOG, Cell, State, changes, state_of, write_config
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
-BEGUN = "before.json"  # what a run writes before it trains
 N_LOG_LINES = 6  # last lines of a failed run's log
 Outcome = Literal["done", "failed", "stopped"]
 
@@ -58,7 +59,7 @@ def refuse_changes(cells: Sequence[Cell]) -> None:
 def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
     """Run every cell; returns name of the cell -> outcome. Cells that did not start are absent.
 
-    On SIGINT or SIGTERM the trainings save and measure; a second signal ends them at once.
+    On a signal that stops a run (``rlpoet.checkpoints.signals``) the trainings save and measure; a second one ends them at once.
 
     Args:
         jobs: number of processes at the same time.
@@ -85,9 +86,9 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                     n_reported = len(interrupts)
                     _stop(running, signal.SIGINT if n_reported == 1 else signal.SIGKILL)
                     out.print(f"Stopping {len(running)} runs; they save and measure." if n_reported == 1 else "Ended at once.")
-                    starting = [one for one in running if not (one.cell.folder / BEGUN).exists()]
+                    starting = [one for one in running if not (one.cell.folder / BEFORE).exists()]
                 # an interrupt in the middle of an import can be lost: whoever goes on all the same is asked again
-                deaf = [one for one in starting if one in running and (one.cell.folder / BEGUN).exists()]
+                deaf = [one for one in starting if one in running and (one.cell.folder / BEFORE).exists()]
                 _stop(deaf, signal.SIGINT)
                 starting = [one for one in starting if one not in deaf]
                 for one in [one for one in running if _over(one)]:
@@ -121,8 +122,9 @@ def _start(cell: Cell, state: State, lock: int) -> Running:
     if state == "stopped":
         words = ["train", "--resume", str(cell.folder)]
     else:
-        if (cell.folder / CONFIG_FILE).exists():  # a run that ended before its first checkpoint, or one to be overwritten: nothing to keep
+        if state == "changed":  # to be overwritten
             shutil.rmtree(cell.folder)
+        clear_run(cell.folder)  # of one that ended before its first checkpoint; its log and its cost stay
         words = ["train", "--config", str(write_config(cell))]
     with (cell.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
@@ -180,12 +182,12 @@ def _stop(running: Sequence[Running], number: int) -> None:
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """A list that gets every SIGINT or SIGTERM; child processes have the default handlers."""
+    """A list that gets every signal that stops a run; child processes have the default handlers."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in NUMBERS}
     try:
         yield received
     finally:

@@ -17,7 +17,9 @@ import yaml
 from rich.console import Console
 
 from rlpoet import __version__
-from rlpoet.checkpoints import read_checkpoint
+from rlpoet.checkpoints.files import read_checkpoint
+from rlpoet.checkpoints.folder import AFTER, BEFORE, CHECKPOINT, run_folder
+from rlpoet.checkpoints.signals import Stop, stop_signals
 from rlpoet.config.command import current
 from rlpoet.config.ranges import made, nested
 from rlpoet.errors import RlpoetError
@@ -43,7 +45,7 @@ from rlpoet.reporting.figures import poems_figure
 from rlpoet.reporting.poems import SideBySide, comparison_table, console, poem_markdown
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard, write_report
-from rlpoet.reporting.tracking import Tracker, read_jsonl
+from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
 from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.auxiliary import task_line
@@ -58,7 +60,7 @@ from rlpoet.training.prompts import mixed_prompts, with_openings
 from rlpoet.training.trainer import Trainer
 from rlpoet.types import Prompt
 
-CHECKPOINT, BEFORE, AFTER, POLICY = "checkpoint.pt", "before.json", "after.json", "policy"
+POLICY = "policy"
 FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
 RESUME_WITH = ("minutes", "max_steps")  # what may be given beside --resume
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
@@ -89,31 +91,47 @@ def train(**settings: Any) -> Path:
     config = made(TrainConfig, current(TrainConfig, settings, note=notes.append))
     if notes:
         warnings.warn("; ".join(notes), FutureWarning, stacklevel=2)
-    folder = run_folder(config)
+    folder = folder_of(config)
     run(config if config.resume is not None else dataclasses.replace(config, output_dir=str(folder)))
     return folder
 
 
 def run(config: TrainConfig, *, spawn: bool = False) -> int:
-    """Run to the end of the budget; 130 after Ctrl-C, with everything saved and reported.
+    """Run to the end of the budget; 130 if a signal stopped it, with everything saved and reported.
 
     Args:
         spawn: whether worker processes may be started where ``processes`` is left to the program.
+
+    Raises:
+        KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
+        RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
     """
     if config.resume is not None:
         config = resumed(config)
     check(config)
     config = resolve(config, spawn=spawn and config.resume is None)
+    folder, out = folder_of(config), console(stderr=True)
+    with stop_signals() as stop, run_folder(folder, resume=config.resume is not None, tell=out.print) as goes_on:
+        if not goes_on:
+            config = dataclasses.replace(config, resume=None, output_dir=str(folder))
+        return run_in(folder, config, out, stop=stop)
+
+
+def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> int:
+    """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``run``."""
     cores = config.threads or 1
     torch.set_num_threads(cores)
-    out = console(stderr=True)
+    torch.manual_seed(config.seed)
     score, policy = score_of(config), policy_of(config)
     pace = pace_of(policy.model, threads=max(1, cores // config.n_processes))
     if config.precision == AUTO:
         config = dataclasses.replace(config, precision=pace.precision)
         out.print(pace.line(), highlight=False)
     policy.precision = PRECISIONS[config.precision]
-    folder = run_folder(config)
+    if config.resume is None:
+        write_config(folder, config)  # a run that ends before its first checkpoint can begin again by it
+    elif not (folder / BEFORE).exists():
+        raise RlpoetError(f"--resume {folder}: no {BEFORE}; expected the folder of a run that was stopped. Start a new run.")
     rng = random.Random(config.seed)
     authors = authors_of(config.authors, policy)
     eval_prompts = mixed_prompts(config.lang, config.forms, authors, -(-config.eval_samples // PER_PROMPT), rng=rng)
@@ -155,13 +173,16 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
             trainer.load(folder / CHECKPOINT)
             watch.replay(read_jsonl(folder / "metrics.jsonl"))
         else:
-            trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
             scores = score(before.prompts, before.texts).total
-            for line in report_learnability(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT):
+            try:
+                told = report_learnability(folder, before.prompts, scores, beta=config.beta, group_size=PER_PROMPT)
+            finally:
+                trainer.save(folder / CHECKPOINT)  # --resume goes on from here, whatever the pre-flight says
+            for line in told:
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
-        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds)
+        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds, stop=stop)
         if workers is not None:
             workers.close()
         torch.set_num_threads(cores)
@@ -215,9 +236,18 @@ def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
 
 
 def loop(
-    config: TrainConfig, trainer: Trainer, tracker: Tracker, folder: Path, score: Scorer, out: Console, *, watch: Watch, step_seconds: float
+    config: TrainConfig,
+    trainer: Trainer,
+    tracker: Tracker,
+    folder: Path,
+    score: Scorer,
+    out: Console,
+    *,
+    watch: Watch,
+    step_seconds: float,
+    stop: Stop,
 ) -> bool:
-    """Step until the budget is spent; True if Ctrl-C ended it.
+    """Step until the budget is spent; True if it was stopped. The trainer is left as it was between two steps.
 
     Args:
         step_seconds: what a step is expected to take, for the estimate before the first is done; 0 if nobody knows.
@@ -244,9 +274,10 @@ def loop(
 
     out.print("".join(f"{name:>{len(name) + 2}}" for name in ("step", *COLUMNS)))
     gc.freeze()  # models and tables live as long as the run: a collector that walks through them takes a tenth of a step
-    with Pulse(out) as pulse, watched(trainer.policy, drawn):
+    interrupted = False
+    with Pulse(out) as pulse, watched(trainer.policy, drawn), stop.between_steps():
         try:
-            while (share := progress()) < 1.0:
+            while (share := progress()) < 1.0 and not (interrupted := stop.asked):
                 tell("drawing poems", 0.0)
                 if hasattr(score, "at"):  # weights that follow the run's progress
                     trainer.score = score.at(share)
@@ -271,14 +302,18 @@ def loop(
                 if trainer.n_steps == first and trainer.aux_rhyme_weight and "aux/words" not in metrics:
                     out.print("auxiliary task: not done, for this policy names no sounds, or has read no rhyme-pair data.")
                 if trainer.n_steps % config.save_steps == 0:
-                    trainer.save(folder / CHECKPOINT)
                     show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
+                    trainer.save(folder / CHECKPOINT)  # after all logs of the step: a run that goes on from it writes none of them again
         except KeyboardInterrupt:
-            out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
-            return True
+            if stop.asked:  # twice
+                raise
+            trainer.load(folder / CHECKPOINT)  # this may be in the middle of a step
+            interrupted = True
         finally:
             gc.unfreeze()
-    return False
+    if interrupted:
+        out.print(f"Interrupted at step {trainer.n_steps}; saving. Go on with: rlpoet train --resume {folder}")
+    return interrupted
 
 
 def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:
@@ -307,7 +342,7 @@ def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Score
 # -- files of a run ---------------------------------------------------------------------------------
 
 
-def run_folder(config: TrainConfig) -> Path:
+def folder_of(config: TrainConfig) -> Path:
     """The folder asked for, or the first free ``runs/LANG-ALGO-sSEED[-N]``."""
     if config.resume is not None:
         return Path(config.resume)
@@ -335,9 +370,8 @@ def resumed(config: TrainConfig) -> TrainConfig:
                 f"--{field.name}: given with --resume {folder}, whose own configuration holds; expected at most "
                 f"{', '.join(f'--{name}' for name in RESUME_WITH)} beside it. Leave --{field.name} out, or start a new run."
             )
-    for name in ("config.yaml", CHECKPOINT, BEFORE):
-        if not (folder / name).exists():
-            raise RlpoetError(f"--resume {folder}: no {name}; expected the folder of a run that was stopped after its first checkpoint.")
+    if not (folder / "config.yaml").exists():
+        raise RlpoetError(f"--resume {folder}: no config.yaml; expected the folder of a run that was stopped. Start one without --resume.")
     notes: list[str] = []
     content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
     values = nested(current(TrainConfig, content, where=f"{folder / 'config.yaml'}: ", note=notes.append))

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
-from rlpoet.checkpoints import read_checkpoint, write_checkpoint
+from rlpoet.checkpoints.files import read_checkpoint, write_checkpoint
 from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
@@ -269,7 +269,7 @@ class Trainer(ABC):
             "model": self.policy.model.state_dict(),
             **({"optimizer": self.optimizer.state_dict()} if self.optimizer else {}),
             "generator": self.policy.generator.get_state(),
-            "rng": list(self.rng.getstate()[1]),
+            "rng": list(self.rng.getstate()[1]), "torch_rng": torch.get_rng_state(),
             "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
             "n_tokens": self.n_tokens, "n_aux_words": self.n_aux_words,
         }  # fmt: skip
@@ -291,6 +291,8 @@ class Trainer(ABC):
             self.optimizer.load_state_dict(state["optimizer"])
         self.policy.generator.set_state(state["generator"])
         self.rng.setstate((3, tuple(state["rng"]), None))
+        if "torch_rng" in state:  # dropout's
+            torch.set_rng_state(state["torch_rng"])
         self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
         self.n_tokens, self.n_aux_words = state.get("n_tokens"), state.get("n_aux_words")
         self.restore(state)

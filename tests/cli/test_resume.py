@@ -11,7 +11,6 @@ import yaml
 
 from policies.finetuning.config import FinetuneConfig
 from policies.pretraining.config import PretrainConfig
-from policies.pretraining.run import prepare
 from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
@@ -80,21 +79,6 @@ def test_pretraining_begins_again_only_where_it_is_told(tmp_path):
     assert (resumed.resume, told) == (folder, [f"--resume without a value is --resume {folder} now"])
     recipe, told = read(PRETRAIN, "--config", f"{folder}/config.yaml", "--output_dir", "new")  # an earlier run's file as a recipe
     assert (recipe, told) == (dataclasses.replace(PRETRAINED, output_dir="new"), [])
-
-
-def test_pretraining_never_deletes_a_run_that_it_was_not_told_to(tmp_path):
-    for name in ("checkpoint.pt", "metrics.jsonl", "samples.jsonl", "events.out.1", "poems.txt"):
-        (tmp_path / name).touch()
-    with pytest.raises(RlpoetError, match=r"holds a run already \(checkpoint\.pt\).*--resume .*--overwrite"):
-        prepare(tmp_path, resume=False, overwrite=False)
-    with pytest.raises(RlpoetError, match=r"--resume .*: no tokenizer\.json"):
-        prepare(tmp_path, resume=True, overwrite=False)
-    (tmp_path / "tokenizer.json").touch()
-    prepare(tmp_path, resume=True, overwrite=False)
-    assert len(list(tmp_path.iterdir())) == 6
-    prepare(tmp_path, resume=False, overwrite=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"poems.txt", "tokenizer.json"}
-    prepare(tmp_path, resume=False, overwrite=False)
 
 
 @pytest.mark.parametrize("command", [COMPARE, ABLATE])

@@ -32,11 +32,11 @@ def test_what_stood_there_stays_where_writing_fails(tmp_path, error):
     assert path.read_text(encoding="utf-8") == "before" and list(tmp_path.iterdir()) == [path]
 
 
-def test_what_is_written_lies_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+def test_what_is_written_lies_on_the_disk_before_it_takes_its_place_and_so_does_its_name_after(tmp_path, monkeypatch):
     path, done = tmp_path / "a.txt", []
     monkeypatch.setattr("rlpoet.text.os.fsync", lambda number: done.append(path.exists()))
     write_atomically(path, "all of it")
-    assert done == [False]
+    assert done == [False, True]
 
 
 def test_no_other_module_writes_by_another_name():

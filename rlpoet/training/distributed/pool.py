@@ -14,7 +14,6 @@ import gc
 import multiprocessing
 import pickle
 import random
-import signal
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from rlpoet.checkpoints.signals import ignore_signals
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import Policy
 from rlpoet.training.distributed.shard import Shard, joined
@@ -144,7 +144,7 @@ class WorkerPool:
         """End them, whatever they are at."""
         for worker, pipe in self.workers:
             pipe.close()
-            worker.terminate()
+            worker.kill()
         for worker, _ in self.workers:
             worker.join()
         self.workers.clear()
@@ -158,7 +158,7 @@ class WorkerPool:
 
 def serve(pipe: Connection, build: Callable[[], Worker], threads: int) -> None:
     """A worker's life: build a trainer, do jobs until the pipe is closed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to answer
+    ignore_signals()  # they are the main process's to answer
     torch.set_num_threads(threads)
     trainer: Worker | None = None
     score: Any = None

@@ -1,0 +1,83 @@
+"""Signals that stop a run between two steps, so that no half-done step is ever kept.
+
+Ctrl-C, and what a batch system or a closed terminal sends, mean one thing: finish the step, save, report. Whoever asks twice does not
+want to wait.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")  # an interrupt, a kill, a terminal that went away, the notice of a batch system
+NUMBERS = tuple(getattr(signal, name) for name in NAMES if hasattr(signal, name))
+
+TOLD = b"\nStopping after this step. Ask again to stop at once, without saving it.\n"
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was stopped between two steps, and all of them are saved."""
+
+
+class Stop:
+    """Whether a run was asked to stop.
+
+    Attributes:
+        asked: set by the first signal within ``between_steps``, and read between steps.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._waits = False
+
+    @contextmanager
+    def between_steps(self) -> Iterator[None]:
+        """Within, a signal waits to be read; the second one is a ``KeyboardInterrupt`` at once. Outside, each is one."""
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+
+    def take(self) -> None:
+        """Note a signal.
+
+        Raises:
+            KeyboardInterrupt: nobody reads ``asked`` now, or it was the second one.
+        """
+        if not self._waits or self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        with suppress(OSError):
+            os.write(2, TOLD)  # not by a console: this may be in the middle of its own printing
+
+
+@contextmanager
+def stop_signals() -> Iterator[Stop]:
+    """Take the signals of ``NAMES`` while a run lasts. Only a main thread can; elsewhere nothing ever asks.
+
+    A hang-up that is ignored stays ignored: that is what ``nohup`` is for.
+    """
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {
+        number: signal.signal(number, lambda *_: stop.take())
+        for number in NUMBERS
+        if not (signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def ignore_signals() -> None:
+    """Leave all of them to the main process; for a process that works for it."""
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_IGN)

@@ -312,7 +312,7 @@ class French:
         return None
 
     def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str, bool] | None:
-        """Readings of the lexicon form that an old or unaccented spelling may stand for, that form, and whether it ends otherwise than spelt.
+        """Readings of the lexicon form that an old or unaccented spelling may stand for, that form, and whether its end is spelt otherwise.
 
         Prefers forms whose last sounds agree with the spelling rules, then those with fewest changes. If none agrees, the
         reading by rule is given beside the lexicon's: an old eu may be /y/ or /ø/, and an unknown name is not a misspelt word.

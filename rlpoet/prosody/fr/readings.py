@@ -118,8 +118,8 @@ def lower_same_length(line: str) -> str:
 def old_marks(marks: list[Mark]) -> list[Mark]:
     """The marks with the licence ``OLD_E``; empty if no mark takes it.
 
-    >>> [[mark.p for mark in old_marks(line_marks(line)) if mark.mute] for line in ("livrée jolie", "livrée amie", "étaient venus", "fleurs fanées")]
-    [[0.3, 0.0], [], [], []]
+    >>> [[mark.p for mark in old_marks(line_marks(line)) if mark.mute] for line in ("livrée jolie", "livrée amie", "étaient venus")]
+    [[0.3, 0.0], [], []]
     """
     old = [
         mark._replace(p=OLD_E) if mark.mute and not mark.last and mark.p < OLD_E and mark.keys[:1] and "V" in mark.keys[0] else mark

@@ -134,6 +134,7 @@ def test_a_numeral_is_named_as_a_guess(line):
 
 def test_words_in_the_letters_of_numerals_are_no_guess():
     assert explain("Vi dix mille lis", "fr").guessed == ()
+    assert SAYS.transcribe("Inde").known and SAYS.transcribe("Ire").known
 
 
 # --- h aspiré ----------------------------------------------------------------------------------

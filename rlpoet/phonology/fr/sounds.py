@@ -76,7 +76,7 @@ VERB_ENDINGS = tuple(
 PLAIN_END = re.compile("(?:ants?|iers?|iez|ours?|oirs?|ières?|ettes?|elles?)$")  # their sound needs no dictionary
 SILENT_S = re.compile("([aeiouy])s(?=tre?s?$|tes?$)")
 NAMED = re.compile(r"(?:^|[-'’ʼ])(?=[^\W\d_])[A-ZÀ-ÖØ-ÞŒ][^-'’ʼ]*$")  # its last part has a capital
-NUMERAL = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:er|ère|re|nd|nde|e|è?me)?")
+NUMERAL = re.compile("I(?:er|ère)|(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:e|è?me)?")  # Louis XIV, le XIXe
 NAME_SHAPE = re.compile(r"(?!.*[^aàâeéèêëiîïoôuûüyœæ]{4})(?!.*(.)\1\1)(?!.*q(?!u))[a-zà-öø-ÿœ]{3,}$")
 GLIDED = frozenset("jw")
 ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}

@@ -69,7 +69,8 @@ def test_an_assonance_runs_over_the_couplet_and_the_stanzas_of_a_song():
         ("Hombres necios que acusáis|a la mujer sin razón,|sin ver que sois la ocasión|de lo mismo que culpáis", "abba"),
         ("Anoche cuando dormía|soñé ¡bendita ilusión!|que una fontana fluía|dentro de mi corazón.", "abab"),
         (
-            "Si de mi baja lira|tanto pudiese el son que en un momento|aplacase la ira|del animoso viento|y la furia del mar y el movimiento",
+            "Si de mi baja lira|tanto pudiese el son que en un momento|aplacase la ira|del animoso viento|"
+            "y la furia del mar y el movimiento",
             "ababb",
         ),
         ("Tornarán las abejas a la rama|y en la casa de enfrente", "xx"),

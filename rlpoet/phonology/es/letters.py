@@ -311,7 +311,7 @@ def with_tilde(word: str) -> tuple[str, bool]:
     >>> with_tilde("cancion"), with_tilde("alegria"), with_tilde("sol"), with_tilde("con")
     (('canción', True), ('alegría', False), ('sol', False), ('con', False))
     """
-    if not word.isascii() or len(parse(word).groups) < 2 and not HIATUS.search(word):
+    if not word.isascii() or (len(parse(word).groups) < 2 and not HIATUS.search(word)):
         return word, False
     for pattern, put, sure in capitals():
         changed = pattern.sub(put, word, count=1)

@@ -77,7 +77,7 @@ VERB_ENDINGS = tuple(
 PLAIN_END = re.compile("(?:ants?|iers?|iez|ours?|oirs?|ières?|ettes?|elles?)$")  # their sound needs no dictionary
 SILENT_S = re.compile("([aeiouy])s(?=tre?s?$|tes?$)")
 NAMED = re.compile(r"(?:^|[-'’ʼ])(?=[^\W\d_])[A-ZÀ-ÖØ-ÞŒ][^-'’ʼ]*$")  # its last part has a capital
-NUMERAL = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:er|ère|re|nd|nde|e|è?me)?")
+NUMERAL = re.compile("I(?:er|ère)|(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:e|è?me)?")  # Louis XIV, le XIXe
 NAME_SHAPE = re.compile(r"(?!.*[^aàâeéèêëiîïoôuûüyœæ]{4})(?!.*(.)\1\1)(?!.*q(?!u))[a-zà-öø-ÿœ]{3,}$")
 GLIDED = frozenset("jw")
 ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}
@@ -313,7 +313,7 @@ class French:
         return None
 
     def modernise(self, text: str) -> tuple[list[tuple[str, ...]], str, bool] | None:
-        """Readings of the lexicon form that an old or unaccented spelling may stand for, that form, and whether it ends otherwise than spelt.
+        """Readings of the lexicon form that an old or unaccented spelling may stand for, that form, and whether its end is spelt otherwise.
 
         Prefers forms whose last sounds agree with the spelling rules, then those with fewest changes. If none agrees, the
         reading by rule is given beside the lexicon's: an old eu may be /y/ or /ø/, and an unknown name is not a misspelt word.

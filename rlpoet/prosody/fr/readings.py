@@ -122,7 +122,10 @@ def old_marks(marks: list[Mark]) -> list[Mark]:
     >>> [[mark.p for mark in old_marks(line_marks(line)) if mark.mute] for line in ("livrée jolie", "livrée amie", "étaient venus")]
     [[0.3, 0.0], [], []]
     """
-    old = [mark._replace(p=OLD_E) if mark.mute and mark.p < OLD_E and mark.keys[:1] and "V" in mark.keys[0] else mark for mark in marks]
+    old = [
+        mark._replace(p=OLD_E) if mark.mute and not mark.last and mark.p < OLD_E and mark.keys[:1] and "V" in mark.keys[0] else mark
+        for mark in marks
+    ]
     return old if old != marks else []
 
 

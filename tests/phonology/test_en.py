@@ -158,12 +158,30 @@ def test_two_words_may_make_one_feminine_rhyme():
         ("Many a glorious morning have I seen", 10, True),
         ("The eternal stars", 4, True),
         ("Shall I compare thee to a summer's day?", 12, False),
+        ("Sing, Heavenly Muse, that on the secret top", 10, True),
+        ("And all the heavenly quire stood mute, and silence was in Heaven", 14, True),
+        ("heavenward", 2, True),
+        ("sevenfold", 2, True),
+        ("golden", 1, True),
+        ("heavenly", 1, False),
+        ("I've information vegetable, animal, and mineral", 16, True),
+        ("vegetable", 4, True),
+        ("vegetable", 3, True),
+        ("sovereign", 3, True),
+        ("sovereign", 2, True),
+        ("devilish", 3, True),
+        ("imagery", 4, True),
     ],
 )
 def test_licences_reach_a_target_and_no_more(line, target, fits):
     scansion = EAR.scan(line, target)
     assert scansion.fits is fits
     assert (scansion.syllables == target) is fits
+
+
+def test_heavenly_is_counted_full_where_no_length_is_asked():
+    assert EAR.scan("From harmony, from heavenly harmony").syllables == 11
+    assert EAR.scan("From harmony, from heavenly harmony", 10).fits
 
 
 def test_an_accent_gives_its_syllable_and_an_apostrophe_takes_it():
@@ -417,7 +435,7 @@ def test_attested_words_are_in_no_other_table_and_mostly_rhyme():
 
 
 def test_a_licence_shortens_its_example():
-    for where, (name, *_, example) in read_table(en_tables.DATA / "licences.tsv", ("name", "find", "put", "cost", "example")):
+    for where, (name, *_, example) in read_table(en_tables.DATA / "licences.tsv", ("name", "find", "put", "cost", "reach", "example")):
         assert any(name in reading.note.split() for reading in readings(example)), where
 
 

@@ -32,7 +32,8 @@ class Reading:
 
     Attributes:
         marks: one digit per syllable: 1 primary stress, 2 secondary stress, 0 none.
-        cost: in nats, relative to the full form.
+        cost: in nats, relative to the full form, where the line may have any number of syllables.
+        reach: in nats, what it takes of what a line may take in all to fit a target.
         note: the licences used, joined by a space.
         source: the row of the last licence used, or where the pronunciation comes from.
         phones: the pronunciation in ARPAbet.
@@ -43,35 +44,42 @@ class Reading:
     note: str = ""
     source: str = ""
     phones: Phones = ()
+    reach: float = 0.0
+
+
+Licence = tuple[str, str, re.Pattern[str], str, float, float]  # row, name, what it finds, what it puts there, cost, reach
 
 
 @functools.cache
-def _licences() -> tuple[tuple[str, str, re.Pattern[str], str, float], ...]:
-    found = read_table(DATA / "licences.tsv", ("name", "find", "put", "cost", "example"))
-    return tuple((where, name, re.compile(find), "" if put == "0" else put, float(cost)) for where, (name, find, put, cost, _) in found)
+def _licences() -> tuple[Licence, ...]:
+    rows = read_table(DATA / "licences.tsv", ("name", "find", "put", "cost", "reach", "example"))
+    return tuple(
+        (where, name, re.compile(find), "" if put == "0" else put, float(cost), float(reach))
+        for where, (name, find, put, cost, reach, _) in rows
+    )
 
 
 @functools.cache
 def _any_licence() -> re.Pattern[str]:
     """A pattern that matches wherever at least one licence matches."""
-    return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, _, _ in _licences()))
+    return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, *_ in _licences()))
 
 
 def marks_of(phones: Phones) -> str:
     return "".join([phone[-1] for phone in phones if is_vowel(phone)])
 
 
-def _licensed(spoken: str) -> dict[str, tuple[float, str, str]]:
-    """Every form of the phones that licences give, with its cost, its licences, and the row of the last licence."""
-    forms = {spoken: (0.0, "", "")}
+def _licensed(spoken: str) -> dict[str, tuple[float, float, str, str]]:
+    """Every form of the phones that licences give, with its cost and reach, its licences, and the row of the last licence."""
+    forms = {spoken: (0.0, 0.0, "", "")}
     if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
         return forms
-    for where, name, find, put, cost in _licences():
-        for form, (paid, note, _) in list(forms.items()):
+    for where, name, find, put, cost, reach in _licences():
+        for form, (paid, reached, note, _) in list(forms.items()):
             for match in find.finditer(form):
                 shorter = form[: match.start()] + match.expand(put) + form[match.end() :]
                 if shorter not in forms and len(forms) < 16:
-                    forms[shorter] = (paid + cost, f"{note} {name}".strip(), where)
+                    forms[shorter] = (paid + cost, reached + reach, f"{note} {name}".strip(), where)
     return forms
 
 
@@ -94,23 +102,23 @@ def readings(word: str) -> tuple[Reading, ...]:
         spoken = " ".join(phones) + " "
         if source.startswith("elided: "):  # the spelling has done it
             source = source.removeprefix("elided: ")
-            forms = {spoken: (0.0, "elided", "")}
+            forms = {spoken: (0.0, 0.0, "elided", "")}
         else:
             forms = _licensed(spoken)
         if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
-            forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, "-ed", source)
-        for form, (cost, note, where) in forms.items():
+            forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, SYLLABIC_ED, "-ed", source)
+        for form, (cost, reach, note, where) in forms.items():
             phone_row = tuple(form.split())
             marks = marks_of(phone_row)
             if marks and (marks not in best or best[marks].cost > base + cost):
-                best[marks] = Reading(marks, base + cost, note, where or source, phone_row)
+                best[marks] = Reading(marks, base + cost, note, where or source, phone_row, base + reach)
     ordered = sorted(best.values(), key=COST)[:MOST]
     if not ordered:
         return (Reading("", 0.0, "", *(pronunciations[0][::-1] if pronunciations else ())),)
     least = ordered[0].cost
     if not least:
         return tuple(ordered)
-    return tuple(replace(reading, cost=reading.cost - least) for reading in ordered)
+    return tuple(replace(reading, cost=reading.cost - least, reach=reading.reach - least) for reading in ordered)
 
 
 @functools.lru_cache(maxsize=100_000)

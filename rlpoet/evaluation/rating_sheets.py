@@ -81,9 +81,7 @@ class Sheet:
     ratings: Mapping[str, ByPoem]
 
 
-def items_of(
-    sources: Sequence[str], *, n: int, lines: int, seed: int, human: str | None = None, lang: str | None = None
-) -> list[Item]:
+def items_of(sources: Sequence[str], *, n: int, lines: int, seed: int, human: str | None = None, lang: str | None = None) -> list[Item]:
     """At most ``n`` stanzas of ``lines`` lines from each source (whole poems for 0), shuffled.
 
     Args:

@@ -118,9 +118,7 @@ def score_text(
     return tuple(poem for named, blocks in sections if blocks for poem in _of_section(blocks, lang, form or named, terms))
 
 
-def _of_section(
-    blocks: Sequence[tuple[int, list[str]]], lang: str, form: str | None, rewards: Sequence[Reward]
-) -> tuple[ScoredPoem, ...]:
+def _of_section(blocks: Sequence[tuple[int, list[str]]], lang: str, form: str | None, rewards: Sequence[Reward]) -> tuple[ScoredPoem, ...]:
     """The poems between two headings."""
     if form is not None:
         poem_form = find_form(form, lang)

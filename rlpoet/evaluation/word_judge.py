@@ -52,6 +52,7 @@ _ENGLISH_ENDS = (  # what an ending may stand for, elided or old
 _SHORT = frozenset({"twas", "twere", "twill", "twould", "twixt", "gainst", "neath", "mongst", "thou'lt", "thou'rt", "thou'st", "th'"})
 _ENGLISH_BEGINNINGS = ("un", "a", "be", "re", "out", "over", "up", "down")  # a prefix before a word that exists
 
+
 class WordJudge(Protocol):
     """What knows words. ``name`` lists its sources."""
 

@@ -138,7 +138,9 @@ def test_greek_names_sound_their_last_e(word):
     assert EAR.endings(word)[0].phones[-1] == "i" and phones_of(word)[1]
 
 
-@pytest.mark.parametrize("a, b", [("row", "how"), ("house", "browse"), ("lower", "hour"), ("primer", "dimmer"), ("tarry", "starry"), ("gone", "on")])
+@pytest.mark.parametrize(
+    "a, b", [("row", "how"), ("house", "browse"), ("lower", "hour"), ("primer", "dimmer"), ("tarry", "starry"), ("gone", "on")]
+)
 def test_a_second_reading_rhymes_as_well(a, b):
     assert rhyme_kind(a, b, "en") in EAR.rhyming
 
@@ -147,6 +149,49 @@ def test_two_words_may_make_one_feminine_rhyme():
     assert rhyme_kind("I thought upon it", "and wrote a sonnet", "en") == "perfect"
     assert rhyme_kind("the moon above me", "you love me", "en") == "perfect"
     assert rhyme_kind("he came to me", "he went with me", "en") == "identical"
+
+
+@pytest.mark.parametrize(
+    "a, b, kinds",
+    [
+        ("ye lords of ladies intellectual", "have they not hen-peck'd you all", {"perfect", "promoted"}),
+        ("in my pinafore", "a din afore", {"perfect", "rich"}),
+        ("I am a poet", "and you know it", {"perfect"}),
+        ("she gave him strategy", "he sat a gee", {"perfect", "promoted"}),
+        ("he came to me", "the same to me", {"perfect"}),
+        ("she was so", "the sea is so", {"identical"}),
+        ("the garden of it", "the story of it", {"identical"}),
+        ("we dined on it", "the night was so", {None}),
+    ],
+)
+def test_a_rhyme_may_run_over_several_words(a, b, kinds):
+    assert rhyme_kind(a, b, "en") in kinds
+
+
+@pytest.mark.parametrize(
+    "word, pieces",
+    [
+        ("antique", "an tique"),
+        ("grotesque", "gro tesque"),
+        ("trunkless", "trunk less"),
+        ("sleepless", "sleep less"),
+        ("moonlight", "moon light"),
+        ("lamplight", "lamp light"),
+        ("lighthouse", "light house"),
+        ("laughter", "laugh ter"),
+        ("quiet", "qui et"),
+        ("language", "lan guage"),
+        ("create", "cre ate"),
+        ("table", "ta ble"),
+        ("prism", "pri sm"),
+        ("twinkling", "twin kl ing"),
+        ("discover", "dis co ver"),
+        ("family", "fa mi ly"),
+        ("silly", "sil ly"),
+    ],
+)
+def test_a_word_is_cut_where_its_parts_meet(word, pieces):
+    assert cut(word, len(pieces.split())) == tuple(pieces.split())
 
 
 @pytest.mark.parametrize(

@@ -177,9 +177,8 @@ def cut_simple(word: str, n: int) -> tuple[str, ...]:
         return (word,)
     groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
     wide = sum(end - start > 1 for start, end in groups[:-1])
-    if SILENT_E.search(word) and len(groups) - 1 + wide >= n and not word.lower().endswith("le"):  # anti-que, cre-ate; not ta-ble
-        groups.pop()
-    elif len(groups) > n and SILENT_E.search(word):
+    enough = len(groups) - 1 + wide >= n and not word.lower().endswith("le")  # an-tique, cre-ate; not ta-ble
+    if SILENT_E.search(word) and (enough or len(groups) > n):
         groups.pop()
     edges = []
     for (_, end), (start, _) in itertools.pairwise(groups):

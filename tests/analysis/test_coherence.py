@@ -19,7 +19,7 @@ from rlpoet.analysis.coherence.build import build_model, measure
 from rlpoet.analysis.coherence.learn import Bags, LearnOptions, LineRows, contrast, learn, once
 from rlpoet.analysis.coherence.model import SHIPPED, quantised, set_against
 from rlpoet.analysis.coherence.shuffles import auc, same_author, shuffled, stanzas_of
-from rlpoet.analysis.coherence.words import WordLines, beginnings, choose_entries, find_entry, words_apart
+from rlpoet.analysis.coherence.words import WordLines, beginnings, choose_entries, find_entry, leans, words_apart
 from rlpoet.cli.main import main
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import write_poems
@@ -439,3 +439,21 @@ def test_the_command_builds_a_model_that_near_reads(tmp_path, capsys):
 def test_mistakes_are_told_in_one_line(words, told, capsys):
     assert main(["theme", *words]) == 2
     assert re.search(told, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "lang, lines",
+    [
+        ("fr", ["Ma vie m'est douce et mon âme est à moi", "Et mon cœur m'a quitté pour toi"]),
+        ("fr", ["Je l'aime et l'on m'aime", "Mes jours et mes nuits s'en vont"]),
+        ("en", ["I am of you and you of me", "And this is what it was to be", "The sun is on the sea"]),
+        ("es", ["No me lo digas, que me muero", "que yo me voy con los que quiero"]),
+    ],
+)
+def test_no_word_that_leans_on_others_is_told_as_a_theme(lang, lines):
+    model = theme_model(lang)
+    assert model is not None
+    stanza = model.stanza_words(lines)
+    told = [word for n in range(len(lines)) for word in model.tie(stanza, n) or ()]
+    assert not [word for word in told if leans(word, lang)]
+    assert leans("m", "fr") and leans("mon", "fr") and not leans("cœur", "fr")

@@ -138,7 +138,9 @@ def test_greek_names_sound_their_last_e(word):
     assert EAR.endings(word)[0].phones[-1] == "i" and phones_of(word)[1]
 
 
-@pytest.mark.parametrize("a, b", [("row", "how"), ("house", "browse"), ("lower", "hour"), ("primer", "dimmer"), ("tarry", "starry"), ("gone", "on")])
+@pytest.mark.parametrize(
+    "a, b", [("row", "how"), ("house", "browse"), ("lower", "hour"), ("primer", "dimmer"), ("tarry", "starry"), ("gone", "on")]
+)
 def test_a_second_reading_rhymes_as_well(a, b):
     assert rhyme_kind(a, b, "en") in EAR.rhyming
 
@@ -150,6 +152,49 @@ def test_two_words_may_make_one_feminine_rhyme():
 
 
 @pytest.mark.parametrize(
+    "a, b, kinds",
+    [
+        ("ye lords of ladies intellectual", "have they not hen-peck'd you all", {"perfect", "promoted"}),
+        ("in my pinafore", "a din afore", {"perfect", "rich"}),
+        ("I am a poet", "and you know it", {"perfect"}),
+        ("she gave him strategy", "he sat a gee", {"perfect", "promoted"}),
+        ("he came to me", "the same to me", {"perfect"}),
+        ("she was so", "the sea is so", {"identical"}),
+        ("the garden of it", "the story of it", {"identical"}),
+        ("we dined on it", "the night was so", {None}),
+    ],
+)
+def test_a_rhyme_may_run_over_several_words(a, b, kinds):
+    assert rhyme_kind(a, b, "en") in kinds
+
+
+@pytest.mark.parametrize(
+    "word, pieces",
+    [
+        ("antique", "an tique"),
+        ("grotesque", "gro tesque"),
+        ("trunkless", "trunk less"),
+        ("sleepless", "sleep less"),
+        ("moonlight", "moon light"),
+        ("lamplight", "lamp light"),
+        ("lighthouse", "light house"),
+        ("laughter", "laugh ter"),
+        ("quiet", "qui et"),
+        ("language", "lan guage"),
+        ("create", "cre ate"),
+        ("table", "ta ble"),
+        ("prism", "pri sm"),
+        ("twinkling", "twin kl ing"),
+        ("discover", "dis co ver"),
+        ("family", "fa mi ly"),
+        ("silly", "sil ly"),
+    ],
+)
+def test_a_word_is_cut_where_its_parts_meet(word, pieces):
+    assert cut(word, len(pieces.split())) == tuple(pieces.split())
+
+
+@pytest.mark.parametrize(
     "line, target, fits",
     [
         ("Of power", 2, True),
@@ -158,12 +203,30 @@ def test_two_words_may_make_one_feminine_rhyme():
         ("Many a glorious morning have I seen", 10, True),
         ("The eternal stars", 4, True),
         ("Shall I compare thee to a summer's day?", 12, False),
+        ("Sing, Heavenly Muse, that on the secret top", 10, True),
+        ("And all the heavenly quire stood mute, and silence was in Heaven", 14, True),
+        ("heavenward", 2, True),
+        ("sevenfold", 2, True),
+        ("golden", 1, True),
+        ("heavenly", 1, False),
+        ("I've information vegetable, animal, and mineral", 16, True),
+        ("vegetable", 4, True),
+        ("vegetable", 3, True),
+        ("sovereign", 3, True),
+        ("sovereign", 2, True),
+        ("devilish", 3, True),
+        ("imagery", 4, True),
     ],
 )
 def test_licences_reach_a_target_and_no_more(line, target, fits):
     scansion = EAR.scan(line, target)
     assert scansion.fits is fits
     assert (scansion.syllables == target) is fits
+
+
+def test_heavenly_is_counted_full_where_no_length_is_asked():
+    assert EAR.scan("From harmony, from heavenly harmony").syllables == 11
+    assert EAR.scan("From harmony, from heavenly harmony", 10).fits
 
 
 def test_an_accent_gives_its_syllable_and_an_apostrophe_takes_it():
@@ -417,7 +480,7 @@ def test_attested_words_are_in_no_other_table_and_mostly_rhyme():
 
 
 def test_a_licence_shortens_its_example():
-    for where, (name, *_, example) in read_table(en_tables.DATA / "licences.tsv", ("name", "find", "put", "cost", "example")):
+    for where, (name, *_, example) in read_table(en_tables.DATA / "licences.tsv", ("name", "find", "put", "cost", "reach", "example")):
         assert any(name in reading.note.split() for reading in readings(example)), where
 
 

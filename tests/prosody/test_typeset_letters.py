@@ -38,7 +38,9 @@ def test_a_ligature_changes_neither_count_nor_ending_nor_units(lang, line, form)
     assert "".join(unit.text for unit in ear.scan(other).units) == other
 
 
-@pytest.mark.parametrize("a, b", [("the ﬁre", "desire"), ("a ﬂower", "an hour"), ("an oﬃce", "an office"), ("eaſt", "feast"), ("ｎｉｇｈｔ", "light")])
+@pytest.mark.parametrize(
+    "a, b", [("the ﬁre", "desire"), ("a ﬂower", "an hour"), ("an oﬃce", "an office"), ("eaſt", "feast"), ("ｎｉｇｈｔ", "light")]
+)
 def test_typeset_letters_rhyme_in_english(a, b):
     assert rhyme_kind(a, b, "en") in {"perfect", "rich", "identical"}
 

@@ -93,7 +93,10 @@ def main() -> None:
             best, rhymed = pronunciations[0][0], used
         if sure:
             if used < DOUBTFUL * len(near) and len(near) > FEWEST_PLACES:
-                print(f"doubtful: {word} /{' '.join(pronunciations[0][0])}/ rhymed {used} of {len(near)}, /{' '.join(best)}/ {rhymed}", file=sys.stderr)
+                print(
+                    f"doubtful: {word} /{' '.join(pronunciations[0][0])}/ rhymed {used} of {len(near)}, /{' '.join(best)}/ {rhymed}",
+                    file=sys.stderr,
+                )
         elif rhymed >= max(CONFIRMED * len(near), FEWEST_RHYMES):
             print(word, " ".join(best), rhymed, len(near), sep="\t")
 

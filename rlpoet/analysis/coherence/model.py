@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlpoet.analysis.arrays import save_arrays, saved_arrays
-from rlpoet.analysis.coherence.words import find_entry, words_apart
+from rlpoet.analysis.coherence.words import find_entry, leans, words_apart
 from rlpoet.errors import RlpoetError
 from rlpoet.languages import code_of
 
@@ -161,14 +161,18 @@ class ThemeModel:
         return self.vectors[list(rows)].sum(axis=0, dtype=np.float64) / math.sqrt(len(rows))
 
     def tie(self, stanza: StanzaWords, line: int) -> tuple[str, str] | None:
-        """The word of a line and the word of another line that speak loudest for their being together; None if no two do."""
+        """The word of a line and the word of another line that speak loudest for their being together; None if no two do.
+
+        Words that lean on others (m', the) count in the score and are not told.
+        """
+        told = {row for rows in stanza.lines for row in rows if not leans(self.entries[row], self.lang)}
         pairs = [
             (float(self.vectors[row] @ self.vectors[other]), row, other)
             for row in stanza.lines[line]
             for n, rows in enumerate(stanza.lines)
             if n != line
             for other in rows
-            if not (row == stanza.ends[line] and other == stanza.ends[n])
+            if row in told and other in told and not (row == stanza.ends[line] and other == stanza.ends[n])
         ]
         best = max(pairs, default=(0.0, 0, 0))
         return (self.entries[best[1]], self.entries[best[2]]) if best[0] > 0 else None

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from rlpoet.analysis.ngram_index import words_of
 from rlpoet.corpus.poem import Poem
+from rlpoet.phonology.es.tables import unstressed
+from rlpoet.prosody.en.stress_patterns import odds
+from rlpoet.prosody.fr.caesura import ENCLITIC, PROCLITICS
 
 BEGINNINGS = (7, 6, 5, 4)  # letters of a beginning, the longest one known decides
 TAIL = 4  # letters a word may have beyond its beginning: about what inflection adds
@@ -29,6 +32,21 @@ def words_apart(line: str) -> list[str]:
     ['ô', 'temps', 'l', 'eau', 'silv', 'ring']
     """
     return words_of(_APOSTROPHE.sub(" ", line))
+
+
+def leans(word: str, lang: str) -> bool:
+    """Whether a word leans on its neighbours and names nothing (m', mon, the, of, los): no reader takes it for a theme.
+
+    >>> leans("mon", "fr"), leans("ame", "fr"), leans("of", "en"), leans("los", "es"), leans("sol", "es")
+    (True, False, True, True, False)
+    """
+    if len(word) == 1:
+        return True
+    if lang == "fr":
+        return word in PROCLITICS or word in ENCLITIC
+    if lang == "es":
+        return word in unstressed()
+    return lang == "en" and odds(word, "1")[0] < 0
 
 
 def beginnings(word: str) -> list[str]:

@@ -104,7 +104,7 @@ def _final_stress() -> tuple[tuple[str, str, Phones], ...]:
     return tuple((where, ending, tuple(phones.split())) for where, (ending, phones, _) in found)
 
 
-Respelling = tuple[str, str, re.Pattern[str], str, bool]  # row, letters the pattern needs, pattern, replacement, whether the stem is trusted
+Respelling = tuple[str, str, re.Pattern[str], str, bool]  # row, letters needed, pattern, replacement, stem trusted
 NEEDLESS = re.compile(r"\(\?=.*$|\(\?<[=!][^)]*\)|\([^)]*\)|\[[^]]*\]|[a-z]\?|\\.|[$^]")
 
 

@@ -28,7 +28,8 @@ BEFORE_R = {"IH": "IY", "AE": "EH", "UH": "UW", "OW": "AO"}  # near, care, poor,
 CLOTH = frozenset({"G", "F", "TH", "S", "SH"})  # dog, off, cloth, cross, wash: AA and AO in turn
 FULL = frozenset({"AY0", "EY0", "AW0", "OY0", "AO0"})  # uprise, alway: vowels no English word reduces
 LIGHT = frozenset({("OW2",), ("UW2",), ("IY2",)})  # borrow, tissue: after the stress no heavier than the 0 other such words have
-WEAK = frozenset("it me him her them us thee you ye he she 'em".split())  # may end a feminine rhyme of two words: upon it
+WEAK = frozenset("it me him her them us thee you ye he she 'em".split())  # may end a rhyme of several words: upon it
+LIGHT_WORDS = WEAK | frozenset("in on of to at for is was are not all so o' a i be by up".split())  # may stand in one: lot o' news, you all
 VOWEL_LETTERS = re.compile(r"[aeiouy]+")
 PRIMARY, PROMOTED, HISTORICAL, WRENCHED = "primary", "promoted", "historical", "wrenched"
 
@@ -70,18 +71,18 @@ def without_line_number(line: str) -> str:
     return line[:-FAR] + shorter if any(c.isalpha() for c in shorter) else line
 
 
-def last_words(line: str) -> list[str]:
-    """The last two words of a line, or fewer if it has no more; only its end is read."""
+def last_words(line: str, n: int = 2) -> list[str]:
+    """The last ``n`` words of a line, two or three, or fewer if it has no more; only its end is read."""
     line = without_line_number(line)
     tokens = WORD.findall(line[-NEAR:])
-    if len(tokens) < 3 and len(line) > NEAR:  # the first of them may have been cut
+    if len(tokens) <= n and len(line) > NEAR:  # the first of them may have been cut
         tokens = WORD.findall(line[-FAR:])
     words: list[str] = []
     for token in reversed(tokens):
         word = token.rstrip(MOJIBAKE)
         if fold(word).strip("'"):
             words.append(word)
-            if len(words) == 2:
+            if len(words) == n:
                 break
     return words[::-1]
 
@@ -173,18 +174,26 @@ def word_endings(word: str) -> tuple[EnglishEnding, ...]:
     return tuple(endings.values())
 
 
-def mosaic(before: str, last: str) -> EnglishEnding | None:
-    """A feminine rhyme of two words, ``upon it``: only when the last one is a weak pronoun and the other a stressed end."""
-    pronunciations, known = phones_of(before)
-    tail, sure = phones_of(last)
-    if not pronunciations or not tail:
+def mosaic(words: list[str]) -> EnglishEnding | None:
+    """A feminine rhyme of two words or a triple one of three: ``upon it``, ``henpecked you all``.
+
+    The first word must end in its stress. A last word that is no weak pronoun needs a rhyme of three syllables: two are too common.
+    """
+    folded = [fold(word) for word in words]
+    if folded[0] in WEAK or not all(word in LIGHT_WORDS for word in folded[1:]):
         return None
-    phones, weak = pronunciations[0][0], tail[0][0]
+    found = [phones_of(word) for word in words]
+    if not all(pronunciations for pronunciations, _ in found):
+        return None
+    phones = found[0][0][0][0]
     nuclei = [i for i, phone in enumerate(phones) if is_vowel(phone)]
     if not nuclei or stressed_nucleus(phones) != len(nuclei) - 1 or phones[nuclei[-1]][-1] != "1":
         return None
-    word = f"{fold(before).strip(chr(39))} {fold(last).strip(chr(39))}"
+    tail = phones[nuclei[-1] :] + tuple(p.replace("1", "0") for pronunciations, _ in found[1:] for p in pronunciations[0][0])
+    if folded[-1] not in WEAK and sum(map(is_vowel, tail)) < 3:
+        return None
+    word = " ".join(word.strip("'") for word in folded)
     start = spelling_start(word.partition(" ")[0], len(nuclei) - 1, len(nuclei))
-    unstressed = tuple(p.replace("1", "0") for p in weak)
-    merged_tail = merged(phones[nuclei[-1] :] + unstressed)
-    return EnglishEnding(word, merged_tail, onset(phones, nuclei[-1]), "", known and sure, start, PRIMARY, " ".join(merged_tail))
+    merged_tail = merged(tail)
+    known = all(sure for _, sure in found)
+    return EnglishEnding(word, merged_tail, onset(phones, nuclei[-1]), "", known, start, PRIMARY, " ".join(merged_tail))

@@ -24,14 +24,14 @@ GLIDES = frozenset({"a", "an"})  # many a, in two syllables
 GLIDE = 1.0
 PROMOTED, DEMOTED = 0.0, 1.0  # log odds below and above which a beat, or none, is the meter's doing
 
-Option = tuple[float, float, tuple[float, ...], Reading]  # cost, log probability without beats less cost, odds of beats, the reading
+Option = tuple[float, float, tuple[float, ...], Reading]  # reach, log probability without beats less cost, odds of beats, the reading
 _COST = itemgetter(0)
 State = tuple[float, float, tuple[float, ...], tuple[Reading, ...]]  # the same of several words; only words with a choice have readings
 
 
 def option(word: str, reading: Reading) -> Option:
     """A reading with the numbers that every line needs."""
-    return reading.cost, idle(word, reading.marks) - reading.cost, odds(word, reading.marks), reading
+    return reading.reach, idle(word, reading.marks) - reading.cost, odds(word, reading.marks), reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def word_options(token: str) -> WordOptions | None:
     before_vowel = before_glide = options
     if word in CROSSING:
         mute: Phones = tuple(p for p in pronunciations[0][0] if not is_vowel(p))
-        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", pronunciations[0][1], mute)))
+        before_vowel = (*options, option(word, Reading("", CROSSING[word], "elided", pronunciations[0][1], mute, CROSSING[word])))
     elif pronunciations and pronunciations[0][0][-1] == "IY0" and len(pronunciations[0][0]) > 2:
         before_glide = (*options, *(option(word, _glided(reading)) for reading in word_readings if len(reading.marks) > 1))
     vowel = bool(pronunciations) and is_vowel(pronunciations[0][0][0])
@@ -84,7 +84,7 @@ def word_options(token: str) -> WordOptions | None:
 
 def _glided(reading: Reading) -> Reading:
     """The reading in which the last syllable joins the article after it: many a."""
-    return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"))
+    return Reading(reading.marks[:-1], reading.cost + GLIDE, "elided", reading.source, (*reading.phones[:-1], "Y"), reading.reach + GLIDE)
 
 
 def words_of_line(line: str) -> list[WordOptions]:

@@ -22,7 +22,7 @@ import functools
 from rlpoet.phonology.en.sounds import fold
 from rlpoet.prosody.en.explanations import reasons, spoken
 from rlpoet.prosody.en.feet import meter_name
-from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WEAK, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
+from rlpoet.prosody.en.rhyme import HISTORICAL, LIGHT_WORDS, PRIMARY, PROMOTED, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
 from rlpoet.prosody.en.scansion import scan_line
 from rlpoet.prosody.en.tables import historical_tails, historical_vowels
 from rlpoet.types import Ending, Scansion, SpokenWord
@@ -116,12 +116,11 @@ def _same_tail(a: Ending, b: Ending) -> str:
 @functools.lru_cache(maxsize=200_000)
 def line_endings(line: str) -> tuple[Ending, ...]:
     """The endings of a line's last word, then that of a two-word rhyme, if any; empty if there is no word."""
-    words = last_words(line)
+    words = last_words(line, 3)
     if not words:
         return ()
     endings = word_endings(words[-1])
-    if len(words) > 1 and fold(words[-1]) in WEAK and fold(words[-2]) not in WEAK:
-        two = mosaic(words[-2], words[-1])
-        if two is not None:
-            return (*endings, two)
-    return endings
+    if fold(words[-1]) not in LIGHT_WORDS:
+        return endings
+    several = [mosaic(words[-n:]) for n in (2, 3) if len(words) >= n]
+    return (*endings, *(ending for ending in several if ending is not None))

@@ -121,9 +121,9 @@ class Rhyme:
     def _read(self, prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
         """The form, its language named by the variety it is to be heard in, its rhyme by the kind that is to count."""
         form, lines, complete = read(prompt, text)
-        if self.assonance is not None:
+        if self.assonance is not None and form.rhyme != "radif":
             form = dataclasses.replace(form, rhyme="assonant" if self.assonance else "consonant")
-        if self.historical is not None and form.rhyme != "assonant":
+        if self.historical is not None and form.rhyme in ("consonant", "historical"):
             form = dataclasses.replace(form, rhyme="historical" if self.historical else "consonant")
         language = find(prompt.lang).language if self.variety else None
         if language is not None and self.variety in language.varieties:

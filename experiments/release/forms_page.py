@@ -23,7 +23,8 @@ A form says how many lines a poem has, which of them rhyme, and how long they ar
 
 - **Scheme**: one letter per line, as handbooks write it; the signs are below.
 - **Syllables**: metrical syllables as each tradition counts them. French leaves out the final mute e. Spanish adds one after a final
-  stress and takes one from a line that ends in an esdrújula. English lines may have one syllable more, the feminine ending. *Any* leaves them free.
+  stress and takes one from a line that ends in an esdrújula. English lines may have one syllable more, the feminine ending. *Any* leaves
+  them free.
 - **Rhyme**: *consonant* asks for full rhymes. *Assonant* also accepts the same stressed vowels. *Historical* also accepts pairs that poets
   of that century rhymed, such as *love* and *prove*. *Radif* has the rhyme before the words in which all rhyming lines end.
 
@@ -40,11 +41,14 @@ A form says how many lines a poem has, which of them rhyme, and how long they ar
 | `(...)2>` | the same, each time with the next letters | `(aba )2>b` |
 | `=` | after a letter: that letter, wherever the chain stands | `A2=` |
 
-Three kinds of names need no row of the table. `terza-rima:13` is a form of any length with thirteen lines. `quatrain-abab*3` is a stanza three times,
-with new rhymes each time. `aaba/10|11` is any scheme with its lengths, and `aaba/` one of any lengths; a kind of rhyme may follow, `xaxa/8/assonant`.
+Three kinds of names need no row of the table:
 
-Policies write forms that repeat nothing and whose lines have a length. For others `rlpoet generate` and `rlpoet train` say so at once; `rlpoet score`
-knows them all.
+- `terza-rima:13` is a form of any length with thirteen lines;
+- `quatrain-abab*3` is a stanza three times, with new rhymes each time;
+- `aaba/10|11` is any scheme with its lengths, and `aaba/` one of any lengths; a kind of rhyme may follow, `xaxa/8/assonant`.
+
+Policies write forms that repeat nothing and whose lines have a length. For others `rlpoet generate` and `rlpoet train` say so at once;
+`rlpoet score` knows them all.
 
 [Extending](extending.md#a-form) says how to add one.
 """

@@ -230,7 +230,8 @@ def _lengths(stanzas: Sequence[Sequence[str]], lang: str) -> str:
 
 def _common(lines: Sequence[str], lang: str, least: float) -> tuple[int, ...]:
     """The length of at least that share of lines, with the feminine ending in English; empty if there is none."""
-    best, most = (), 0
+    best: tuple[int, ...] = ()
+    most = 0
     for length, _ in Counter(length_of(line, lang) for line in lines).most_common(3):
         cell = (length, length + 1) if code_of(lang) == "en" else (length,)
         fitting = sum(in_meter(line, lang, cell) for line in lines)

@@ -121,9 +121,9 @@ class Rhyme:
     def _read(self, prompt: Prompt, text: str) -> tuple[Form, list[str], bool]:
         """The form, its language named by the variety it is to be heard in, its rhyme by the kind that is to count."""
         form, lines, complete = read(prompt, text)
-        if self.assonance is not None:
+        if self.assonance is not None and form.rhyme != "radif":
             form = dataclasses.replace(form, rhyme="assonant" if self.assonance else "consonant")
-        if self.historical is not None and form.rhyme != "assonant":
+        if self.historical is not None and form.rhyme in ("consonant", "historical"):
             form = dataclasses.replace(form, rhyme="historical" if self.historical else "consonant")
         language = find(prompt.lang).language if self.variety else None
         if language is not None and self.variety in language.varieties:
@@ -143,8 +143,8 @@ class Rhyme:
         for n in (me, mate):
             if not ends[n].word:
                 return 0.0, f"line {n + 1} ends in no word"
-            same, near = form.same_words, [k for k in (mate, me, *range(len(lines))) if k in (me, mate) or form.near(k, n)]
-            twins = (k for k in near if k != n and ends[k].stem == ends[n].stem and same[k] != same[n])
+            same, heard = form.same_words, (mate, me, *_near(form, n, len(lines)))
+            twins = (k for k in heard if k != n and ends[k].stem == ends[n].stem and same[k] != same[n])
             twin = next((k for k in twins if not (self.refrains and bare_words(lines[k]) == bare_words(lines[n]))), None)
             if twin is not None:
                 at = "this line" if twin == me else f"line {twin + 1}"
@@ -152,7 +152,7 @@ class Rhyme:
             if self.known_only and not ends[n].known:
                 return 0.0, f"{ends[n].word!r} is not in the lexicon: no credit for a guess"
         for n in (me, mate):
-            others = [k for k in range(len(lines)) if form.near(k, n) and keeps_apart(form, k, n)]
+            others = [k for k in _near(form, n, len(lines)) if keeps_apart(form, k, n)]
             stray = next((k for k in others if answers(lines[k], lines[n], present_day)), None)
             if stray is not None:
                 owner = "" if n == me else f"line {mate + 1} "
@@ -172,6 +172,11 @@ class Rhyme:
         near = f"only {kind} with" if kind else "no rhyme with"
         credit = self.partial * _likeness(lines[me], lines[mate], form.lang)
         return credit, f"{near} line {mate + 1} (-{ends[me].tail}, -{ends[mate].tail})"
+
+
+def _near(form: Form, n: int, n_lines: int) -> Sequence[int]:
+    """The lines whose rhymes count against line ``n``."""
+    return range(n_lines) if form.reach is None else [k for k in range(n_lines) if form.near(k, n)]
 
 
 def _asks(form: Form) -> bool:

@@ -21,11 +21,34 @@ This page is written by `make docs` from `rlpoet/prosody/data/forms.tsv`: change
 A form says how many lines a poem has, which of them rhyme, and how long they are. Wherever a form is named, any of its names will do:
 `rlpoet generate --lang es --form redondilla`.
 
-- **Scheme**: one letter per line. Lines with the same letter rhyme; `x` is a line without rhyme; a space is an empty line.
+- **Scheme**: one letter per line, as handbooks write it; the signs are below.
 - **Syllables**: metrical syllables as each tradition counts them. French leaves out the final mute e. Spanish adds one after a final
-  stress and takes one from a line that ends in an esdrújula. English lines may have one syllable more, the feminine ending.
+  stress and takes one from a line that ends in an esdrújula. English lines may have one syllable more, the feminine ending. *Any* leaves
+  them free.
 - **Rhyme**: *consonant* asks for full rhymes. *Assonant* also accepts the same stressed vowels. *Historical* also accepts pairs that poets
-  of that century rhymed, such as *love* and *prove*.
+  of that century rhymed, such as *love* and *prove*. *Radif* has the rhyme before the words in which all rhyming lines end.
+
+| sign | meaning | example |
+| --- | --- | --- |
+| `a` | lines of one letter rhyme | `abab` |
+| `x` | a line without rhyme | `xaxa` |
+| a space | an empty line | `aba bcb` |
+| `A` `A1` `A2` | lines of one capital and number are the same line, a refrain, and rhyme with `a` | `ABaAabAB` |
+| `*` | the first words of the first line | `aabba aab* aabba*` |
+| `1` ... `9` | lines of one figure end in the same word | `123456 615243` |
+| `a1` | lines of one letter and number end in the same word, and rhyme with the other lines of `a` | `a1abba1` |
+| `(...)4+` | a part that may come any number of times, by itself four times | `(xa)4+` |
+| `(...)2>` | the same, each time with the next letters | `(aba )2>b` |
+| `=` | after a letter: that letter, wherever the chain stands | `A2=` |
+
+Three kinds of names need no row of the table:
+
+- `terza-rima:13` is a form of any length with thirteen lines;
+- `quatrain-abab*3` is a stanza three times, with new rhymes each time;
+- `aaba/10|11` is any scheme with its lengths, and `aaba/` one of any lengths; a kind of rhyme may follow, `xaxa/8/assonant`.
+
+Policies write forms that repeat nothing and whose lines have a length. For others `rlpoet generate` and `rlpoet train` say so at once;
+`rlpoet score` knows them all.
 
 [Extending](extending.md#a-form) says how to add one.
 """
@@ -38,14 +61,14 @@ def lengths(form: Form) -> str:
     >>> lengths(form("couplet", "en")), lengths(form("lira", "es"))
     ('10 or 11', '7, 11, 7, 7, 11')
     """
-    said = [" or ".join(map(str, choices)) for choices in form.meters]
+    said = [" or ".join(map(str, choices)) or "any" for choices in form.meters]
     return said[0] if len(set(said)) == 1 else ", ".join(said)
 
 
 def row(form: Form, names: list[str]) -> str:
     """One form as a row of its table."""
     others = ", ".join(f"`{name}`" for name in names if name != form.name)
-    return f"| `{form.name}` | {others} | `{form.scheme}` | {lengths(form)} | {form.rhyme} | {form.description} |"
+    return f"| `{form.name}` | {others} | `{form.notation}` | {lengths(form)} | {form.rhyme} | {form.description} |"
 
 
 def page() -> str:

@@ -53,7 +53,7 @@ def stanzas(poems: Sequence[Poem], lang: str) -> Iterator[tuple[Form, tuple[str,
     """Stanzas with the form the rest of their poem keeps; whole sonnets."""
     for poem in poems:
         if "sonnet" in poem.columns.get("form", "") and len(poem.lines) == 14:
-            best = max((own for own in forms(lang) if own.n_lines == 14), key=lambda own: looks(poem.lines, own))
+            best = max((own for own in forms(lang) if own.n_lines == 14 and "son" in own.name), key=lambda own: looks(poem.lines, own))
             if looks(poem.lines, best) >= ALIKE:
                 yield best, poem.lines
             continue

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError
-from rlpoet.prosody.forms import forms
+from rlpoet.prosody.forms import forms, unwritable
 from rlpoet.rollout import Policy, Rollout, TracksMasks, load_policy
 from rlpoet.types import Prompt
 
@@ -57,7 +57,7 @@ def check_policy(policy: Policy, *, prompts: Sequence[Prompt] = (), draws: int =
         if not hasattr(policy, name):
             raise _broken(policy, f"has no {name}; expected what rlpoet.rollout.Policy lists")
     if not prompts:
-        known = sorted(forms(policy.lang), key=lambda form: form.n_lines)
+        known = sorted((own for own in forms(policy.lang) if own.pairs and not unwritable(own)), key=lambda form: form.n_lines)
         prompts = [Prompt(policy.lang, form.name) for form in known[:2]]
     with _as_it_was(policy):
         policy.precision = torch.float32

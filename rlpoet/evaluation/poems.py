@@ -15,7 +15,7 @@ from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.human_baseline import human_stanzas
 from rlpoet.prosody.fit import guess_form
-from rlpoet.prosody.forms import form, forms
+from rlpoet.prosody.forms import form, forms, unwritable
 from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
 
@@ -99,7 +99,9 @@ def read_evaluation_poems(
             if label is not None:
                 evaluation_poems.append(EvaluationPoem(Prompt(lang, label), normalized.lines, label, normalized))
                 continue
-            for lines in _units(normalized, of_forms or [known_form for known_form in forms(lang) if " " in known_form.scheme]):
+            for lines in _units(
+                normalized, of_forms or [own for own in forms(lang) if " " in own.scheme and own.pairs and not unwritable(own)]
+            ):
                 best = guess_form(lines, lang, among=of_forms or None, least=0.0)
                 name = best.name if best else of_forms[0].name if of_forms else ""
                 left_out += not name

@@ -53,11 +53,11 @@ def recognize(stanzas: Sequence[Sequence[str]], lang: str) -> tuple[Form | None,
 
 
 def _heard(lines: Sequence[str], lang: str) -> str:
-    """The scheme; in a language that has assonant forms, lines without a full rhyme may be bound by one assonance: xaxa, axa."""
+    """The scheme; in a language that has assonant forms, lines without a full rhyme may be bound by one assonance: xaxa."""
     heard = find_poem_scheme(lines, lang)
     if set(heard) != {"x"} or not any(asked.rhyme == "assonant" for asked in forms(lang)):
         return heard
-    bound = range(0, 3, 2) if len(lines) == 3 else range(1, len(lines), 2)
+    bound = range(1, len(lines), 2)
     if len(bound) < 2 or any(
         rhyme_kind(lines[i], lines[j], lang) not in ASSONANT | verse(lang).rhyming for i in bound for j in bound if i < j
     ):
@@ -85,13 +85,17 @@ def _candidates(stanzas: Sequence[Sequence[str]], lang: str) -> Iterator[Form]:
 
 
 def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] | None:
-    """How much of what is heard a form explains: its pairs and repeats, then lines in meter; None if the poem does not keep it."""
+    """How much of what is heard a form explains: its pairs and repeats, then lines that have its lengths without a licence.
+
+    None if the poem does not keep the form.
+    """
     kind = "historical" if asked.rhyme == "consonant" and detecting(asked.lang) else asked.rhyme
     lenient = dataclasses.replace(asked, rhyme=kind)
     measured = [fits for fits, lengths in zip(lines_in_meter(lines, asked), asked.meters, strict=True) if lengths]
     share = sum(measured) / len(measured) if measured else 1.0
     if share < KEPT:
         return None
+    plain = sum(length_of(line, asked.lang) in lengths for line, lengths in zip(lines, asked.meters, strict=True)) / len(lines)
     if asked.rhyme == "radif" and before_radif(lines, asked) == lines:
         return None
     rhymed = (
@@ -105,10 +109,13 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
         return None
     letters = asked.letters
     if not asked.pairs and not asked.repeats:
-        if _two_lengths(asked, lines):  # a silva rhymes where it likes
-            return (0.0, share) if len(lines) >= SHORTEST_SILVA else None
+        alike = len(set(asked.meters)) == 1
+        if alike and asked.meters[0][-1] - asked.meters[0][0] > 1:  # a silva rhymes where it likes
+            return (0.0, plain) if len(lines) >= SHORTEST_SILVA and _two_lengths(asked, lines) else None
+        if alike and len(lines) < FEWEST_UNRHYMED:
+            return None
         n_rhymed = sum(letter != "x" for letter in heard)
-        return None if n_rhymed > STRAY * len(lines) else (0.0, share)
+        return None if n_rhymed > STRAY * len(lines) else (0.0, plain)
     if not asked.repeats and asked.rhyme != "radif":
         apart = sum(
             heard[i] == heard[j] != "x" and letters[i] != letters[j] and "x" not in (letters[i], letters[j])
@@ -121,7 +128,7 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
         )
         if apart or stray > STRAY * len(lines):
             return None
-    return len(asked.pairs) + len(asked.repeats), share
+    return len(asked.pairs) + len(asked.repeats), plain
 
 
 def _twins(lines: Sequence[str], asked: Form) -> Iterator[bool]:
@@ -149,9 +156,9 @@ def _answered(lines: Sequence[str], n: int, lang: str) -> bool:
 
 
 def _two_lengths(asked: Form, lines: Sequence[str]) -> bool:
-    """Whether both lengths of a silva occur; English lines with a feminine ending are no second length."""
-    lengths = asked.meters[0]
-    return lengths[-1] - lengths[0] > 1 and all(any(length_of(line, asked.lang) == length for line in lines) for length in lengths)
+    """Whether each of the lengths of a silva occurs."""
+    found = {length_of(line, asked.lang) for line in lines}
+    return found.issuperset(asked.meters[0])
 
 
 def _as_heard(stanzas: Sequence[Sequence[str]], heard: str, lang: str) -> Form | None:
@@ -223,7 +230,8 @@ def _lengths(stanzas: Sequence[Sequence[str]], lang: str) -> str:
 
 def _common(lines: Sequence[str], lang: str, least: float) -> tuple[int, ...]:
     """The length of at least that share of lines, with the feminine ending in English; empty if there is none."""
-    best, most = (), 0
+    best: tuple[int, ...] = ()
+    most = 0
     for length, _ in Counter(length_of(line, lang) for line in lines).most_common(3):
         cell = (length, length + 1) if code_of(lang) == "en" else (length,)
         fitting = sum(in_meter(line, lang, cell) for line in lines)

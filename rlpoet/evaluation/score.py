@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError
@@ -27,11 +28,17 @@ from rlpoet.protocols import Reward
 from rlpoet.text import read_text, stanzas
 from rlpoet.types import Form, Prompt
 
-BY_PEOPLE = {
+# options of rewards for poems of models, for poems by people, and for those whose form nobody asked for
+BY_PEOPLE: Mapping[str, Mapping[str, Any]] = {
     "rhyme": {"known_only": False, "refrains": True},
-    "alternation": {"known_only": False},
     "lexicon": {"any_capital": True},
-}  # options of rewards for poems that no policy wrote
+    "alternation": {"known_only": False},
+}
+OPTIONS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "strict": {},
+    "people": BY_PEOPLE,
+    "guessed": {**BY_PEOPLE, "rhyme": {**BY_PEOPLE["rhyme"], "historical": True}},
+}
 
 
 @dataclass(frozen=True)
@@ -141,11 +148,12 @@ def score_text(
     if not any(blocks for _, blocks in sections):
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
     scored: list[ScoredPoem] = []
-    terms = functools.cache(lambda strict: list(registry.rewards_for(lang, {} if strict else BY_PEOPLE).values()))
+    terms = functools.cache(lambda how: list(registry.rewards_for(lang, OPTIONS[how]).values()))
     for named, blocks in sections:
         strict = known_only or named is not None
         if blocks:
-            scored += _of_section(blocks, lang, form or named, rewards if rewards is not None else terms(strict), strict)
+            how = "strict" if strict else "people" if form or named else "guessed"
+            scored += _of_section(blocks, lang, form or named, rewards if rewards is not None else terms(how), strict)
     return tuple(scored)
 
 

@@ -71,7 +71,8 @@ def pairs_by_the_rule(lines: Sequence[str], asked: Form) -> list[bool]:
 
 def keeps_apart(asked: Form, i: int, j: int) -> bool:
     """Whether a form keeps two lines from rhyming: they have different letters, and neither is a rentrement."""
-    return asked.letters[i] != asked.letters[j] and not any(part == "opening" and n in (i, j) for _, n, part in asked.repeats)
+    apart = asked.letters[i] != asked.letters[j]
+    return apart and not (asked.repeats and any(part == "opening" and n in (i, j) for _, n, part in asked.repeats))
 
 
 def lines_in_meter(lines: Sequence[str], asked: Form) -> list[bool]:

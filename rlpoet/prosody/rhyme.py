@@ -122,8 +122,8 @@ def find_poem_scheme(lines: Sequence[str], lang: str) -> str:
         for i, line in enumerate(lines):
             if family.count(family[i]) > 1 or i in loose:
                 continue
-            near = sorted((j for j in range(len(lines)) if 0 < abs(i - j) <= EARSHOT and j not in loose), key=lambda j: abs(i - j))
-            mates = [j for j in near if rhyme_kind(lines[j], line, lang) in more]
+            nearest = sorted((j for j in range(len(lines)) if 0 < abs(i - j) <= EARSHOT and j not in loose), key=lambda j: abs(i - j))
+            mates = [j for j in nearest if rhyme_kind(lines[j], line, lang) in more]
             mate = next((j for j in mates if family.count(family[j]) == 1), next(iter(mates), None))
             if mate is not None:
                 family[i] = family[mate]

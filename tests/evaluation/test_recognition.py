@@ -95,6 +95,101 @@ def test_a_stanza_of_the_rubaiyat_is_not_punished():
     assert wrong.scores["rhyme"] == 0.0  # what was asked for is held against it
 
 
+SIBLINGS = [  # language, poem, form, scheme
+    (
+        "en",
+        "I hold it true, whate'er befall;\n"
+        "I feel it, when I sorrow most;\n"
+        "'Tis better to have loved and lost\n"
+        "Than never to have loved at all.",
+        "quatrain-abba-8",
+        "abba",
+    ),
+    (
+        "en",
+        "True ease in writing comes from art, not chance,\n"
+        "As those move easiest who have learned to dance.\n"
+        "'Tis not enough no harshness gives offence,\n"
+        "The sound must seem an echo to the sense:",
+        "quatrain-aabb",
+        "aabb",
+    ),
+    (
+        "en",
+        "Had we but world enough, and time,\n"
+        "This coyness, lady, were no crime.\n"
+        "We would sit down and think which way\n"
+        "To walk, and pass our long love's day.",
+        "quatrain-aabb-8",
+        "aabb",
+    ),
+    (
+        "en",
+        "The lamp in the barn,\na moth goes round and round it:\nthe first snow of March.",
+        "haiku",
+        None,
+    ),
+    (
+        "es",
+        "La niña que en la fuente\nllenaba el jarro,\npor mirar a su amante\nlo ha derramado.",
+        "seguidilla",
+        "xaxa",
+    ),
+    (
+        "es",
+        "Recuerde el alma dormida,\n"
+        "avive el seso y despierte\n"
+        "contemplando\n"
+        "cómo se pasa la vida,\n"
+        "cómo se viene la muerte\n"
+        "tan callando;\n"
+        "\n"
+        "cuán presto se va el placer,\n"
+        "cómo, después de acordado,\n"
+        "da dolor;\n"
+        "cómo, a nuestro parecer,\n"
+        "cualquiera tiempo pasado\n"
+        "fue mejor.",
+        "copla-manriqueña*2",
+        "abcabcdefdef",
+    ),
+    (
+        "es",
+        "¡Oh más dura que mármol a mis quejas,\ny al encendido fuego en que me quemo\nmás helada que nieve, Galatea!",
+        None,
+        "xxx",
+    ),
+    (
+        "fr",
+        "Je suis comme le roi d'un pays pluvieux,\n"
+        "Riche, mais impuissant, jeune et pourtant très vieux,\n"
+        "Qui, de ses précepteurs méprisant les courbettes,\n"
+        "S'ennuie avec ses chiens comme avec d'autres bêtes.",
+        "quatrain-aabb",
+        "aabb",
+    ),
+    (
+        "fr",
+        "Mignonne, allons voir si la rose\n"
+        "Qui ce matin avait déclose\n"
+        "Sa robe de pourpre au soleil,\n"
+        "A point perdu cette vesprée\n"
+        "Les plis de sa robe pourprée,\n"
+        "Et son teint au vôtre pareil.",
+        "sizain-8",
+        "aabccb",
+    ),
+]
+
+
+@pytest.mark.parametrize("lang, text, name, scheme", SIBLINGS, ids=[own[1][:16] for own in SIBLINGS])
+def test_stanzas_by_people_keep_the_form_that_handbooks_name(lang, text, name, scheme):
+    poem_form, found = recognize(stanzas(text), lang)
+    assert (poem_form.name if poem_form else None) == name and found == (scheme or found)
+    (poem,) = score_text(text, lang)
+    assert poem.scores.get("rhyme") in (1.0, None)
+
+
 TERZA_RIMA = (
     "The light is on the hill,\nAnd in the east the day;\nThe little wind is still.\n\n"
     "A bird has come to say\nThat all the night is done,\nAnd we are on the way.\n\n"

@@ -156,7 +156,7 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
         options["gguf_file"] = files.gguf
     try:
         with quiet():
-            return kind.from_pretrained(files.folder, local_files_only=True, **options)
+            return kind.from_pretrained(files.folder, local_files_only=True, trust_remote_code=False, **options)
     except Exception as error:
         if not is_of_files(error) and not _without_table(files.folder):
             raise  # a bug, ours or a library's, to be seen whole

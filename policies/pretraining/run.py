@@ -102,7 +102,7 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
         model, tokenizer, verse_format = _started(config, train, folder)
         _keep(tokenizer, verse_format, folder)
     elif config.resume:
-        tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
+        tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False), VerseFormat.load(folder)
     else:
         verse_format = choose_format(
             train,
@@ -262,7 +262,7 @@ def _started(config: PretrainConfig, train: list[Annotated], folder: Path) -> tu
     tokenizer = policy.tokenizer
     if config.vocab_size is not None:
         if config.resume:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         else:
             words = _words(train, verse_format)
             tokenizer = train_tokenizer(words, verse_format.marks, kind=config.tokenizer, size=config.vocab_size)

@@ -35,7 +35,7 @@ ROWS = [
 @pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
 def test_a_hostile_row_is_one_short_line_that_names_its_row(row):
     for answers, good in ((answer_rhymes, '{"lines": ["nuit", "bruit"]}'), (answer_scans, '{"line": "nuit", "target": 1}')):
-        with pytest.raises(RlpoetError, match="^<stdin>:2: ") as caught:
+        with pytest.raises(RlpoetError, match=r"^<stdin>:2: ") as caught:
             list(answers([good, row if answers is answer_rhymes else row.replace("lines", "line")], "fr"))
         assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
 

@@ -11,8 +11,7 @@ import torch
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
-from policies.formats.data import Batch
-from policies.training_loop import Schedule, learn
+from policies.training_loop import Batch, Schedule, learn
 from rlpoet.checkpoints.files import read_checkpoint
 from rlpoet.cli.jsonl import answer_rhymes, answer_scans
 from rlpoet.cli.main import main

@@ -129,7 +129,7 @@ def learn(
 
     Raises:
         Stopped: asked to stop, and saved.
-        RlpoetError: a broken checkpoint, or one of another model.
+        RlpoetError: a broken checkpoint, or one of another model; gradients that are no longer finite.
     """
     device = next(model.parameters()).device
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -217,6 +217,11 @@ def learn(
                     loss += part.item()
                     n_tokens += ids.numel()
                 norm = torch.nn.utils.clip_grad_norm_(trained, clip if clip > 0 else math.inf)
+                if not math.isfinite(norm.item()):  # before the weights are lost
+                    raise RlpoetError(
+                        f"step {step + 1}: loss {loss:g}, gradient {norm.item():g}; expected finite numbers. The checkpoint before it "
+                        "stands. Start a new run with a lower --learning_rate."
+                    )
                 rate = schedule.rate(step, seconds())
                 whole = False
                 for optim, peak in zip(optims, peaks, strict=True):

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Self
 
 from rewards.adapters.functions import Scoring, as_reward
+from rewards.asking import gains_of_lines, scores_of
 from rlpoet.protocols import Reward
 from rlpoet.text import split_poem
 from rlpoet.types import Explained, LineScore, Prompt
+
+MOST_KNOWN = 4096  # texts whose scores are remembered
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class Composition:
 
     def __init__(self, terms: Sequence[tuple[Reward | Scoring, float]]) -> None:
         self.terms = tuple((as_reward(reward), weight) for reward, weight in terms)
+        self._known: dict[tuple[Prompt, str], tuple[float | None, ...]] = {}  # of the last batches, whose lines may be asked for next
         _check_names([reward for reward, _ in self.terms])
         for reward, weight in self.terms:
             if not (weight > 0 and math.isfinite(weight)):
@@ -44,6 +48,10 @@ class Composition:
     def __call__(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Scored:
         """Totals with their parts; ``score`` gives the totals alone."""
         parts = _parts([reward for reward, _ in self.terms], prompts, texts)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        for i, key in enumerate(zip(prompts, texts, strict=True)):
+            self._known[key] = tuple(scores[i] for scores in parts.values())
         return Scored(tuple(self._total({name: scores[i] for name, scores in parts.items()}) for i in range(len(texts))), parts)
 
     def score(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[float | None]:
@@ -79,8 +87,9 @@ class Composition:
 
     def _applicable(self, prompt: Prompt, text: str) -> list[tuple[Reward, float, float]]:
         """The terms that the prompt asks for: reward, weight, score."""
-        scored = ((reward, weight, reward.score([prompt], [text])[0]) for reward, weight in self.terms)
-        return [(reward, weight, score) for reward, weight, score in scored if score is not None]
+        known = self._known.get((prompt, text))
+        scores = known or [scores_of(reward, [prompt], [text])[0] for reward, _ in self.terms]
+        return [(reward, weight, score) for (reward, weight), score in zip(self.terms, scores, strict=True) if score is not None]
 
 
 class WeightedMean(Composition):
@@ -185,22 +194,13 @@ def _check_names(rewards: Sequence[Reward]) -> None:
 
 
 def _parts(rewards: Sequence[Reward], prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, tuple[float | None, ...]]:
-    parts = {}
-    for reward in rewards:
-        scores = tuple(reward.score(prompts, texts))
-        if len(scores) != len(texts):
-            raise ValueError(f"{reward.name}: {len(scores)} scores for {len(texts)} texts")
-        for text, score in zip(texts, scores, strict=True):
-            if score is not None and not 0.0 <= score <= 1.0:
-                raise ValueError(f"{reward.name}: score {score} of {text[:40]!r} is outside [0, 1]")
-        parts[reward.name] = scores
-    return parts
+    return {reward.name: scores_of(reward, prompts, texts) for reward in rewards}
 
 
 def _gains(reward: Reward, prompt: Prompt, text: str, score: float, n_lines: int) -> list[float]:
     by_line = getattr(reward, "by_line", None)
     if by_line is not None:
-        return list(by_line(prompt, text))
+        return gains_of_lines(by_line, reward, prompt, text)
     return [0.0] * (n_lines - 1) + [score] if n_lines else []
 
 

@@ -14,7 +14,7 @@ class TableError(RlpoetError):
     """A language table that cannot be trusted. The message starts ``file:line:``."""
 
 
-class BrokenContractError(RlpoetError):
+class BrokenContractError(RlpoetError, ValueError):
     """A reward or a verse language that does not do what every one promises; the message names the promise and the text that shows it."""
 
 

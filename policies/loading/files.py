@@ -158,7 +158,7 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
     if files.gguf is not None:
         _need("gguf", files)
         options["gguf_file"] = files.gguf
-    return _read(files, lambda folder: kind.from_pretrained(folder, local_files_only=True, **options))
+    return _read(files, lambda folder: kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options))
 
 
 def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:

@@ -102,7 +102,7 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
         model, tokenizer, verse_format = _started(config, train, folder)
         _keep(tokenizer, verse_format, folder)
     elif config.resume:
-        tokenizer, verse_format = AutoTokenizer.from_pretrained(folder, local_files_only=True), VerseFormat.load(folder)
+        tokenizer, verse_format = _kept_tokenizer(folder), VerseFormat.load(folder)
     else:
         verse_format = choose_format(
             train,
@@ -216,6 +216,11 @@ def _keep(tokenizer: PreTrainedTokenizerBase, verse_format: VerseFormat, folder:
         verse_format.save(path)
 
 
+def _kept_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return tokenizer
+
+
 def _enough(
     order: list[int], train: Sequence[Annotated], verse_format: VerseFormat, tokenizer: PreTrainedTokenizerBase, config: PretrainConfig
 ) -> tuple[list[int], float]:
@@ -262,7 +267,7 @@ def _started(config: PretrainConfig, train: list[Annotated], folder: Path) -> tu
     tokenizer = policy.tokenizer
     if config.vocab_size is not None:
         if config.resume:
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = _kept_tokenizer(folder)
         else:
             words = _words(train, verse_format)
             tokenizer = train_tokenizer(words, verse_format.marks, kind=config.tokenizer, size=config.vocab_size)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from rewards.lines import explain_miscount, read
+from rlpoet.errors import BrokenContractError
 from rlpoet.protocols import Reward
 from rlpoet.types import Explained, LineScore, Prompt
 
@@ -69,7 +70,9 @@ class FunctionReward:
         complete_texts = [text for text, complete in zip(texts, whole, strict=True) if complete]
         scores = [self._number(value) for value in self.function(complete_texts)] if complete_texts else []
         if len(scores) != len(complete_texts):
-            raise ValueError(f"{self.name}: {len(scores)} scores for {len(complete_texts)} texts; expected one per text, in order.")
+            raise BrokenContractError(
+                f"{self.name}: {len(scores)} scores for {len(complete_texts)} texts; expected one per text, in order."
+            )
         remaining = iter(scores)
         return [next(remaining) if complete else 0.0 for complete in whole]
 
@@ -84,7 +87,7 @@ class FunctionReward:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise ValueError(f"{self.name}: gives {value!r} for a text; expected a number in [0, 1].") from None
+            raise BrokenContractError(f"{self.name}: gives {value!r} for a text; expected a number in [0, 1].") from None
 
 
 def as_reward(reward: Reward | Scoring) -> Reward:

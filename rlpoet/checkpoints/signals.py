@@ -57,24 +57,22 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Take the signals of ``NAMES`` while a run lasts. Only a main thread can; elsewhere nothing ever asks.
-
-    A hang-up that is ignored stays ignored: that is what ``nohup`` is for.
-    """
+    """Take the signals of ``NAMES`` while a run lasts. Only a main thread can; elsewhere nothing ever asks."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {
-        number: signal.signal(number, lambda *_: stop.take())
-        for number in NUMBERS
-        if not (signal.Signals(number).name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN)
-    }
+    before = {number: signal.signal(number, lambda *_: stop.take()) for number in to_take()}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+
+def to_take() -> list[int]:
+    """Numbers of these signals, but for a hang-up that is ignored: that is what ``nohup`` is for."""
+    return [number for number in NUMBERS if signal.Signals(number).name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def ignore_signals() -> None:

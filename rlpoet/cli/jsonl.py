@@ -30,6 +30,8 @@ def parse(rows: Iterable[str], where: str) -> Iterator[tuple[str, dict[str, Any]
             item = json.loads(row)
         except json.JSONDecodeError as error:
             raise RlpoetError(f"{where}:{number}: not JSON ({error.msg}); expected one object a line.") from None
+        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+            raise RlpoetError(f"{where}:{number}: cannot be read ({error!s:.60}); expected one object a line.") from None
         if not isinstance(item, dict):
             raise RlpoetError(f"{where}:{number}: {type(item).__name__}; expected one JSON object a line.")
         yield f"{where}:{number}", item
@@ -48,6 +50,8 @@ def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Ite
             raise RlpoetError(f'{at}: "lines" is {lines!r:.60}; expected a list of strings.')
         if pairs is None:
             pairs = [[i, j] for i in range(len(lines)) for j in range(i + 1, len(lines))]
+        if not isinstance(pairs, list):
+            raise RlpoetError(f'{at}: "pairs" is {pairs!r:.60}; expected a list of pairs [i, j] from 0.')
         full, loose = rhyming_for(lines) | {"identical"}, loose_for(lines)
         endings = [rules.endings(line) for line in lines]  # once a line, not once a pair: finding them is most of the work
         kinds = []
@@ -58,7 +62,7 @@ def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Ite
                     raise IndexError
                 kinds.append(best_kind(endings[i], endings[j], rules))
             except (TypeError, ValueError, IndexError):
-                raise RlpoetError(f"{at}: pair {pair!r} does not name two of the {len(lines)} lines; expected [i, j] from 0.") from None
+                raise RlpoetError(f"{at}: pair {pair!r:.60} does not name two of the {len(lines)} lines; expected [i, j] from 0.") from None
         if loose:
             wanted = [strict if loose.intersection(pair) else full for pair in pairs]
             found = [kind in names for kind, names in zip(kinds, wanted, strict=True)]
@@ -79,7 +83,7 @@ def answer_scans(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Iter
         if not isinstance(line, str):
             raise RlpoetError(f'{at}: "line" is {line!r:.60}; expected a string.')
         if target is not None and (not isinstance(target, int) or isinstance(target, bool) or target < 1):
-            raise RlpoetError(f'{at}: "target" is {target!r}; expected a number of syllables, 1 or more.')
+            raise RlpoetError(f'{at}: "target" is {target!r:.60}; expected a number of syllables, 1 or more.')
         scansion = count(line, target)
         answer: dict[str, Any] = {"syllables": scansion.syllables, "stress": scansion.stress}
         if target is not None:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from rlpoet.checkpoints.folder import BEFORE, clear_run
-from rlpoet.checkpoints.signals import NUMBERS
+from rlpoet.checkpoints.signals import to_take
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import ATTEMPTS, LOG, Cell, State, changes, state_of, write_config
@@ -187,7 +187,7 @@ def _signals() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield received
         return
-    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in NUMBERS}
+    handlers = {number: signal.signal(number, lambda number, _: received.append(number)) for number in to_take()}
     try:
         yield received
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from abc import ABC, abstractmethod
@@ -145,6 +146,9 @@ class Trainer(ABC):
 
         Returns:
             Metrics, the fresh texts, their scores.
+
+        Raises:
+            RlpoetError: gradients or weights are no longer finite.
         """
         started, common = time.perf_counter(), self.common
         prompts = self.rng.sample(self.prompts, min(common.n_prompts, len(self.prompts)))
@@ -158,6 +162,8 @@ class Trainer(ABC):
             self.optimizer.zero_grad(set_to_none=True)
             if self.practise(made.fresh, self.beta) is not None:
                 self.descend()
+        if self.optimizer:
+            self._refuse_broken(sum(weight.detach().abs().sum().item() for weight in self.learned), "weights")
         practice = made.practice or self._practice
         n = len(made.fresh)
         self.n_steps += 1
@@ -235,10 +241,19 @@ class Trainer(ABC):
         texts = self._texts if fresh is None else fresh
         if self._must_practise and texts is not None:
             self.practise(texts, self.beta)
-        norm = nn.utils.clip_grad_norm_(self.learned, self.common.clip)
+        norm = float(nn.utils.clip_grad_norm_(self.learned, self.common.clip))
+        self._refuse_broken(norm, "gradient")
         assert self.optimizer is not None
         self.optimizer.step()
-        return float(norm)
+        return norm
+
+    def _refuse_broken(self, number: float, what: str) -> None:
+        """End a run whose numbers have broken down, before a checkpoint or a policy holds them."""
+        if not math.isfinite(number):
+            raise RlpoetError(
+                f"step {self.n_steps + 1}: the norm of the {what} is {number}; expected a finite number. The checkpoint before it stands. "
+                "Start a new run with a lower --learning_rate."
+            )
 
     # -- the result, and checkpoints --------------------------------------------------------------
 

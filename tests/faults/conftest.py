@@ -39,7 +39,7 @@ class Runs:
             "finetune": ["--policy", str(self.place / "tiny"), *poems, *FINETUNE, "--report_to", "none"],
             "pretrain": [*poems, *PRETRAIN, "--max_steps", "3", "--eval_samples", "1"],
         }[verb]
-        return [verb, *own, "--output_dir", str(folder), "--threads", "1"]
+        return [verb, *own, "--output_dir", str(folder), "--threads", "1", "--precision", "fp32"]
 
     def whole(self, verb: str) -> tuple[int, dict[str, Any]]:
         """How often a run that is left alone changes its folder, and what it leaves."""

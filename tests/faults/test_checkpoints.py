@@ -64,6 +64,7 @@ def test_a_damaged_checkpoint_is_told_in_one_line_and_the_one_before_is_used(how
     assert read_checkpoint(path)["step"] == 1 and len(told) == 1 and "going on from the checkpoint before it" in told[0]
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_no_instant_of_writing_a_checkpoint_leaves_none(tmp_path):
     path = tmp_path / "checkpoint.pt"
     for step in (1, 2):
@@ -200,6 +201,7 @@ def test_a_run_that_goes_on_is_no_longer_done(tmp_path):
         assert not goes_on and run_state(tmp_path) == "new"
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_one_process_at_a_time_holds_a_folder_and_none_after_its_death(tmp_path):
     folder = tmp_path / "run"
     told, tell = os.pipe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 
 from rlpoet.errors import UnknownName
@@ -18,6 +19,7 @@ CACHE = 65_536
 LINE_CACHE = 16_384
 POEM_CACHE = 64
 STRICT = "strict"
+MARKED = re.compile("[ÁÉÍÓÚ]|[AEIOU]\u0301")
 
 
 class SpanishVerse:
@@ -54,6 +56,8 @@ class SpanishVerse:
 
     def _line_endings(self, line: str) -> tuple[Ending, ...]:
         word = last_word(line)
+        if word.isupper() and not line.isascii() and MARKED.search(line):
+            word = word.lower()  # capitals that keep their tildes have lost none
         return self._of_word(word) if word else ()
 
     def _word_endings(self, word: str) -> tuple[Ending, ...]:

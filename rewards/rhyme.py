@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, gains_of, read
+from rlpoet.analysis.lexicon import known
 from rlpoet.errors import UnknownName
 from rlpoet.languages import codes, find
+from rlpoet.phonology import phonology
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.fit import keeps_apart
@@ -26,7 +29,8 @@ class Rhyme:
     2. Neither end word ends another line of the poem, but where the form repeats it. A word never rhymes with itself, nor with a
        compound of it.
     3. Neither line rhymes with a line of another letter, or of ``x``. So one rhyme for all lines of ``abab`` earns nothing.
-    4. With ``known_only``, both end words have a pronunciation that is not a guess, so an invented word earns nothing.
+    4. With ``known_only``, both end words have a pronunciation that is not a guess, so an invented word earns nothing. A name of which only
+       the spelling of its end is known has to stand in the word list too: a capital would else pay for any invention.
     5. The lines share ``richness`` sounds, counted from the end. An assonance that counts as a rhyme need not.
     6. Without ``homophones``, the end words do not have the same pronunciation (*mer* / *mère*, *sea* / *see*).
 
@@ -149,7 +153,7 @@ class Rhyme:
             if twin is not None:
                 at = "this line" if twin == me else f"line {twin + 1}"
                 return 0.0, f"{ends[n].stem!r} ends {at} too: a word does not rhyme with itself"
-            if self.known_only and not ends[n].known:
+            if self.known_only and not (ends[n].known and attested(ends[n].word, form.lang)):
                 return 0.0, f"{ends[n].word!r} is not in the lexicon: no credit for a guess"
         for n in (me, mate):
             others = [k for k in _near(form, n, len(lines)) if keeps_apart(form, k, n)]
@@ -181,6 +185,12 @@ def _near(form: Form, n: int, n_lines: int) -> Sequence[int]:
 
 def _asks(form: Form) -> bool:
     return bool(form.pairs or form.repeats)
+
+
+@functools.lru_cache(maxsize=100_000)
+def attested(word: str, lang: str) -> bool:
+    """Whether a word whose sound is known is also known to exist: names whose end is told by their spelling alone may be inventions."""
+    return not phonology(lang).transcribe(word.capitalize()).source.startswith("name_endings") or known(word, lang)
 
 
 def _repeat_credit(form: Form, lines: Sequence[str], repeat: Repeat) -> float:

@@ -320,3 +320,13 @@ def test_a_style_without_sense_is_refused(voices):
     for away in (-0.1, 1.1):
         with pytest.raises(ValueError, match="away is"):
             Style(away=away)
+
+
+@pytest.mark.parametrize(("name", "paid"), [("Italie", 1.0), ("Achéron", 1.0), ("Zorbalie", 0.0), ("Salzoron", 0.0)])
+def test_a_name_earns_rhyme_in_a_poem_of_a_model_only_if_it_exists(name, paid):
+    end = name[-3:]
+    mate = {"lie": "la folie", "ron": "le fleuron"}[end]
+    text = f"Je vois venir de loin {name}\nEt ton regard cherche {mate}"
+    prompt = Prompt("fr", "couplet")
+    assert Rhyme().score([prompt], [text]) == [paid]
+    assert Rhyme(known_only=False).score([prompt], [text]) == [1.0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,14 @@ class Runs:
             argv = self.argv(verb, folder)
         assert in_child(argv, log=log) == 0, log.read_text(encoding="utf-8")
         assert run_state(folder) == "done" and litter(folder) == []
+
+
+@pytest.fixture(autouse=True)
+def _hang_up_is_heard():
+    """``nohup``, under which a suite may run, has it ignored, and a run then ignores it too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")

@@ -85,7 +85,7 @@ def test_a_picture_that_cannot_be_drawn_leaves_the_one_before(tmp_path, monkeypa
     figure, _ = canvas(4, 3)
     save_png(figure, tmp_path / "x.png")
     before = (tmp_path / "x.png").read_bytes()
-    monkeypatch.setattr(figure, "savefig", lambda path, **options: path.write_bytes(b"half") and 1 / 0)
+    monkeypatch.setattr(figure, "savefig", lambda stream, **options: stream.write(b"half") and 1 / 0)
     with pytest.raises(ZeroDivisionError):
         save_png(figure, tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == before

@@ -18,6 +18,7 @@ from rlpoet.types import Ending, Scansion, SpokenWord
 CACHE = 65_536
 LINE_CACHE = 16_384
 POEM_CACHE = 64
+SOLEA, LONGEST_SOLEA = 3, 9  # lines, and the syllables of the longest: eight, with a licence
 STRICT = "strict"
 MARKED = re.compile("[ÁÉÍÓÚ]|[AEIOU]\u0301")
 
@@ -101,6 +102,9 @@ class SpanishVerse:
             elif stanzas[-1]:
                 stanzas.append([])
         bound = assonant_lines([stanza for stanza in stanzas if stanza], tails, self._assonance)
+        written = [line for line in lines if line.strip()]
+        if len(written) == SOLEA and any(self.scan(line).syllables > LONGEST_SOLEA for line in written):
+            bound = frozenset()  # of three long lines two assonate by chance
         if not bound:
             return self.rhyming, frozenset()
         return self.rhyming | {"asonante"}, frozenset(range(len(lines))) - bound

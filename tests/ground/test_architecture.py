@@ -17,7 +17,7 @@ from setuptools import find_packages
 
 import rlpoet
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("rlpoet", "rewards", "policies")
 META = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 READ = {("rlpoet/machine.py", "os.environ")}  # limits on vector units, which tell one machine from another

@@ -1,6 +1,6 @@
 """Put the policy of a training run, or the mean of several, where the package ships it, with a card of their figures.
 
-What runs with ``--lora`` have learned is shipped as an adapter on the shipped prior, other policies as whole weights in bfloat16.
+What runs with ``--lora`` have learned is shipped as an adapter on the shipped prior, other policies as whole weights in eight bits.
 
 python -m experiments.release.ship runs/fr-tb-s0 runs/fr-tb-s1            # writes policies/pretrained/fr-tb
 """
@@ -103,7 +103,7 @@ def card(
     )
     away = "\n".join(f"| {told} | " + " | ".join(_shown(row[n]) for row in distances) + " |" for n, told in enumerate(COLUMNS) if n)
     whole = (
-        "an adapter on the prior, which `load_policy` opens as one model and `save` writes as a whole" if config.get("lora") else "whole"
+        "an adapter on the prior, which `load_policy` opens as one model and `save` writes as a whole" if config.get("lora") else "whole, in eight bits"
     )
     name = NAMES.get(lang, lang)
     seeds = ", ".join(str(result["seed"]) for result in results)
@@ -207,7 +207,7 @@ def main() -> None:
         for name in ("README.md", "tokenizer.json", "tokenizer_config.json", "verse_format.json"):  # the base's own
             (folder / name).unlink(missing_ok=True)
     else:
-        policies[0].save(str(folder), dtype=torch.bfloat16)
+        policies[0].save(str(folder), dtype=torch.int8)
     told = {side: figures(CausalPolicy.load(name, seed=7)) for side, name in (("prior", lang), ("policy", str(folder)))}
     samples = {heat: [sampled(folder, heat, seed) for seed in SEEDS] for heat in HEATS}
     distances = measured_rows(lang, [str(folder)], seed=7)

@@ -103,7 +103,9 @@ def card(
     )
     away = "\n".join(f"| {told} | " + " | ".join(_shown(row[n]) for row in distances) + " |" for n, told in enumerate(COLUMNS) if n)
     whole = (
-        "an adapter on the prior, which `load_policy` opens as one model and `save` writes as a whole" if config.get("lora") else "whole, in eight bits"
+        "an adapter on the prior, which `load_policy` opens as one model and `save` writes as a whole"
+        if config.get("lora")
+        else "whole, in eight bits"
     )
     name = NAMES.get(lang, lang)
     seeds = ", ".join(str(result["seed"]) for result in results)

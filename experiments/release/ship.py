@@ -8,6 +8,7 @@ python -m experiments.release.ship runs/fr-tb-s0 runs/fr-tb-s1            # writ
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import shlex
 import subprocess
@@ -54,7 +55,7 @@ RECIPE = (
 
 def command_of(config: dict[str, Any]) -> str:
     """The command that starts such a run: its recipe, and what else differs from the defaults."""
-    usual = yaml.safe_load(yaml.safe_dump(_plain(TrainConfig())))
+    usual = json.loads(json.dumps(dataclasses.asdict(TrainConfig()), default=dict))
     words = ["rlpoet", "train"]
     for name, value in config.items():
         if name in ("output_dir", "resume", "policy") or (value == usual.get(name) and name not in RECIPE):
@@ -73,13 +74,6 @@ def command_of(config: dict[str, Any]) -> str:
         else:
             words += [f"--{name}", str(value)]
     return shlex.join(words)
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    return {
-        name: dict(value) if hasattr(value, "items") else list(value) if isinstance(value, tuple) else value
-        for name, value in vars(config).items()
-    }
 
 
 def card(

@@ -31,7 +31,7 @@ COLUMNS = [
     "policy", "accepted", "draws per poem", "most draws", "CPU-s per poem", "CPU-s of one poem", "perfect, words known",
     "perfect", "pairs", "pairs, second judge", "lines, second judge", "perfect, second judge",
 ]  # fmt: skip
-WAYS: Mapping[str, tuple[str, ...]] = {"until it keeps its form": (), "once (`--raw`)": ("--raw",)}
+WAYS: Mapping[str, tuple[str, ...]] = {"until it keeps its form": ("--best_of", "1"), "once (`--raw`)": ("--raw",)}
 
 
 def rlpoet(*arguments: str) -> tuple[str, float]:

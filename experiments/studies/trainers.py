@@ -4,7 +4,7 @@
     python -m experiments.studies.trainers --jobs 2 --plain FOLDER           # and of a plain model, some 25 minutes of a core more
     python -m experiments.studies.trainers --only table      # the table of what is there: experiments/results/trainers_to_target.json
 
-Every run draws ``BUDGET`` tokens from the shipped Spanish prior, those of the auxiliary task included, and is measured on the same prompts.
+Every run draws ``BUDGET`` tokens from the Spanish prior of four layers, which the commit ``AT`` ships (run it in a clone of that commit), those of the auxiliary task included, and is measured on the same prompts.
 Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row that is there is not run again.
 
 | stage | what |
@@ -43,6 +43,8 @@ import torch
 from scipy import stats
 
 from experiments.release.results_page import RESULTS
+from policies.loading.adapters import fingerprint
+from policies.loading.files import find_model
 from rlpoet.config.ranges import made
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured, distance, examine, toward, weights_of
 from rlpoet.evaluation.second_judge import judged, second_judge
@@ -56,6 +58,7 @@ from rlpoet.training.run import commit, openings
 from rlpoet.types import Prompt
 
 ROWS, LANG = RESULTS / "trainers_to_target.jsonl", "es"
+PRIOR, AT = "7c697721536a6521", "ab863d4"  # the Spanish prior of four layers, and a commit that ships it
 BUDGET, POEMS = 130_000, 512  # tokens that a run draws, some 2,100 quatrains; poems that are measured
 SEEDS, TUNING = (0, 1, 2, 3, 4), (100,)
 RATES = (2e-4, 5e-4)
@@ -317,6 +320,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=["table"], help="the table of what is there")
     args = parser.parse_args(argv)
     if args.only != "table":
+        if (found := fingerprint(find_model(LANG))) != PRIOR:
+            parser.error(f"the prior {LANG!r} is {found}, the rows are of {PRIOR}: go on in a clone at {AT}, and copy the rows back")
         _all(args.jobs, 3600 * args.hours, args.plain)
     done = rows()
     if any(row["stage"] in SETTINGS for row in done):

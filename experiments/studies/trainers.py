@@ -5,7 +5,8 @@
     python -m experiments.studies.trainers --only table      # the table of what is there: experiments/results/trainers_to_target.json
 
 Every run draws ``BUDGET`` tokens from the Spanish prior of four layers, those of the auxiliary task included, and is measured on the same
-prompts. The commit ``AT`` ships that prior: run it in a clone of that commit. The first ten runs of tuning were in float32. Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row that is there is not run again.
+prompts. The commit ``AT`` ships that prior: run it in a clone of that commit. The first ten runs of tuning were in float32.
+Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row that is there is not run again.
 
 | stage | what |
 | --- | --- |

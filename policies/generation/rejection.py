@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rlpoet import registry
-from rlpoet.analysis.lexicon import unknown_words, words
+from rlpoet.analysis.lexicon import known, unknown_words, words
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.fit import form_and_lines
 from rlpoet.protocols import Reward
@@ -83,7 +83,8 @@ class FormJudge:
     def __call__(self, prompt: Prompt, text: str) -> Draft:
         """A poem with what it lacks."""
         _, lines, complete = form_and_lines(prompt, text)
-        known_only = all(end_of(line, prompt.lang).known for line in prompt.opening)
+        ends = [end_of(line, prompt.lang) for line in prompt.opening]
+        known_only = all(end.known and known(end.word, prompt.lang) for end in ends)
         shares = [self._credit(reward, prompt, text) if complete else 0.0 for reward in (self._rhyme(known_only=known_only), self._meter())]
         unknown = self.unknown("\n".join(lines[self.n_given :]), prompt.lang)
         sound = not unclosed("\n".join(lines)) or bool(unclosed(self.given))  # a poem may leave open what it was given open

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from experiments.release import average
 from policies.causal_lm import CausalPolicy
 from rlpoet.errors import RlpoetError
-from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 CARD = "## Training\n\n    rlpoet pretrain\n\n**1.500 bits per character** (header given)\n| couplet | 10.0% |\n"
 

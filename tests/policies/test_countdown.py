@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.first_words import fit_of_words
@@ -17,7 +18,6 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.countdown import syllables_before
 from rlpoet.text import canonical
 from rlpoet.types import Prompt
-from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 COUNT = re.compile(r"<[|](\d+)[|]>")
 LINES = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from rlpoet.prosody.forms import form
@@ -12,7 +13,6 @@ from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.gflownet.credit import localized
 from rlpoet.types import Prompt
-from tests.tiny_policy import tiny_policy
 
 TWELVE = "Souvent, pour s'amuser, les hommes d'équipage"
 ELEVEN = "Souvent, pour s'amuser, l'homme d'équipage"  # Sou-vent-pour-s'a-mu-ser-l'hom-me-d'é-qui-page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_policy import tiny_policy
 from torch.nn import functional as F
 
 from policies.formats.data import IGNORED
@@ -11,7 +12,6 @@ from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import grown, nats_of
 from policies.pretraining.vocabulary import learn_pieces, padded
 from rlpoet.errors import RlpoetError
-from tests.tiny_policy import tiny_policy
 
 
 @pytest.mark.parametrize("layers", [0, 1, 2])

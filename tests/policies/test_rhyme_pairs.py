@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import Annotated, choose_format, unplanned
@@ -20,7 +21,6 @@ from policies.pretraining.run import pretrain_run
 from policies.pretraining.vocabulary import teach_marks
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.annotate import annotate
-from tests.tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 
 POEMS = [Annotated("Charles Baudelaire", tuple(annotate([BAUDELAIRE], "fr")))] * 2
 FORMAT = choose_format(POEMS, "fr", rhyme_pairs=True)

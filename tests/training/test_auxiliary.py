@@ -11,6 +11,7 @@ import random
 import pytest
 import torch
 from test_gflownet import plain as plain_reward
+from tiny_policy import BAUDELAIRE, SMALL, VERLAINE, annotated, tiny_policy
 from trainers import make
 
 from policies.causal_lm import CausalPolicy
@@ -37,7 +38,6 @@ from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.trainer import PPOTrainer
 from rlpoet.training.trainer import Trainer
 from rlpoet.types import Prompt
-from tests.tiny_policy import BAUDELAIRE, SMALL, VERLAINE, annotated, tiny_policy
 
 
 def with_rhyme_pairs() -> CausalPolicy:

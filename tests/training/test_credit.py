@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny_policy import BAUDELAIRE, tiny_policy
 from torch import Tensor
 
 from rewards.compose import WeightedMean
@@ -15,7 +16,6 @@ from rewards.rhyme import Rhyme
 from rlpoet.rollout import Rollout, join
 from rlpoet.training.gflownet.credit import localized, parts_of, rhyming, scaled_by_probability, token_weights
 from rlpoet.types import Prompt
-from tests.tiny_policy import BAUDELAIRE, tiny_policy
 
 PROMPT = Prompt("fr", "quatrain-abab")
 REWARD = WeightedMean([(Rhyme(), 2.0), (Meter(), 1.0)])

@@ -18,8 +18,8 @@ Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row th
 The plain model is made in ten minutes of a core by ``rlpoet pretrain --lang es --data es.jsonl.gz --max_steps 600 --order forward
 --no_plans --min_rhymed 0.7 --seed 0 --threads 1 --precision bf16 --output_dir FOLDER``.
 
-Each process measures log Z of the target on poems of its own, and these measures differ between machines. They move all distances of a setting
-by the same amount, so the table and the tests put all rows on their mean.
+Each process measures log Z of the target on poems of its own, and these measures differ between machines. They move all distances of a
+setting by the same amount, so the table and the tests put all rows on their mean.
 
 The primary test is the distance from the target of trajectory balance (segment) and PPO, quatrains, without the task, paired by seed
 (Student). All other differences from trajectory balance are tested together (Holm).

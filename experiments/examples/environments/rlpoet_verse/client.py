@@ -1,9 +1,9 @@
 """What is sent to the server and what comes back, and OpenEnv's client of it.
 
-    async with VerseClient(base_url="http://localhost:8000") as client:
-        asked = await client.reset(seed=3)
-        result = await client.step(PoemAction(poem="..."))
-        print(result.reward, result.observation.parts)
+async with VerseClient(base_url="http://localhost:8000") as client:
+    asked = await client.reset(seed=3)
+    result = await client.step(PoemAction(poem="..."))
+    print(result.reward, result.observation.parts)
 """
 
 from __future__ import annotations

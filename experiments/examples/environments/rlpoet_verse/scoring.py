@@ -8,7 +8,7 @@
 | lexicon | every word exists | squared |
 | repetition | every line says something new | yes |
 | copying | no line stands in the reference stanzas, in the prompt or in an index of your own | as a gate, by its share |
-| theme | as near to the theme as verse about it; without a theme how well the lines go together | to the power of 0.5, if a theme is asked for |
+| theme | as near to the theme as verse about it; without one how well lines go together | to the power of 0.5, if a theme is asked for |
 | style | sounds like the poet who is asked for | no: logged alone |
 
 ``product`` multiplies them, so nothing makes up for a part at 0. ``mean`` is their mean by the same exponents: it teaches a model that

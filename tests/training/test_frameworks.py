@@ -149,9 +149,9 @@ def test_what_a_mask_hides_counts_for_nothing_not_even_in_the_gradient(value):
     mask = torch.tensor([False, *[True] * LENGTH, False])
     hidden = group_balance(longer, prior, [mask] * 4, REWARD[:4], group, beta=BETA)
     plain = group_balance(list(log_p), list(PRIOR[:4]), list(MASK[:4]), REWARD[:4], group, beta=BETA)
-    assert hidden == pytest.approx(plain.item()) and torch.allclose(gradient(hidden, logits), gradient(plain, logits))
+    assert hidden.item() == pytest.approx(plain.item()) and torch.allclose(gradient(hidden, logits), gradient(plain, logits))
     one = prime_rl_loss(inputs(longer[0], prior[0], 0.5, mask), beta=BETA, group_size=2).loss
-    assert one == pytest.approx(prime_rl_loss(inputs(log_p[0], PRIOR[0], 0.5), beta=BETA, group_size=2).loss.item())
+    assert one.item() == pytest.approx(prime_rl_loss(inputs(log_p[0], PRIOR[0], 0.5), beta=BETA, group_size=2).loss.item())
     assert torch.isfinite(gradient(one, logits)).all()
 
 

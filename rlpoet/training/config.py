@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
+from rlpoet.reporting.reporters import ReportTo
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.options import StepOptions
@@ -92,7 +93,7 @@ class TrainConfig(StepOptions):
             from Python. A seed gives the same run for the same number.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
-        report_to: tensorboard or none.
+        report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
         resume: folder of a stopped run to go on with; its own configuration holds.
         tb: options of trajectory balance.
         ppo: options of proximal policy optimisation.
@@ -132,7 +133,7 @@ class TrainConfig(StepOptions):
     processes: Count | None = None
     save_steps: Count = 50
     logging_steps: Count = 10
-    report_to: Literal["tensorboard", "none"] = "tensorboard"
+    report_to: ReportTo = "tensorboard"
     resume: str | None = None
     tb: TBOptions = field(default_factory=TBOptions)
     ppo: PPOOptions = field(default_factory=PPOOptions)

@@ -1,11 +1,11 @@
 """Poems of TEI files: P5 with or without its namespace, and P4.
 
-A file is read as a stream of tags, so that its size costs no memory. ``<l>`` is a line and ``<lg>`` a stanza, or a poem of stanzas. What is no
-verse is left out: notes, stage directions, speakers, headings, quotations with their source. Of a ``<choice>`` the corrected, regularised or
-expanded text is taken. The parts of a split line (``part="I"``, ``"M"``, ``"F"``) are joined.
+A file is read as a stream of tags, so that its size costs no memory. ``<l>`` is a line and ``<lg>`` a stanza, or a poem of stanzas. What
+is no verse is left out: notes, stage directions, speakers, headings, quotations with their source. Of a ``<choice>`` the corrected,
+regularised or expanded text is taken. The parts of a split line (``part="I"``, ``"M"``, ``"F"``) are joined.
 
-A document type may define short entities, as TEI P4 does for signs. Entities that hold others or stand in other files are refused: they could
-fill the memory, or read files of the machine.
+A document type may define short entities, as TEI P4 does for signs. Entities that hold others or stand in other files are refused: they
+could fill the memory, or read files of the machine.
 
 References:
     TEI Guidelines P5, chapters 6 (Verse), 7 (Performance Texts), 3.4 (Simple Editorial Changes).
@@ -42,6 +42,7 @@ LONGEST_ENTITY = 64  # characters that a document type may put behind a name
 LONGEST_TEXT = 100_000  # characters
 DEEPEST = 500  # elements in elements
 DEFINITIONS = frozenset({"author", "title", "date", "idno"})  # of a header
+DATES = ("when", "notBefore", "from", "value")  # attributes
 STATEMENTS = frozenset({"head", "speaker", "docAuthor", "docDate"})  # of a text
 
 Handler = Callable[..., None]
@@ -87,21 +88,22 @@ class _Header:
         return next((self.values[key] for key in keys if key in self.values), "")
 
 
-def tei_poems(blocks: Iterable[bytes], where: str) -> Iterator[Poem]:
+def tei_poems(blocks: Iterable[bytes], where: str, *, encoding: str | None = None) -> Iterator[Poem]:
     """The poems of a TEI document.
 
     A division (``<div>``) with verse is a poem; so is each ``<lg>`` that has stanzas of its own or a type such as ``poem``, if there are
-    several. In plays a poem is what stands in one division, mostly a scene. ``columns`` has ``id``, ``date``, ``book`` (the title of the file,
-    if the poem has one of its own), ``section``, ``speakers`` and ``language``, where they are known.
+    several. In plays a poem is what stands in one division, mostly a scene. ``columns`` has ``id``, ``date``, ``book`` (the title of the
+    file, if the poem has one of its own), ``section``, ``speakers`` and ``language``, where they are known.
 
     Args:
         blocks: the document in pieces of any size.
         where: name of the document, for errors.
+        encoding: of the pieces, whatever the document says; None for what it says.
 
     Raises:
         RlpoetError: not well-formed, no TEI, entities that are refused or not defined, or no verse in it.
     """
-    reader = _Reader(where)
+    reader = _Reader(where, encoding)
     found = False
     for block in blocks:
         reader.feed(block)
@@ -120,7 +122,7 @@ def tei_poems(blocks: Iterable[bytes], where: str) -> Iterator[Poem]:
 class _Reader:
     """Tags and characters to poems."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, encoding: str | None) -> None:
         self.where = where
         self.poems: list[Poem] = []
         self.includes = False
@@ -138,10 +140,10 @@ class _Reader:
         self.glued = False  # after a line break within a word
         self.capture: list[tuple[int, str]] = []  # depth and name of a heading, speaker or statement that is being read
         self.languages: list[str] = []
-        self.parser = self._parser()
+        self.parser = self._parser(encoding)
 
-    def _parser(self) -> Any:
-        parser = expat.ParserCreate(namespace_separator="}")
+    def _parser(self, encoding: str | None) -> Any:
+        parser = expat.ParserCreate(encoding, namespace_separator="}")
         parser.buffer_text = True
         parser.StartElementHandler = self.start
         parser.EndElementHandler = self.end
@@ -155,6 +157,8 @@ class _Reader:
     def feed(self, block: bytes, *, last: bool = False) -> None:
         try:
             self.parser.Parse(block, last)
+        except LookupError as error:  # a name that Python knows for no encoding
+            raise RlpoetError(f"{self.where}:1: {error}; expected UTF-8. Convert the document, and its declaration.") from None
         except expat.ExpatError as error:
             what = expat.ErrorString(error.code)
             raise RlpoetError(f"{self.where}:{error.lineno}: not well-formed XML ({what}); expected a TEI document.") from None
@@ -168,16 +172,18 @@ class _Reader:
 
     # -- entities ------------------------------------------------------------------------------------------
 
-    def entity(self, name: str, is_parameter: int, value: str | None, base: object, system: str | None, public: object, notation: str) -> None:
+    def entity(
+        self, name: str, is_parameter: bool, value: str | None, base: str | None, system: str, public: str | None, notation: str | None
+    ) -> None:
         if is_parameter or notation:
             return  # of the DTD, which is not read, or a picture
         if value is not None and (len(value) > LONGEST_ENTITY or "&" in value or "<" in value):
             self._fail(f"the entity {name!r} holds other entities, tags or long text; expected a sign. Put its text where it is used.")
 
     def external_entity(self, context: str | None, base: object, system: str | None, public: object) -> int:
-        if context is None:
-            return 1  # the DTD itself: not loaded
-        self._fail(f"an entity stands in another file ({system!r}); expected one file. Put its text where it is used.")
+        if context is not None:
+            self._fail(f"an entity stands in another file ({system!r}); expected one file. Put its text where it is used.")
+        return 1  # the DTD itself, which is not loaded
 
     def skipped_entity(self, name: str, is_parameter: int) -> None:
         if is_parameter:
@@ -230,8 +236,8 @@ class _Reader:
     def _start_statement(self, name: str, attributes: dict[str, str], depth: int) -> None:
         if self.line_depth:
             return
-        if name == "date" and (when := next((attributes[key] for key in ("when", "notBefore", "from", "value") if attributes.get(key)), "")):
-            self._state("date", when)
+        if name == "date":
+            self._state("date", next((attributes[key] for key in DATES if attributes.get(key)), ""))
         self.capture.append((depth, name))
         self.buffers.append([])
         self.length = 0

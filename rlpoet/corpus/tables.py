@@ -93,11 +93,8 @@ def _lined(rows: Sequence[Row], names: Sequence[str]) -> str | None:
     for name in usual:
         cells = [row.get(name) for _, row in rows[:200]]
         texts = [cell for cell in cells if isinstance(cell, str)]
-        if (
-            any(isinstance(cell, list) and all(isinstance(part, str | list) for part in cell) for cell in cells)
-            or any(map(_breaks, texts))
-            or layout_of(texts)
-        ):
+        lists = any(isinstance(cell, list) and all(isinstance(part, str | list) for part in cell) for cell in cells)
+        if lists or any(map(_breaks, texts)) or layout_of(texts):
             return name
     return usual[0] if usual else None
 

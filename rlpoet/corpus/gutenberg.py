@@ -19,8 +19,13 @@ URLS = (
     "https://www.gutenberg.org/files/{n}/{n}-0.txt",
 )
 TIMEOUT = 30  # seconds
-START = re.compile(r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*?\*{3}\s*$", re.I | re.M | re.S)
-END = re.compile(r"^\s*(?:\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK|End of (?:the )?Project Gutenberg)", re.I | re.M)
+START = re.compile(r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT).*?\*{3}\s*$", re.I | re.M | re.S)
+SMALL_PRINT = re.compile(r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.*?\*END\*[ \t]*$", re.I | re.M)  # ends the header of ebooks before 2004
+END = re.compile(
+    r"^\s*(?:\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT)|(?:This is the )?End of (?:the |this )?Project Gutenberg)",
+    re.I | re.M,
+)
+_NAMED = re.compile(r"^\W*(?:The )?Project Gutenberg(?:'s)? (?:E-?text|EBook),? (?:of )?(.+?),?\s+by\s+([^\n*]+?)[\s*]*$", re.I | re.M)
 _FIELD = re.compile(r"^(Title|Author|Language|Release [Dd]ate):[ \t]*(.+(?:\n[ \t]+\S.*)*)", re.M)
 _CREDITS = re.compile(r"produced by|proofread|transcriber|e-?text prepared|distributed proof|gutenberg", re.I)
 _NUMERAL = re.compile(r"[IVXLCDM]{1,8}\.?|\d{1,4}\.?")
@@ -29,8 +34,8 @@ VERSE_LINE = 62
 
 
 def is_gutenberg(text: str) -> bool:
-    """Whether a text has Project Gutenberg's start mark."""
-    return START.search(text) is not None
+    """Whether a text has Project Gutenberg's start mark, that of today or that of ebooks before 2004."""
+    return START.search(text) is not None or SMALL_PRINT.search(text) is not None
 
 
 def fetch(number: str) -> str:
@@ -88,10 +93,14 @@ def book_poems(text: str) -> Iterator[Poem]:
 
 
 def _parts(text: str) -> tuple[dict[str, str], str]:
-    start = START.search(text)
+    start, old = START.search(text), SMALL_PRINT.search(text)
+    if old is not None and (start is None or old.start() > start.start()) and END.search(text, 0, old.start()) is None:
+        start = old  # a mark after the end is that of a licence at the foot of the book
     head, body = (text[: start.start()], text[start.end() :]) if start else ("", text)
     end = END.search(body)
     about = {match[1].lower(): " ".join(match[2].split()) for match in _FIELD.finditer(head)}
+    if "author" not in about and (named := _NAMED.search(head)):
+        about = {"title": " ".join(named[1].split()), "author": named[2].strip()} | about
     return about, body[: end.start()] if end else body
 
 

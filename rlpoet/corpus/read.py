@@ -1,8 +1,10 @@
 """Reads poems from files, folders, data sets of the Hugging Face hub, and Project Gutenberg.
 
-Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.txt``; all but parquet also with
-``.gz``. In a text file two empty lines separate poems and one separates stanzas; a Project Gutenberg ebook is recognised by its marks.
-``hf:owner/name`` (or ``owner/name`` if there is no such file) is a data set, ``gutenberg:1065`` an ebook.
+Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.xml`` (TEI), ``.txt``; all but
+parquet also with ``.gz``. In a text file two empty lines separate poems and one separates stanzas, and a line that begins with ``# `` is
+the title of the poem below it. A Project Gutenberg ebook is recognised by its marks. A text that is JSON, a table or TEI by what stands in
+it is read as that; one that is HTML or RTF is refused. ``-`` is a text on standard input. ``hf:owner/name`` (or ``owner/name`` if there is
+no such file) is a data set, ``gutenberg:1065`` an ebook.
 """
 
 from __future__ import annotations
@@ -18,17 +20,23 @@ from typing import Any
 from rlpoet.corpus.clean import LINE_BREAK, stanzas_of
 from rlpoet.corpus.gutenberg import PREFIX as GUTENBERG
 from rlpoet.corpus.gutenberg import book_poems, fetch, is_gutenberg
+from rlpoet.corpus.headings import form_of_heading
 from rlpoet.corpus.hub import PREFIX as HUB
 from rlpoet.corpus.hub import hub_rows
+from rlpoet.corpus.kinds import kind_of, refuse_binary
 from rlpoet.corpus.poem import Poem, deduplicated
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
+from rlpoet.corpus.tei import tei_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.tables import read_csv
-from rlpoet.text import whole_file
+from rlpoet.text import read_text, whole_file
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
-SUFFIXES = (*ROWS, ".txt", ".text", ".md")
-NEXT_POEM = re.compile(r"\n(?:[ \t]*\n){2,}|\n[ \t]*\n(?=# )")  # two empty lines, or one before a heading as `generate --out` writes it
+MARKUP = (".xml", ".tei")
+SUFFIXES = (*ROWS, ".txt", ".text", ".md", *MARKUP)
+NEXT_POEM = re.compile(r"\n(?:[ \t]*\n){2,}|\n(?=#{1,6} )")  # two empty lines, or a heading as `generate --out` writes it
+HEADING = re.compile(r"#{1,6} +(.*)")
+BLOCK = 1 << 16  # bytes read at a time
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?")
 
 
@@ -63,11 +71,13 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
     elif name.startswith(HUB):
         dataset = name.removeprefix(HUB)
         yield from poems_of_rows(hub_rows(dataset, split=split), columns, name)
+    elif name == "-":
+        yield from poems_of_text(read_text("-"), "<stdin>", columns)
     elif path.is_dir():
         yield from _folder(path, columns, split)
     elif path.exists():
         yield from _file(path, columns)
-    elif isinstance(source, str) and _HUB_NAME.fullmatch(name) and _suffix(path) not in SUFFIXES:
+    elif isinstance(source, str) and _HUB_NAME.fullmatch(name) and suffix(path) not in SUFFIXES:
         try:
             yield from poems_of_rows(hub_rows(name, split=split), columns, name)
         except RlpoetError as error:
@@ -105,7 +115,7 @@ def _folder(path: Path, columns: Columns, split: str | None) -> Iterator[Poem]:
     if any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
         yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
         return
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and _suffix(file) in SUFFIXES and file.name.lower() != "readme.md"]
+    files = [file for file in sorted(path.rglob("*")) if file.is_file() and suffix(file) in SUFFIXES and file.name.lower() != "readme.md"]
     if not files:
         raise RlpoetError(f"{path}: is a folder without a corpus file; expected {' '.join(SUFFIXES)} in it.")
     for file in files:
@@ -113,24 +123,73 @@ def _folder(path: Path, columns: Columns, split: str | None) -> Iterator[Poem]:
 
 
 def _file(path: Path, columns: Columns) -> Iterator[Poem]:
-    kind = _suffix(path)
+    kind = suffix(path)
     if kind == ".parquet":
         yield from poems_of_rows(_parquet(path), columns, str(path))
         return
+    if kind in MARKUP:
+        yield from tei_poems(_blocks(path), str(path))
+        return
+    if path.suffix.lower() != ".gz":
+        with path.open("rb") as stream:
+            refuse_binary(stream.read(16), str(path))
     text = _read(path)
     if kind in (".csv", ".tsv"):
         yield from poems_of_rows(read_csv(text, str(path), delimiter="\t" if kind == ".tsv" else None), columns, str(path))
     elif kind in (".jsonl", ".json", ".ndjson"):
         yield from poems_of_rows(_json(text, path), columns, str(path))
+    else:
+        yield from poems_of_text(text, str(path), columns)
+
+
+def poems_of_text(text: str, where: str, columns: Columns | None = None) -> Iterator[Poem]:
+    """The poems of a text, which may also be TEI, JSON, a table with a column of poems, or a Project Gutenberg ebook.
+
+    Args:
+        where: what the text is called in errors.
+
+    Raises:
+        RlpoetError: it is HTML, RTF or another kind that is no verse, or data without a poem in it.
+    """
+    kind, columns = kind_of(text, where), columns or Columns()
+    if kind == "xml":
+        yield from tei_poems([text.encode("utf-8")], where, encoding="utf-8")
+    elif kind == "json":
+        yield from poems_of_rows(_json(text, Path(where)), columns, where)
+    elif kind == "table":
+        yield from poems_of_rows(read_csv(text, where), columns, where)
     elif is_gutenberg(text):
         yield from book_poems(text)
     else:
-        for block in NEXT_POEM.split(LINE_BREAK.sub("\n", text)):
-            if stanzas := stanzas_of(block):
-                yield Poem(stanzas)
+        yield from _verse(text)
 
 
-def _suffix(path: Path) -> str:
+def _verse(text: str) -> Iterator[Poem]:
+    """The poems of a text of verse; each heading is the title of the poem below it."""
+    heading = ""
+    for block in NEXT_POEM.split(LINE_BREAK.sub("\n", text)):
+        first, _, rest = block.lstrip("\n").partition("\n")
+        if HEADING.match(first):
+            heading, block = first.strip(), rest
+        if stanzas := stanzas_of(block):
+            if form_of_heading(heading) is None:
+                yield Poem(stanzas, title=" ".join(heading.lstrip("#").split()))
+            else:
+                yield Poem(stanzas, columns={"heading": heading})
+            heading = ""
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            while block := stream.read(BLOCK):
+                yield block
+    except (OSError, EOFError) as error:
+        raise RlpoetError(f"{path}: cannot be read ({error}); expected a readable file, gzip-compressed if it ends in .gz.") from None
+
+
+def suffix(path: Path) -> str:
+    """The ending of a file's name, in small letters, without ``.gz``."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlpoet.corpus.clean import stanzas_of
+from rlpoet.corpus.layouts import layout_of, unfolded
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.where import AUTHOR_NAMES, TITLE_NAMES, folded
 from rlpoet.errors import RlpoetError, UnknownName
@@ -33,7 +34,8 @@ class Columns:
 def poems_of_rows(rows: Iterable[Row], columns: Columns, where: str) -> Iterator[Poem]:
     """A poem a row, in order; rows without text are left out.
 
-    A text is a string with line breaks, a list of lines, or a list of stanzas, each a list of lines.
+    A text is a string with line breaks, a list of lines, or a list of stanzas, each a list of lines. A column without any line break may
+    part its lines in one of the ways of ``rlpoet.corpus.layouts``.
 
     Args:
         where: name of the source, for errors.
@@ -54,10 +56,12 @@ def poems_of_rows(rows: Iterable[Row], columns: Columns, where: str) -> Iterator
     title_name = _named(columns.title, [n for n in names if n not in (text_name, author_name)], TITLE_NAMES, f"{where}: title_column")
     own = {text_name, author_name, title_name, "rhymed", "core"}
     broken = seen = False
+    layout = layout_of(text for _, row in kept if isinstance(text := row.get(text_name), str))
     for place, row in kept:
         if text_name not in row:
             raise RlpoetError(f"{place}: no {text_name!r}; expected it in every row, as text with line breaks or a list of lists of lines.")
-        stanzas, lined = _stanzas(row[text_name], f"{place}: column {text_name!r}")
+        text = row[text_name]
+        stanzas, lined = _stanzas(unfolded(text, layout) if isinstance(text, str) else text, f"{place}: column {text_name!r}")
         if not stanzas:
             continue
         seen, broken = True, broken or lined
@@ -87,7 +91,10 @@ def _lined(rows: Sequence[Row], names: Sequence[str]) -> str | None:
     by_fold = {folded(name): name for name in names}
     usual = [by_fold[name] for name in TEXT_NAMES if name in by_fold]
     for name in usual:
-        if any(isinstance(row.get(name), list) or (isinstance(row.get(name), str) and _breaks(row[name])) for _, row in rows[:200]):
+        cells = [row.get(name) for _, row in rows[:200]]
+        texts = [cell for cell in cells if isinstance(cell, str)]
+        lists = any(isinstance(cell, list) and all(isinstance(part, str | list) for part in cell) for cell in cells)
+        if lists or any(map(_breaks, texts)) or layout_of(texts):
             return name
     return usual[0] if usual else None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from rlpoet.phonology.es.letters import ROMAN
 from rlpoet.phonology.es.tables import weight_rows
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, readings, stress_pattern
 from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
@@ -61,8 +62,9 @@ class Chosen(NamedTuple):
 @functools.lru_cache(maxsize=JUST_READ)
 def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
     """The folded line, the places of its letters, the part that is read, its cells and junctures, and all its readings."""
-    folded, places = fold_letters(line[:LONGEST])
-    visible = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
+    silent = heard(line[:LONGEST])
+    folded, places = fold_letters(silent)
+    visible = silent if places is None else "".join(silent[at] for at in places[:-1])
     laid = lay(folded, visible)
     return folded, places, visible, laid, readings(laid)
 

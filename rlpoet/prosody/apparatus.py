@@ -21,14 +21,14 @@ NUMBER = re.compile(r"(?:n(?:ote|ota)?\.?\s*)?(?:[0-9]{1,4}|[*†‡§¶]+)|note
 LETTER = re.compile("[a-z]|[ivxIVX]{1,5}")
 # How directions begin, in English, French and Spanish, and what is one only by itself: (sings), (bas), (canta).
 DIRECTIONS = re.compile(
-    r"(?:exit|exeunt|enter|re-enter|aside|à part|a parte?|à (?:lui|elle)-même|à voix (?:basse|haute)|au public|aparte|vase|vanse"
-    r"|salen?|yéndose|(?:il|elle|ils|elles) (?:sort(?:ent)?|entre(?:nt)?|lit|chante|pleure|rit|tombe|meurt|se lève|s['’]assied|s['’]éloigne))\b",
+    r"(?:exit|exeunt|enter|re-enter|aside|à part|a parte?|à (?:lui|elle)-même|à voix (?:basse|haute)|au public|aparte|vase|vanse|salen?"
+    r"|yéndose|(?:il|elle|ils|elles) (?:sort(?:ent)?|entre(?:nt)?|lit|chante|pleure|rit|tombe|meurt|se lève|s['’]assied|s['’]éloigne))\b",
     re.IGNORECASE,
 )
 ALONE = frozenset(
     "sings singing reads reading kneels kneeling weeps weeping dies dying rises aloud softly within flourish alarum curtain sic bis "
-    "refrain chorus bas haut seul seule lisant chantant pleurant entre sort sortent rideau ap dentro canta cantan lee leyendo llora muere entra "
-    "entran telón".split()
+    "refrain chorus bas haut seul seule lisant chantant pleurant entre sort sortent rideau ap dentro canta cantan lee leyendo llora muere "
+    "entra entran telón".split()
 )
 FAR = 400  # signs of a line that are looked at, from either end: longer ones are no verse
 

@@ -1,6 +1,6 @@
 """Metrical readings of English words: every licensed number of syllables, with its stresses and its cost.
 
-``licences.tsv`` lists the syllables that verse may drop or add (heav'n, glorious in two, fire in one, Italian in four). An
+``licences.tsv`` lists the syllables that verse may drop or add (heav'n, glorious in two, fire in one, beautifully in four). An
 apostrophe in the spelling already marks such a loss: ``heav'n`` has one syllable only.
 """
 

@@ -15,6 +15,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
 from rlpoet.text import plain_letters
 
@@ -205,17 +206,18 @@ def read_line(line: str, target: int | None = None) -> LineReading:
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:
-    """The line with one character per letter, and the letters as typed, if some have combining accents."""
-    if line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line):
+    """The line with one character per letter and spaces for what is not heard, and the letters as typed where these differ."""
+    silent = heard(line)
+    if silent is line and (line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line)):
         return line, None
     letters: list[str] = []  # as typed; empty for the second letter of a ligature
     plain = ""
-    for char in line:
+    for typed, char in zip(line, silent, strict=True):
         if letters and unicodedata.combining(char):
-            letters[-1] += char
+            letters[-1] += typed
             plain = plain[:-1] + unicodedata.normalize("NFC", plain[-1] + char)[0]
         else:
             spelt = plain_letters(unicodedata.normalize("NFC", char)[0])
-            letters += [char, *[""] * (len(spelt) - 1)]
+            letters += [typed, *[""] * (len(spelt) - 1)]
             plain += spelt
     return plain, letters

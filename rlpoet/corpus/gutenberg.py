@@ -19,8 +19,8 @@ URLS = (
     "https://www.gutenberg.org/files/{n}/{n}-0.txt",
 )
 TIMEOUT = 30  # seconds
-START = re.compile(r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*?\*{3}\s*$", re.I | re.M | re.S)
-END = re.compile(r"^\s*(?:\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK|End of (?:the )?Project Gutenberg)", re.I | re.M)
+START = re.compile(r"^[ \t]*\*{3}[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.{0,500}?\*{3}\s{0,9}$", re.I | re.M | re.S)
+END = re.compile(r"^[ \t]*(?:\*{3}[ \t]*END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK|End of (?:the )?Project Gutenberg)", re.I | re.M)
 _FIELD = re.compile(r"^(Title|Author|Language|Release [Dd]ate):[ \t]*(.+(?:\n[ \t]+\S.*)*)", re.M)
 _CREDITS = re.compile(r"produced by|proofread|transcriber|e-?text prepared|distributed proof|gutenberg", re.I)
 _NUMERAL = re.compile(r"[IVXLCDM]{1,8}\.?|\d{1,4}\.?")
@@ -137,7 +137,7 @@ def _kind(lines: Sequence[str], in_poem: bool, gap: int, *, numbered: bool) -> s
         return "prose"
     capital = sum(line.lstrip("«“\"'‘—-¡¿([_ ")[:1].isupper() for line in words)
     short = sum(len(line) <= VERSE_LINE for line in words)
-    contents = sum(bool(re.search(r"(?:\.{3,}|\s{3,})\s*\d+$", line)) for line in lines)
+    contents = sum(bool(re.search(r"(?:(?<!\.)\.{3,}\s*|(?<!\s)\s{3,})\d+$", line)) for line in lines)
     if 2 * contents >= len(words):
         return "prose"
     return "verse" if short >= 0.8 * len(words) and (2 * capital >= len(words) or max(map(len, words)) <= 50) else "prose"

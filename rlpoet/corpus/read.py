@@ -2,16 +2,17 @@
 
 Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.txt``; all but parquet also with
 ``.gz``. In a text file two empty lines separate poems and one separates stanzas; a Project Gutenberg ebook is recognised by its marks.
-``hf:owner/name`` (or ``owner/name`` if there is no such file) is a data set, ``gutenberg:1065`` an ebook.
+``hf:owner/name`` is a data set, ``gutenberg:1065`` an ebook. Poems come one after the other: only an ebook is read at once.
 """
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rlpoet.corpus.gutenberg import book_poems, fetch, is_gutenberg
 from rlpoet.corpus.hub import PREFIX as HUB
 from rlpoet.corpus.hub import hub_rows
 from rlpoet.corpus.poem import Poem, deduplicated
+from rlpoet.corpus.stream import lines_of, objects_of, table_lines_of
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
 from rlpoet.errors import RlpoetError
 from rlpoet.tables import read_csv
@@ -28,7 +30,8 @@ from rlpoet.text import whole_file
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 SUFFIXES = (*ROWS, ".txt", ".text", ".md")
-NEXT_POEM = re.compile(r"\n(?:[ \t]*\n){2,}|\n[ \t]*\n(?=# )")  # two empty lines, or one before a heading as `generate --out` writes it
+HEAD = 1 << 18  # characters within which an ebook says that it is one
+MOST_OF_BOOK = 1_000_000  # lines
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?")
 
 
@@ -54,8 +57,17 @@ def read_poems(sources: Sequence[str | Path], *, columns: Columns | None = None,
     return poems
 
 
-def poems_of(source: str | Path, *, columns: Columns | None = None, split: str | None = None) -> Iterator[Poem]:
-    """All poems of one source, the same one as often as it is there."""
+def poems_of(
+    source: str | Path, *, columns: Columns | None = None, split: str | None = None, tell: Callable[[str], object] | None = None
+) -> Iterator[Poem]:
+    """All poems of one source, the same one as often as it is there.
+
+    Args:
+        tell: called with one line for each file of a folder that cannot be read to its end, which is then left there; None raises instead.
+
+    Raises:
+        RlpoetError, UnknownName: as ``read_poems``.
+    """
     columns = columns or Columns()
     name, path = str(source), Path(source)
     if name.startswith(GUTENBERG):
@@ -64,14 +76,11 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
         dataset = name.removeprefix(HUB)
         yield from poems_of_rows(hub_rows(dataset, split=split), columns, name)
     elif path.is_dir():
-        yield from _folder(path, columns, split)
+        yield from _folder(path, columns, split, tell)
     elif path.exists():
         yield from _file(path, columns)
     elif isinstance(source, str) and _HUB_NAME.fullmatch(name) and _suffix(path) not in SUFFIXES:
-        try:
-            yield from poems_of_rows(hub_rows(name, split=split), columns, name)
-        except RlpoetError as error:
-            raise RlpoetError(f"{name}: no such file or folder, so taken for a data set. {error}") from None
+        raise RlpoetError(f"{name}: no such file or folder; expected one. For the data set of that name write {HUB}{name}.")
     else:
         raise RlpoetError(
             f"{source}: no such file; expected a corpus of poems ({' '.join(SUFFIXES[:7])}, also .gz), a folder of them, "
@@ -85,12 +94,33 @@ def write_poems(path: str | Path, poems: Iterable[Poem]) -> None:
     Raises:
         RlpoetError: a name that does not say JSON Lines.
     """
+    with poem_writer(path) as write:
+        for poem in poems:
+            write(poem)
+
+
+@contextmanager
+def poem_writer(path: str | Path) -> Iterator[Callable[[Poem], object]]:
+    """What writes one poem after the other to a file, as ``write_poems``; the file takes its place when the block ends.
+
+    Raises:
+        RlpoetError: a name that does not say JSON Lines.
+    """
     path = Path(path)
     if not path.name.removesuffix(".gz").endswith(".jsonl"):
         raise RlpoetError(f"{path}: expected a name that ends in .jsonl or .jsonl.gz.")
-    text = "".join(json.dumps(as_row(poem), ensure_ascii=False) + "\n" for poem in poems).encode("utf-8")
-    with whole_file(path) as stream:
-        stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
+    with whole_file(path) as stream, ExitStack() as stack:
+        # without name and time in it: the same poems, the same bytes
+        packed = gzip.GzipFile("", "wb", 6, stream, mtime=0) if path.suffix == ".gz" else None
+        out: Any = stack.enter_context(packed) if packed is not None else stream
+
+        def write(poem: Poem) -> None:
+            try:
+                out.write((json.dumps(as_row(poem), ensure_ascii=False) + "\n").encode("utf-8"))
+            except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
+                out.write((json.dumps(as_row(poem)) + "\n").encode("ascii"))
+
+        yield write
 
 
 def as_row(poem: Poem) -> dict[str, Any]:
@@ -101,7 +131,7 @@ def as_row(poem: Poem) -> dict[str, Any]:
     return row if poem.core else row | {"core": False}
 
 
-def _folder(path: Path, columns: Columns, split: str | None) -> Iterator[Poem]:
+def _folder(path: Path, columns: Columns, split: str | None, tell: Callable[[str], object] | None) -> Iterator[Poem]:
     if any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
         yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
         return
@@ -109,75 +139,72 @@ def _folder(path: Path, columns: Columns, split: str | None) -> Iterator[Poem]:
     if not files:
         raise RlpoetError(f"{path}: is a folder without a corpus file; expected {' '.join(SUFFIXES)} in it.")
     for file in files:
-        yield from _file(file, columns)
+        n = 0
+        try:
+            for poem in _file(file, columns):
+                n += 1
+                yield poem
+        except RlpoetError as error:
+            if tell is None:
+                raise
+            tell(f"{error} {f'{n} poems before it are kept, the rest of the file' if n else 'The file'} is left out.")
 
 
 def _file(path: Path, columns: Columns) -> Iterator[Poem]:
     kind = _suffix(path)
     if kind == ".parquet":
         yield from poems_of_rows(_parquet(path), columns, str(path))
-        return
-    text = _read(path)
-    if kind in (".csv", ".tsv"):
-        yield from poems_of_rows(read_csv(text, str(path), delimiter="\t" if kind == ".tsv" else None), columns, str(path))
+    elif kind in (".csv", ".tsv"):
+        rows = read_csv(table_lines_of(path), str(path), delimiter="\t" if kind == ".tsv" else None)
+        yield from poems_of_rows(rows, columns, str(path))
     elif kind in (".jsonl", ".json", ".ndjson"):
-        yield from poems_of_rows(_json(text, path), columns, str(path))
-    elif is_gutenberg(text):
-        yield from book_poems(text)
+        yield from poems_of_rows(((f"{path}:{number}", item) for number, item in objects_of(path)), columns, str(path))
     else:
-        for block in NEXT_POEM.split(LINE_BREAK.sub("\n", text)):
-            if stanzas := stanzas_of(block):
-                yield Poem(stanzas)
+        yield from _text_poems(path)
+
+
+def _text_poems(path: Path) -> Iterator[Poem]:
+    """Poems between two empty lines; of an ebook, where its verse is."""
+    lines = lines_of(path)
+    head, size = [], 0
+    for line in lines:
+        head.append(line)
+        size += len(line)
+        if size > HEAD:
+            break
+    if is_gutenberg("".join(head)):
+        yield from book_poems("".join([*head, *itertools.islice(lines, MOST_OF_BOOK)]))
+        return
+    block: list[str] = []
+    empty = 0  # lines before this one
+    for raw in itertools.chain(head, lines):
+        for line in LINE_BREAK.sub("\n", raw).removesuffix("\n").split("\n"):
+            if not line.strip(" \t"):
+                empty += 1
+            else:
+                if empty >= 2 or (empty and line.startswith("# ")):
+                    if stanzas := stanzas_of("\n".join(block)):
+                        yield Poem(stanzas)
+                    block.clear()
+                empty = 0
+            block.append(line)
+    if stanzas := stanzas_of("\n".join(block)):
+        yield Poem(stanzas)
 
 
 def _suffix(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
-def _read(path: Path) -> str:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise RlpoetError(f"{path}: cannot be read ({error}); expected a readable file, gzip-compressed if it ends in .gz.") from None
-    try:
-        text = unicodedata.normalize("NFC", raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise RlpoetError(f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text. Convert it with iconv first.") from None
-    if not text.strip():
-        raise RlpoetError(f"{path}: the file is empty; expected poems.")
-    return text
-
-
-def _json(text: str, path: Path) -> Iterator[Row]:
-    if text.lstrip().startswith("["):
-        try:
-            items = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RlpoetError(f"{path}:{error.lineno}: not JSON ({error.msg}); expected a list of poems, or one a line.") from None
-        rows: Iterable[tuple[int, Any]] = enumerate(items, start=1)
-    else:
-        rows = _json_lines(text, path)
-    for number, item in rows:
-        if not isinstance(item, dict):
-            raise RlpoetError(f'{path}:{number}: {str(item)[:40]!r} is no poem; expected an object with "stanzas" or a column of text.')
-        yield f"{path}:{number}", item
-
-
-def _json_lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    for number, row in enumerate(text.split("\n"), start=1):
-        if row.strip():
-            try:
-                yield number, json.loads(row)
-            except json.JSONDecodeError as error:
-                raise RlpoetError(f"{path}:{number}: not JSON ({error.msg}); expected one poem a line.") from None
-
-
 def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
+    number = 0
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}:{number}", row
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise RlpoetError(f"{path}: not parquet ({str(error).splitlines()[0][:120]}); expected a table of poems.") from None
-    for number, row in enumerate(table.to_pylist(), start=1):
-        yield f"{path}:{number}", row

@@ -57,8 +57,8 @@ from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
 from rlpoet.training.build import authors_of, policy_of, resolve, score_of, trainer_of
 from rlpoet.training.config import TrainConfig
-from rlpoet.training.prompts import mixed_prompts, with_openings
-from rlpoet.training.run import commit, openings
+from rlpoet.training.prompts import mixed_prompts, openings, with_openings
+from rlpoet.training.run import commit
 from rlpoet.types import Prompt
 
 ROWS, LANG = RESULTS / "trainers_to_target.jsonl", "es"

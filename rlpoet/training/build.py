@@ -14,13 +14,13 @@ from rich.console import Console
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.evaluation.sampled import PER_PROMPT
+from rlpoet.evaluation.sampled import PER_PROMPT, Measured
 from rlpoet.languages import find
-from rlpoet.machine import PRECISIONS, free_threads
+from rlpoet.machine import PRECISIONS, Pace, free_threads
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import Policy, TakesAdapter, load_policy
-from rlpoet.training.budget import MINUTES, UPDATES
+from rlpoet.training.budget import MINUTES, UPDATES, Cost, Plan, plan
 from rlpoet.training.common import freeze_lower_layers
 from rlpoet.training.config import TrainConfig, refuse_others
 from rlpoet.training.distributed.pool import WorkerPool
@@ -32,12 +32,14 @@ TRAINERS = "rlpoet.trainers"
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 FEW_STEPS = 10  # a worker takes some ten seconds to begin
 LEAST_SHARE = 6  # prompts of a process
+FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
 
 
 def score_of(config: TrainConfig) -> Scorer:
     """The composed reward."""
     score: Scorer = composed(
-        config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum
+        config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum,
+        timeout=config.reward_timeout,
     )  # fmt: skip
     return score
 
@@ -183,3 +185,15 @@ def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
             raise UnknownName("author", author, policy.authors)
     named = list(wanted) or list(policy.authors[:N_AUTHORS])
     return [*named, *([None] if wanted or not named else [None] * len(named))] or [None]
+
+
+def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
+    """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
+    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
+    cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
+    minutes, max_steps = config.budget
+    passes = config.ppo.value_epochs if config.algo == "ppo" and config.ppo.critic == "model" else 0
+    return plan(
+        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight), critic_passes=passes), minutes=minutes, max_steps=max_steps,
+        group_size=config.group_size, prompts=config.prompts_per_step, least=config.n_processes,
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOpt
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.options import PPOOptions
+from rlpoet.training.time_limit import SECONDS
 
 DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.5}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
@@ -72,6 +73,7 @@ class TrainConfig(StepOptions):
         compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs tb.replay 0.
+        reward_timeout: seconds that one call of a reward may take before the run ends with an error; 0 means no limit.
         minutes: training time; 0 means no limit of time. By default eleven and a half minutes or 100 updates, whichever is over first.
         max_steps: updates; 0 means no limit of steps.
         lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
@@ -118,6 +120,7 @@ class TrainConfig(StepOptions):
     compose: str = "weighted-mean"
     gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     curriculum: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    reward_timeout: NonNegative = SECONDS
     minutes: NonNegative | None = None
     max_steps: Natural | None = None
     lora: str = ""

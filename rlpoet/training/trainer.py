@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import random
 import time
@@ -27,6 +28,7 @@ from rlpoet.types import Prompt
 
 RATE = 6e-4  # peak learning rate of a trainer that has none of its own
 BETAS = (0.9, 0.98)  # of AdamW
+MOST_SKIPPED = 3  # steps in a row whose update is left out before a run gives up
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Trainer(ABC):
         n_tokens: tokens drawn, for texts and for the auxiliary task; None after a checkpoint that does not know.
         n_aux_words: words drawn for the auxiliary task; None as there.
         seconds: in steps.
+        n_skipped: steps whose update was left out, since its gradient or the weights after it were not finite.
     """
 
     OPTIONS: ClassVar[type[Any]]
@@ -105,6 +108,9 @@ class Trainer(ABC):
         self._texts: Rollout | None = None  # drawn last
         self._practice: Practice | None = None  # of the step
         self._must_practise = False  # whether the step's auxiliary task is still to be done
+        self._between: dict[str, Any] = {}  # what ``rewind`` goes back to
+        self._broken = ""  # what was no finite number in the step in hand
+        self.n_skipped = self._skipped_in_a_row = 0
 
     @classmethod
     def check(cls, common: StepOptions, options: Any) -> None:
@@ -141,6 +147,8 @@ class Trainer(ABC):
     def step(self, progress: float) -> tuple[dict[str, float], Rollout, Scored]:
         """Draw, score, weigh, update.
 
+        An update with a gradient that is not finite is left out. So is one after which weights are not: they go back to what they were.
+
         Args:
             progress: share of the budget that is spent, in [0, 1]; drives the schedules.
 
@@ -148,8 +156,10 @@ class Trainer(ABC):
             Metrics, the fresh texts, their scores.
 
         Raises:
-            RlpoetError: gradients or weights are no longer finite.
+            RlpoetError: that happened in ``MOST_SKIPPED`` steps in a row.
         """
+        self.remember()
+        self._broken = ""
         started, common = time.perf_counter(), self.common
         prompts = self.rng.sample(self.prompts, min(common.n_prompts, len(self.prompts)))
         rate = self.rate * rate_factor(progress, common.warmup)
@@ -162,8 +172,7 @@ class Trainer(ABC):
             self.optimizer.zero_grad(set_to_none=True)
             if self.practise(made.fresh, self.beta) is not None:
                 self.descend()
-        if self.optimizer:
-            self._refuse_broken(sum(weight.detach().abs().sum().item() for weight in self.learned), "weights")
+        self._check_update()
         practice = made.practice or self._practice
         n = len(made.fresh)
         self.n_steps += 1
@@ -178,7 +187,7 @@ class Trainer(ABC):
         metrics = {
             **made.figures,
             **(practice.figures() if practice is not None else {}),
-            **({"train/learning_rate": rate} if self.optimizer else {}),
+            **({"train/learning_rate": rate, "train/update_skipped": float(bool(self._broken))} if self.optimizer else {}),
             "time/fresh_samples": float(self.n_fresh),
             **({"time/tokens_drawn": float(self.n_tokens)} if self.n_tokens is not None else {}),
             "time/samples_per_second": n / taken,
@@ -242,16 +251,27 @@ class Trainer(ABC):
         if self._must_practise and texts is not None:
             self.practise(texts, self.beta)
         norm = float(nn.utils.clip_grad_norm_(self.learned, self.common.clip))
-        self._refuse_broken(norm, "gradient")
         assert self.optimizer is not None
-        self.optimizer.step()
+        if math.isfinite(norm):
+            self.optimizer.step()
+        else:
+            self._broken = self._broken or f"the norm of the gradient is {norm}"
+            self.optimizer.zero_grad(set_to_none=True)
         return norm
 
-    def _refuse_broken(self, number: float, what: str) -> None:
-        """End a run whose numbers have broken down, before a checkpoint or a policy holds them."""
-        if not math.isfinite(number):
+    def _check_update(self) -> None:
+        """Take back an update that broke the weights, before a checkpoint or a policy holds them; end a run that goes on so."""
+        if self.optimizer is None:
+            return
+        size = sum(weight.detach().abs().sum().item() for weight in _weights(self.optimizer))
+        if not math.isfinite(size):
+            self._broken = f"the sum of the weights is {size}"
+            self._put_back()
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if self._broken else 0
+        self.n_skipped += bool(self._broken)
+        if self._skipped_in_a_row >= MOST_SKIPPED:
             raise RlpoetError(
-                f"step {self.n_steps + 1}: the norm of the {what} is {number}; expected a finite number. The checkpoint before it stands. "
+                f"step {self.n_steps + 1}: {self._broken}, as in the {MOST_SKIPPED - 1} steps before; expected a finite number. "
                 "Start a new run with a lower --learning_rate."
             )
 
@@ -262,10 +282,11 @@ class Trainer(ABC):
         return None
 
     def spent(self) -> dict[str, float]:
-        """What was drawn, and whether the auxiliary task was on, for ``result.json``."""
+        """What was drawn, whether the auxiliary task was on, and what was left out, for ``result.json``."""
         words = {} if self.n_aux_words is None or not self.aux_rhyme_weight else {"aux_words": self.n_aux_words}
         tokens = {} if self.n_tokens is None else {"tokens_drawn": self.n_tokens}
-        return {"fresh_samples": self.n_fresh, **tokens, "aux_rhyme_weight": self.aux_rhyme_weight, **words}
+        skipped = {"updates_skipped": self.n_skipped} if self.optimizer else {}
+        return {"fresh_samples": self.n_fresh, **tokens, "aux_rhyme_weight": self.aux_rhyme_weight, **words, **skipped}
 
     def facts(self) -> dict[str, float]:
         """What else belongs in ``result.json``."""
@@ -278,17 +299,32 @@ class Trainer(ABC):
     def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027  # most trainers keep nothing of their own
         """Take up what ``state`` gave."""
 
+    def remember(self) -> None:
+        """Note the state between two steps, for ``rewind``: weights that learn, what the optimizer knows, random states, counters."""
+        own = copy.deepcopy(self._state())
+        if self.optimizer is not None:
+            own["weights"] = [weight.detach().clone() for weight in _weights(self.optimizer)]
+            own["optimizer"] = copy.deepcopy(self.optimizer.state_dict())
+        self._between = own
+
+    def rewind(self) -> None:
+        """Go back to the state that the last step began with, from anywhere within it or after it."""
+        if self._between:
+            self._put_back()
+            self._take_up(copy.deepcopy(self._between))
+
+    def _put_back(self) -> None:
+        """The weights that the step began with."""
+        if self.optimizer is not None:
+            with torch.no_grad():
+                for weight, was in zip(_weights(self.optimizer), self._between["weights"], strict=True):
+                    weight.copy_(was)
+            self.optimizer.load_state_dict(copy.deepcopy(self._between["optimizer"]))
+
     def save(self, path: Path) -> None:
         """Everything a run needs to go on as if it had not stopped; whole or not at all."""
-        common = {
-            "model": self.policy.model.state_dict(),
-            **({"optimizer": self.optimizer.state_dict()} if self.optimizer else {}),
-            "generator": self.policy.generator.get_state(),
-            "rng": list(self.rng.getstate()[1]), "torch_rng": torch.get_rng_state(),
-            "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
-            "n_tokens": self.n_tokens, "n_aux_words": self.n_aux_words,
-        }  # fmt: skip
-        write_checkpoint(path, common | self.state())
+        optimizer = {"optimizer": self.optimizer.state_dict()} if self.optimizer else {}
+        write_checkpoint(path, {"model": self.policy.model.state_dict(), **optimizer, **self._state()})
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -304,10 +340,29 @@ class Trainer(ABC):
         self.policy.model.load_state_dict(state["model"])
         if self.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])
+        self._take_up(state)
+
+    def _state(self) -> dict[str, Any]:
+        """All but weights and optimizer."""
+        common = {
+            "generator": self.policy.generator.get_state(),
+            "rng": list(self.rng.getstate()[1]), "torch_rng": torch.get_rng_state(),
+            "n_steps": self.n_steps, "n_fresh": self.n_fresh, "seconds": self.seconds,
+            "n_tokens": self.n_tokens, "n_aux_words": self.n_aux_words, "n_skipped": self.n_skipped,
+        }  # fmt: skip
+        return common | self.state()
+
+    def _take_up(self, state: Mapping[str, Any]) -> None:
         self.policy.generator.set_state(state["generator"])
         self.rng.setstate((3, tuple(state["rng"]), None))
         if "torch_rng" in state:  # dropout's
             torch.set_rng_state(state["torch_rng"])
         self.n_steps, self.n_fresh, self.seconds = state["n_steps"], state["n_fresh"], state["seconds"]
         self.n_tokens, self.n_aux_words = state.get("n_tokens"), state.get("n_aux_words")
+        self.n_skipped = state.get("n_skipped", 0)
         self.restore(state)
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:
+    """What an optimizer changes."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]

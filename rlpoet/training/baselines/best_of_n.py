@@ -122,6 +122,7 @@ class BestOfN(Trainer):
         return {"best": rows, "cpu_seconds": self.cpu_seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        self.best = [None] * len(self.slots)
         for row in state["best"]:
             prompt = self.slots[row["place"]]
             self.best[row["place"]] = Rollout((prompt,), (row["text"],), **{name: row[name] for name in TENSORS}), row["score"]

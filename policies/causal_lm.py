@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +18,7 @@ from policies.formats.codec import Format, codec_of
 from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
 from policies.formats.rhyming_words import draw_rhyming_words
+from policies.hub import scorer as hub
 from policies.llama.bare import BareLlama
 from policies.llama.scorer import Trunk, can_read, score_tokens
 from policies.loading import eight_bits
@@ -47,6 +47,8 @@ class CausalPolicy:
             as fast on processors that have it; sampling then is very slightly off-policy.
         allow_identical_rhyme: whether ``sample`` lets a word rhyme with itself. Masking it repairs half of the pairs that fail. In
             training it is allowed, so that a policy learns from what it writes by itself (``rlpoet.training.run``).
+        micro_batch: rows that ``log_prob`` reads together, by a model's own forward pass; None for all. The fast path of a Llama on a CPU
+            reads few at a time in any case. Its numbers and gradients do not change, only memory and time do.
         progress: called by ``sample`` with the number of finished poems and their total, whenever one ends; None by default.
     """
 
@@ -56,6 +58,7 @@ class CausalPolicy:
         self.model, self.tokenizer = model, tokenizer
         self.precision, self.allow_identical_rhyme = torch.float32, False
         self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
+        self.micro_batch: int | None = None
         self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
@@ -155,7 +158,7 @@ class CausalPolicy:
         """A frozen copy, with a generator of its own."""
         model = copy.deepcopy(self.model).eval().requires_grad_(False)
         twin = type(self)(model, self.tokenizer, self.format)
-        twin.precision = self.precision
+        twin.precision, twin.micro_batch = self.precision, self.micro_batch
         twin._trunk, twin._leads = self._trunk, True
         return twin
 
@@ -309,25 +312,27 @@ class CausalPolicy:
         """
         if can_read(self.model):
             return _spread(self._read(rollout)[0], rollout.chosen)
-        device = next(self.model.parameters()).device
-        ids = rollout.ids.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            at = rollout.chosen[:, 1:].to(device)
-            logits = self._logits(ids[:, :-1], at)  # (N, V): only where the policy chose
-        logits = logits.float()
-        is_pad = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
-        is_pad[self.pad] = True
-        if rollout.token_masks is not None and rollout.mask_of is not None:
-            logits = logits.masked_fill(rollout.token_masks.to(device)[rollout.mask_of[:, 1:].to(device)[at]], -torch.inf)
-        log_p = logits.masked_fill(is_pad, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
-        return _spread(log_p, rollout.chosen.to(device))
+        return _spread(self._read_by_forward(rollout).log_p, rollout.chosen)
 
     def score_tokens(self, rollout: Rollout) -> TokenScores | None:
-        """``log_prob`` and the states that a critic needs, from one forward pass; None for a model without the fast path."""
-        if not can_read(self.model):
+        """``log_prob`` and the states that a critic needs, from one forward pass.
+
+        None for a model whose logits are not just its head on its last states (``policies.hub.scorer.headed``)."""
+        if can_read(self.model):
+            log_p, states, entropy = self._read(rollout, entropy=True)
+            return TokenScores(_spread(log_p, rollout.chosen), states, entropy)
+        if not hub.headed(self.model):
             return None
-        log_p, states, entropy = self._read(rollout, entropy=True)
-        return TokenScores(_spread(log_p, rollout.chosen), states, entropy)
+        scores = self._read_by_forward(rollout, details=True)
+        assert scores.states is not None and scores.entropy is not None
+        return TokenScores(_spread(scores.log_p, rollout.chosen), scores.states, scores.entropy)
+
+    def _read_by_forward(self, rollout: Rollout, *, details: bool = False) -> hub.Scores:
+        token_masks = None if rollout.token_masks is None or rollout.mask_of is None else (rollout.token_masks, rollout.mask_of)
+        return hub.score_tokens(
+            self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=self.precision, token_masks=token_masks,
+            micro_batch=self.micro_batch, details=details,
+        )  # fmt: skip
 
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
@@ -336,33 +341,6 @@ class CausalPolicy:
             self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, token_masks=token_masks, trunk=self._trunk,
             keeps=self._leads,
         )  # fmt: skip
-
-    def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
-        """Logits of the next token, ``(N, V)``, at the marked places; both arguments are ``(B, S)``."""
-        if self._headed:
-            return self.model.get_output_embeddings()(_body(self.model)(input_ids=ids, use_cache=False).last_hidden_state[at])
-        return self.model(input_ids=ids, use_cache=False).logits[at]
-
-    @functools.cached_property
-    def _headed(self) -> bool:
-        """Whether the logits are just the head applied to the body's last states; tested on two tokens.
-
-        If so, the head is applied only where needed: with a vocabulary of 250,000 it is most of the work. Some models scale or cap
-        their logits, which this test detects.
-        """
-        if self.model.config.model_type == "llama":
-            return True
-        ids = torch.tensor([[self.end, self.end]], device=next(self.model.parameters()).device)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.no_grad():
-            whole = self.model(input_ids=ids, use_cache=False).logits.float()
-            try:
-                parted = self.model.get_output_embeddings()(_body(self.model)(input_ids=ids, use_cache=False).last_hidden_state).float()
-            except (AttributeError, TypeError):  # a body or a head of another make
-                parted = whole[..., :0]
-        self.model.train(was_training)
-        return parted.shape == whole.shape and torch.allclose(parted, whole, atol=1e-4, rtol=1e-4)
 
 
 def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
@@ -375,7 +353,7 @@ def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
 
 def _spread(log_p: Tensor, chosen: Tensor) -> Tensor:
     """``(n,)`` at the places chosen of ``(B, S)``, 0 elsewhere."""
-    return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen, log_p)
+    return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen.to(log_p.device), log_p)
 
 
 def table_of_positions(model: PreTrainedModel) -> int | None:
@@ -383,9 +361,3 @@ def table_of_positions(model: PreTrainedModel) -> int | None:
     config = model.config
     rotates = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
     return None if rotates else getattr(config, "max_position_embeddings", None)
-
-
-def _body(model: PreTrainedModel) -> PreTrainedModel:
-    """The model without its head."""
-    body: PreTrainedModel = getattr(model, model.base_model_prefix)
-    return body

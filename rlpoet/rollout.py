@@ -283,6 +283,17 @@ class TakesAdapter(Protocol):
 
 
 @runtime_checkable
+class ReadsInParts(Protocol):
+    """Can weigh a batch some rows at a time, for ``--micro_batch``: the same numbers and gradients in less memory.
+
+    Attributes:
+        micro_batch: rows read together; None for as many as it likes.
+    """
+
+    micro_batch: int | None
+
+
+@runtime_checkable
 class ReportsProgress(Protocol):
     """Says while it samples how far it is.
 

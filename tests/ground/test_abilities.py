@@ -14,6 +14,7 @@ from rlpoet.rollout import (
     DrawsRhymingWords,
     EndsLines,
     LocatesMeterErrors,
+    ReadsInParts,
     ReportsProgress,
     ScoresTokens,
     ShowsTokens,
@@ -24,6 +25,7 @@ from rlpoet.rollout import (
 ABILITIES = {
     ScoresTokens: "score_tokens", TracksMasks: "masked", LocatesMeterErrors: "meter_error_spans", DrawsRhymingWords: "rhyming_words",
     EndsLines: "lines_ending", TakesAdapter: "adapt", ReportsProgress: "progress", ShowsTokens: "continued",
+    ReadsInParts: "micro_batch",
 }  # fmt: skip
 
 

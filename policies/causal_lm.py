@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,15 +19,18 @@ from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, codec_of
 from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
+from policies.formats.plain import PlainFormat
 from policies.formats.rhyming_words import draw_rhyming_words
 from policies.hub import scorer as hub
 from policies.llama.bare import BareLlama
+from policies.llama.decoder import can_step
 from policies.llama.scorer import Trunk, can_read, score_tokens
 from policies.loading import eight_bits
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
 from rlpoet.errors import RlpoetError
+from rlpoet.machine import AUTO, gpu
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM, name_class
 from rlpoet.rollout import RhymingWords, Rollout, TokenScores
@@ -35,7 +40,24 @@ from rlpoet.types import Prompt
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+SMALL = 100_000_000  # parameters
+
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _by_own_weights(method: Callable[Concatenate[CausalPolicy, P], T]) -> Callable[Concatenate[CausalPolicy, P], T]:
+    """A method that uses the model, with the weights that are the policy's (``CausalPolicy._weights``)."""
+
+    @functools.wraps(method)
+    def used(self: CausalPolicy, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._weights():
+            return method(self, *args, **kwargs)
+
+    return used
 
 
 class CausalPolicy:
@@ -62,12 +84,14 @@ class CausalPolicy:
         self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
+        self._n_switched = 0
+        self._switched_off: Any = None  # of a reference: the adapter of the model that it shares
         self.adopt(verse_format)
 
     def adopt(self, verse_format: Format) -> None:
         """Use this format from now on; the tokenizer must have an id for each of its marks."""
         self.format = verse_format
-        self.codec = codec_of(verse_format, self.tokenizer)
+        self.codec = codec_of(verse_format, self.tokenizer, stops=stops_of(self.model))
         self.pad, self.end = self.codec.pad, self.codec.end
 
     @property
@@ -91,21 +115,30 @@ class CausalPolicy:
         lang: str | None = None,
         allow_download: bool = False,
         inference_only: bool = False,
+        trust_remote_code: bool = False,
+        keep_gguf: bool = True,
     ) -> Self:
         """Open a shipped policy by its language, a folder, an adapter, a GGUF file, or a model of the local Hugging Face cache.
 
         Args:
+            device: where the model is to be; ``auto`` takes a GPU if there is one, unless ``is_quick_on_a_cpu``.
             lang: language in which a plain model is to write; a policy with its own marks keeps its language.
             allow_download: fetch a hub model that the cache does not hold; nothing is ever fetched without it.
             inference_only: open in one second instead of several, to sample and compute log-probabilities only. If possible,
                 ``model`` then holds weights alone (``policies.llama.bare``): it has no forward pass and cannot be saved or adapted.
+            trust_remote_code: run the Python code that a model brings with it, for an architecture that transformers does not have.
+            keep_gguf: keep a converted GGUF file in the user's cache folder, so that it opens in seconds from then on.
 
         Raises:
             UnknownName: there is no policy of that name.
             RlpoetError: the folder holds no policy, or a broken one, or an adapter of another base.
         """
-        light = inference_only and device == "cpu"  # elsewhere a model is read by its own forward pass
-        model, tokenizer, verse_format = open_files(source, lang=lang, allow_download=allow_download, inference_only=light)
+        light = inference_only and device in (AUTO, "cpu")  # elsewhere a model is read by its own forward pass
+        model, tokenizer, verse_format = open_files(
+            source, lang=lang, allow_download=allow_download, inference_only=light, trust_remote_code=trust_remote_code, keep_gguf=keep_gguf
+        )  # fmt: skip
+        if device == AUTO:
+            device = "cpu" if is_quick_on_a_cpu(model) else gpu()
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
     def adapt(self, lora: str, *, seed: int = 0) -> None:
@@ -155,15 +188,44 @@ class CausalPolicy:
             raise RlpoetError(f"{wish}: the policy was opened with inference_only=True; expected a whole model. Load it without.")
 
     def reference(self) -> Self:
-        """A frozen copy, with a generator of its own."""
-        model = copy.deepcopy(self.model).eval().requires_grad_(False)
-        twin = type(self)(model, self.tokenizer, self.format)
+        """The policy as it was before it learned, frozen, with a generator of its own.
+
+        Of a policy with an adapter it is the same model with the adapter off: no second copy of the weights. Else it is a copy."""
+        if self._adapter is None:
+            twin = self.copy()
+            twin.model.requires_grad_(False)
+        else:
+            twin = type(self)(self.model, self.tokenizer, self.format)
+            twin._switched_off = self._adapter
         twin.precision, twin.micro_batch = self.precision, self.micro_batch
         twin._trunk, twin._leads = self._trunk, True
         return twin
 
+    def copy(self) -> Self:
+        """A policy with weights of its own, as they are now; the same parameters learn."""
+        twin = type(self)(copy.deepcopy(self.model).eval(), self.tokenizer, self.format)
+        twin.precision, twin.micro_batch = self.precision, self.micro_batch
+        return twin
+
+    @contextlib.contextmanager
+    def _weights(self) -> Iterator[None]:
+        """The weights that are this policy's: without the adapter, of the reference of a policy that has one."""
+        if self._switched_off is None or self._n_switched:
+            yield
+            return
+        was_training = self.model.training
+        self.model.eval()  # whoever learns may be at it, with dropout
+        self._n_switched += 1
+        try:
+            with self._switched_off.disable_adapter():
+                yield
+        finally:
+            self._n_switched -= 1
+            self.model.train(was_training)
+
     # -- writing ----------------------------------------------------------------------------------
 
+    @_by_own_weights
     def sample(
         self,
         prompts: Sequence[Prompt],
@@ -222,7 +284,7 @@ class CausalPolicy:
                 )  # fmt: skip
         else:
             new = sample_tokens(
-                self.model, [starts[p] for p in repeated], options, end=self.end, pad=self.pad, generator=self.generator,
+                self.model, [starts[p] for p in repeated], options, end=self.codec.ends, pad=self.pad, generator=self.generator,
                 dtype=self.precision, grammar=grammar(repeated), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
                 progress=self.progress,
             )  # fmt: skip
@@ -243,10 +305,12 @@ class CausalPolicy:
         """A rollout of token sequences that continue their prompts, whether or not this policy drew them."""
         return self._rollout(list(prompts), [self.start_ids(prompt) for prompt in prompts], tokens)
 
+    @_by_own_weights
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, with a given last word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
 
+    @_by_own_weights
     def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
         """Single words, two for each mark of a sound, ``n`` rows for each given row.
 
@@ -258,6 +322,17 @@ class CausalPolicy:
 
         None if the format has no counts (``policies.formats.meter_errors``)."""
         return meter_error_spans(self, rollout, lines)
+
+    def idle_options(self) -> dict[str, str]:
+        """Options of training that mean nothing to the policy, and why; none for one with marks that writes lines from their end."""
+        found = {}
+        if isinstance(self.format, PlainFormat) or not self.format.plans:
+            no_sounds = "it names no sound before a line"
+            found |= {"aux_rhyme_weight": no_sounds, "aux_sampler": no_sounds, "tb.plan_token_weight": no_sounds}
+        if getattr(self.format, "order", "forward") != "backward":
+            forward = "it writes lines from their beginning, so that no last word can be given or weighed apart"
+            found |= {"tb.explore rhyme": forward, "tb.rhyme_word_weight": forward, "tb.token_prob_exponent": forward}
+        return found
 
     def masked(self, rollout: Rollout) -> Rollout:
         """The rollout with the token masks of its forms; ``log_prob`` is then that of the masked (renormalised) distribution."""
@@ -298,12 +373,13 @@ class CausalPolicy:
             sounds.append(self.codec.sounds(whole, len(start)))
         line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.codec.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
-        ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
+        ended = torch.tensor([bool(tokens) and tokens[-1] in self.codec.ends for tokens in new], dtype=torch.bool)
         sounds_drawn = [row for row in sounds if row is not None]
         return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(sounds_drawn) if sounds_drawn else None)
 
     # -- weighing ---------------------------------------------------------------------------------
 
+    @_by_own_weights
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere.
 
@@ -314,6 +390,7 @@ class CausalPolicy:
             return _spread(self._read(rollout)[0], rollout.chosen)
         return _spread(self._read_by_forward(rollout).log_p, rollout.chosen)
 
+    @_by_own_weights
     def score_tokens(self, rollout: Rollout) -> TokenScores | None:
         """``log_prob`` and the states that a critic needs, from one forward pass.
 
@@ -354,6 +431,17 @@ def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
 def _spread(log_p: Tensor, chosen: Tensor) -> Tensor:
     """``(n,)`` at the places chosen of ``(B, S)``, 0 elsewhere."""
     return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen.to(log_p.device), log_p)
+
+
+def stops_of(model: Any) -> list[int]:
+    """Ids at which a model's generation settings say that it stops: of a model that was taught to talk, the end of a turn is one."""
+    ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    return [] if ids is None else [int(i) for i in (ids if isinstance(ids, list | tuple) else [ids])]
+
+
+def is_quick_on_a_cpu(model: Any) -> bool:
+    """Whether a model has the fast path of a CPU (``policies.llama``) and is so small that a GPU would mostly wait for the next call."""
+    return isinstance(model, BareLlama) or (can_step(model) and sum(weight.numel() for weight in model.parameters()) < SMALL)
 
 
 def table_of_positions(model: PreTrainedModel) -> int | None:

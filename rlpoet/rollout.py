@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -17,6 +17,7 @@ from rlpoet.types import Prompt
 
 ADAPTER = "adapter_config.json"  # in the folder of a LoRA adapter
 LATEST, RUNS = "latest", Path("runs")
+NEUTRAL = {"device": "cpu", "allow_download": False, "inference_only": False, "trust_remote_code": False, "keep_gguf": True}  # when opened
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Policy(Protocol):
         ...
 
     def reference(self) -> Self:
-        """A frozen copy, with a generator of its own: the prior of a run."""
+        """The policy as it was before it learned, frozen, with a generator of its own: the prior of a run."""
         ...
 
     def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
@@ -283,6 +284,24 @@ class TakesAdapter(Protocol):
 
 
 @runtime_checkable
+class CopiesItself(Protocol):
+    """Makes a second policy that learns apart from it, for ``--ppo.critic model``. Without it, ``reference`` is taken for one."""
+
+    def copy(self) -> Self:
+        """A policy with weights of its own, as they are now; the same parameters have ``requires_grad``."""
+        ...
+
+
+@runtime_checkable
+class NamesIdleOptions(Protocol):
+    """Knows which options of training mean nothing to it, so that they are refused where they are given."""
+
+    def idle_options(self) -> Mapping[str, str]:
+        """Dotted name of each such option, or ``name value`` for one of its values, and why: the end of a sentence."""
+        ...
+
+
+@runtime_checkable
 class ReadsInParts(Protocol):
     """Can weigh a batch some rows at a time, for ``--micro_batch``: the same numbers and gradients in less memory.
 
@@ -343,6 +362,8 @@ class PolicyClass(Protocol):
         device: str = "cpu",
         allow_download: bool = False,
         inference_only: bool = False,
+        trust_remote_code: bool = False,
+        keep_gguf: bool = True,
     ) -> Policy:
         """Open a policy.
 
@@ -351,9 +372,10 @@ class PolicyClass(Protocol):
                 in ``rlpoet train --policy_class NAME``: give a fresh policy then, or raise.
             seed: of what it samples.
             lang: language it is to write in, if it can write several.
-            device: where its model is to be.
+            device: where its model is to be; auto leaves it to the class.
             allow_download: whether it may fetch what is not on this machine.
             inference_only: a hint that it will not be trained; a class may ignore it.
+            trust_remote_code, keep_gguf: see ``rlpoet.config.opening``.
         """
         ...
 
@@ -383,8 +405,7 @@ def load_policy(
         lang: language a plain model is to write in; a policy with marks of its own keeps its own.
         policy_class: name of the class that opens it, one of the group ``rlpoet.policies``; by default the one its folder names, else
             ``causal-lm``.
-        options: ``device``, ``allow_download`` and ``inference_only`` of ``PolicyClass.load``. The class gets those that are not at their
-            defaults.
+        options: those of ``PolicyClass.load`` that are not named above. The class gets those that are not at their defaults.
 
     Raises:
         UnknownName: nothing of that name.
@@ -403,7 +424,6 @@ def load_policy(
     kind = registry.load(POLICIES, name)
     if not callable(getattr(kind, "load", None)):
         raise RlpoetError(f"{POLICIES}: {name!r} is {kind!r}; expected a class with load(source, seed=, lang=).")
-    policy: Policy = kind.load(
-        source, seed=seed, lang=lang, **{key: value for key, value in options.items() if value not in (False, "cpu")}
-    )
+    told = {key: value for key, value in options.items() if value != NEUTRAL.get(key)}
+    policy: Policy = kind.load(source, seed=seed, lang=lang, **told)
     return policy

@@ -6,7 +6,7 @@ and cache (``policies.hub.decoder``). PAD can never be drawn: a policy allowed t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,7 +83,7 @@ def sample_tokens(
     prompts: Sequence[Sequence[int]],
     decoding: Decoding,
     *,
-    end: int,
+    end: int | Collection[int],
     pad: int,
     generator: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
@@ -96,7 +96,7 @@ def sample_tokens(
 
     Args:
         prompts: token ids, any lengths, none empty.
-        end: id that ends a sequence.
+        end: id that ends a sequence, or several.
         pad: id that is never drawn.
         generator: source of randomness, on the CPU.
         dtype: precision of the matrix products; None keeps the model's own.
@@ -108,6 +108,7 @@ def sample_tokens(
     """
     if not prompts:
         return []
+    ends = {end} if isinstance(end, int) else set(end)
     device = next(model.parameters()).device
     decoder = decoder_for(model, dtype)
     distinct = {prompt: i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
@@ -133,7 +134,7 @@ def sample_tokens(
             out[row].append(token)
             if watch is not None:
                 watch(row, token)
-        live = [i for i, token in enumerate(token_ids) if token != end]
+        live = [i for i, token in enumerate(token_ids) if token not in ends]
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):

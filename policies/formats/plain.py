@@ -139,6 +139,9 @@ class PlainCodec:
     Text is encoded line by line, each line after a line break. So the ids of a poem are the joined ids of its lines, whatever a
     tokenizer adds at the beginning of a text.
 
+    Args:
+        stops: further ids at which the model stops, as its generation settings list them: a text drawn freely ends at the first of any.
+
     Raises:
         RlpoetError: a tokenizer without an end-of-text token, without a token to pad with, or that loses line breaks.
     """
@@ -146,12 +149,15 @@ class PlainCodec:
     line_room = 40
     any_author = True
 
-    def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase, *, stops: Sequence[int] = ()) -> None:
         self.format, self.tokenizer = plain_format, tokenizer
         where = f"{tokenizer.name_or_path or 'tokenizer'}"
+        if tokenizer.eos_token_id is None and stops:
+            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(stops[0])
         if tokenizer.eos_token_id is None:
             raise RlpoetError(f"{where}: no end-of-text token; expected a tokenizer with eos_token. Set it in tokenizer_config.json.")
         self.end = int(tokenizer.eos_token_id)
+        self.ends = frozenset({self.end, *stops})
         self.bos = self.end if tokenizer.bos_token_id is None else int(tokenizer.bos_token_id)
         self.pad = _padding(tokenizer, where)
         self._lead = self._raw(["\n"])[0]
@@ -176,11 +182,8 @@ class PlainCodec:
 
     def read(self, ids: Sequence[int]) -> str:
         text_ids = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
-        text_ids = [
-            i
-            for i in (text_ids[: text_ids.index(self.end)] if self.end in text_ids else text_ids)
-            if i < len(self.pieces.breaks) and i != self.pad
-        ]
+        stop = next((place for place, i in enumerate(text_ids) if i in self.ends), len(text_ids))
+        text_ids = [i for i in text_ids[:stop] if i < len(self.pieces.breaks) and i != self.pad]
         lines: list[list[int]] = [[]]
         gaps = []
         for i in text_ids:  # line by line: a break among bytes of half a letter would be decoded as a part of it
@@ -202,7 +205,7 @@ class PlainCodec:
         for i in range(start, len(ids)):
             is_piece = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
             words = is_piece and self.pieces.words[ids[i]]
-            if ids[i] == self.end or (is_piece and self.pieces.breaks[ids[i]] > 0):
+            if ids[i] in self.ends or (is_piece and self.pieces.breaks[ids[i]] > 0):
                 if text or words:
                     ends.append(i - 1)
                 text = False
@@ -217,7 +220,7 @@ class PlainCodec:
         return None
 
     def ends_line(self, token: int) -> bool:
-        return token == self.end or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
+        return token in self.ends or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
 
     def spellings(self, word: str) -> list[list[int]]:
         capital = word.capitalize()
@@ -239,7 +242,7 @@ class PlainCodec:
     @functools.cached_property
     def pieces(self) -> Pieces:
         """The text properties of each token of the vocabulary that matter for lines."""
-        return Pieces.of(self.tokenizer, special={self.end, self.bos, self.pad})
+        return Pieces.of(self.tokenizer, special={*self.ends, self.bos, self.pad})
 
     def _raw(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids] if texts else []

@@ -25,13 +25,14 @@ from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
+from rlpoet.opening import open_policy
 from rlpoet.prosody.fit import form_and_lines
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard
-from rlpoet.rollout import Policy, load_policy
+from rlpoet.rollout import Policy
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
@@ -53,7 +54,7 @@ def generate(config: GenerateConfig) -> int:
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     own = config.lang or "fr"  # what is opened where no policy is named; only our class has some that were trained to rhyme
     source = config.policy or (own if config.policy_class not in (None, CAUSAL_LM) else rhyming(own))
-    policy = load_policy(source, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
+    policy = open_policy(source, config, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
     if not isinstance(policy, CausalPolicy):
         refuse_tokens(config, policy)
     asked = form_to_write(config.form, config.lang or policy.lang)

@@ -11,9 +11,11 @@ from tiny_policy import tiny_policy
 
 from rlpoet import rollout
 from rlpoet.rollout import (
+    CopiesItself,
     DrawsRhymingWords,
     EndsLines,
     LocatesMeterErrors,
+    NamesIdleOptions,
     ReadsInParts,
     ReportsProgress,
     ScoresTokens,
@@ -25,7 +27,7 @@ from rlpoet.rollout import (
 ABILITIES = {
     ScoresTokens: "score_tokens", TracksMasks: "masked", LocatesMeterErrors: "meter_error_spans", DrawsRhymingWords: "rhyming_words",
     EndsLines: "lines_ending", TakesAdapter: "adapt", ReportsProgress: "progress", ShowsTokens: "continued",
-    ReadsInParts: "micro_batch",
+    ReadsInParts: "micro_batch", CopiesItself: "copy", NamesIdleOptions: "idle_options",
 }  # fmt: skip
 
 

@@ -11,12 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_plain import gpt2, llama, metaspace_tokenizer, plain_tokenizer, save_plain
 from tiny_policy import BAUDELAIRE, annotated
+from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import bos_id, encode
 from policies.formats.plain import PlainCodec, PlainFormat
+from policies.formats.plain_grammar import CONTROL
 from policies.likelihood import score_poems
+from policies.loading import files
 from policies.loading.files import find_model
 from rlpoet.cli.main import main
 from rlpoet.corpus import Poem
@@ -165,9 +168,10 @@ def test_a_token_that_ends_a_line_and_more_is_told_from_one_that_goes_on():
 def test_what_cannot_be_a_policy_says_why(tmp_path):
     tokens = plain_tokenizer()
     folder = save_plain(tmp_path / "m", gpt2(tokens), tokens)
-    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    config.pop("eos_token")
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    for name, key in (("tokenizer_config.json", "eos_token"), ("config.json", "eos_token_id"), ("generation_config.json", "eos_token_id")):
+        config = json.loads((folder / name).read_text(encoding="utf-8"))
+        config[key] = None
+        (folder / name).write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(RlpoetError, match="no end-of-text token"):
         CausalPolicy.load(folder)
     (folder / "model.safetensors").unlink()
@@ -266,3 +270,104 @@ def write_gguf(gguf, path: Path, model, tokens) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_what_was_trained_from_a_gguf_file_is_saved_and_opens_again(tmp_path, monkeypatch):
+    gguf = pytest.importorskip("gguf")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokens = plain_tokenizer()
+    write_gguf(gguf, tmp_path / "tiny.gguf", llama(tokens), tokens)
+    policy = CausalPolicy.load(tmp_path / "tiny.gguf", lang="fr")
+    with torch.no_grad():
+        next(policy.model.parameters()).add_(0.5)
+    policy.save(tmp_path / "trained")
+    again = CausalPolicy.load(tmp_path / "trained")
+    assert all(torch.equal(a, b) for a, b in zip(policy.model.parameters(), again.model.parameters(), strict=True))
+    assert again.lang == "fr"
+
+
+def test_a_gguf_file_is_converted_once_unless_no_copy_is_to_be_kept(tmp_path, monkeypatch):
+    gguf = pytest.importorskip("gguf")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokens = plain_tokenizer()
+    path = tmp_path / "tiny.gguf"
+    write_gguf(gguf, path, llama(tokens), tokens)
+    unpacked: list[Path] = []
+
+    def counted(folder: Path, name: str, place: Path) -> None:
+        unpacked.append(place)
+        whole(folder, name, place)
+
+    whole = files._unpack
+    monkeypatch.setattr(files, "_unpack", counted)
+    CausalPolicy.load(path, keep_gguf=False)
+    assert len(unpacked) == 1 and not unpacked[0].exists() and not (tmp_path / "cache").exists()
+    first, second = CausalPolicy.load(path), CausalPolicy.load(path)
+    assert len(unpacked) == 2
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+    write_gguf(gguf, path, llama(tokens, seed=1), tokens)  # another file of that name
+    third = CausalPolicy.load(path)
+    assert len(unpacked) == 3 and not torch.equal(next(first.model.parameters()), next(third.model.parameters()))
+    assert len(list((tmp_path / "cache").glob("rlpoet/gguf/*/config.json"))) == 2
+
+
+def test_code_that_a_model_brings_is_refused_without_a_question(tmp_path, monkeypatch):
+    tokens = plain_tokenizer()
+    folder = save_plain(tmp_path, gpt2(tokens), tokens)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": "ours", "auto_map": {"AutoConfig": "ours.OursConfig", "AutoModelForCausalLM": "ours.Ours"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "ours.py").write_text(
+        "from transformers import GPT2Config, GPT2LMHeadModel\n"
+        "class OursConfig(GPT2Config):\n    model_type = 'ours'\n"
+        "class Ours(GPT2LMHeadModel):\n    config_class = OursConfig\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on standard input"))
+    with pytest.raises(RlpoetError, match=r"code of its own.*--trust_remote_code"):
+        CausalPolicy.load(folder)
+    policy = CausalPolicy.load(folder, trust_remote_code=True)
+    assert type(policy.model).__name__ == "Ours"
+
+
+def test_control_tokens_of_any_kind_never_stand_in_a_line():
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<|eot_id|>", special=True), AddedToken("<end_of_turn>", special=False), "<unused0>", "[INST]"])
+    odd = [tokenizer.convert_tokens_to_ids(name) for name in ("<|eot_id|>", "<end_of_turn>", "<unused0>", "[INST]")]
+    assert {"<|eot_id|>"}.isdisjoint(tokenizer.all_special_tokens)  # the tokenizer's settings do not name it
+    codec = PlainCodec(PlainFormat("fr"), tokenizer)
+    assert all(codec.pieces.breaks[i] == -1 and not codec.pieces.words[i] for i in odd)
+    grammar = codec.grammar([Prompt("fr", "couplet")], len(tokenizer))
+    assert not grammar.allowed[:3, odd].any()
+    assert codec.pieces.breaks[tokenizer.convert_tokens_to_ids("a")] == 0
+
+
+def test_bytes_and_angle_brackets_are_text():
+    codec = PlainCodec(PlainFormat("fr"), metaspace_tokenizer())
+    assert codec.pieces.breaks[codec.tokenizer.convert_tokens_to_ids("<0x41>")] == 0
+    assert not any(CONTROL.fullmatch(piece) for piece in ("<", ">", "<3", "a<b>", "[a]", "[1]", "->", "<>"))
+    assert all(CONTROL.fullmatch(piece) for piece in ("<s>", "</s>", "<|im_end|>", "<｜end▁of▁sentence｜>", "[/INST]", "[unused7]"))
+
+
+def test_every_id_at_which_a_model_stops_ends_a_poem():
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<end_of_turn>", special=False)])
+    stop = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    model = gpt2(tokenizer)
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, stop]
+    with torch.no_grad():  # a model that says nothing but that its turn is over
+        model.transformer.ln_f.weight.zero_()
+        model.transformer.ln_f.bias.copy_(1000 * model.transformer.wte.weight[stop])
+    policy = CausalPolicy(model, tokenizer, PlainFormat("fr"))
+    rollout = policy.sample([QUATRAIN], 3, constrained=False, max_new_tokens=30, temperature=0.05)
+    assert rollout.ended.all() and rollout.n_tokens.tolist() == [1, 1, 1] and rollout.texts == ("", "", "")
+    assert policy.end == tokenizer.eos_token_id  # what is written after a poem
+
+
+def test_a_tokenizer_without_an_end_takes_that_of_the_generation_settings():
+    tokenizer = plain_tokenizer()
+    model = gpt2(tokenizer)
+    end = tokenizer.eos_token_id
+    tokenizer.eos_token = None
+    model.generation_config.eos_token_id = [end]
+    assert CausalPolicy(model, tokenizer, PlainFormat("fr")).end == end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, codec_of
 from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
-from policies.formats.plain import PlainFormat
+from policies.formats.plain import PlainFormat, chat_turns, check_template
 from policies.formats.rhyming_words import draw_rhyming_words
 from policies.hub import scorer as hub
 from policies.llama.bare import BareLlama
@@ -93,6 +94,31 @@ class CausalPolicy:
         self.format = verse_format
         self.codec = codec_of(verse_format, self.tokenizer, stops=stops_of(self.model))
         self.pad, self.end = self.codec.pad, self.codec.end
+
+    def ask_by(self, *, template: str = "", theme: str = "", examples: Sequence[tuple[Prompt, str]] = (), chat: bool = False) -> None:
+        """Ask for poems in other words than the header's; ``save`` keeps them with the policy.
+
+        Args:
+            template: text with the fields of ``policies.formats.plain.PlainFormat.template``.
+            theme: what stands for its field ``{theme}``.
+            examples: poems to show before the one that is asked for, each with its prompt.
+            chat: put request and examples into the turns of the tokenizer's chat template.
+
+        Raises:
+            RlpoetError, UnknownName: a policy with marks of its own, which reads no words of a request; no such field; no chat template.
+        """
+        if not isinstance(self.format, PlainFormat):
+            raise RlpoetError(
+                "--prompt_file, --shots and --chat: this policy is asked by marks, not in words; expected a plain model. Leave them out."
+            )
+        changed: dict[str, Any] = {"theme": theme}
+        if template:
+            changed["template"] = check_template(template)
+        if examples:
+            changed["examples"] = tuple((prompt.form, prompt.author or "", text) for prompt, text in examples)
+        if chat:
+            changed["turns"] = chat_turns(self.tokenizer)
+        self.adopt(dataclasses.replace(self.format, **changed))
 
     @property
     def lang(self) -> str:
@@ -256,10 +282,15 @@ class CausalPolicy:
             RlpoetError: ``n`` is larger than the number of beams.
         """
         repeated = [prompt for prompt in prompts for _ in range(n)]
-        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(repeated)}
+        starts = {prompt: self.start_ids(prompt) for prompt in dict.fromkeys(repeated)}
         room = max_new_tokens or self.codec.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
         if (reach := table_of_positions(self.model)) is not None:
-            room = max(1, min(room, reach - max(map(len, starts.values()), default=0)))
+            longest = max(map(len, starts.values()), default=0)
+            if longest >= reach:
+                raise RlpoetError(
+                    f"prompt: {longest} tokens, and the model reads {reach}; expected fewer. Give fewer --shots or a shorter --prompt_file."
+                )
+            room = min(room, reach - longest)
         options = Decoding(temperature=temperature, max_new_tokens=room, **decoding)
         if options.beams and options.beams < n:
             raise RlpoetError(f"beams: {options.beams} for {n} poems; expected at least as many beams as poems.")
@@ -346,7 +377,7 @@ class CausalPolicy:
 
     def start_ids(self, prompt: Prompt) -> list[int]:
         """The tokens with which a poem of this prompt begins."""
-        return self._ids(self.format.write_prompt(prompt))
+        return self.codec.start_ids(prompt)
 
     def ends_line(self, token: int) -> bool:
         """Whether a line is complete when this token is drawn."""
@@ -355,9 +386,6 @@ class CausalPolicy:
     def n_tokens(self, words: str) -> int:
         """Tokens of words inside a line."""
         return self.codec.n_tokens(words)
-
-    def _ids(self, text: str) -> list[int]:
-        return self.codec.many_ids([text])[0]
 
     def _rollout(self, prompts: Sequence[Prompt], starts: Sequence[Sequence[int]], new: Sequence[Sequence[int]]) -> Rollout:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)

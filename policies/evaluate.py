@@ -22,6 +22,7 @@ from rlpoet.corpus import Columns, Poem, read_poems, select
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.config import EvaluateConfig
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.measures import by_form, counted
 from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
@@ -29,13 +30,12 @@ from rlpoet.evaluation.sense import Judges, sense
 from rlpoet.evaluation.word_judge import require_word_judge, word_judge
 from rlpoet.languages import code_of
 from rlpoet.machine import AUTO, check_device, gpu, precision_of
-from rlpoet.opening import open_policy
 from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.protocols import Reward
 from rlpoet.reporting.evaluation_tables import show_figures
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
-from rlpoet.rollout import Policy
+from rlpoet.rollout import Policy, ask_by, open_policy
 
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
 NO_PRIOR = "none"
@@ -96,6 +96,7 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
     if policy and config.n:
         sampled = [form_to_write(own.name, lang) for own in forms] or [form(name, lang) for name in FORMS]
         authors = known_authors(config.authors, policy)
+        ask_by(policy, config, example_poems(config.data, lang, [own.name for own in sampled], config.shots, seed=config.seed))
         tick = pulse.part("writing", config.n * len(sampled))
         groups["sampled"] = sampled_evaluation_poems(policy, sampled, config.n, authors, temperature=config.temperature, tick=tick)
     if config.texts:

@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.machine import check_device
 from rlpoet.registry import CLASS_FILE, POLICIES, class_of
+from rlpoet.text import read_text
 from rlpoet.types import Prompt
 
 ADAPTER = "adapter_config.json"  # in the folder of a LoRA adapter
@@ -302,6 +304,22 @@ class NamesIdleOptions(Protocol):
 
 
 @runtime_checkable
+class AskedInWords(Protocol):
+    """Reads a request in words, which may be others, for ``--prompt_file``, ``--shots`` and ``--chat``."""
+
+    def ask_by(self, *, template: str = "", theme: str = "", examples: Sequence[tuple[Prompt, str]] = (), chat: bool = False) -> None:
+        """Ask for poems in these words from now on; ``save`` keeps them.
+
+        Args:
+            template: the request, with fields in braces.
+            theme: what stands for its field ``{theme}``.
+            examples: poems to show first, each with its prompt.
+            chat: use the turns of a model that was taught to talk.
+        """
+        ...
+
+
+@runtime_checkable
 class ReadsInParts(Protocol):
     """Can weigh a batch some rows at a time, for ``--micro_batch``: the same numbers and gradients in less memory.
 
@@ -427,3 +445,62 @@ def load_policy(
     told = {key: value for key, value in options.items() if value != NEUTRAL.get(key)}
     policy: Policy = kind.load(source, seed=seed, lang=lang, **told)
     return policy
+
+
+class Opening(Protocol):
+    """How a verb opens a policy; ``rlpoet.config.opening.OpeningOptions``."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def allow_download(self) -> bool: ...
+    @property
+    def trust_remote_code(self) -> bool: ...
+    @property
+    def keep_gguf(self) -> bool: ...
+
+
+def open_policy(
+    source: str | Path, config: Opening, *, seed: int, lang: str | None, policy_class: str | None, inference_only: bool = False
+) -> Policy:
+    """As ``load_policy``, with the options of a verb.
+
+    Raises:
+        RlpoetError: also for a device that is not here.
+    """
+    check_device(config.device)
+    return load_policy(
+        source, seed=seed, lang=lang, policy_class=policy_class, device=config.device, inference_only=inference_only,
+        allow_download=config.allow_download, trust_remote_code=config.trust_remote_code, keep_gguf=config.keep_gguf,
+    )  # fmt: skip
+
+
+class Asking(Protocol):
+    """How a verb asks a policy; ``rlpoet.config.opening.AskingOptions``."""
+
+    @property
+    def prompt_file(self) -> str | None: ...
+    @property
+    def shots(self) -> int: ...
+    @property
+    def chat(self) -> bool: ...
+
+
+def ask_by(policy: Policy, config: Asking, examples: Sequence[tuple[Prompt, str]], *, theme: str = "") -> None:
+    """Have a policy asked as a verb's options say; nothing happens where none of them is given.
+
+    Args:
+        examples: the poems of ``shots``.
+        theme: what stands for the field ``{theme}`` of a template.
+
+    Raises:
+        RlpoetError: the policy is not asked in words, or a file that cannot be read.
+    """
+    if not (config.prompt_file or examples or config.chat):
+        return
+    if not isinstance(policy, AskedInWords):
+        raise RlpoetError(
+            f"--prompt_file, --shots and --chat: {type(policy).__name__} is not asked in words; expected a plain model. Leave them out."
+        )
+    template = read_text(Path(config.prompt_file)) if config.prompt_file else ""
+    policy.ask_by(template=template, theme=theme, examples=examples, chat=config.chat)

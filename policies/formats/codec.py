@@ -66,6 +66,10 @@ class Codec(Protocol):
     @property
     def marks(self) -> Sequence[int]: ...
 
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens with which a poem of this prompt begins: those of ``Format.write_prompt``."""
+        ...
+
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text. Cutting a text at the end of a header, line or poem does not change its ids."""
         ...
@@ -140,6 +144,9 @@ class VerseCodec:
     def begins(self) -> Sequence[int]:
         """Ids of what can follow a whole word: marks, and pieces with a space before them."""
         return sorted(self._begins)
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        return self.many_ids([self.format.write_prompt(prompt)])[0]
 
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]

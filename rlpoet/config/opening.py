@@ -1,10 +1,10 @@
-"""How a verb opens a model: one group of options, the same in every verb that has one."""
+"""How a verb opens a model, and how it asks one without marks of its own: options that are the same in every verb that has them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlpoet.config.ranges import Options
+from rlpoet.config.ranges import Natural, Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +24,21 @@ class OpeningOptions(Options):
     allow_download: bool = False
     trust_remote_code: bool = False
     keep_gguf: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskingOptions(Options):
+    """What a plain model reads before the poem it is to write. A policy with marks of its own is asked by them, and takes none of these.
+
+    Attributes:
+        prompt_file: text file that asks for a poem, with {form}, {scheme}, {syllables}, {author}, {theme} and {language} where these go;
+            by default one line in the language.
+        shots: poems of the form to show before the one that is asked for, each with its request.
+        data: corpora to take these poems from: files, folders, hf:owner/name, gutenberg:NUMBER.
+        chat: put request and poems into the turns of the model's chat template, for a model that was taught to talk.
+    """
+
+    prompt_file: str | None = None
+    shots: Natural = 0
+    data: tuple[str, ...] = ()
+    chat: bool = False

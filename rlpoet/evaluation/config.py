@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rlpoet.config.opening import OpeningOptions
+from rlpoet.config.opening import AskingOptions, OpeningOptions
 
 
 @dataclass(frozen=True)
-class EvaluateConfig(OpeningOptions):
+class EvaluateConfig(OpeningOptions, AskingOptions):
     """Measure a policy, or any poems, beside poems by people: form, kinds of rhyme, rewards, variety, copying, perplexity.
 
     With --policy, measures poems that it writes; with --poems, also the bits per character of poems that it has not read. With --texts,

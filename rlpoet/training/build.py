@@ -16,13 +16,13 @@ from rich.console import Console
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import PER_PROMPT
 from rlpoet.languages import find
 from rlpoet.machine import PRECISIONS, check_device, free_threads
-from rlpoet.opening import open_policy
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
-from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter
+from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
 from rlpoet.training.budget import MINUTES, UPDATES
 from rlpoet.training.common import freeze_lower_layers
 from rlpoet.training.config import TrainConfig, refuse_others
@@ -55,6 +55,7 @@ def policy_of(config: TrainConfig) -> Policy:
     policy = open_policy(config.policy or config.lang, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    ask_by(policy, config, example_poems(config.data, config.lang, config.forms, config.shots, seed=config.seed))
     if config.micro_batch is not None:
         if not isinstance(policy, ReadsInParts):
             raise RlpoetError(f"--micro_batch: {type(policy).__name__} reads a batch as a whole; expected none. Leave it out.")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlpoet.config.opening import OpeningOptions
+from rlpoet.config.opening import AskingOptions, OpeningOptions
 from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
@@ -54,7 +54,7 @@ EARLIER_VALUES: dict[str, dict[str, str | None]] = {
 
 
 @dataclass(frozen=True)
-class TrainConfig(StepOptions, OpeningOptions):
+class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
     """Train a policy to rhyme, and report what changed. Ctrl-C saves and reports; --resume goes on.
 
     Attributes:

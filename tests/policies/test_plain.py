@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_plain import gpt2, llama, metaspace_tokenizer, plain_tokenizer, save_plain
-from tiny_policy import BAUDELAIRE, annotated
+from tiny_policy import BAUDELAIRE, annotated, tiny_policy
 from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -24,6 +24,7 @@ from policies.loading.files import find_model
 from rlpoet.cli.main import main
 from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
@@ -371,3 +372,101 @@ def test_a_tokenizer_without_an_end_takes_that_of_the_generation_settings():
     tokenizer.eos_token = None
     model.generation_config.eos_token_id = [end]
     assert CausalPolicy(model, tokenizer, PlainFormat("fr")).end == end
+
+
+# -- other words of a request ---------------------------------------------------------------------
+
+CHAT = (
+    "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ m.content | trim }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+COUPLET = "Souvent pour s'amuser les hommes d'équipage\nQui suivent indolents compagnons de voyage"
+
+
+def talking(**of_format) -> CausalPolicy:
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<start_of_turn>", special=False), AddedToken("<end_of_turn>", special=False)])
+    tokenizer.chat_template = CHAT
+    return CausalPolicy(gpt2(tokenizer), tokenizer, PlainFormat("fr", **of_format), seed=1)
+
+
+def test_a_template_is_filled_in_and_reads_back():
+    policy = talking()
+    policy.ask_by(template="Un {form} ({scheme}) de {author},\n\nen vers de {syllables} sur {theme}.\n", theme="la mer")
+    prompt = Prompt("fr", "couplet", "Victor Hugo", (COUPLET.split("\n")[0],))
+    start = policy.tokenizer.decode(policy.start_ids(prompt), skip_special_tokens=True)
+    assert start == f"Un couplet (aa) de Victor Hugo,\n\nen vers de 12 sur la mer.\n\n{COUPLET.splitlines()[0]}\n"
+    assert policy.write([prompt], [COUPLET]).texts == (COUPLET,)  # the empty line of the template is not taken for the poem's beginning
+    assert all(text.startswith(COUPLET.splitlines()[0] + "\n") for text in policy.sample([prompt], 2).texts)
+
+
+def test_examples_stand_before_the_poem_of_their_form_and_are_no_part_of_it():
+    policy = talking()
+    policy.ask_by(examples=[(Prompt("fr", "couplet", "Charles Baudelaire"), COUPLET), (Prompt("fr", "quatrain-abab"), POEM)])
+    prompt = Prompt("fr", "couplet")
+    asked = PlainFormat("fr").write_prompt(prompt).removeprefix("<|bos|>")
+    start = policy.tokenizer.decode(policy.start_ids(prompt), skip_special_tokens=True)
+    assert start == f"Poème de Charles Baudelaire. Vers de 12 syllabes, rimes aa.\n\n{COUPLET}\n\n{asked}"
+    rollout = policy.write([prompt], [COUPLET])
+    assert rollout.texts == (COUPLET,) and not rollout.chosen[:, : len(policy.start_ids(prompt))].any()
+    assert POEM in policy.tokenizer.decode(policy.start_ids(QUATRAIN))
+    assert all(COUPLET not in text for text in policy.sample([prompt], 2, max_new_tokens=20).texts)
+
+
+def test_a_chat_template_is_kept_to_the_letter_with_its_turns():
+    policy = talking()
+    policy.ask_by(chat=True, examples=[(Prompt("fr", "couplet"), COUPLET)])
+    prompt = Prompt("fr", "couplet", "Victor Hugo")
+    header = PlainFormat("fr").header(author=None, meter="12", scheme="aa").strip()
+    talk = [
+        {"role": "user", "content": f"Écris ce poème et rien d'autre. {header}"},
+        {"role": "assistant", "content": COUPLET},
+        {"role": "user", "content": f"Écris ce poème et rien d'autre. {header.replace('Poème.', 'Poème de Victor Hugo.')}"},
+    ]
+    wanted = policy.tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+    assert policy.tokenizer.decode(policy.start_ids(prompt)) == wanted
+    assert policy.start_ids(prompt).count(policy.tokenizer.convert_tokens_to_ids("<end_of_turn>")) == 3
+    assert policy.write([prompt], [COUPLET]).texts == (COUPLET,)
+    with pytest.raises(RlpoetError, match="no chat template"):
+        CausalPolicy(gpt2(tokens := plain_tokenizer()), tokens, PlainFormat("fr")).ask_by(chat=True)
+
+
+def test_how_a_policy_is_asked_is_saved_with_it(tmp_path):
+    policy = talking()
+    policy.ask_by(template="{form} {scheme}", chat=True, examples=[(Prompt("fr", "couplet", "Moi"), COUPLET)])
+    policy.save(tmp_path)
+    again = CausalPolicy.load(tmp_path)
+    assert again.format == policy.format
+    assert again.start_ids(QUATRAIN) == policy.start_ids(QUATRAIN)
+
+
+@pytest.mark.parametrize(("template", "message"), [("Write {fom}.", "did you mean 'form'"), ("Write a poem.", "no field in it")])
+def test_a_template_that_asks_for_nothing_known_is_refused(template, message):
+    with pytest.raises(RlpoetError, match=message):
+        talking().ask_by(template=template)
+
+
+def test_a_request_longer_than_the_model_reads_is_refused():
+    policy = talking()
+    policy.ask_by(examples=[(Prompt("fr", "couplet"), COUPLET)] * 12)
+    with pytest.raises(RlpoetError, match="the model reads 320"):
+        policy.sample([Prompt("fr", "couplet")])
+
+
+def test_examples_are_stanzas_of_the_form_from_a_corpus(tmp_path):
+    path = tmp_path / "poems.txt"
+    path.write_text(f"{POEM}\n\n\n{COUPLET}\n", encoding="utf-8")
+    found = example_poems([str(path)], "fr", ["couplet"], 1, seed=0)
+    assert [(prompt.form, text) for prompt, text in found] == [("couplet", COUPLET)]
+    assert example_poems([], "fr", ["couplet"], 0, seed=0) == ()
+    with pytest.raises(RlpoetError, match="--shots 3: 1 stanzas of"):
+        example_poems([str(path)], "fr", ["couplet"], 3, seed=0)
+    with pytest.raises(RlpoetError, match="no poems to take them from"):
+        example_poems([], "fr", ["couplet"], 3, seed=0)
+    with pytest.raises(RlpoetError, match="none to take from --data"):
+        example_poems([str(path)], "fr", ["couplet"], 0, seed=0)
+
+
+def test_a_policy_with_marks_is_not_asked_in_words():
+    with pytest.raises(RlpoetError, match="asked by marks"):
+        tiny_policy().ask_by(template="{form}")

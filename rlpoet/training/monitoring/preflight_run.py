@@ -13,11 +13,11 @@ from rich import box
 from rich.table import Table
 
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import warm_up
-from rlpoet.opening import open_policy
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.poems import console
-from rlpoet.rollout import join
+from rlpoet.rollout import ask_by, join, open_policy
 from rlpoet.training.build import authors_of
 from rlpoet.training.monitoring.config import PreflightConfig
 from rlpoet.training.monitoring.preflight import Learnability, advice, all_dead, nothing_earned, preflight, rejection, summary
@@ -43,6 +43,7 @@ def run_preflight(config: PreflightConfig) -> int:
     policy = open_policy(config.policy, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     for name in config.forms:
         form_to_write(name, policy.lang)
+    ask_by(policy, config, example_poems(config.data, policy.lang, config.forms, config.shots, seed=config.seed))
     authors = authors_of(config.authors, policy)
     asked = mixed_prompts(policy.lang, config.forms, authors, config.prompts, rng=random.Random(config.seed))
     warm_up(policy, policy, asked)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rlpoet.config.command import Switch
+from rlpoet.config.opening import OpeningOptions
 from rlpoet.reporting.reporters import ReportTo
 
 EARLIER_VALUES = {"epochs": {"0": None, "0.0": None}, "threads": {"0": None}}  # values of an earlier release
@@ -12,7 +13,7 @@ EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and outp
 
 
 @dataclass(frozen=True)
-class FinetuneConfig:
+class FinetuneConfig(OpeningOptions):
     """Fine-tune a policy on your poems: all weights, some of them, or a LoRA adapter. --resume continues a run after Ctrl-C.
 
     Attributes:
@@ -49,7 +50,6 @@ class FinetuneConfig:
         sampling: decoding options of the samples: temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
         eval_samples: poems whose rhyme and meter are measured before and after; 0 for none.
         dtype: precision of whole weights on disk, bf16 or fp32.
-        allow_download: fetch a Hugging Face model that is not in the cache.
         report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
         seed: seed of data order, dropout and samples.
         threads: processor threads; by default all cores.
@@ -93,7 +93,6 @@ class FinetuneConfig:
     sampling: dict[str, float] = field(default_factory=lambda: {"temperature": 0.8})
     eval_samples: int = 64
     dtype: str = "bf16"
-    allow_download: bool = False
     report_to: ReportTo = "tensorboard"
     seed: int = 0
     threads: int | None = None

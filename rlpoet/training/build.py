@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,16 +16,18 @@ from rich.console import Console
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured
 from rlpoet.languages import find
-from rlpoet.machine import PRECISIONS, Pace, free_threads
+from rlpoet.machine import PRECISIONS, Pace, check_device, free_threads
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
-from rlpoet.rollout import Policy, TakesAdapter, load_policy
+from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
 from rlpoet.training.budget import MINUTES, UPDATES, Cost, Plan, plan
 from rlpoet.training.common import freeze_lower_layers
 from rlpoet.training.config import TrainConfig, refuse_others
 from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.rewards import composed
 from rlpoet.training.trainer import Trainer
 from rlpoet.types import Prompt
@@ -50,9 +54,14 @@ def policy_of(config: TrainConfig) -> Policy:
     Raises:
         RlpoetError: it writes another language.
     """
-    policy = load_policy(config.policy or config.lang, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
+    policy = open_policy(config.policy or config.lang, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    ask_by(policy, config, example_poems(config.data, config.lang, config.forms, config.shots, seed=config.seed))
+    if config.micro_batch is not None:
+        if not isinstance(policy, ReadsInParts):
+            raise RlpoetError(f"--micro_batch: {type(policy).__name__} reads a batch as a whole; expected none. Leave it out.")
+        policy.micro_batch = config.micro_batch
     policy.precision = PRECISIONS.get(config.precision, torch.float32)  # a run settles what "auto" is (``rlpoet.training.run``)
     if config.lora:
         if not isinstance(policy, TakesAdapter):
@@ -105,16 +114,18 @@ def trainer_of(
     prompts: Sequence[Prompt],
     eval_prompts: Sequence[Prompt] = (),
     workers: WorkerPool | None = None,
+    prior: Policy | None = None,
 ) -> Trainer:
     """The trainer asked for.
 
     Args:
         prompts: to train on.
         eval_prompts: of the measurement; each is drawn ``PER_PROMPT`` times.
+        prior: the policy's reference, if there is one already.
     """
     slots = [prompt for prompt in eval_prompts for _ in range(PER_PROMPT)][: config.eval_samples]
     kind = trainer_class(config.algo)
-    return kind(policy, score, prompts, config, options_of(config), seed=config.seed, slots=slots, workers=workers)
+    return kind(policy, score, prompts, config, options_of(config), seed=config.seed, slots=slots, workers=workers, prior=prior)
 
 
 def workers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[WorkerPool | None]:
@@ -152,6 +163,46 @@ def resolve(config: TrainConfig, *, spawn: bool) -> TrainConfig:
     )  # fmt: skip
 
 
+def fitted(config: TrainConfig, policy: Policy) -> TrainConfig:
+    """Without the auxiliary task where the policy cannot do it.
+
+    Raises:
+        RlpoetError: an option that means nothing to the policy.
+    """
+    idle = policy.idle_options() if isinstance(policy, NamesIdleOptions) else {}
+    weight = trainer_class(config.algo).usual_aux_rhyme_weight(options_of(config))
+    usual = TrainConfig(aux_rhyme_weight=weight, tb=TBOptions(preset=config.tb.preset))
+    for key, why in idle.items():
+        name, _, choice = key.partition(" ")
+        value = _value(config, name)
+        if choice in value if choice else value not in (_value(usual, name), 0.0):
+            raise RlpoetError(f"--{name} {choice or value}: without effect on this policy, for {why}; expected none. Leave it out.")
+    return dataclasses.replace(config, aux_rhyme_weight=0.0) if "aux_rhyme_weight" in idle else config
+
+
+def _value(config: TrainConfig, name: str) -> Any:
+    """The value at a dotted name."""
+    return functools.reduce(getattr, name.split("."), config)
+
+
+def try_saving(policy: Policy, folder: Path) -> None:
+    """Save a policy and delete what was written: what a run cannot save it must not spend its budget on.
+
+    Raises:
+        RlpoetError: it cannot be saved.
+    """
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as spare:
+        try:
+            policy.save(spare)
+        except RlpoetError:
+            raise
+        except (OSError, ValueError, RuntimeError, NotImplementedError) as error:  # a full disk, or a model of a library that refuses
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise RlpoetError(
+                f"{folder}: the policy cannot be saved ({first[:160]}), and nothing was trained; expected one that can, and room."
+            ) from error
+
+
 def check(config: TrainConfig) -> None:
     """Refuse what would fail later.
 
@@ -168,6 +219,7 @@ def check(config: TrainConfig) -> None:
         form_to_write(name, config.lang)
     if not config.forms:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
+    check_device(config.device)
     kind = trainer_class(config.algo)
     refuse_others(config)
     options = options_of(config)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rlpoet.config.opening import AskingOptions, OpeningOptions
 from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.reporters import ReportTo
@@ -55,7 +56,7 @@ EARLIER_VALUES: dict[str, dict[str, str | None]] = {
 
 
 @dataclass(frozen=True)
-class TrainConfig(StepOptions):
+class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
     """Train a policy to rhyme, and report what changed. Ctrl-C saves and reports; --resume goes on.
 
     Attributes:
@@ -89,6 +90,9 @@ class TrainConfig(StepOptions):
         eval_top_p: draw them from the likeliest tokens that make up p, as generate does at .95; 1 measures the policy itself.
         precision: auto, bf16 or fp32; auto times both on this machine and takes fp32 unless bf16 is clearly faster. The final figures
             are always computed in fp32.
+        micro_batch: texts that a model weighs together, by its own forward pass; what they need is made again for the gradient. By default
+            all of a step: fewer take less memory and a third more time, and give the same gradient. Without effect on a small Llama on a
+            CPU, which reads few at a time in any case.
         seed: of sampling, prompts and evaluation.
         threads: cores to use; by default all that nobody else keeps busy when the run begins.
         processes: of tb: how many share a step and its cores, faster than as many threads of one. By default what pays, or one if called
@@ -131,6 +135,7 @@ class TrainConfig(StepOptions):
     eval_samples: Count = 256
     eval_top_p: ShareAboveZero = 1.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
+    micro_batch: Count | None = None
     seed: int = 0
     threads: Count | None = None
     processes: Count | None = None

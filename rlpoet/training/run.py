@@ -47,7 +47,7 @@ from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
 from rlpoet.rollout import Rollout
 from rlpoet.training.auxiliary import task_line
 from rlpoet.training.best import Best, reward_change
-from rlpoet.training.build import authors_of, check, plan_of, policy_of, resolve, score_of, trainer_of, workers_of
+from rlpoet.training.build import authors_of, check, fitted, plan_of, policy_of, resolve, score_of, trainer_of, try_saving, workers_of
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
 from rlpoet.training.measuring import aimed, measured, watched
@@ -124,6 +124,8 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         out.print(pace.line(), highlight=False)
     policy.precision = PRECISIONS[config.precision]
     if config.resume is None:
+        config = fitted(config, policy)
+        try_saving(policy, folder)
         write_config(folder, config)  # a run that ends before its first checkpoint can begin again by it
     elif not (folder / BEFORE).exists():
         raise RlpoetError(f"--resume {folder}: no {BEFORE}; expected the folder of a run that was stopped. Start a new run.")
@@ -160,7 +162,9 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers)
+        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers, prior)
+        if len(prompts) < config.n_prompts:
+            out.print(f"{config.n_prompts} prompts per step, of {len(prompts)} different ones: each stands several times.", highlight=False)
         if trainer.aux_rhyme_weight:
             out.print(task_line(trainer.aux_rhyme_weight, config.aux_sampler), highlight=False)
         best = Best(policy.model)

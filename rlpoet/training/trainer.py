@@ -20,7 +20,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
 from rlpoet.training.auxiliary import Practice, add_gradient
-from rlpoet.training.common import foreign, learning_parameters, reward_means
+from rlpoet.training.common import foreign, learned_state, learning_parameters, load_learned, reward_means
 from rlpoet.training.distributed.pool import WorkerPool
 from rlpoet.training.options import StepOptions
 from rlpoet.training.schedule import beta_factor, rate_factor
@@ -82,6 +82,7 @@ class Trainer(ABC):
         seed: int,
         slots: Sequence[Prompt] = (),
         workers: WorkerPool | None = None,
+        prior: Policy | None = None,
     ) -> None:
         """Set up a run.
 
@@ -91,9 +92,11 @@ class Trainer(ABC):
             options: the trainer's own, an ``OPTIONS``.
             slots: prompts of the poems measured in the end, one per poem; best-of-n spends its budget on them.
             workers: processes that share a step.
+            prior: the policy's ``reference``, if the caller has one; two would be one copy of the weights too many.
         """
         self.check(common, options)
-        self.policy, self.prior, self.score, self.prompts = policy, policy.reference(), score, list(prompts)
+        self.policy, self.score, self.prompts = policy, score, list(prompts)
+        self.prior = policy.reference() if prior is None else prior
         self.common, self.options, self.slots, self.workers = common, options, list(slots), workers
         self.rate = self.RATE if common.learning_rate is None else common.learning_rate
         self.learned = learning_parameters(policy.model, freeze_embeddings=common.freeze_embeddings)
@@ -161,7 +164,7 @@ class Trainer(ABC):
         self.remember()
         self._broken = ""
         started, common = time.perf_counter(), self.common
-        prompts = self.rng.sample(self.prompts, min(common.n_prompts, len(self.prompts)))
+        prompts = self._asked()
         rate = self.rate * rate_factor(progress, common.warmup)
         for group in self.optimizer.param_groups if self.optimizer else ():
             group["lr"] = rate * group.get("scale", 1.0)
@@ -204,6 +207,13 @@ class Trainer(ABC):
             beta: of the step.
             progress: share of the budget that is spent.
         """
+
+    def _asked(self) -> list[Prompt]:
+        """The prompts of a step: other ones as far as there are, then the same again. A prompt that stands twice has twice the texts."""
+        whole, rest = divmod(self.common.n_prompts, len(self.prompts))
+        if not whole or not rest:
+            return self.rng.sample(self.prompts, len(self.prompts) if whole else rest) * max(whole, 1)
+        return [*self.prompts * whole, *self.rng.sample(self.prompts, rest)]
 
     def draw(self, prompts: Sequence[Prompt], *, policy: Policy | None = None, **settings: Any) -> Rollout:
         """``group_size`` texts per prompt, with the masks they were drawn under: log-probabilities of the batch are of what was sampled.
@@ -324,7 +334,7 @@ class Trainer(ABC):
     def save(self, path: Path) -> None:
         """Everything a run needs to go on as if it had not stopped; whole or not at all."""
         optimizer = {"optimizer": self.optimizer.state_dict()} if self.optimizer else {}
-        write_checkpoint(path, {"model": self.policy.model.state_dict(), **optimizer, **self._state()})
+        write_checkpoint(path, {"model": learned_state(self.policy.model), **optimizer, **self._state()})
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -337,7 +347,7 @@ class Trainer(ABC):
             raise RlpoetError(
                 f"{path}: a checkpoint of another run ({why}); expected one this run wrote. Start a new run without --resume."
             )
-        self.policy.model.load_state_dict(state["model"])
+        load_learned(self.policy.model, state["model"])
         if self.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])
         self._take_up(state)

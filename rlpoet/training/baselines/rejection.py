@@ -25,10 +25,10 @@ from torch import Tensor
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.ending import end_of
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import CopiesItself, Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.baselines.options import RFTOptions
-from rlpoet.training.common import batch_figures, totals
+from rlpoet.training.common import batch_figures, learned_state, load_learned, totals
 from rlpoet.training.options import StepOptions
 from rlpoet.training.trainer import Trainer, Update
 from rlpoet.types import Prompt
@@ -77,7 +77,8 @@ class RejectionTrainer(Trainer):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        self.drawer = self.policy.reference()
+        self.drawer = self.policy.copy() if isinstance(self.policy, CopiesItself) else self.policy.reference()
+        self.drawer.model.requires_grad_(False)
         self.drawer.generator = self.policy.generator
 
     @classmethod
@@ -139,7 +140,7 @@ class RejectionTrainer(Trainer):
         return {"rft/loss": per_token.item(), "train/grad_norm": norm}
 
     def state(self) -> dict[str, Any]:
-        return {"drawer": self.drawer.model.state_dict()}
+        return {"drawer": learned_state(self.drawer.model, self.policy.model)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        self.drawer.model.load_state_dict(state["drawer"])
+        load_learned(self.drawer.model, state["drawer"])

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from rlpoet.config.opening import AskingOptions, OpeningOptions
 from rlpoet.config.ranges import NonNegative
 from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS, EARLIER_REWARD_OPTIONS
 from rlpoet.training.time_limit import SECONDS
 
 
 @dataclass(frozen=True)
-class PreflightConfig:
+class PreflightConfig(OpeningOptions, AskingOptions):
     """Say which prompts the rewards can teach a policy, before anything is trained.
 
     Draws poems and looks at how those of one prompt differ in reward: where all earn the same, no trainer learns anything.

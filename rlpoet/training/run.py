@@ -50,9 +50,10 @@ from rlpoet.rollout import Rollout
 from rlpoet.text import split_poem
 from rlpoet.training.auxiliary import task_line
 from rlpoet.training.budget import Cost, Plan, plan
-from rlpoet.training.build import authors_of, check, policy_of, resolve, score_of, trainer_of, workers_of
+from rlpoet.training.build import authors_of, check, follow, policy_of, ranks_of, resolve, score_of, trainer_of
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.distributed.ranks import follows_launcher
 from rlpoet.training.measuring import aimed, measured, watched
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
@@ -106,6 +107,9 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
         RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
     """
+    if follows_launcher():  # rank 0 alone reads, measures and writes
+        follow()
+        return 0
     if config.resume is not None:
         config = resumed(config)
     check(config)
@@ -140,7 +144,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
     resume_step, step_seconds = None, 0.0
     if config.resume is not None:
         resume_step = int(read_checkpoint(folder / CHECKPOINT)["n_steps"])
-    with workers_of(config, cores, out) as workers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+    with ranks_of(config, cores, out) as ranks, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
             before, drawn = measured(config, policy, prior, eval_prompts, out, whose="the prior")
             planned = plan_of(config, before, pace)
@@ -165,7 +169,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers)
+        trainer = trainer_of(config, policy, score, prompts, eval_prompts, ranks)
         if trainer.aux_rhyme_weight:
             out.print(task_line(trainer.aux_rhyme_weight, config.aux_sampler), highlight=False)
         watch = Watch(beta=config.beta, learned_log_z=config.tb.log_z == "learned" and not (config.tb.explore or config.tb.replay))
@@ -183,8 +187,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds, stop=stop)
-        if workers is not None:
-            workers.close()
+        ranks.close()
         torch.set_num_threads(cores)
         trainer.save(folder / CHECKPOINT)
         if config.interpolate:

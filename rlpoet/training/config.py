@@ -95,8 +95,8 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
             CPU, which reads few at a time in any case.
         seed: of sampling, prompts and evaluation.
         threads: cores to use; by default all that nobody else keeps busy when the run begins.
-        processes: of tb: how many share a step and its cores, faster than as many threads of one. By default what pays, or one if called
-            from Python. A seed gives the same run for the same number.
+        processes: of tb, ppo and rft: how many share a step and its cores, faster than as many threads of one. By default what pays, or
+            one if called from Python. A seed gives the same run for the same number.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
         report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.

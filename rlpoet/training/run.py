@@ -47,9 +47,22 @@ from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
 from rlpoet.rollout import Rollout
 from rlpoet.training.auxiliary import task_line
 from rlpoet.training.best import Best, reward_change
-from rlpoet.training.build import authors_of, check, fitted, plan_of, policy_of, resolve, score_of, trainer_of, try_saving, workers_of
+from rlpoet.training.build import (
+    authors_of,
+    check,
+    fitted,
+    follow,
+    plan_of,
+    policy_of,
+    ranks_of,
+    resolve,
+    score_of,
+    trainer_of,
+    try_saving,
+)
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.distributed.ranks import follows_launcher
 from rlpoet.training.measuring import aimed, measured, watched
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
@@ -101,6 +114,9 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
         RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
     """
+    if follows_launcher():  # rank 0 alone reads, measures and writes
+        follow()
+        return 0
     if config.resume is not None:
         config = resumed(config)
     check(config)
@@ -137,7 +153,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
     resume_step, step_seconds = None, 0.0
     if config.resume is not None:
         resume_step = int(read_checkpoint(folder / CHECKPOINT)["n_steps"])
-    with workers_of(config, cores, out) as workers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+    with ranks_of(config, cores, out) as ranks, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
             before, drawn = measured(config, policy, prior, eval_prompts, out, whose="the prior")
             planned = plan_of(config, before, pace)
@@ -162,7 +178,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers, prior)
+        trainer = trainer_of(config, policy, score, prompts, eval_prompts, ranks, prior)
         if len(prompts) < config.n_prompts:
             out.print(f"{config.n_prompts} prompts per step, of {len(prompts)} different ones: each stands several times.", highlight=False)
         if trainer.aux_rhyme_weight:
@@ -185,8 +201,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, best=best, step_seconds=step_seconds, stop=stop)
-        if workers is not None:
-            workers.close()
+        ranks.close()
         torch.set_num_threads(cores)
         best.keep(folder / BEST)
         trainer.save(folder / CHECKPOINT)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 import random
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,9 +21,10 @@ from rlpoet.protocols import Scored, Scorer
 from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
 from rlpoet.training.auxiliary import Practice, add_gradient
 from rlpoet.training.common import foreign, learned_state, learning_parameters, load_learned, reward_means
-from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.ranks import Group, RankLost, Ranks
 from rlpoet.training.options import StepOptions
 from rlpoet.training.schedule import beta_factor, rate_factor
+from rlpoet.training.update import Update, joined
 from rlpoet.types import Prompt
 
 RATE = 6e-4  # peak learning rate of a trainer that has none of its own
@@ -31,25 +32,14 @@ BETAS = (0.9, 0.98)  # of AdamW
 MOST_SKIPPED = 3  # steps in a row whose update is left out before a run gives up
 
 
-@dataclass(frozen=True)
-class Update:
-    """What a trainer made of the prompts of a step.
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What rank 0 asks of the others in a step: prompts of each rank, how far the run is, their seeds, and what ``Trainer.hand`` gives."""
 
-    Attributes:
-        fresh: the texts drawn, in groups of one prompt.
-        scored: their scores.
-        figures: metrics that are the trainer's own.
-        sampling_seconds: of drawing.
-        n_drawn: texts drawn beside the fresh ones.
-        practice: of the auxiliary task, where the trainer itself called ``Trainer.practise``, in other processes too.
-    """
-
-    fresh: Rollout
-    scored: Scored
-    figures: dict[str, float] = field(default_factory=dict)
-    sampling_seconds: float = 0.0
-    n_drawn: int = 0
-    practice: Practice | None = None
+    asked: list[list[Prompt]]
+    progress: float
+    seeds: list[int]
+    handed: list[Any]
 
 
 class Trainer(ABC):
@@ -81,7 +71,7 @@ class Trainer(ABC):
         *,
         seed: int,
         slots: Sequence[Prompt] = (),
-        workers: WorkerPool | None = None,
+        ranks: Ranks | None = None,
         prior: Policy | None = None,
     ) -> None:
         """Set up a run.
@@ -91,13 +81,13 @@ class Trainer(ABC):
             common: what every trainer takes; a ``TrainConfig`` is one.
             options: the trainer's own, an ``OPTIONS``.
             slots: prompts of the poems measured in the end, one per poem; best-of-n spends its budget on them.
-            workers: processes that share a step.
+            ranks: the processes that share a step, this one among them; by default it is alone.
             prior: the policy's ``reference``, if the caller has one; two would be one copy of the weights too many.
         """
         self.check(common, options)
         self.policy, self.score, self.prompts = policy, score, list(prompts)
         self.prior = policy.reference() if prior is None else prior
-        self.common, self.options, self.slots, self.workers = common, options, list(slots), workers
+        self.common, self.options, self.slots, self.ranks = common, options, list(slots), ranks or Ranks()
         self.rate = self.RATE if common.learning_rate is None else common.learning_rate
         self.learned = learning_parameters(policy.model, freeze_embeddings=common.freeze_embeddings)
         self.optimizer = self.make_optimizer(seed)
@@ -114,6 +104,8 @@ class Trainer(ABC):
         self._between: dict[str, Any] = {}  # what ``rewind`` goes back to
         self._broken = ""  # what was no finite number in the step in hand
         self.n_skipped = self._skipped_in_a_row = 0
+        self._handed: Any = None  # of the step
+        self._known = False  # whether the other ranks are as this one
 
     @classmethod
     def check(cls, common: StepOptions, options: Any) -> None:
@@ -129,7 +121,10 @@ class Trainer(ABC):
 
     @classmethod
     def unshared(cls, common: StepOptions, options: Any) -> str:
-        """What keeps the steps from being shared by several processes, in words; empty if they can be."""
+        """What keeps the steps from being shared by several processes, in words; empty if they can be.
+
+        A trainer whose steps can be shared has ``descend`` and ``self.ranks.average`` called equally often on all ranks.
+        """
         return "this trainer"
 
     @property
@@ -161,42 +156,110 @@ class Trainer(ABC):
         Raises:
             RlpoetError: that happened in ``MOST_SKIPPED`` steps in a row.
         """
+        started = time.perf_counter()
         self.remember()
-        self._broken = ""
-        started, common = time.perf_counter(), self.common
-        prompts = self._asked()
-        rate = self.rate * rate_factor(progress, common.warmup)
-        for group in self.optimizer.param_groups if self.optimizer else ():
-            group["lr"] = rate * group.get("scale", 1.0)
-        self.beta = common.beta * beta_factor(progress, common.beta_warmup)
-        self._texts, self._practice, self._must_practise = None, None, self.aux_rhyme_weight > 0
-        made = self.update(prompts, self.beta, progress)
-        if self._must_practise and self.optimizer is not None:  # nothing was learned from the texts, or by an optimizer of its own
-            self.optimizer.zero_grad(set_to_none=True)
-            if self.practise(made.fresh, self.beta) is not None:
-                self.descend()
-        self._check_update()
-        practice = made.practice or self._practice
+        n_before = self.prepare()
+        made = self._made(self._asked(), progress)
+        practice = made.practice
         n = len(made.fresh)
         self.n_steps += 1
-        self.n_fresh += n + made.n_drawn
+        n_drawn = n_before + made.n_drawn
+        self.n_fresh += n + n_drawn
         if practice is not None and self.n_aux_words is not None:
             self.n_aux_words += practice.words
         if self.n_tokens is not None:
             per_text = made.fresh.n_tokens.float().mean().item()
-            self.n_tokens += round(per_text * (n + made.n_drawn)) + (practice.tokens if practice is not None else 0)
+            self.n_tokens += round(per_text * (n + n_drawn)) + (practice.tokens if practice is not None else 0)
         taken = time.perf_counter() - started
         self.seconds += taken
         metrics = {
             **made.figures,
             **(practice.figures() if practice is not None else {}),
-            **({"train/learning_rate": rate, "train/update_skipped": float(bool(self._broken))} if self.optimizer else {}),
+            **({"train/learning_rate": self._rate(progress), "train/update_skipped": float(bool(self._broken))} if self.optimizer else {}),
             "time/fresh_samples": float(self.n_fresh),
             **({"time/tokens_drawn": float(self.n_tokens)} if self.n_tokens is not None else {}),
             "time/samples_per_second": n / taken,
             "time/share_sampling": made.sampling_seconds / taken,
         }
         return metrics | reward_means(made.scored.parts), made.fresh, made.scored
+
+    def _made(self, prompts: Sequence[Prompt], progress: float) -> Update:
+        """The update of a step, by all ranks together."""
+        while True:
+            asked = [prompts[rank % len(prompts) :: self.ranks.size] for rank in range(self.ranks.size)]  # nobody is idle
+            handed = [self.hand(own) for own in asked]
+            try:
+                if self.ranks.size > 1:
+                    if not self._known:
+                        self.ranks.send(self.snapshot())
+                        self._known = True
+                    self.ranks.send(Task(asked, progress, [self.rng.getrandbits(48) for _ in asked], handed))
+                made = self.ranks.collect(self.work(asked[0], progress, handed[0]))
+            except RankLost as error:
+                self.ranks.mend(error)
+                self.rewind()
+                continue
+            self.take_in([each.found for each in made])
+            return joined(made, pad=self.policy.pad)
+
+    def follow(self, group: Group) -> None:
+        """Serve rank 0 until it has no more to do.
+
+        Raises:
+            RankLost: it is gone.
+        """
+        self.ranks, score = group, self.score
+        while (told := group.receive()) is not None:
+            if not isinstance(told, Task):
+                self.take_up(told)
+                continue
+            if hasattr(score, "at"):  # weights that follow the run's progress
+                self.score = score.at(told.progress)
+            seed = told.seeds[group.rank]
+            self.policy.generator.manual_seed(seed)
+            self.rng.seed(seed)
+            torch.manual_seed(seed)
+            self.remember()
+            made = self.work(told.asked[group.rank], told.progress, told.handed[group.rank])
+            self.n_steps += 1
+            group.collect(made.plain())
+
+    def work(self, asked: Sequence[Prompt], progress: float, handed: Any) -> Update:
+        """This rank's part of a step.
+
+        Args:
+            asked: its prompts.
+            progress: share of the budget that is spent.
+            handed: what ``hand`` gave for them.
+        """
+        self._broken = ""
+        for group in self.optimizer.param_groups if self.optimizer else ():
+            group["lr"] = self._rate(progress) * group.get("scale", 1.0)
+        self.beta = self.common.beta * beta_factor(progress, self.common.beta_warmup)
+        self._texts, self._practice, self._must_practise, self._handed = None, None, self.aux_rhyme_weight > 0, handed
+        made = self.update(asked, self.beta, progress)
+        if self._must_practise and self.optimizer is not None:  # nothing was learned from the texts, or by an optimizer of its own
+            self.optimizer.zero_grad(set_to_none=True)
+            practised = self.practise(made.fresh, self.beta) is not None
+            if self.ranks.total([practised])[0]:
+                self.descend()
+        self._check_update()
+        self._handed = None
+        return dataclasses.replace(made, practice=self._practice)
+
+    def _rate(self, progress: float) -> float:
+        return self.rate * rate_factor(progress, self.common.warmup)
+
+    def prepare(self) -> int:
+        """What is to be done once, before the first step, by rank 0 alone; the number of texts drawn for it."""
+        return 0
+
+    def hand(self, asked: Sequence[Prompt]) -> Any:
+        """What a rank needs from rank 0 for these prompts beside weights; ``self._handed`` in its ``update``."""
+        return None
+
+    def take_in(self, found: Sequence[Any]) -> None:  # noqa: B027  # most trainers keep nothing of a step
+        """Keep what the ranks found, ``Update.found`` of each, in their order."""
 
     @abstractmethod
     def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
@@ -234,7 +297,7 @@ class Trainer(ABC):
     def practise(self, fresh: Rollout, beta: float) -> Practice | None:
         """Add the gradient of the auxiliary task to those that are there; what was drawn for it, None without the task.
 
-        ``descend`` calls it. A trainer calls it only where processes share the work.
+        ``descend`` calls it.
 
         Args:
             fresh: texts of the step, whose plan tokens ask for words.
@@ -248,18 +311,20 @@ class Trainer(ABC):
             )  # fmt: skip
         return self._practice
 
-    def descend(self, fresh: Rollout | None = None) -> float:
-        """One step of the optimizer along the gradients that are there; the norm of the policy's before clipping.
+    def descend(self, fresh: Rollout | None = None, *, weight: float = 1.0) -> float:
+        """One step of the optimizer along the gradients that are there, averaged over ranks; the norm of the policy's before clipping.
 
         The first of a step adds the gradient of the auxiliary task: words are drawn and weighed by the policy as it was when the texts
         were drawn. Later updates of a batch would find them as stale as its texts, and have no ratio to clip.
 
         Args:
             fresh: the texts of the step, if they were not drawn by ``draw``.
+            weight: of this rank's gradients in the mean over all: what their loss is a mean over, such as a number of texts.
         """
         texts = self._texts if fresh is None else fresh
         if self._must_practise and texts is not None:
             self.practise(texts, self.beta)
+        self.ranks.average(self.learned, weight)
         norm = float(nn.utils.clip_grad_norm_(self.learned, self.common.clip))
         assert self.optimizer is not None
         if math.isfinite(norm):
@@ -322,6 +387,7 @@ class Trainer(ABC):
         if self._between:
             self._put_back()
             self._take_up(copy.deepcopy(self._between))
+            self._known = False
 
     def _put_back(self) -> None:
         """The weights that the step began with."""
@@ -331,10 +397,14 @@ class Trainer(ABC):
                     weight.copy_(was)
             self.optimizer.load_state_dict(copy.deepcopy(self._between["optimizer"]))
 
-    def save(self, path: Path) -> None:
-        """Everything a run needs to go on as if it had not stopped; whole or not at all."""
+    def snapshot(self) -> dict[str, Any]:
+        """Everything a run needs to go on as if it had not stopped."""
         optimizer = {"optimizer": self.optimizer.state_dict()} if self.optimizer else {}
-        write_checkpoint(path, {"model": learned_state(self.policy.model), **optimizer, **self._state()})
+        return {"model": learned_state(self.policy.model), **optimizer, **self._state()}
+
+    def save(self, path: Path) -> None:
+        """Write ``snapshot``; whole or not at all."""
+        write_checkpoint(path, self.snapshot())
 
     def load(self, path: Path) -> None:
         """Take up a saved run.
@@ -347,6 +417,11 @@ class Trainer(ABC):
             raise RlpoetError(
                 f"{path}: a checkpoint of another run ({why}); expected one this run wrote. Start a new run without --resume."
             )
+        self.take_up(state)
+        self._known = False
+
+    def take_up(self, state: Mapping[str, Any]) -> None:
+        """Be as the trainer was that gave this ``snapshot``."""
         load_learned(self.policy.model, state["model"])
         if self.optimizer:
             self.optimizer.load_state_dict(state["optimizer"])

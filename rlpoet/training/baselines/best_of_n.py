@@ -18,7 +18,8 @@ from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.training.baselines.options import BestOfNOptions
 from rlpoet.training.common import reward_figures, totals
 from rlpoet.training.gflownet.replay import TENSORS
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 

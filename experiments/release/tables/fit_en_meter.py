@@ -10,8 +10,8 @@ what is expected of it before the lines scanned by hand are counted.
 
 The report leaves whole poems out (``epg64`` names no poems: groups of lines): the tables are made from the other folds, and each held-out
 line is scanned alone. The weights of the two sources (``Weights``) are chosen anew in each fold, by folds of its other poems (nested),
-so that the figures are no better than those of unseen poems. A second report leaves a whole source out. The last figures are in the sample: no
-estimate. The corpus is read with the shipped tables, which saw all lines scanned by hand: so much the folds share. With
+so that the figures are no better than those of unseen poems. A second report leaves a whole source out. The last figures are in the
+sample: no estimate. The corpus is read with the shipped tables, which saw all lines scanned by hand: so much the folds share. With
 ``--licences`` it prints how often poems of strict meter take each licence, by its row; ``licences.tsv`` is written by hand from it.
 """
 

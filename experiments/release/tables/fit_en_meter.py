@@ -68,7 +68,7 @@ class Weights(NamedTuple):
     """
 
     damped: float = 0.6
-    sights: float = 20.0
+    sights: float = 30.0
     patterns: float = 0.5
 
 

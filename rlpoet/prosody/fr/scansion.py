@@ -22,26 +22,21 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
     12
     """
     line_reading = read_line(line, target)
-    return Scansion(
-        line,
-        line_reading.reading.count,
-        None,
-        line_reading.fits,
-        units(line_reading),
-        caesura_position(line_reading),
-        guessed_words(line_reading.text, line_reading.marks),
-    )
+    return _scansion(line, line_reading, units(line_reading))
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
     """``scan_line`` without units, which is faster."""
-    line_reading = read_line(line, target)
+    return _scansion(line, read_line(line, target), ())
+
+
+def _scansion(line: str, line_reading: LineReading, syllables: tuple[Syllable, ...]) -> Scansion:
     return Scansion(
         line,
         line_reading.reading.count,
         None,
         line_reading.fits,
-        (),
+        syllables,
         caesura_position(line_reading),
         guessed_words(line_reading.text, line_reading.marks),
     )

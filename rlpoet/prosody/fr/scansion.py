@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.prosody.fr.caesura import caesura_position
 from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 from rlpoet.prosody.fr.syllables import is_learned
@@ -38,7 +39,7 @@ def _scansion(line: str, line_reading: LineReading, syllables: tuple[Syllable, .
         line_reading.fits,
         syllables,
         caesura_position(line_reading),
-        guessed_words(line_reading.text, line_reading.marks),
+        (*guessed_words(line_reading.text, line_reading.marks), *filter(aloud, line_reading.letters or ())),
     )
 
 

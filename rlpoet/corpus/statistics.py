@@ -83,7 +83,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
         some = random.Random(seed).sample(list(poems), min(N_POEMS_SCANNED, len(poems)))
         rhymed = tuple(share_rhymed(poem, lang) for poem in some)
         syllables = _syllables(some, lang)
-    years = [number_in(year) for poem in poems if (year := _year(poem)) is not None]
+    years = [year_of(poem) for poem in poems]
     authors = Counter(poem.author for poem in poems if poem.author)
     names = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
     return Statistics(
@@ -96,7 +96,7 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
         widths=_ordered(Counter(len(line) for poem in poems for line in poem.lines)),
         stanza_sizes=_ordered(Counter(len(stanza) for poem in poems for stanza in poem.stanzas)),
         poem_sizes=_ordered(Counter(len(poem.lines) for poem in poems)),
-        years=_ordered(Counter(int(year) for year in years if year is not None)),
+        years=_ordered(Counter(year for year in years if year is not None)),
         rhymed=rhymed,
         heard=lang is not None,
         syllables=_ordered(syllables),
@@ -130,8 +130,14 @@ def _syllables(poems: Sequence[Poem], lang: str) -> Counter[int]:
     return Counter(length_of(line, lang) for poem in poems for line in poem.lines)
 
 
-def _year(poem: Poem) -> str | None:
-    return next((value for name in YEARS if (value := cell(poem, name)) is not None), None)
+def year_of(poem: Poem) -> int | None:
+    """The first number in the column of a poem's year or date; None if there is none.
+
+    >>> year_of(Poem((("ombre",),), columns={"date": "c. 1857"}))
+    1857
+    """
+    number = number_in(next((value for name in YEARS if (value := cell(poem, name)) is not None), None))
+    return None if number is None else int(number)
 
 
 def _ordered(counts: Counter[K]) -> dict[K, int]:

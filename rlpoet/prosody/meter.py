@@ -38,7 +38,13 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
 @functools.lru_cache(maxsize=200_000)
 def length_of(line: str, lang: str) -> int:
     """Metrical syllables of the likeliest reading."""
-    return _counter(lang)(line, None).syllables
+    return usual_reading(line, lang).syllables
+
+
+@functools.lru_cache(maxsize=4_096)
+def usual_reading(line: str, lang: str) -> Scansion:
+    """The likeliest reading, without its syllables where the language can leave them out."""
+    return _counter(lang)(line, None)
 
 
 def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:

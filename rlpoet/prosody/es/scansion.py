@@ -13,7 +13,7 @@ from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
 
 CACHE = 65_536
-JUST_READ = 64  # lines whose readings are remembered: who asks for a length asks next for the likeliest one, or for another
+JUST_READ = 512  # lines whose readings are remembered: a poem's lines are read once for each length that they may have
 # How much dearer than the line's cheapest reading a reading may be and still be licensed (nats).
 LICENCE = 6.5
 ALEXANDRINE, HEMISTICH = 14, 7

@@ -19,10 +19,13 @@ URLS = (
     "https://www.gutenberg.org/files/{n}/{n}-0.txt",
 )
 TIMEOUT = 30  # seconds
-START = re.compile(r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT).*?\*{3}\s*$", re.I | re.M | re.S)
-SMALL_PRINT = re.compile(r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.*?\*END\*[ \t]*$", re.I | re.M)  # ends the header of ebooks before 2004
+START = re.compile(r"^[ \t]*\*{3}[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT).{0,500}?\*{3}\s{0,9}$", re.I | re.M | re.S)
+SMALL_PRINT = re.compile(
+    r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.{0,200}?\*END\*[ \t]*$", re.I | re.M
+)  # ends a header before 2004
 END = re.compile(
-    r"^\s*(?:\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT)|(?:This is the )?End of (?:the |this )?Project Gutenberg)",
+    r"^[ \t]*(?:\*{3}[ \t]*END OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT)"
+    r"|(?:This is the )?End of (?:the |this )?Project Gutenberg)",
     re.I | re.M,
 )
 _NAMED = re.compile(r"^\W*(?:The )?Project Gutenberg(?:'s)? (?:E-?text|EBook),? (?:of )?(.+?),?\s+by\s+([^\n*]+?)[\s*]*$", re.I | re.M)
@@ -146,7 +149,7 @@ def _kind(lines: Sequence[str], in_poem: bool, gap: int, *, numbered: bool) -> s
         return "prose"
     capital = sum(line.lstrip("«“\"'‘—-¡¿([_ ")[:1].isupper() for line in words)
     short = sum(len(line) <= VERSE_LINE for line in words)
-    contents = sum(bool(re.search(r"(?:\.{3,}|\s{3,})\s*\d+$", line)) for line in lines)
+    contents = sum(bool(re.search(r"(?:(?<!\.)\.{3,}\s*|(?<!\s)\s{3,})\d+$", line)) for line in lines)
     if 2 * contents >= len(words):
         return "prose"
     return "verse" if short >= 0.8 * len(words) and (2 * capital >= len(words) or max(map(len, words)) <= 50) else "prose"

@@ -31,6 +31,9 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """
     if sum(character.isalpha() for character in line) < 2:
         return False
+    language = verse(lang)
+    if (fits := getattr(language, "fits", None)) is not None:
+        return any(fits(line, target) for target in lengths)
     count = _counter(lang)
     return any(count(line, target).fits for target in lengths)
 

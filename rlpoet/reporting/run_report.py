@@ -55,6 +55,7 @@ def write_report(run_folder: str | Path) -> Path:
         facts=_facts(config, result),
         alarms=[{**_texts(row, "name", "step", "seen"), "advice": FLAG.split(str(row.get("advice", "")))} for row in alarms],
         change=_change(result),
+        fell=_fell(result),
         rewards=rewards,
         n_averaged=n_averaged,
         pairs=_pairs(samples),
@@ -130,6 +131,12 @@ def _change(result: Mapping[str, Any]) -> str:
         return ""
     known = [{key: value for key, value in block.items() if key in METRICS or isinstance(value, int | float)} for block in blocks]
     return comparison_html(known[0], known[1], result.get("intervals", {}))
+
+
+def _fell(result: Mapping[str, Any]) -> list[str]:
+    """Mean reward before and after, if it fell; nothing where it did not, or nobody knows."""
+    reward = result.get("reward") or {}
+    return [f"{reward[side]:.3f}" for side in ("before", "after")] if reward.get("fell") else []
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -113,7 +113,7 @@ def name_pattern(pattern: str) -> str:
     return ", ".join([name, *notes])
 
 
-ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "heaven", "spirit", "cruel"})  # notes of syllables
+ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "heaven", "spirit", "synaeresis"})  # notes of syllables
 
 
 def meter_name(scansion: Scansion) -> str:

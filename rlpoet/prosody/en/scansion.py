@@ -11,7 +11,8 @@ from operator import itemgetter
 
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, without_line_number
+from rlpoet.prosody.apparatus import heard
+from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings
 from rlpoet.types import Scansion, Syllable
@@ -20,7 +21,7 @@ LONGEST = 40  # words: longer lines are no verse and get each word's first readi
 JUST_READ = 512  # lines whose readings are remembered: who asks for a length asks next for another, or for the likeliest one
 BEAM = 48  # readings of a line kept while its words are joined
 DEAREST = 4.5  # nats of licences a line may take in all to fit a target
-CROSSING = {"the": 2.2, "to": 2.5, "thou": 3.0}  # th'eternal, t'other: cost of losing the syllable before a vowel
+CROSSING = {"the": 2.2, "to": 2.5}  # th'eternal, t'other: cost of losing the syllable before a vowel
 GLIDES = frozenset({"a", "an"})  # many a, in two syllables
 GLIDE = 1.0
 PROMOTED, DEMOTED = 0.0, 1.0  # log odds below and above which a beat, or none, is the meter's doing
@@ -90,7 +91,7 @@ def _glided(reading: Reading) -> Reading:
 
 def words_of_line(line: str) -> list[WordOptions]:
     """The words of a line."""
-    return [word for word in map(word_options, WORD.findall(without_line_number(line))) if word is not None]
+    return [word for word in map(word_options, WORD.findall(heard(line))) if word is not None]
 
 
 def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
@@ -212,14 +213,25 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     return LineScansion(line, len(pattern), pattern, fits, None, None, guessed, (words, state[3]))
 
 
+def fits_line(line: str, target: int) -> bool:
+    """Whether the line has a reading with that many syllables, as ``scan_line`` says.
+
+    >>> fits_line("Shall I compare thee to a summer's day?", 10), fits_line("Shall I compare thee to a summer's day?", 4)
+    (True, False)
+    """
+    words, table = _read(line)
+    return target in table if words else target == 0
+
+
 def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
     """The syllables of a reading on the spelling; a word without a syllable gives its letters to the next one."""
     syllables: list[tuple[str, str, str]] = []
     at = 0
+    silent = heard(line)
     waiting = ""  # letters and signs before the next syllable
     lent: Reading | None = None  # the word without a syllable they come from
     for word, reading in parse:
-        start = line.index(word.spelt, at)
+        start = silent.index(word.spelt, at)
         between, at = line[at:start], start + len(word.spelt)
         if syllables and not waiting:
             text, note, source = syllables[-1]

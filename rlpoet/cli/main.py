@@ -18,7 +18,7 @@ from rlpoet.text import visible
 
 # the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
 CORE = (
-    "ablate", "compare", "corpus", "env", "evaluate", "explain", "finetune", "generate", "preflight", "pretrain",
+    "ablate", "annotate", "compare", "corpus", "env", "evaluate", "explain", "finetune", "generate", "preflight", "pretrain",
     "rate", "redteam", "report", "rhymes", "scan", "score", "style", "theme", "train",
 )  # fmt: skip
 GROUP = "rlpoet.commands"

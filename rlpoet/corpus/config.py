@@ -10,7 +10,7 @@ class CorpusConfig:
     """Gather poems, filter and clean them, drop duplicates, and show counts; --out writes the corpus.
 
     Attributes:
-        sources: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
+        sources: files (.xml .jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         out: file to write, .jsonl or .jsonl.gz; pretrain, finetune and evaluate read it.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love|Nature or author!=Anonymous,year<1600;
             = and != compare values, ~ looks for a part of a value, < <= > >= compare numbers.

@@ -20,9 +20,7 @@ URLS = (
 )
 TIMEOUT = 30  # seconds
 START = re.compile(r"^[ \t]*\*{3}[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT).{0,500}?\*{3}\s{0,9}$", re.I | re.M | re.S)
-SMALL_PRINT = re.compile(
-    r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.{0,200}?\*END\*[ \t]*$", re.I | re.M
-)  # ends the header of ebooks before 2004
+SMALL_PRINT = re.compile(r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.{0,200}?\*END\*[ \t]*$", re.I | re.M)  # ends a header before 2004
 END = re.compile(
     r"^[ \t]*(?:\*{3}[ \t]*END OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT)"
     r"|(?:This is the )?End of (?:the |this )?Project Gutenberg)",

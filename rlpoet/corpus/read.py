@@ -140,14 +140,29 @@ def as_row(poem: Poem) -> dict[str, Any]:
     return row if poem.core else row | {"core": False}
 
 
-def _folder(path: Path, columns: Columns, split: str | None, tell: Callable[[str], object] | None) -> Iterator[Poem]:
-    if any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
-        yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
-        return
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and suffix(file) in SUFFIXES and file.name.lower() != "readme.md"]
+def files_of(source: str | Path) -> list[str | Path]:
+    """The files of a folder in order, each of which ``poems_of`` reads alone; of another source the source itself.
+
+    Raises:
+        RlpoetError: a folder without a file of poems.
+    """
+    path = Path(source)
+    if not path.is_dir() or any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return [source]
+    files: list[str | Path] = [
+        file for file in sorted(path.rglob("*")) if file.is_file() and suffix(file) in SUFFIXES and file.name.lower() != "readme.md"
+    ]
     if not files:
         raise RlpoetError(f"{path}: is a folder without a corpus file; expected {' '.join(SUFFIXES)} in it.")
-    for file in files:
+    return files
+
+
+def _folder(path: Path, columns: Columns, split: str | None, tell: Callable[[str], object] | None) -> Iterator[Poem]:
+    files = files_of(path)
+    if files == [path]:
+        yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
+        return
+    for file in map(Path, files):
         n = 0
         try:
             for poem in _file(file, columns):

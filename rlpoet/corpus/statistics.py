@@ -114,8 +114,8 @@ class Count:
             self._authors[poem.author] += 1
         if poem.rhymed is not None:
             self._rhymed.append(poem.rhymed)
-        if (year := number_in(_year(poem))) is not None:
-            self._years[int(year)] += 1
+        if (year := year_of(poem)) is not None:
+            self._years[year] += 1
         for name, value in poem.columns.items():
             if value and name not in STANDARD:
                 counts = self._columns.setdefault(name, Counter())
@@ -181,8 +181,14 @@ def _syllables(poems: Sequence[Poem], lang: str) -> Counter[int]:
     return Counter(length_of(line, lang) for poem in poems for line in poem.lines)
 
 
-def _year(poem: Poem) -> str | None:
-    return next((value for name in YEARS if (value := cell(poem, name)) is not None), None)
+def year_of(poem: Poem) -> int | None:
+    """The first number in the column of a poem's year or date; None if there is none.
+
+    >>> year_of(Poem((("ombre",),), columns={"date": "c. 1857"}))
+    1857
+    """
+    number = number_in(next((value for name in YEARS if (value := cell(poem, name)) is not None), None))
+    return None if number is None else int(number)
 
 
 def _ordered(counts: Counter[K]) -> dict[K, int]:

@@ -123,5 +123,5 @@ def meter_name(scansion: Scansion) -> str:
     'iambic pentameter'
     """
     name = name_pattern(scansion.stress or "")
-    elided = any(not ELISIONS.isdisjoint(unit.note.split()) for unit in scansion.units)
+    elided = getattr(scansion, "is_licensed", True) and any(not ELISIONS.isdisjoint(unit.note.split()) for unit in scansion.units)
     return f"{name}, elision" if name and elided else name

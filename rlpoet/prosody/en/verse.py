@@ -23,7 +23,7 @@ from rlpoet.phonology.en.sounds import fold
 from rlpoet.prosody.en.explanations import reasons, spoken
 from rlpoet.prosody.en.feet import meter_name
 from rlpoet.prosody.en.rhyme import HISTORICAL, LIGHT_WORDS, PRIMARY, PROMOTED, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
-from rlpoet.prosody.en.scansion import scan_line
+from rlpoet.prosody.en.scansion import fits_line, scan_line
 from rlpoet.prosody.en.tables import historical_tails, historical_vowels, historical_words
 from rlpoet.types import Ending, Scansion, SpokenWord
 
@@ -75,6 +75,10 @@ class EnglishVerse:
     def scan(self, line: str, target: int | None = None) -> Scansion:
         """The likeliest reading; with a target, the likeliest with ``target`` syllables, if there is one."""
         return scan_line(line, target)
+
+    def fits(self, line: str, target: int) -> bool:
+        """Whether ``scan`` finds a reading of that length, without choosing its beats."""
+        return fits_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         """The words of the likeliest reading, each with its pronunciation in the line.

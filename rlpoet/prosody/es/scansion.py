@@ -14,7 +14,7 @@ from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
 
 CACHE = 65_536
-JUST_READ = 64  # lines whose readings are remembered: who asks for a length asks next for the likeliest one, or for another
+JUST_READ = 512  # lines whose readings are remembered: a poem's lines are read once for each length that they may have
 # How much dearer than the line's cheapest reading a reading may be and still be licensed (nats).
 LICENCE = 6.5
 ALEXANDRINE, HEMISTICH = 14, 7
@@ -61,23 +61,23 @@ class Chosen(NamedTuple):
 
 
 @functools.lru_cache(maxsize=JUST_READ)
-def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
-    """The folded line, the places of its letters, the part that is read, its cells and junctures, and all its readings."""
+def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading], tuple[str, ...]]:
+    """The folded line, the places of its letters, the part that is read, its cells and junctures, all its readings, and what is a guess."""
     silent = heard(line[:LONGEST])
     folded, places = fold_letters(silent)
     visible = silent if places is None else "".join(silent[at] for at in places[:-1])
     laid = lay(folded, visible)
-    return folded, places, visible, laid, readings(laid)
+    guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
+    if any(letter in visible for letter in "IVX"):
+        guessed += tuple(folded[start:end] for _, start, end in laid.words if ROMAN.fullmatch(visible[start:end]))
+    return folded, places, visible, laid, readings(laid), guessed
 
 
 def choose(line: str, target: int | None = None) -> Chosen:
     """The reading that ``SpanishVerse.scan`` describes."""
-    folded, places, visible, laid, by_length = _read(line)
+    folded, places, visible, laid, by_length, guessed = _read(line)
     if not by_length:
         return Chosen((), 0, None if target is None else False, places, ())
-    guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
-    if any(letter in visible for letter in "IVX"):
-        guessed += tuple(folded[start:end] for _, start, end in laid.words if ROMAN.fullmatch(visible[start:end]))
     cheapest = min(reading.cost for reading in by_length.values())
     wanted = target is None or target == ALEXANDRINE
     verse = _halves(laid, folded, visible, HEMISTICH) if wanted and _may_be_alexandrine(laid, by_length) else None
@@ -112,6 +112,11 @@ def count_line(line: str, target: int | None = None) -> Scansion:
     """``scan_line`` without units, which is faster."""
     chosen = choose(line, target)
     return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, (), chosen.caesura, chosen.guessed)
+
+
+def fits_line(line: str, target: int) -> bool:
+    """Whether ``scan_line`` finds a licensed reading of that length, without building it."""
+    return bool(choose(line, target).fits)
 
 
 def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:

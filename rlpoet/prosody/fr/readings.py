@@ -25,6 +25,7 @@ PIECE = re.compile(r"[^\W\d_]+")
 LENGTHS = {12: 1.0, 8: 0.55, 10: 0.3, 7: 0.2, 6: 0.25, 5: 0.12, 4: 0.08, 9: 0.05, 11: 0.05, 14: 0.02, 3: 0.02, 2: 0.02, 13: 0.02}
 RARE_LENGTH = 0.01
 OLD_E = 0.3  # chance of the licence of verse before Malherbe: a mute e after a vowel counts before a consonant (livré-e jolie)
+JUST_READ = 512  # lines whose readings are remembered: who asks for a length asks next for another, or for the likeliest one
 FAR_FETCHED = 0.15  # how much less likely than the best a reading of the target length may be
 SURE = 1.0 - 1e-4
 MOST_READINGS = 64
@@ -189,11 +190,17 @@ class LineReading:
         return self.reading.counts(self.marks, index)
 
 
-def read_line(line: str, target: int | None = None) -> LineReading:
-    """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
+@functools.lru_cache(maxsize=JUST_READ)
+def _read(line: str) -> tuple[str, list[str] | None, list[Mark], list[Reading]]:
+    """The line with one character per letter, the letters as typed, its vowels, and all its readings. Nobody may change them."""
     text, letters = compose(line)
     marks = line_marks(text)
-    candidates = readings(marks)
+    return text, letters, marks, readings(marks)
+
+
+def read_line(line: str, target: int | None = None) -> LineReading:
+    """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
+    text, letters, marks, candidates = _read(line)
     fits: bool | None = None
     if target is not None:
         floor = candidates[0].score + math.log(FAR_FETCHED)

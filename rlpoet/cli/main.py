@@ -19,7 +19,7 @@ from rlpoet.text import visible
 # the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
 CORE = (
     "ablate", "compare", "corpus", "env", "evaluate", "explain", "finetune", "generate", "preflight", "pretrain",
-    "rate", "redteam", "report", "rhymes", "scan", "score", "style", "theme", "train",
+    "rate", "redteam", "report", "rhymes", "scan", "score", "studio", "style", "theme", "train",
 )  # fmt: skip
 GROUP = "rlpoet.commands"
 

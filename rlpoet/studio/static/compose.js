@@ -145,7 +145,7 @@ async function compose(event) {
         $("live").textContent = "";
         $("live").hidden = true;
         const form = told.perfect ? "keeps its form" : "does not keep its form";
-        const manner = told.author ? ` · in the manner of ${told.author.replaceAll("+", " and ")}` : "";
+        const manner = told.author ? ` · in the manner of ${told.author.replaceAll("+", " and ").replaceAll(":", " ")}` : "";
         $("poems").append(card(told.poem, `${form} · ${told.draws} drawn · seed ${told.seed}${manner}`));
       } else if (told.type === "done") say(told.stopped ? "Stopped." : `${made} ${made === 1 ? "poem" : "poems"} written.`);
     });

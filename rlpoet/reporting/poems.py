@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,19 +20,20 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from rlpoet.evaluation.score import ScoredPoem
 from rlpoet.languages import codes
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.reporting.pages import render
-from rlpoet.reporting.terminal import Terminal
+from rlpoet.reporting.terminal import console as console
 from rlpoet.text import visible
 from rlpoet.types import Scansion
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+    from rlpoet.evaluation.score import ScoredPoem
 
 HUES = ("#2f7de1", "#d9730d", "#1f9d55", "#c026d3", "#dc3545", "#0d9488", "#7c5cff", "#a8790a")  # readable on white and on black
 
@@ -52,8 +52,6 @@ METRICS = {  # key of result.json -> (label, format): a share, a number whose ch
 }
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> before, after or change -> low, high: result.json's "intervals"
 NOTE = "95 % intervals. Shares change in points, nats in nats, the rest in per cent."
-
-PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
 
 OPENING = re.compile(r"(?<=\s)[^\w\s]+$")
 TIE = "‿"
@@ -81,12 +79,6 @@ class DrawnLine:
     in_meter: bool
     reasons: tuple[str, ...]
     syllables: tuple[tuple[str, str], ...] = ()
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A console that never breaks a line of verse, and is plain when nobody is watching."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Terminal(file=stream, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
 def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]:

@@ -50,10 +50,6 @@ class PolicyComposer:
         self._policies: dict[str, CausalPolicy] = {}
         self._opening = threading.Lock()
 
-    def authors(self, lang: str) -> list[str]:
-        """Whose manner the policy knows, commonest first."""
-        return [author for author in self.policy(lang).authors if ":" not in author]
-
     def policy(self, lang: str, *, fresh: bool = False) -> CausalPolicy:
         """The policy of a language.
 
@@ -144,7 +140,8 @@ class PolicyComposer:
 
         A policy without room for another blend is opened again, without the earlier ones.
         """
-        policy, names = self.policy(asked.lang), self.authors(asked.lang)
+        policy = self.policy(asked.lang)
+        names = [name for name in policy.authors if ":" not in name]  # without earlier blends
         weights: dict[str, float] = {}
         for author in asked.authors:
             name = find_author(author.name, names)

@@ -23,6 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from policies.generation.author_names import author_names
 from rlpoet import __version__
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import CORE, code_of, codes, find
@@ -55,10 +56,6 @@ Put = Callable[[Event], object]
 class Composer(Protocol):
     """What writes poems for the page. It tells ``put`` what happens, and ends soon after ``stop`` is set."""
 
-    def authors(self, lang: str) -> list[str]:
-        """Whose manner the policy of a language knows, commonest first."""
-        ...
-
     def compose(self, asked: ComposeAsked, put: Put, stop: threading.Event) -> None:
         """Write poems; events ``status``, ``line`` and ``poem``."""
         ...
@@ -83,10 +80,11 @@ class Studio:
         open_composer: opens what composes; called once, in a thread, when something is to be composed.
         runs: folder of runs to compare.
         lang: language of a new page; with those that are installed it is all that may be asked for, so that no request names a folder.
+        policy: the one that composes; None: the rhyming policy of the language.
     """
 
-    def __init__(self, open_composer: Callable[[], Composer], *, runs: Path, lang: str = "fr") -> None:
-        self.lang, self.runs = lang, runs
+    def __init__(self, open_composer: Callable[[], Composer], *, runs: Path, lang: str = "fr", policy: str | None = None) -> None:
+        self.lang, self.runs, self.policy = lang, runs, policy
         self.langs = tuple(dict.fromkeys((*codes(), lang)))
         self._open_composer = open_composer
         self._composer: Composer | None = None
@@ -155,7 +153,7 @@ class Studio:
 
     async def authors(self, request: Request) -> Response:
         lang = self._known(request.query_params.get("lang", self.lang))
-        return JSONResponse({"authors": (await self._opened()).authors(lang)})
+        return JSONResponse({"authors": await run_sync(self._authors_of, lang)})
 
     async def compose(self, request: Request) -> Response:
         asked = await self._asked(request, ComposeAsked)
@@ -220,10 +218,14 @@ class Studio:
                 return Response(status_code=204)
             return JSONResponse(await run_sync(work))
 
-    async def _opened(self) -> Composer:
-        if self._composer is None:
-            self._composer = await run_sync(self._open_composer)
-        return self._composer
+    def _authors_of(self, lang: str) -> tuple[str, ...]:
+        """Whose manner the policy of a language knows, commonest first; read without opening it."""
+        if self.policy is not None:
+            return author_names(self.policy)
+        try:
+            return author_names(f"{code_of(lang)}-tb")
+        except UnknownName:  # none was trained to rhyme in this language
+            return author_names(code_of(lang))
 
     def _streamed(self, begin: Callable[[Composer, Put, threading.Event], None]) -> Response:
         """Events as lines of JSON, each as soon as it is there. One composing at a time: a policy is no lighter for two."""

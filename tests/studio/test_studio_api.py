@@ -15,6 +15,7 @@ pytest.importorskip("httpx2", reason="starlette's test client needs it")
 
 from starlette.testclient import TestClient
 
+from policies.generation.author_names import author_names
 from rlpoet.evaluation.score import score_text
 from rlpoet.prosody.explain import explain
 from rlpoet.prosody.forms import forms, unwritable
@@ -38,9 +39,6 @@ class Echo:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.ended = threading.Event()
-
-    def authors(self, lang: str) -> list[str]:
-        return [f"Poet of {lang}"]
 
     def compose(self, asked: Any, put: Any, stop: threading.Event) -> None:
         self.ended.clear()
@@ -240,7 +238,11 @@ def test_composing_is_told_as_it_happens(client: TestClient):
     assert answer.headers["content-type"] == "application/x-ndjson"
     told = events(client.post("/api/complete", json={"lang": "fr", "text": "a\nb", "line": 1, "begin": "b"}))
     assert {"type": "proposal", "line": "line 1", "about": "b"} in told
-    assert client.get("/api/authors?lang=es").json() == {"authors": ["Poet of es"]}
+
+
+@pytest.mark.parametrize("lang", ["fr", "es", "en"])
+def test_the_authors_are_those_of_the_policy_that_composes(client: TestClient, lang: str):
+    assert client.get(f"/api/authors?lang={lang}").json() == {"authors": list(author_names(f"{lang}-tb"))}
 
 
 def test_one_composing_at_a_time_and_it_can_be_stopped(echo: Echo, runs: Path):

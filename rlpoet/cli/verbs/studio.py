@@ -66,7 +66,7 @@ def run(config: StudioConfig) -> int:
 
             webbrowser.open(address)
 
-    listen(Studio(open_composer, runs=Path(config.runs), lang=config.lang), port=config.port, tell=tell)
+    listen(Studio(open_composer, runs=Path(config.runs), lang=config.lang, policy=config.policy), port=config.port, tell=tell)
     return 0
 
 

@@ -10,12 +10,10 @@ const say = (line) => ($("compose-said").textContent = line);
 async function authors() {
   if (known) return known;
   const of = lang;
-  say("Opening the policy, for the names of its authors. The first time takes some seconds.");
   const answer = await ask(`/api/authors?lang=${encodeURIComponent(of)}`);
   if (of !== lang) return [];
   known = answer.authors;
   $("known-authors").replaceChildren(...known.map((name) => element("option", { value: name })));
-  say(`${known.length} authors are known.`);
   return known;
 }
 

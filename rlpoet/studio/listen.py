@@ -38,5 +38,16 @@ def listen(studio: Studio, *, port: int, tell: Callable[[str], object]) -> None:
             studio.app(port=port), log_level="warning", access_log=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1, ws="none", lifespan="off",
         )  # fmt: skip
-        tell(f"http://{HERE}:{port}/")
-        uvicorn.Server(options).run(sockets=[door])
+        _Server(options, lambda: tell(f"http://{HERE}:{port}/")).run(sockets=[door])
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it takes connections."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,14 +20,18 @@ from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, codec_of
 from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
+from policies.formats.plain import PlainFormat, chat_turns, check_template
 from policies.formats.rhyming_words import draw_rhyming_words
+from policies.hub import scorer as hub
 from policies.llama.bare import BareLlama
+from policies.llama.decoder import can_step
 from policies.llama.scorer import Trunk, can_read, score_tokens
 from policies.loading import eight_bits
 from policies.loading.adapters import add_lora, parse_lora
 from policies.loading.files import SHIPPED, locate, newest, quiet
 from policies.loading.open import open_files
 from rlpoet.errors import RlpoetError
+from rlpoet.machine import AUTO, gpu
 from rlpoet.prosody.forms import form
 from rlpoet.registry import CAUSAL_LM, name_class
 from rlpoet.rollout import RhymingWords, Rollout, TokenScores
@@ -35,7 +41,24 @@ from rlpoet.types import Prompt
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+SMALL = 100_000_000  # parameters
+
 __all__ = ["SHIPPED", "CausalPolicy", "locate", "newest", "quiet"]
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _by_own_weights(method: Callable[Concatenate[CausalPolicy, P], T]) -> Callable[Concatenate[CausalPolicy, P], T]:
+    """A method that uses the model, with the weights that are the policy's (``CausalPolicy._weights``)."""
+
+    @functools.wraps(method)
+    def used(self: CausalPolicy, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self._weights():
+            return method(self, *args, **kwargs)
+
+    return used
 
 
 class CausalPolicy:
@@ -47,6 +70,8 @@ class CausalPolicy:
             as fast on processors that have it; sampling then is very slightly off-policy.
         allow_identical_rhyme: whether ``sample`` lets a word rhyme with itself. Masking it repairs half of the pairs that fail. In
             training it is allowed, so that a policy learns from what it writes by itself (``rlpoet.training.run``).
+        micro_batch: rows that ``log_prob`` reads together, by a model's own forward pass; None for all. The fast path of a Llama on a CPU
+            reads few at a time in any case. Its numbers and gradients do not change, only memory and time do.
         progress: called by ``sample`` with the number of finished poems and their total, whenever one ends; None by default.
     """
 
@@ -56,16 +81,44 @@ class CausalPolicy:
         self.model, self.tokenizer = model, tokenizer
         self.precision, self.allow_identical_rhyme = torch.float32, False
         self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
+        self.micro_batch: int | None = None
         self.progress: Callable[[int, int], None] | None = None
         self.generator = torch.Generator().manual_seed(seed)
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
+        self._n_switched = 0
+        self._switched_off: Any = None  # of a reference: the adapter of the model that it shares
         self.adopt(verse_format)
 
     def adopt(self, verse_format: Format) -> None:
         """Use this format from now on; the tokenizer must have an id for each of its marks."""
         self.format = verse_format
-        self.codec = codec_of(verse_format, self.tokenizer)
+        self.codec = codec_of(verse_format, self.tokenizer, stops=stops_of(self.model))
         self.pad, self.end = self.codec.pad, self.codec.end
+
+    def ask_by(self, *, template: str = "", theme: str = "", examples: Sequence[tuple[Prompt, str]] = (), chat: bool = False) -> None:
+        """Ask for poems in other words than the header's; ``save`` keeps them with the policy.
+
+        Args:
+            template: text with the fields of ``policies.formats.plain.PlainFormat.template``.
+            theme: what stands for its field ``{theme}``.
+            examples: poems to show before the one that is asked for, each with its prompt.
+            chat: put request and examples into the turns of the tokenizer's chat template.
+
+        Raises:
+            RlpoetError, UnknownName: a policy with marks of its own, which reads no words of a request; no such field; no chat template.
+        """
+        if not isinstance(self.format, PlainFormat):
+            raise RlpoetError(
+                "--prompt_file, --shots and --chat: this policy is asked by marks, not in words; expected a plain model. Leave them out."
+            )
+        changed: dict[str, Any] = {"theme": theme}
+        if template:
+            changed["template"] = check_template(template)
+        if examples:
+            changed["examples"] = tuple((prompt.form, prompt.author or "", text) for prompt, text in examples)
+        if chat:
+            changed["turns"] = chat_turns(self.tokenizer)
+        self.adopt(dataclasses.replace(self.format, **changed))
 
     @property
     def lang(self) -> str:
@@ -88,21 +141,30 @@ class CausalPolicy:
         lang: str | None = None,
         allow_download: bool = False,
         inference_only: bool = False,
+        trust_remote_code: bool = False,
+        keep_gguf: bool = True,
     ) -> Self:
         """Open a shipped policy by its language, a folder, an adapter, a GGUF file, or a model of the local Hugging Face cache.
 
         Args:
+            device: where the model is to be; ``auto`` takes a GPU if there is one, unless ``is_quick_on_a_cpu``.
             lang: language in which a plain model is to write; a policy with its own marks keeps its language.
             allow_download: fetch a hub model that the cache does not hold; nothing is ever fetched without it.
             inference_only: open in one second instead of several, to sample and compute log-probabilities only. If possible,
                 ``model`` then holds weights alone (``policies.llama.bare``): it has no forward pass and cannot be saved or adapted.
+            trust_remote_code: run the Python code that a model brings with it, for an architecture that transformers does not have.
+            keep_gguf: keep a converted GGUF file in the user's cache folder, so that it opens in seconds from then on.
 
         Raises:
             UnknownName: there is no policy of that name.
             RlpoetError: the folder holds no policy, or a broken one, or an adapter of another base.
         """
-        light = inference_only and device == "cpu"  # elsewhere a model is read by its own forward pass
-        model, tokenizer, verse_format = open_files(source, lang=lang, allow_download=allow_download, inference_only=light)
+        light = inference_only and device in (AUTO, "cpu")  # elsewhere a model is read by its own forward pass
+        model, tokenizer, verse_format = open_files(
+            source, lang=lang, allow_download=allow_download, inference_only=light, trust_remote_code=trust_remote_code, keep_gguf=keep_gguf
+        )  # fmt: skip
+        if device == AUTO:
+            device = "cpu" if is_quick_on_a_cpu(model) else gpu()
         return cls(model.eval().to(device), tokenizer, verse_format, seed=seed)
 
     def adapt(self, lora: str, *, seed: int = 0) -> None:
@@ -152,15 +214,44 @@ class CausalPolicy:
             raise RlpoetError(f"{wish}: the policy was opened with inference_only=True; expected a whole model. Load it without.")
 
     def reference(self) -> Self:
-        """A frozen copy, with a generator of its own."""
-        model = copy.deepcopy(self.model).eval().requires_grad_(False)
-        twin = type(self)(model, self.tokenizer, self.format)
-        twin.precision = self.precision
+        """The policy as it was before it learned, frozen, with a generator of its own.
+
+        Of a policy with an adapter it is the same model with the adapter off: no second copy of the weights. Else it is a copy."""
+        if self._adapter is None:
+            twin = self.copy()
+            twin.model.requires_grad_(False)
+        else:
+            twin = type(self)(self.model, self.tokenizer, self.format)
+            twin._switched_off = self._adapter
+        twin.precision, twin.micro_batch = self.precision, self.micro_batch
         twin._trunk, twin._leads = self._trunk, True
         return twin
 
+    def copy(self) -> Self:
+        """A policy with weights of its own, as they are now; the same parameters learn."""
+        twin = type(self)(copy.deepcopy(self.model).eval(), self.tokenizer, self.format)
+        twin.precision, twin.micro_batch = self.precision, self.micro_batch
+        return twin
+
+    @contextlib.contextmanager
+    def _weights(self) -> Iterator[None]:
+        """The weights that are this policy's: without the adapter, of the reference of a policy that has one."""
+        if self._switched_off is None or self._n_switched:
+            yield
+            return
+        was_training = self.model.training
+        self.model.eval()  # whoever learns may be at it, with dropout
+        self._n_switched += 1
+        try:
+            with self._switched_off.disable_adapter():
+                yield
+        finally:
+            self._n_switched -= 1
+            self.model.train(was_training)
+
     # -- writing ----------------------------------------------------------------------------------
 
+    @_by_own_weights
     def sample(
         self,
         prompts: Sequence[Prompt],
@@ -191,10 +282,15 @@ class CausalPolicy:
             RlpoetError: ``n`` is larger than the number of beams.
         """
         repeated = [prompt for prompt in prompts for _ in range(n)]
-        starts = {prompt: self._ids(self.format.write_prompt(prompt)) for prompt in dict.fromkeys(repeated)}
+        starts = {prompt: self.start_ids(prompt) for prompt in dict.fromkeys(repeated)}
         room = max_new_tokens or self.codec.line_room * max((form(p.form, p.lang).n_lines - len(p.opening) for p in prompts), default=1)
         if (reach := table_of_positions(self.model)) is not None:
-            room = max(1, min(room, reach - max(map(len, starts.values()), default=0)))
+            longest = max(map(len, starts.values()), default=0)
+            if longest >= reach:
+                raise RlpoetError(
+                    f"prompt: {longest} tokens, and the model reads {reach}; expected fewer. Give fewer --shots or a shorter --prompt_file."
+                )
+            room = min(room, reach - longest)
         options = Decoding(temperature=temperature, max_new_tokens=room, **decoding)
         if options.beams and options.beams < n:
             raise RlpoetError(f"beams: {options.beams} for {n} poems; expected at least as many beams as poems.")
@@ -219,7 +315,7 @@ class CausalPolicy:
                 )  # fmt: skip
         else:
             new = sample_tokens(
-                self.model, [starts[p] for p in repeated], options, end=self.end, pad=self.pad, generator=self.generator,
+                self.model, [starts[p] for p in repeated], options, end=self.codec.ends, pad=self.pad, generator=self.generator,
                 dtype=self.precision, grammar=grammar(repeated), shape=shape(min(map(len, starts.values()), default=0)), watch=watch,
                 progress=self.progress,
             )  # fmt: skip
@@ -240,10 +336,12 @@ class CausalPolicy:
         """A rollout of token sequences that continue their prompts, whether or not this policy drew them."""
         return self._rollout(list(prompts), [self.start_ids(prompt) for prompt in prompts], tokens)
 
+    @_by_own_weights
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, with a given last word; None if the policy writes lines from their beginning."""
         return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
 
+    @_by_own_weights
     def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
         """Single words, two for each mark of a sound, ``n`` rows for each given row.
 
@@ -255,6 +353,17 @@ class CausalPolicy:
 
         None if the format has no counts (``policies.formats.meter_errors``)."""
         return meter_error_spans(self, rollout, lines)
+
+    def idle_options(self) -> dict[str, str]:
+        """Options of training that mean nothing to the policy, and why; none for one with marks that writes lines from their end."""
+        found = {}
+        if isinstance(self.format, PlainFormat) or not self.format.plans:
+            no_sounds = "it names no sound before a line"
+            found |= {"aux_rhyme_weight": no_sounds, "aux_sampler": no_sounds, "tb.plan_token_weight": no_sounds}
+        if getattr(self.format, "order", "forward") != "backward":
+            forward = "it writes lines from their beginning, so that no last word can be given or weighed apart"
+            found |= {"tb.explore rhyme": forward, "tb.rhyme_word_weight": forward, "tb.token_prob_exponent": forward}
+        return found
 
     def masked(self, rollout: Rollout) -> Rollout:
         """The rollout with the token masks of its forms; ``log_prob`` is then that of the masked (renormalised) distribution."""
@@ -268,7 +377,7 @@ class CausalPolicy:
 
     def start_ids(self, prompt: Prompt) -> list[int]:
         """The tokens with which a poem of this prompt begins."""
-        return self._ids(self.format.write_prompt(prompt))
+        return self.codec.start_ids(prompt)
 
     def ends_line(self, token: int) -> bool:
         """Whether a line is complete when this token is drawn."""
@@ -277,9 +386,6 @@ class CausalPolicy:
     def n_tokens(self, words: str) -> int:
         """Tokens of words inside a line."""
         return self.codec.n_tokens(words)
-
-    def _ids(self, text: str) -> list[int]:
-        return self.codec.many_ids([text])[0]
 
     def _rollout(self, prompts: Sequence[Prompt], starts: Sequence[Sequence[int]], new: Sequence[Sequence[int]]) -> Rollout:
         width = max((len(s) + len(x) for s, x in zip(starts, new, strict=True)), default=0)
@@ -295,12 +401,13 @@ class CausalPolicy:
             sounds.append(self.codec.sounds(whole, len(start)))
         line_ends, end_words = _positions(ends), _positions(words)
         texts = tuple(self.codec.read_many([[*start, *tokens] for start, tokens in zip(starts, new, strict=True)]))
-        ended = torch.tensor([bool(tokens) and tokens[-1] == self.end for tokens in new], dtype=torch.bool)
+        ended = torch.tensor([bool(tokens) and tokens[-1] in self.codec.ends for tokens in new], dtype=torch.bool)
         sounds_drawn = [row for row in sounds if row is not None]
         return Rollout(tuple(prompts), texts, ids, chosen, ended, line_ends, end_words, _positions(sounds_drawn) if sounds_drawn else None)
 
     # -- weighing ---------------------------------------------------------------------------------
 
+    @_by_own_weights
     def log_prob(self, rollout: Rollout) -> Tensor:
         """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere.
 
@@ -309,25 +416,28 @@ class CausalPolicy:
         """
         if can_read(self.model):
             return _spread(self._read(rollout)[0], rollout.chosen)
-        device = next(self.model.parameters()).device
-        ids = rollout.ids.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == torch.bfloat16):
-            at = rollout.chosen[:, 1:].to(device)
-            logits = self._logits(ids[:, :-1], at)  # (N, V): only where the policy chose
-        logits = logits.float()
-        is_pad = torch.zeros(logits.shape[-1], dtype=torch.bool, device=device)
-        is_pad[self.pad] = True
-        if rollout.token_masks is not None and rollout.mask_of is not None:
-            logits = logits.masked_fill(rollout.token_masks.to(device)[rollout.mask_of[:, 1:].to(device)[at]], -torch.inf)
-        log_p = logits.masked_fill(is_pad, -30.0).log_softmax(-1).gather(1, ids[:, 1:][at][:, None]).squeeze(1)  # (N,)
-        return _spread(log_p, rollout.chosen.to(device))
+        return _spread(self._read_by_forward(rollout).log_p, rollout.chosen)
 
+    @_by_own_weights
     def score_tokens(self, rollout: Rollout) -> TokenScores | None:
-        """``log_prob`` and the states that a critic needs, from one forward pass; None for a model without the fast path."""
-        if not can_read(self.model):
+        """``log_prob`` and the states that a critic needs, from one forward pass.
+
+        None for a model whose logits are not just its head on its last states (``policies.hub.scorer.headed``)."""
+        if can_read(self.model):
+            log_p, states, entropy = self._read(rollout, entropy=True)
+            return TokenScores(_spread(log_p, rollout.chosen), states, entropy)
+        if not hub.headed(self.model):
             return None
-        log_p, states, entropy = self._read(rollout, entropy=True)
-        return TokenScores(_spread(log_p, rollout.chosen), states, entropy)
+        scores = self._read_by_forward(rollout, details=True)
+        assert scores.states is not None and scores.entropy is not None
+        return TokenScores(_spread(scores.log_p, rollout.chosen), scores.states, scores.entropy)
+
+    def _read_by_forward(self, rollout: Rollout, *, details: bool = False) -> hub.Scores:
+        token_masks = None if rollout.token_masks is None or rollout.mask_of is None else (rollout.token_masks, rollout.mask_of)
+        return hub.score_tokens(
+            self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=self.precision, token_masks=token_masks,
+            micro_batch=self.micro_batch, details=details,
+        )  # fmt: skip
 
     def _read(self, rollout: Rollout, *, entropy: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         dtype = self.precision if self.precision == torch.bfloat16 else None
@@ -336,33 +446,6 @@ class CausalPolicy:
             self.model, rollout.ids, rollout.chosen, pad=self.pad, dtype=dtype, entropy=entropy, token_masks=token_masks, trunk=self._trunk,
             keeps=self._leads,
         )  # fmt: skip
-
-    def _logits(self, ids: Tensor, at: Tensor) -> Tensor:
-        """Logits of the next token, ``(N, V)``, at the marked places; both arguments are ``(B, S)``."""
-        if self._headed:
-            return self.model.get_output_embeddings()(_body(self.model)(input_ids=ids, use_cache=False).last_hidden_state[at])
-        return self.model(input_ids=ids, use_cache=False).logits[at]
-
-    @functools.cached_property
-    def _headed(self) -> bool:
-        """Whether the logits are just the head applied to the body's last states; tested on two tokens.
-
-        If so, the head is applied only where needed: with a vocabulary of 250,000 it is most of the work. Some models scale or cap
-        their logits, which this test detects.
-        """
-        if self.model.config.model_type == "llama":
-            return True
-        ids = torch.tensor([[self.end, self.end]], device=next(self.model.parameters()).device)
-        was_training = self.model.training
-        self.model.eval()
-        with torch.no_grad():
-            whole = self.model(input_ids=ids, use_cache=False).logits.float()
-            try:
-                parted = self.model.get_output_embeddings()(_body(self.model)(input_ids=ids, use_cache=False).last_hidden_state).float()
-            except (AttributeError, TypeError):  # a body or a head of another make
-                parted = whole[..., :0]
-        self.model.train(was_training)
-        return parted.shape == whole.shape and torch.allclose(parted, whole, atol=1e-4, rtol=1e-4)
 
 
 def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
@@ -375,7 +458,18 @@ def _positions(rows: Sequence[Sequence[int]]) -> Tensor:
 
 def _spread(log_p: Tensor, chosen: Tensor) -> Tensor:
     """``(n,)`` at the places chosen of ``(B, S)``, 0 elsewhere."""
-    return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen, log_p)
+    return torch.zeros(chosen.shape, dtype=log_p.dtype, device=log_p.device).masked_scatter(chosen.to(log_p.device), log_p)
+
+
+def stops_of(model: Any) -> list[int]:
+    """Ids at which a model's generation settings say that it stops: of a model that was taught to talk, the end of a turn is one."""
+    ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    return [] if ids is None else [int(i) for i in (ids if isinstance(ids, list | tuple) else [ids])]
+
+
+def is_quick_on_a_cpu(model: Any) -> bool:
+    """Whether a model has the fast path of a CPU (``policies.llama``) and is so small that a GPU would mostly wait for the next call."""
+    return isinstance(model, BareLlama) or (can_step(model) and sum(weight.numel() for weight in model.parameters()) < SMALL)
 
 
 def table_of_positions(model: PreTrainedModel) -> int | None:
@@ -383,9 +477,3 @@ def table_of_positions(model: PreTrainedModel) -> int | None:
     config = model.config
     rotates = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
     return None if rotates else getattr(config, "max_position_embeddings", None)
-
-
-def _body(model: PreTrainedModel) -> PreTrainedModel:
-    """The model without its head."""
-    body: PreTrainedModel = getattr(model, model.base_model_prefix)
-    return body

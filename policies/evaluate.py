@@ -22,19 +22,20 @@ from rlpoet.corpus import Columns, Poem, read_poems, select
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.config import EvaluateConfig
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.measures import by_form, counted
 from rlpoet.evaluation.poems import EvaluationPoem, human_evaluation_poems, read_evaluation_poems, sampled_evaluation_poems
 from rlpoet.evaluation.provenance import scorer_versions
 from rlpoet.evaluation.sense import Judges, sense
 from rlpoet.evaluation.word_judge import require_word_judge, word_judge
 from rlpoet.languages import code_of
-from rlpoet.machine import precision_of
+from rlpoet.machine import AUTO, check_device, gpu, precision_of
 from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.protocols import Reward
 from rlpoet.reporting.evaluation_tables import show_figures
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
-from rlpoet.rollout import Policy, load_policy
+from rlpoet.rollout import Policy, ask_by, open_policy
 
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
 NO_PRIOR = "none"
@@ -95,6 +96,7 @@ def collect(config: EvaluateConfig, pulse: Pulse) -> Collected:
     if policy and config.n:
         sampled = [form_to_write(own.name, lang) for own in forms] or [form(name, lang) for name in FORMS]
         authors = known_authors(config.authors, policy)
+        ask_by(policy, config, example_poems(config.data, lang, [own.name for own in sampled], config.shots, seed=config.seed))
         tick = pulse.part("writing", config.n * len(sampled))
         groups["sampled"] = sampled_evaluation_poems(policy, sampled, config.n, authors, temperature=config.temperature, tick=tick)
     if config.texts:
@@ -156,17 +158,12 @@ def check(config: EvaluateConfig) -> None:
         raise RlpoetError("--texts without --policy: no language; expected --lang fr, say.")
     if not config.n and not config.poems and not config.texts:
         raise RlpoetError("--n 0 without --poems: nothing to measure; expected --poems FILE, or --n 256.")
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    if device.partition(":")[0] not in ("cpu", "cuda") or (device != "cpu" and not torch.cuda.is_available()):
-        raise RlpoetError(f"--device: {device!r} is not here; expected cpu, or cuda on a machine that has it.")
+    check_device(config.device)
 
 
 def opened(name: str, config: EvaluateConfig, policy_class: str | None = None) -> Policy:
     """A policy on the configured device."""
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return load_policy(
-        name, seed=config.seed, lang=config.lang, policy_class=policy_class, device=device, allow_download=config.allow_download
-    )
+    return open_policy(name, config, seed=config.seed, lang=config.lang, policy_class=policy_class)
 
 
 def weigher(policy: Policy, flag: str) -> CausalPolicy:
@@ -206,7 +203,7 @@ def judges_of(config: EvaluateConfig, lang: str) -> Judges:
     Raises:
         UnknownName, RlpoetError: a judge that was asked for and is not here.
     """
-    device = config.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = gpu() if config.device == AUTO else config.device
     model = None
     if config.judge_model:
         model = CausalJudge.open(config.judge_model, allow_download=config.allow_download, device=device)

@@ -22,7 +22,7 @@ import platformdirs
 import psutil
 import torch
 
-from rlpoet.errors import UnknownName
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.text import write_atomically
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -134,6 +134,36 @@ def precision_of(asked: str, model: Any, *, threads: int | None = None) -> tuple
     if asked not in PRECISIONS:
         raise UnknownName("precision", asked, (AUTO, *PRECISIONS))
     return PRECISIONS[asked], None
+
+
+def check_device(asked: str) -> None:
+    """Refuse a device that this machine does not have, before anything is opened.
+
+    Args:
+        asked: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` and so on, or ``mps``.
+
+    Raises:
+        RlpoetError: none of them, or not here.
+
+    >>> check_device("gpu")
+    Traceback (most recent call last):
+    rlpoet.errors.RlpoetError: --device gpu: no device; expected auto, cpu, cuda, cuda:N or mps.
+    """
+    kind, _, number = asked.partition(":")
+    if asked in (AUTO, "cpu"):
+        return
+    if kind not in ("cuda", "mps") or (number and not number.isdecimal()) or (kind == "mps" and number):
+        raise RlpoetError(f"--device {asked}: no device; expected auto, cpu, cuda, cuda:N or mps.")
+    there = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
+    if int(number or 0) >= there:
+        raise RlpoetError(f"--device {asked}: torch sees {there} of that kind here; expected one that it sees. Set --device cpu.")
+
+
+def gpu() -> str:
+    """The device that ``auto`` takes where a model is no better off on the CPU."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.machine import check_device
 from rlpoet.registry import CLASS_FILE, POLICIES, class_of
+from rlpoet.text import read_text
 from rlpoet.types import Prompt
 
 ADAPTER = "adapter_config.json"  # in the folder of a LoRA adapter
 LATEST, RUNS = "latest", Path("runs")
+NEUTRAL = {"device": "cpu", "allow_download": False, "inference_only": False, "trust_remote_code": False, "keep_gguf": True}  # when opened
 
 
 @dataclass(frozen=True)
@@ -198,7 +201,7 @@ class Policy(Protocol):
         ...
 
     def reference(self) -> Self:
-        """A frozen copy, with a generator of its own: the prior of a run."""
+        """The policy as it was before it learned, frozen, with a generator of its own: the prior of a run."""
         ...
 
     def write(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> Rollout:
@@ -283,6 +286,51 @@ class TakesAdapter(Protocol):
 
 
 @runtime_checkable
+class CopiesItself(Protocol):
+    """Makes a second policy that learns apart from it, for ``--ppo.critic model``. Without it, ``reference`` is taken for one."""
+
+    def copy(self) -> Self:
+        """A policy with weights of its own, as they are now; the same parameters have ``requires_grad``."""
+        ...
+
+
+@runtime_checkable
+class NamesIdleOptions(Protocol):
+    """Knows which options of training mean nothing to it, so that they are refused where they are given."""
+
+    def idle_options(self) -> Mapping[str, str]:
+        """Dotted name of each such option, or ``name value`` for one of its values, and why: the end of a sentence."""
+        ...
+
+
+@runtime_checkable
+class AskedInWords(Protocol):
+    """Reads a request in words, which may be others, for ``--prompt_file``, ``--shots`` and ``--chat``."""
+
+    def ask_by(self, *, template: str = "", theme: str = "", examples: Sequence[tuple[Prompt, str]] = (), chat: bool = False) -> None:
+        """Ask for poems in these words from now on; ``save`` keeps them.
+
+        Args:
+            template: the request, with fields in braces.
+            theme: what stands for its field ``{theme}``.
+            examples: poems to show first, each with its prompt.
+            chat: use the turns of a model that was taught to talk.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsInParts(Protocol):
+    """Can weigh a batch some rows at a time, for ``--micro_batch``: the same numbers and gradients in less memory.
+
+    Attributes:
+        micro_batch: rows read together; None for as many as it likes.
+    """
+
+    micro_batch: int | None
+
+
+@runtime_checkable
 class ReportsProgress(Protocol):
     """Says while it samples how far it is.
 
@@ -332,6 +380,8 @@ class PolicyClass(Protocol):
         device: str = "cpu",
         allow_download: bool = False,
         inference_only: bool = False,
+        trust_remote_code: bool = False,
+        keep_gguf: bool = True,
     ) -> Policy:
         """Open a policy.
 
@@ -340,9 +390,10 @@ class PolicyClass(Protocol):
                 in ``rlpoet train --policy_class NAME``: give a fresh policy then, or raise.
             seed: of what it samples.
             lang: language it is to write in, if it can write several.
-            device: where its model is to be.
+            device: where its model is to be; auto leaves it to the class.
             allow_download: whether it may fetch what is not on this machine.
             inference_only: a hint that it will not be trained; a class may ignore it.
+            trust_remote_code, keep_gguf: see ``rlpoet.config.opening``.
         """
         ...
 
@@ -372,8 +423,7 @@ def load_policy(
         lang: language a plain model is to write in; a policy with marks of its own keeps its own.
         policy_class: name of the class that opens it, one of the group ``rlpoet.policies``; by default the one its folder names, else
             ``causal-lm``.
-        options: ``device``, ``allow_download`` and ``inference_only`` of ``PolicyClass.load``. The class gets those that are not at their
-            defaults.
+        options: those of ``PolicyClass.load`` that are not named above. The class gets those that are not at their defaults.
 
     Raises:
         UnknownName: nothing of that name.
@@ -392,7 +442,65 @@ def load_policy(
     kind = registry.load(POLICIES, name)
     if not callable(getattr(kind, "load", None)):
         raise RlpoetError(f"{POLICIES}: {name!r} is {kind!r}; expected a class with load(source, seed=, lang=).")
-    policy: Policy = kind.load(
-        source, seed=seed, lang=lang, **{key: value for key, value in options.items() if value not in (False, "cpu")}
-    )
+    told = {key: value for key, value in options.items() if value != NEUTRAL.get(key)}
+    policy: Policy = kind.load(source, seed=seed, lang=lang, **told)
     return policy
+
+
+class Opening(Protocol):
+    """How a verb opens a policy; ``rlpoet.config.opening.OpeningOptions``."""
+
+    @property
+    def device(self) -> str: ...
+    @property
+    def allow_download(self) -> bool: ...
+    @property
+    def trust_remote_code(self) -> bool: ...
+    @property
+    def keep_gguf(self) -> bool: ...
+
+
+def open_policy(
+    source: str | Path, config: Opening, *, seed: int, lang: str | None, policy_class: str | None, inference_only: bool = False
+) -> Policy:
+    """As ``load_policy``, with the options of a verb.
+
+    Raises:
+        RlpoetError: also for a device that is not here.
+    """
+    check_device(config.device)
+    return load_policy(
+        source, seed=seed, lang=lang, policy_class=policy_class, device=config.device, inference_only=inference_only,
+        allow_download=config.allow_download, trust_remote_code=config.trust_remote_code, keep_gguf=config.keep_gguf,
+    )  # fmt: skip
+
+
+class Asking(Protocol):
+    """How a verb asks a policy; ``rlpoet.config.opening.AskingOptions``."""
+
+    @property
+    def prompt_file(self) -> str | None: ...
+    @property
+    def shots(self) -> int: ...
+    @property
+    def chat(self) -> bool: ...
+
+
+def ask_by(policy: Policy, config: Asking, examples: Sequence[tuple[Prompt, str]], *, theme: str = "") -> None:
+    """Have a policy asked as a verb's options say; nothing happens where none of them is given.
+
+    Args:
+        examples: the poems of ``shots``.
+        theme: what stands for the field ``{theme}`` of a template.
+
+    Raises:
+        RlpoetError: the policy is not asked in words, or a file that cannot be read.
+    """
+    if not (config.prompt_file or examples or config.chat):
+        return
+    if not isinstance(policy, AskedInWords):
+        raise RlpoetError(
+            f"--prompt_file, --shots and --chat: {type(policy).__name__} is not asked in words; expected a plain model. Leave them out."
+        )
+    template = read_text(Path(config.prompt_file)) if config.prompt_file else ""
+    policy.ask_by(template=template, theme=theme, examples=examples, chat=config.chat)

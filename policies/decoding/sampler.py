@@ -1,12 +1,12 @@
 """Draw token sequences from a causal LM, fast on a CPU.
 
 A plain Llama is stepped by hand (``policies.llama.decoder``); any other Hugging Face causal LM through its own forward
-and cache. PAD can never be drawn: a policy allowed to would use it as a free stop.
+and cache (``policies.hub.decoder``). PAD can never be drawn: a policy allowed to would use it as a free stop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from policies.hub.decoder import hub_decoder
 from policies.llama import sampling_kernels as kernels
 from policies.llama.decoder import LlamaDecoder, can_step
+from rlpoet.errors import RlpoetError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -64,7 +66,7 @@ class Decoding:
 def decoder_for(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Decoder:
     """The fast decoder of a model if there is one, else one that uses its own forward pass."""
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return LlamaDecoder(base, dtype) if can_step(base) else HubDecoder(model)
+    return LlamaDecoder(base, dtype) if can_step(base) else hub_decoder(model, dtype)
 
 
 def right_padded(prompts: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -82,7 +84,7 @@ def sample_tokens(
     prompts: Sequence[Sequence[int]],
     decoding: Decoding,
     *,
-    end: int,
+    end: int | Collection[int],
     pad: int,
     generator: torch.Generator | None = None,
     dtype: torch.dtype | None = None,
@@ -95,10 +97,10 @@ def sample_tokens(
 
     Args:
         prompts: token ids, any lengths, none empty.
-        end: id that ends a sequence.
+        end: id that ends a sequence, or several.
         pad: id that is never drawn.
         generator: source of randomness, on the CPU.
-        dtype: precision of the fast path; None keeps the model's own.
+        dtype: precision of the matrix products; None keeps the model's own.
         grammar: which tokens may come next in each row; None allows everything but PAD.
         shape: changes the logits ``(B, V)``, given the tokens of each live row, prompt included
             (``policies.decoding.logits_processors``).
@@ -107,6 +109,7 @@ def sample_tokens(
     """
     if not prompts:
         return []
+    ends = {end} if isinstance(end, int) else set(end)
     device = next(model.parameters()).device
     decoder = decoder_for(model, dtype)
     distinct = {prompt: i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
@@ -132,7 +135,7 @@ def sample_tokens(
             out[row].append(token)
             if watch is not None:
                 watch(row, token)
-        live = [i for i, token in enumerate(token_ids) if token != end]
+        live = [i for i, token in enumerate(token_ids) if token not in ends]
         if not live or step + 1 == decoding.max_new_tokens:
             break
         if len(live) < len(rows):
@@ -154,8 +157,12 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
 
     Inverse-CDF sampling in two steps: first a class of pieces, then a piece of it. On a CPU this takes a thirtieth of the time of
     ``torch.multinomial``.
+
+    Raises:
+        RlpoetError: logits that are no numbers.
     """
     if decoding.temperature == 0:
+        refuse_broken(logits)
         return logits.argmax(-1)
     if decoding.temperature != 1.0:
         logits = logits.float() / decoding.temperature
@@ -169,12 +176,28 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
         logits = logits.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), -torch.inf)
     uniform = torch.rand(len(logits), generator=generator)
     if logits.device.type != "cpu":
+        refuse_broken(logits)
         return _draw_anywhere(logits, uniform.to(logits.device))
     if logits.dtype not in (torch.float32, torch.bfloat16):
         logits = logits.float()
     tokens = torch.empty(len(logits), dtype=torch.long)
     kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), tokens.numpy())
+    if int(tokens.min()) < 0:  # no piece has a probability above 0
+        refuse_broken(logits)
     return tokens
+
+
+def refuse_broken(logits: Tensor) -> None:
+    """Refuse to draw from what is no distribution.
+
+    Raises:
+        RlpoetError: a logit is not a number, or none of a row is finite.
+    """
+    if not bool(torch.isfinite(logits.float().logsumexp(-1)).all()):
+        raise RlpoetError(
+            "sampling: the model gives logits that are no numbers; expected finite ones. Its weights are broken, or too large for their "
+            "precision. Use an earlier checkpoint, or train with a lower --learning_rate."
+        )
 
 
 def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:
@@ -189,39 +212,3 @@ def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:
     rest = (point - (mass.gather(1, block) - within[:, -1:])).clamp_min(0.0)
     rest = torch.minimum(rest, within[:, -1:] * (1 - 1e-6))  # rounding must not step past the last piece with probability
     return (block * kernels.CLASSES + torch.searchsorted(within, rest, right=True).clamp_max(kernels.CLASSES - 1)).squeeze(1)
-
-
-class HubDecoder:
-    """Any Hugging Face causal LM, by its own forward pass; prompts are padded on the left."""
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        self.model = model
-
-    def start(self, ids: Tensor, lengths: Tensor, room: int) -> Tensor:
-        shift = ids.shape[1] - lengths
-        place = torch.arange(ids.shape[1], device=ids.device)[None] - shift[:, None]  # (B, S), negative on padding
-        self.mask = (place >= 0).long()
-        moved = ids.gather(1, place.clamp_min(0))
-        self.position = lengths.clone()
-        answer = self.model(input_ids=moved, attention_mask=self.mask, position_ids=place.clamp_min(0), use_cache=True)
-        self.cache = answer.past_key_values
-        return answer.logits[:, -1].float()
-
-    def keep(self, rows: Tensor) -> None:
-        self.cache.batch_select_indices(rows)
-        self.mask, self.position = self.mask[rows], self.position[rows]
-
-    def reorder(self, rows: Tensor) -> None:
-        self.keep(rows)
-
-    def step(self, tokens: Tensor) -> Tensor:
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(tokens), 1)], dim=1)
-        answer = self.model(
-            input_ids=tokens[:, None],
-            attention_mask=self.mask,
-            position_ids=self.position[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.position = self.position + 1
-        return answer.logits[:, -1].float()

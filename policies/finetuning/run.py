@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from rlpoet.corpus import Poem, read_poems, select, split_poems
 from rlpoet.corpus.poem import printed
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
-from rlpoet.machine import AUTO, PRECISIONS, precision_of
+from rlpoet.machine import AUTO, PRECISIONS, check_device, gpu, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.charts import save_png
@@ -98,6 +99,8 @@ def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) ->
     else:
         freeze(policy.model, frozen)
     n_trained = sum(p.numel() for p in policy.model.parameters() if p.requires_grad)
+    if config.resume is None:
+        try_saving(policy, adapter, config, folder)
 
     window = min(config.window, longest_row(policy))
     learn_headers = not isinstance(policy.format, PlainFormat)
@@ -216,6 +219,7 @@ def check(config: FinetuneConfig) -> None:
     for name in config.sampling:
         if name not in known:
             raise UnknownName("sampling", name, known)
+    check_device(config.device)
     if config.lora:
         parse_lora(config.lora)
         if config.freeze:
@@ -233,12 +237,14 @@ def open_base(config: FinetuneConfig) -> CausalPolicy:
         RlpoetError: the policy is of another language; see also ``policies.loading.open.open_files``.
     """
     if config.qlora:
-        files = find_model(config.policy, allow_download=config.allow_download)
+        files = find_model(config.policy, allow_download=config.allow_download, trust_remote_code=config.trust_remote_code)
         model = open_in_four_bits(files)
         policy = CausalPolicy(model, open_tokenizer(files), load_format(files.folder, lang=config.lang), seed=config.seed)
     else:
-        policy = CausalPolicy.load(config.policy, seed=config.seed, lang=config.lang, allow_download=config.allow_download)
-        policy.model.to("cuda" if torch.cuda.is_available() else "cpu")
+        policy = CausalPolicy.load(
+            config.policy, seed=config.seed, lang=config.lang, device=gpu() if config.device == AUTO else config.device,
+            allow_download=config.allow_download, trust_remote_code=config.trust_remote_code, keep_gguf=config.keep_gguf,
+        )  # fmt: skip
     if config.lang is not None and policy.lang != config.lang:
         raise RlpoetError(f"--lang {config.lang}: {config.policy} writes {policy.lang!r}; expected the same. Leave --lang out.")
     return policy
@@ -313,6 +319,22 @@ def save(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Pat
     save_adapter(adapter, adapter_folder, base=config.policy, tokenizer=policy.tokenizer, verse_format=policy.format)
     if config.merge:
         CausalPolicy.load(adapter_folder, lang=policy.lang).save(folder, dtype=dtype)
+
+
+def try_saving(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folder: Path) -> None:
+    """Save and delete what was written: what a run cannot save it must not spend its budget on.
+
+    Raises:
+        RlpoetError: it cannot be saved.
+    """
+    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as spare:
+        try:
+            save(policy, adapter, dataclasses.replace(config, merge=False), Path(spare) / "policy")
+        except (OSError, ValueError, RuntimeError, NotImplementedError) as error:  # a full disk, or a model of a library that refuses
+            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise RlpoetError(
+                f"{folder}: the policy cannot be saved ({first[:160]}), and nothing was trained; expected one that can, and room."
+            ) from error
 
 
 def how(config: FinetuneConfig) -> str:

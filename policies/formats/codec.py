@@ -50,7 +50,8 @@ class Codec(Protocol):
 
     Attributes:
         pad: id that is never drawn, and fills batches.
-        end: id that ends a poem.
+        end: id that ends a poem, and is written after one.
+        ends: ids at which a poem ends, ``end`` among them: a model may stop at several.
         marks: ids that are not part of a line's words; repetition controls do not change their logits.
         line_room: most tokens that a line may need.
         any_author: whether a prompt may name any author, because names are ordinary words to the model.
@@ -58,11 +59,16 @@ class Codec(Protocol):
 
     pad: int
     end: int
+    ends: frozenset[int]
     line_room: int
     any_author: bool
 
     @property
     def marks(self) -> Sequence[int]: ...
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens with which a poem of this prompt begins: those of ``Format.write_prompt``."""
+        ...
 
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text. Cutting a text at the end of a header, line or poem does not change its ids."""
@@ -123,6 +129,7 @@ class VerseCodec:
         self.format, self.tokenizer = verse_format, tokenizer
         ids = tokenizer.convert_tokens_to_ids
         self.pad, self.end, self._break = int(tokenizer.pad_token_id), int(ids(END)), int(ids(BREAK))
+        self.ends = frozenset({self.end})
         self._line_marks = set(ids(verse_format.line_marks))
         self._marks = set(ids(verse_format.marks))
         self._sounds = set(ids([mark for mark in verse_format.marks if mark.startswith("<|~")]))
@@ -137,6 +144,9 @@ class VerseCodec:
     def begins(self) -> Sequence[int]:
         """Ids of what can follow a whole word: marks, and pieces with a space before them."""
         return sorted(self._begins)
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        return self.many_ids([self.format.write_prompt(prompt)])[0]
 
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(e.ids) for e in self.tokenizer.backend_tokenizer.encode_batch(list(texts), add_special_tokens=False)]
@@ -215,13 +225,17 @@ class VerseCodec:
         return Grammar(self.format, self.tokenizer, prompts, n_pieces, spelled=self._spelled if knows else None)
 
 
-def codec_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase) -> Codec:
-    """The codec of a format with a tokenizer."""
+def codec_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase, *, stops: Sequence[int] = ()) -> Codec:
+    """The codec of a format with a tokenizer.
+
+    Args:
+        stops: ids at which a plain model stops, beside its tokenizer's end-of-text token.
+    """
     if isinstance(verse_format, VerseFormat):
         return VerseCodec(verse_format, tokenizer)
     if not isinstance(verse_format, PlainFormat):
         raise TypeError(f"format: {type(verse_format).__name__}; expected VerseFormat or PlainFormat")
-    return PlainCodec(verse_format, tokenizer)
+    return PlainCodec(verse_format, tokenizer, stops=stops)
 
 
 def load_format(folder: str | Path, *, lang: str | None = None) -> Format:

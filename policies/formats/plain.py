@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from policies.formats.plain_grammar import Pieces, PlainGrammar
 from policies.formats.verse import BOS, END
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel
 from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.text import canonical, split_poem, write_atomically
@@ -38,6 +38,13 @@ HEADERS = {  # poem, of whom, lengths, scheme
     "es": ("Poema", " de {}", "Versos de {} sílabas", "rima {}"),
     "en": ("Poem", " by {}", "Lines of {} syllables", "rhymed {}"),
 }
+ONLY = {  # a request to one that talks
+    "fr": "Écris ce poème et rien d'autre. {}",
+    "es": "Escribe este poema y nada más. {}",
+    "en": "Write this poem and nothing else. {}",
+}
+FIELDS = ("form", "scheme", "syllables", "author", "theme", "language")
+FIELD = re.compile("{(" + "|".join(FIELDS) + ")}")
 PARTS = re.compile(f"({re.escape(BOS)}|{re.escape(END)})")
 CHUNKS = re.compile(r"[^\n]*\n+|[^\n]+")
 
@@ -49,10 +56,21 @@ class PlainFormat:
     Attributes:
         lang: language of the header, and of the prompts that a run makes; a prompt may also be in another language.
         authors: authors it was tuned on, commonest first. A prompt may name anybody, since a name is words to the model, not a mark.
+        template: text that asks for a poem, instead of the header, with ``{form}``, ``{scheme}``, ``{syllables}``, ``{author}``,
+            ``{theme}`` and ``{language}`` where these go.
+        theme: what stands for ``{theme}``.
+        examples: poems that stand before the one that is asked for, each with the request that it answers: name of the form, author or
+            "", text. A prompt shows those of its form.
+        turns: what a model that was taught to talk has before the first request, between a request and its answer, and between an answer
+            and the next request (``chat_turns``); empty for plain text.
     """
 
     lang: str = "en"
     authors: tuple[str, ...] = ()
+    template: str = ""
+    theme: str = ""
+    examples: tuple[tuple[str, str, str], ...] = ()
+    turns: tuple[str, ...] = ()
 
     def header(self, *, author: str | None, meter: str, scheme: str) -> str:
         """The line that describes the poem, and an empty line; unknown properties are left out.
@@ -71,6 +89,25 @@ class PlainFormat:
         if poem == "Poème" and name[:1].lower() in tuple("aeiouâàéèêëîïôœæ"):
             of = " d'{}"
         return f"{poem}{of.format(name) if name else ''}.{' ' + shape[:1].upper() + shape[1:] + '.' if shape else ''}\n\n"
+
+    def request(self, *, author: str | None, meter: str, scheme: str, name: str = "") -> str:
+        """What asks for one poem: the header, or the template filled in; in turns, as what a user says.
+
+        >>> ask = PlainFormat("fr", template="Un {form} en {syllables}, {scheme}, à la {author}.").request
+        >>> ask(author="Hugo", meter="12", scheme="aa", name="couplet")
+        'Un couplet en 12, aa, à la Hugo.\\n\\n'
+        """
+        if self.template:
+            values = dict(zip(FIELDS, (name, scheme, meter, author or "", self.theme, self.lang), strict=True))
+            text = FIELD.sub(lambda match: values[match[1]], self.template).strip() + "\n\n"
+        else:
+            text = self.header(author=author, meter=meter, scheme=scheme)
+            if self.turns:
+                text = ONLY.get(self.lang.partition("-")[0], ONLY["en"]).format(text)
+        return text.strip() if self.turns else text
+
+    def _asked(self, before: str, request: str) -> str:
+        return f"{before}{request}{self.turns[1]}" if self.turns else request
 
     def breaks(self, scheme: str) -> list[str]:
         """The line breaks after each line of a scheme: one, or two at the end of a stanza.
@@ -91,10 +128,19 @@ class PlainFormat:
 
     def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
         """``(header, body)`` of a group as the policy reads it."""
-        return self.header(author=author, meter=group.meter, scheme=group.scheme), self.write_lines(group.lines, group.scheme) + END
+        request = self.request(author=author, meter=group.meter, scheme=group.scheme)
+        return self._asked(self.turns[0] if self.turns else "", request), self.write_lines(group.lines, group.scheme) + END
 
     def write_prompt(self, prompt: Prompt) -> str:
-        """Header and opening lines: what the policy continues.
+        """Request and opening lines: what the policy continues.
+
+        Raises:
+            RlpoetError: see ``write_parts``.
+        """
+        return "".join(self.write_parts(prompt))
+
+    def write_parts(self, prompt: Prompt) -> tuple[str, str]:
+        """What stands before the poem, and its opening lines.
 
         Raises:
             RlpoetError: more opening lines than the form has, or a form that policies cannot be asked for.
@@ -106,7 +152,16 @@ class PlainFormat:
         lengths = [each[0] for each in poem_form.meters]
         meter = str(lengths[0]) if len(set(lengths)) == 1 else ".".join(map(str, lengths))
         scheme = relabel(poem_form.scheme)
-        return BOS + in_language.header(author=prompt.author, meter=meter, scheme=scheme) + in_language.write_lines(prompt.opening, scheme)
+        shown = ""
+        before, _, between = self.turns or ("", "", "")
+        for name, author, text in self.examples:
+            if name == poem_form.name:
+                request = in_language.request(author=author or None, meter=meter, scheme=scheme, name=name)
+                poem = in_language.write_lines(split_poem(text), scheme)
+                shown += self._asked(before, request) + (poem.rstrip("\n") if self.turns else poem + "\n")
+                before = between
+        request = in_language.request(author=prompt.author, meter=meter, scheme=scheme, name=poem_form.name)
+        return BOS + shown + self._asked(before, request), in_language.write_lines(prompt.opening, scheme)
 
     def save(self, folder: str | Path) -> None:
         text = json.dumps(asdict(self), ensure_ascii=False, indent=1)
@@ -125,10 +180,12 @@ class PlainFormat:
         path = Path(folder) / FILE
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
-            loaded = cls(str(item["lang"]), tuple(item["authors"]))
+            examples = tuple((str(name), str(author), str(text)) for name, author, text in item.get("examples", ()))
+            turns = tuple(map(str, item.get("turns", ())))
+            loaded = cls(str(item["lang"]), tuple(item["authors"]), str(item.get("template", "")), "", examples, turns)
         except FileNotFoundError:
             loaded = cls(_language_of_card(Path(folder)) or "en")
-        except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
             raise RlpoetError(f"{path}: cannot be read ({error!r}); expected the file a policy was saved with. Delete it.") from None
         return replace(loaded, lang=lang) if lang else loaded
 
@@ -139,6 +196,9 @@ class PlainCodec:
     Text is encoded line by line, each line after a line break. So the ids of a poem are the joined ids of its lines, whatever a
     tokenizer adds at the beginning of a text.
 
+    Args:
+        stops: further ids at which the model stops, as its generation settings list them: a text drawn freely ends at the first of any.
+
     Raises:
         RlpoetError: a tokenizer without an end-of-text token, without a token to pad with, or that loses line breaks.
     """
@@ -146,17 +206,32 @@ class PlainCodec:
     line_room = 40
     any_author = True
 
-    def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase, *, stops: Sequence[int] = ()) -> None:
         self.format, self.tokenizer = plain_format, tokenizer
+        self._requests: dict[int, set[int]] = {}  # length -> hashes of the requests written so far
         where = f"{tokenizer.name_or_path or 'tokenizer'}"
+        if tokenizer.eos_token_id is None and stops:
+            tokenizer.eos_token = tokenizer.convert_ids_to_tokens(stops[0])
         if tokenizer.eos_token_id is None:
             raise RlpoetError(f"{where}: no end-of-text token; expected a tokenizer with eos_token. Set it in tokenizer_config.json.")
         self.end = int(tokenizer.eos_token_id)
+        self.ends = frozenset({self.end, *stops})
         self.bos = self.end if tokenizer.bos_token_id is None else int(tokenizer.bos_token_id)
         self.pad = _padding(tokenizer, where)
         self._lead = self._raw(["\n"])[0]
         if "\n" not in tokenizer.decode(self._raw(["a\nb"])[0]):
             raise RlpoetError(f"{where}: loses line breaks; expected a tokenizer that keeps them. Choose another model.")
+
+    def start_ids(self, prompt: Prompt) -> list[int]:
+        """The tokens that a poem of this prompt begins with; ``read`` knows them from those of the poem."""
+        request, opening = self.many_ids(self.format.write_parts(prompt))
+        self._requests.setdefault(len(request), set()).add(hash(tuple(request)))
+        return [*request, *opening]
+
+    def _begin(self, ids: Sequence[int]) -> int | None:
+        """Where the poem begins in a token sequence; None for a request that this codec has not written."""
+        lengths = sorted((n for n in self._requests if n <= len(ids)), reverse=True)
+        return next((n for n in lengths if hash(tuple(ids[:n])) in self._requests[n]), None)
 
     def many_ids(self, texts: Sequence[str]) -> list[list[int]]:
         rows = [[part for piece in PARTS.split(text) for part in ([piece] if PARTS.match(piece) else _chunks(piece))] for text in texts]
@@ -175,12 +250,10 @@ class PlainCodec:
         return in_language.write_lines(opened, scheme)[n_given:] + END
 
     def read(self, ids: Sequence[int]) -> str:
-        text_ids = list(ids)[1:] if len(ids) and ids[0] == self.bos else list(ids)
-        text_ids = [
-            i
-            for i in (text_ids[: text_ids.index(self.end)] if self.end in text_ids else text_ids)
-            if i < len(self.pieces.breaks) and i != self.pad
-        ]
+        begin = self._begin(ids)
+        text_ids = list(ids)[begin if begin is not None else int(len(ids) > 0 and ids[0] == self.bos) :]
+        stop = next((place for place, i in enumerate(text_ids) if i in self.ends), len(text_ids))
+        text_ids = [i for i in text_ids[:stop] if i < len(self.pieces.breaks) and i != self.pad]
         lines: list[list[int]] = [[]]
         gaps = []
         for i in text_ids:  # line by line: a break among bytes of half a letter would be decoded as a part of it
@@ -192,7 +265,7 @@ class PlainCodec:
                 gaps.append("\n" * n)
         texts = self.tokenizer.batch_decode(lines, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         text = "".join(line.strip() + gap for line, gap in zip(texts, [*gaps, ""], strict=True))
-        return text.partition("\n\n")[2].rstrip()
+        return (text if begin is not None else text.partition("\n\n")[2]).rstrip()
 
     def read_many(self, rows: Sequence[Sequence[int]]) -> list[str]:
         return [self.read(ids) for ids in rows]
@@ -202,7 +275,7 @@ class PlainCodec:
         for i in range(start, len(ids)):
             is_piece = ids[i] < len(self.pieces.breaks)  # rows that only round the vocabulary up spell nothing
             words = is_piece and self.pieces.words[ids[i]]
-            if ids[i] == self.end or (is_piece and self.pieces.breaks[ids[i]] > 0):
+            if ids[i] in self.ends or (is_piece and self.pieces.breaks[ids[i]] > 0):
                 if text or words:
                     ends.append(i - 1)
                 text = False
@@ -217,7 +290,7 @@ class PlainCodec:
         return None
 
     def ends_line(self, token: int) -> bool:
-        return token == self.end or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
+        return token in self.ends or (token < len(self.pieces.breaks) and self.pieces.breaks[token] > 0)
 
     def spellings(self, word: str) -> list[list[int]]:
         capital = word.capitalize()
@@ -239,7 +312,7 @@ class PlainCodec:
     @functools.cached_property
     def pieces(self) -> Pieces:
         """The text properties of each token of the vocabulary that matter for lines."""
-        return Pieces.of(self.tokenizer, special={self.end, self.bos, self.pad})
+        return Pieces.of(self.tokenizer, special={*self.ends, self.bos, self.pad})
 
     def _raw(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(ids) for ids in self.tokenizer(list(texts), add_special_tokens=False).input_ids] if texts else []
@@ -264,6 +337,48 @@ def _padding(tokenizer: PreTrainedTokenizerBase, where: str) -> int:
             tokenizer.pad_token = token
             return int(number)
     raise RlpoetError(f"{where}: no token to pad with; expected pad_token apart from eos_token. Set it in tokenizer_config.json.")
+
+
+def check_template(text: str) -> str:
+    """A template, if all its fields are known.
+
+    Raises:
+        RlpoetError: a field that is none, or none at all.
+
+    >>> check_template("Write a {form}.")
+    'Write a {form}.'
+    """
+    found = re.findall(r"{(\w*)}", text)
+    for name in found:
+        if name not in FIELDS:
+            raise UnknownName("field of a prompt template", name, FIELDS)
+    if not found:
+        raise RlpoetError("prompt template: no field in it, so that all forms are asked for alike; expected {form} or {scheme}, say.")
+    return text
+
+
+def chat_turns(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str, str]:
+    """What a tokenizer's chat template has before, between and after what is said: ``PlainFormat.turns``.
+
+    Raises:
+        RlpoetError: it has none, or one that a request does not stand in as it is.
+    """
+    where = f"{tokenizer.name_or_path or 'tokenizer'}"
+    if not getattr(tokenizer, "chat_template", None):
+        raise RlpoetError(f"--chat: {where} has no chat template; expected a model that was taught to talk. Leave it out.")
+    said = ("\ue000request\ue001", "\ue000answer\ue001", "\ue000again\ue001")
+    roles = ("user", "assistant", "user")
+    talk = [{"role": role, "content": text} for role, text in zip(roles, said, strict=True)]
+    try:
+        first = tokenizer.apply_chat_template(talk[:1], tokenize=False, add_generation_prompt=True)
+        whole = tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # of a template in jinja: any kind
+        raise RlpoetError(f"--chat: the chat template of {where} fails ({error!s:.120}); expected one that takes a request.") from error
+    before, _, answer = first.partition(said[0])
+    between = whole.partition(said[1])[2].partition(said[2])[0]
+    if said[0] not in first or said[1] not in whole or said[2] not in whole:
+        raise RlpoetError(f"--chat: the chat template of {where} changes what is said; expected one that keeps it. Leave out --chat.")
+    return before.removeprefix(tokenizer.bos_token or ""), answer, between
 
 
 def _language_of_card(folder: Path) -> str | None:

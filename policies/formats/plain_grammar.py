@@ -6,6 +6,7 @@ text after a break, or with the wrong number of breaks, is masked. A line that i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+CONTROL = re.compile(r"</?[A-Za-z|｜][\w|｜▁./:-]*>|\[/?[A-Z][A-Z_0-9]+\]|\[unused\d+\]")  # <s>, <|im_end|>, <unused0>, [INST], [MASK]
+BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 START, WORDS, GAP, FORCED = range(4)  # what a row may draw next: a line's first words, more of them, one more break, the end
 
 
@@ -42,7 +45,7 @@ class Pieces:
         """
         n = len(tokenizer)
         texts = tokenizer.batch_decode([[i] for i in range(n)], skip_special_tokens=False, clean_up_tokenization_spaces=False)
-        masked = {*special, *tokenizer.all_special_ids}
+        masked = {*special, *control_ids(tokenizer)}
         breaks, words, bare = [], [], []
         for i, text in enumerate(texts):
             body = text.rstrip("\n")
@@ -51,6 +54,17 @@ class Pieces:
             words.append(not odd and any(c.isalnum() or c == "\ufffd" for c in body))  # U+FFFD: some bytes of a letter
             bare.append(not body and not odd)
         return cls(tuple(breaks), tuple(words), tuple(bare))
+
+
+def control_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Ids of tokens that steer a model and are no text: by the tokenizer's word for it, or by the shape of the name.
+
+    A tokenizer names a few of them in its settings. Others are added tokens (``<|eot_id|>``, ``<end_of_turn>``), which may or may not be
+    marked as special, or pieces of the vocabulary itself (``<unused0>``). Bytes (``<0x0A>``) are text.
+    """
+    found = set(tokenizer.all_special_ids)
+    found |= {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return found | {i for piece, i in tokenizer.get_vocab().items() if CONTROL.fullmatch(piece) and not BYTE.fullmatch(piece)}
 
 
 class PlainGrammar:

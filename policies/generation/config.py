@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlpoet.config.opening import AskingOptions, OpeningOptions
+
 EARLIER_VALUES = {"limit": {"0": None}}  # values of an earlier release (``rlpoet.config.command.Renames``)
 
 
 @dataclass(frozen=True)
-class GenerateConfig:
+class GenerateConfig(OpeningOptions, AskingOptions):
     """Write poems that keep their form, and show how they rhyme and scan.
 
     A poem is drawn again until every pair rhymes, every line is in meter, every word is known, and quotes and brackets are closed; --raw

@@ -23,6 +23,7 @@ from policies.generation.rejection import CHOICE, MAX_DRAWS, SETTLE, SHORT, Draf
 from policies.loading.files import rhyming
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.fit import form_and_lines
@@ -31,7 +32,7 @@ from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard
-from rlpoet.rollout import Policy, load_policy
+from rlpoet.rollout import Policy, ask_by, open_policy
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
@@ -53,10 +54,12 @@ def generate(config: GenerateConfig) -> int:
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     own = config.lang or "fr"  # what is opened where no policy is named; only our class has some that were trained to rhyme
     source = config.policy or (own if config.policy_class not in (None, CAUSAL_LM) else rhyming(own))
-    policy = load_policy(source, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
+    policy = open_policy(source, config, seed=seed, lang=config.lang, policy_class=config.policy_class, inference_only=True)
     if not isinstance(policy, CausalPolicy):
         refuse_tokens(config, policy)
     asked = form_to_write(config.form, config.lang or policy.lang)
+    examples = example_poems(config.data, config.lang or policy.lang, [asked.name], config.shots, seed=seed)
+    ask_by(policy, config, examples, theme=config.theme)
     best_of, settle = choice_of(config, asked.n_lines)
     precision = config.precision if config.precision != AUTO or config.n * best_of >= MANY else "fp32"
     policy.precision, pace = precision_of(precision, policy.model)

@@ -318,11 +318,12 @@ def read_base(folder: Path) -> dict[str, Any]:
     raise RlpoetError(f"{folder}: no {BASE}; expected an adapter.")
 
 
-def base_of(folder: Path, told: dict[str, Any]) -> ModelFiles:
+def base_of(folder: Path, told: dict[str, Any], **opening: bool) -> ModelFiles:
     """The files of an adapter's base.
 
     Args:
         told: what ``read_base`` returned.
+        opening: see ``find_model``.
 
     Raises:
         RlpoetError: nothing of that name.
@@ -330,7 +331,7 @@ def base_of(folder: Path, told: dict[str, Any]) -> ModelFiles:
     names = [str(told["base"]), *([str(folder / told["relative"])] if "relative" in told else [])]
     for name in names:
         with contextlib.suppress(UnknownName):
-            return find_model(name)
+            return find_model(name, **opening)
     raise RlpoetError(
         f"{folder}: its base {told['base']!r} is not to be found; expected a shipped name, a folder or a cached hub model. "
         f'Write the place of the base into "base" of {folder / BASE}.'

@@ -9,13 +9,14 @@ import contextlib
 import json
 import pickle
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from policies.loading.eight_bits import EIGHT_BITS, open_eight_bits
+from policies.loading.gguf import plain_folder
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.registry import CAUSAL_LM, class_of, first_import
 from rlpoet.rollout import ADAPTER, LATEST, RUNS, newest
@@ -35,27 +36,37 @@ class ModelFiles:
         folder: where the files lie.
         gguf: name of the GGUF file in it, where that is the model.
         adapter: whether the folder holds a LoRA adapter alone, to be put on its base.
+        trusted: whether Python code in the folder may be run, for an architecture that transformers does not have.
+        keep_gguf: whether a converted GGUF file stays in the user's cache folder.
     """
 
     folder: Path
     gguf: str | None = None
     adapter: bool = False
+    trusted: bool = False
+    keep_gguf: bool = True
 
     def __str__(self) -> str:
         return str(self.folder / self.gguf if self.gguf else self.folder)
 
 
-def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFiles:
+def find_model(source: str | Path, *, allow_download: bool = False, trust_remote_code: bool = False, keep_gguf: bool = True) -> ModelFiles:
     """The files of a shipped prior (``fr``) or rhyming policy (``fr-tb``), a folder, a run or ``latest``, an adapter, a GGUF file,
     a name on the hub.
 
     Args:
         allow_download: fetch a hub model that the local cache does not hold.
+        trust_remote_code, keep_gguf: as ``ModelFiles`` has them.
 
     Raises:
         UnknownName: nothing of that name is shipped, on disk or in the cache.
         RlpoetError: a folder without a model, or a download that failed.
     """
+    found = _found(source, allow_download=allow_download, trust_remote_code=trust_remote_code)
+    return replace(found, trusted=trust_remote_code, keep_gguf=keep_gguf)
+
+
+def _found(source: str | Path, *, allow_download: bool, trust_remote_code: bool) -> ModelFiles:
     name, path = str(source), Path(source)
     shipped = {path.parent.name: path.name == ADAPTER for path in sorted(SHIPPED.glob("*/*config.json")) if path.name in (CONFIG, ADAPTER)}
     if name in shipped:
@@ -73,7 +84,7 @@ def find_model(source: str | Path, *, allow_download: bool = False) -> ModelFile
         raise RlpoetError(f"{path}: a policy of class {kind!r}; expected a Hugging Face model. Open it with rlpoet.load_policy.")
     if path.exists():
         raise RlpoetError(f"{path}: no policy in it (no config.json); expected a folder with config.json and model.safetensors.")
-    cached = _from_hub(name, allow_download=allow_download)
+    cached = _from_hub(name, allow_download=allow_download, with_code=trust_remote_code)
     if cached is not None:
         return ModelFiles(cached)
     fix = "Or give the folder of a trained policy, a .gguf file, or a Hugging Face name that is in the local cache."
@@ -128,6 +139,8 @@ def open_tokenizer(files: ModelFiles) -> PreTrainedTokenizerBase:
     """
     from transformers import AutoTokenizer
 
+    if files.gguf is not None and not files.keep_gguf:  # without unpacking the weights a second time
+        return _opened(replace(files, gguf=None), AutoTokenizer, {"gguf_file": files.gguf})
     return _opened(files, AutoTokenizer, {})
 
 
@@ -155,10 +168,31 @@ def quiet() -> Iterator[None]:
 
 
 def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
-    if files.gguf is not None:
-        _need("gguf", files)
-        options["gguf_file"] = files.gguf
-    return _read(files, lambda folder: kind.from_pretrained(folder, local_files_only=True, trust_remote_code=False, **options))
+    def read(folder: Path) -> Any:
+        # given as False where it is not allowed: left out, transformers would ask on standard input
+        return kind.from_pretrained(folder, local_files_only=True, trust_remote_code=files.trusted, **options)
+
+    if files.gguf is None:
+        return _read(files, read)
+    _need("gguf", files)
+
+    def read_plain(folder: Path) -> Any:
+        with plain_folder(folder / str(files.gguf), lambda place: _unpack(folder, str(files.gguf), place), keep=files.keep_gguf) as place:
+            return read(place)
+
+    return _read(files, read_plain)
+
+
+def _unpack(folder: Path, gguf: str, place: Path) -> None:
+    """Write the model of a GGUF file as a plain folder."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    given = {"gguf_file": gguf, "local_files_only": True}
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **given)
+    model.hf_quantizer = None  # its weights are whole now; with it save_pretrained refuses
+    model.config.__dict__.pop("quantization_config", None)
+    AutoTokenizer.from_pretrained(folder, **given).save_pretrained(place)
+    model.save_pretrained(place)
 
 
 def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:
@@ -169,6 +203,11 @@ def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:
         if not is_of_files(error) and not _without_table(files.folder):
             raise  # a bug, ours or a library's, to be seen whole
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if not files.trusted and "trust_remote_code" in str(error):
+            raise RlpoetError(
+                f"{files}: brings Python code of its own, which is not run unasked; expected an architecture that transformers has. "
+                "Read the code, then set --trust_remote_code."
+            ) from error
         wanted = (
             "a GGUF file of an architecture transformers reads"
             if files.gguf
@@ -213,7 +252,7 @@ def _need(package: str, files: ModelFiles) -> None:
         )
 
 
-def _from_hub(name: str, *, allow_download: bool) -> Path | None:
+def _from_hub(name: str, *, allow_download: bool, with_code: bool = False) -> Path | None:
     """Snapshot folder of a hub model in the local cache, fetched first where that is allowed."""
     from huggingface_hub import snapshot_download, try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -226,7 +265,7 @@ def _from_hub(name: str, *, allow_download: bool) -> Path | None:
         return Path(found).parent
     if not allow_download:
         return None
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "README.md"]
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "README.md", *(["*.py"] if with_code else [])]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # requests, httpx and the hub each raise their own

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
 
 
 def open_files(
-    source: str | Path, *, lang: str | None = None, allow_download: bool = False, inference_only: bool = False
+    source: str | Path,
+    *,
+    lang: str | None = None,
+    allow_download: bool = False,
+    inference_only: bool = False,
+    trust_remote_code: bool = False,
+    keep_gguf: bool = True,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
     """Model, tokenizer and format of a policy; an adapter is merged into its base.
 
     Args:
         lang: language a plain model is to write in.
         inference_only: leave transformers out where the model can do without (``policies.llama.bare``).
+        allow_download, trust_remote_code, keep_gguf: see ``find_model``; those of an adapter's base too.
 
     Raises:
         UnknownName, RlpoetError: see ``find_model``; a broken file; an adapter whose base is another one or not to be found.
     """
-    files = find_model(source, allow_download=allow_download)
+    opening = {"allow_download": allow_download, "trust_remote_code": trust_remote_code, "keep_gguf": keep_gguf}
+    files = find_model(source, **opening)
     if files.adapter:
-        return open_adapter(files.folder, lang=lang, inference_only=inference_only)
+        return open_adapter(files.folder, lang=lang, inference_only=inference_only, **opening)
     verse_format = load_format(files.folder, lang=lang)
     if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
         return (*bare, verse_format)
@@ -38,9 +46,12 @@ def open_files(
 
 
 def open_adapter(
-    folder: Path, *, lang: str | None = None, inference_only: bool = False
+    folder: Path, *, lang: str | None = None, inference_only: bool = False, **opening: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Format]:
     """Base and adapter as one whole model in float32, with the adapter's tokenizer and format.
+
+    Args:
+        opening: how its base is opened; see ``find_model``.
 
     An adapter another program made names its base in ``adapter_config.json`` and has no fingerprint; it is taken at its word.
 
@@ -48,7 +59,7 @@ def open_adapter(
         RlpoetError: no such base, a base whose weights are others, or broken files.
     """
     told = read_base(folder)
-    files = base_of(folder, told)
+    files = base_of(folder, told, **opening)
     if "fingerprint" in told and (found := fingerprint(files)) != told["fingerprint"]:
         raise RlpoetError(
             f"{folder}: adapter of base {told['base']!r} with fingerprint {told['fingerprint']}, but {files} has {found}; "
@@ -56,10 +67,10 @@ def open_adapter(
         )
     source = files.folder / files.gguf if files.gguf else files.folder
     if inference_only and not (folder / "tokenizer.json").exists():  # of a shipped policy, which writes with its base's
-        model, tokenizer, verse_format = open_files(source, lang=lang, inference_only=True)
+        model, tokenizer, verse_format = open_files(source, lang=lang, inference_only=True, **opening)
         if merge(model, folder):
             return model, tokenizer, verse_format
-    model, tokenizer, verse_format = open_files(source, lang=lang)
+    model, tokenizer, verse_format = open_files(source, lang=lang, **opening)
     if (folder / "tokenizer.json").exists():
         tokenizer = open_tokenizer(ModelFiles(folder))
     if (folder / "verse_format.json").exists() or (folder / "plain_format.json").exists():

@@ -21,7 +21,7 @@ VERBS = {
     "write": ("generate", "studio", "words", "forms", "authors"),
     "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
     "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
-    "judge poems and gather them": ("evaluate", "rate", "corpus"),
+    "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),
     "help": ("env",),
 }
 CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))

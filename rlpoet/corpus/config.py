@@ -23,6 +23,7 @@ class CorpusConfig:
         author_column: column of a table that names the author.
         title_column: column of a table that holds the title.
         split: split of a hub data set; by default all.
+        strict: end at the first file of a folder that cannot be read; without it such a file is told, counted and left out.
         picture: PNG file for a chart of the counts.
         json: print one JSON object instead of tables, for programs.
     """
@@ -39,5 +40,6 @@ class CorpusConfig:
     author_column: str | None = None
     title_column: str | None = None
     split: str | None = None
+    strict: bool = False
     picture: str | None = None
     json: bool = False

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rlpoet.config.opening import AskingOptions, OpeningOptions
+
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class EvaluateConfig(OpeningOptions, AskingOptions):
     """Measure a policy, or any poems, beside poems by people: form, kinds of rhyme, rewards, variety, copying, perplexity.
 
     With --policy, measures poems that it writes; with --poems, also the bits per character of poems that it has not read. With --texts,
@@ -41,8 +43,6 @@ class EvaluateConfig:
         precision: precision of matrix products that score --poems: fp32, bf16 (about 0.0001 bits off), or auto, the faster one here.
         text_column: column of a table that holds the poems, if its name does not show it.
         author_column: column of a table that names the author.
-        allow_download: fetch a hub model that the local cache does not hold.
-        device: cpu or cuda; by default cuda if available.
         seed: seed of sampling, resampling, and the choice of max_poems.
         threads: processor threads, 0 for all cores.
         json: print one JSON object instead of tables, for programs.
@@ -71,8 +71,6 @@ class EvaluateConfig:
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     text_column: str | None = None
     author_column: str | None = None
-    allow_download: bool = False
-    device: str | None = None
     seed: int = 0
     threads: int = 0
     json: bool = False

@@ -109,6 +109,7 @@ def about(poem: ScoredPoem) -> str:
         parts = ["as heard" if poem.guessed else "as asked", *([f"{lengths} syllables"] if lengths else [])]
     asked = poem.asked.replace(" ", "")
     found = f"heard {poem.found}" if poem.found else "no line of verse"
+    parts = [poem.title, *parts] if poem.title else parts
     parts.append(found if not asked else f"scheme {poem.asked}" if asked == poem.found else f"scheme {poem.asked}, {found}")
     parts += [f"{name} {score:.2f}" for name, score in poem.scores.items() if score is not None]
     return " · ".join(parts)

@@ -74,6 +74,11 @@ class RunFolder:
         blocks = [self.result.get(side, {}) for side in ("before", "after")]
         return [f"{100 * block['rhyme_pairs']:.1f} %" for block in blocks] if all("rhyme_pairs" in block for block in blocks) else []
 
+    def fell(self) -> list[str]:
+        """Mean reward before and after, if it fell; nothing where it did not, or nobody knows."""
+        reward = self.result.get("reward") or {}
+        return [f"{reward[side]:.3f}" for side in ("before", "after")] if reward.get("fell") else []
+
     def reward_rows(self) -> tuple[list[tuple[str, ...]], int]:
         """Every reward's mean over the fresh poems of the first and of the last steps, and the number of these steps.
 

@@ -39,6 +39,7 @@ def write_report(run_folder: str | Path) -> Path:
         facts=run.facts(),
         alarms=[{**_texts(row, "name", "step", "seen"), "advice": FLAG.split(str(row.get("advice", "")))} for row in run.alarms],
         change=_change(run.result),
+        fell=run.fell(),
         rewards=rewards,
         n_averaged=n_averaged,
         pairs=_pairs(run),

@@ -1,4 +1,4 @@
-r"""A poem as text for other programs: plain, Markdown, LaTeX (package verse).
+r"""A poem as text for other programs: plain, Markdown, LaTeX (package verse), TEI.
 
 Line breaks and stanzas are kept, indents too; what these formats take for a command is escaped.
 """
@@ -10,7 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from rlpoet.corpus.poem import Poem
+from rlpoet.corpus.tei import NAMESPACE
 from rlpoet.errors import UnknownName
+from rlpoet.evaluation.annotation.rows import annotate_poem
+from rlpoet.evaluation.annotation.tei import DOCUMENT, FOOT, HEAD, Tei
 from rlpoet.text import stanzas
 
 BABEL = {"fr": "french", "es": "spanish", "en": "english"}
@@ -32,7 +36,7 @@ class Manuscript:
 
     Attributes:
         text: its lines; blank lines part stanzas.
-        lang: code of its language.
+        lang: language it is read in.
         title, author: may be empty.
     """
 
@@ -79,7 +83,7 @@ def as_latex(poem: Manuscript) -> str:
     rows = [
         r"\documentclass{article}",
         r"\usepackage[T1]{fontenc}",
-        rf"\usepackage[{BABEL[poem.lang]}]{{babel}}" if poem.lang in BABEL else "",
+        rf"\usepackage[{babel}]{{babel}}" if (babel := BABEL.get(poem.lang.partition("-")[0])) else "",
         r"\usepackage{verse}",
         r"\begin{document}",
         rf"\poemtitle{{{poem.title.translate(TEX)}}}" if poem.title else "",
@@ -93,8 +97,21 @@ def as_latex(poem: Manuscript) -> str:
     return "\n".join(row for row in rows if row) + "\n"
 
 
+def as_tei(poem: Manuscript) -> str:
+    """A TEI document with stanzas, rhymes and meter, as ``rlpoet annotate`` writes them.
+
+    >>> "rhyme=\"aa\"" in as_tei(Manuscript("Ici gît dans la nuit sombre\\nUn poète sans nul nombre", "fr"))
+    True
+    """
+    given = Poem(tuple(map(tuple, stanzas(poem.text))), title=poem.title, author=poem.author or None)
+    parts = [HEAD.format(namespace=NAMESPACE)]
+    if given.stanzas:
+        parts.append(Tei().render([annotate_poem(given, poem.lang)], DOCUMENT).decode("utf-8"))
+    return "".join((*parts, FOOT))
+
+
 FORMATS: Mapping[str, tuple[str, Callable[[Manuscript], str]]] = MappingProxyType(
-    {"text": ("txt", as_text), "markdown": ("md", as_markdown), "latex": ("tex", as_latex)}
+    {"text": ("txt", as_text), "markdown": ("md", as_markdown), "latex": ("tex", as_latex), "tei": ("xml", as_tei)}
 )  # name -> suffix of a file, function
 
 

@@ -55,6 +55,7 @@ def _shown(path: Path, changed: float) -> dict[str, Any]:
         "name": run.name,
         "facts": run.facts(),
         "shares": run.rhyming_pairs(),
+        "fell": run.fell(),
         "change": comparison_rows(before, after, intervals) if before or after else [],
         "note": NOTE if intervals else "",
         "rewards": rewards,

@@ -146,8 +146,10 @@ class Studio:
     async def export(self, request: Request) -> Response:
         """A text for another program, with a name for its file."""
         asked = await self._asked(request, ExportAsked)
-        poem = Manuscript(asked.text, code_of(asked.lang), asked.title, asked.author)
-        return JSONResponse({"text": await run_sync(typeset, poem, asked.format), "suffix": FORMATS[asked.format][0]})
+        poem = Manuscript(asked.text, asked.lang, asked.title, asked.author)
+        if asked.format not in FORMATS:
+            raise UnknownName("format", asked.format, FORMATS)
+        return await self._heard(request, lambda: {"text": typeset(poem, asked.format), "suffix": FORMATS[asked.format][0]})
 
     # -- composing ------------------------------------------------------------------------------------
 

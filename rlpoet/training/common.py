@@ -26,6 +26,21 @@ def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Param
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
 
 
+def learned_state(model: nn.Module, like: nn.Module | None = None) -> dict[str, Tensor]:
+    """What a checkpoint keeps of a model: the parameters that learn, by name. The rest is where the policy was opened from.
+
+    Args:
+        like: the model whose parameters learn, where ``model`` is a frozen copy of it.
+    """
+    learns = {name for name, parameter in (like or model).named_parameters() if parameter.requires_grad}
+    return {name: tensor for name, tensor in model.state_dict().items() if name in learns}
+
+
+def load_learned(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Take up what ``learned_state`` gave, or a whole model's state, as earlier versions kept it."""
+    model.load_state_dict(state, strict=False)
+
+
 def freeze_lower_layers(model: Any, share: float) -> int:
     """Leave the lowest layers of a model as they are; how many.
 
@@ -74,7 +89,7 @@ def foreign(state: Mapping[str, Any], model: nn.Module, optimizer: torch.optim.O
     if missing := sorted(wanted - state.keys()):
         return f"no {', '.join(missing)} in it"
     shapes = {name: tuple(tensor.shape) for name, tensor in state["model"].items()}
-    for name, tensor in model.state_dict().items():
+    for name, tensor in learned_state(model).items():
         if shapes.get(name) != tuple(tensor.shape):
             return f"{name} is {shapes.get(name, 'missing')}, the policy's is {tuple(tensor.shape)}"
     if optimizer:

@@ -11,9 +11,13 @@ from tiny_policy import tiny_policy
 
 from rlpoet import rollout
 from rlpoet.rollout import (
+    AskedInWords,
+    CopiesItself,
     DrawsRhymingWords,
     EndsLines,
     LocatesMeterErrors,
+    NamesIdleOptions,
+    ReadsInParts,
     ReportsProgress,
     ScoresTokens,
     ShowsTokens,
@@ -24,6 +28,7 @@ from rlpoet.rollout import (
 ABILITIES = {
     ScoresTokens: "score_tokens", TracksMasks: "masked", LocatesMeterErrors: "meter_error_spans", DrawsRhymingWords: "rhyming_words",
     EndsLines: "lines_ending", TakesAdapter: "adapt", ReportsProgress: "progress", ShowsTokens: "continued",
+    ReadsInParts: "micro_batch", CopiesItself: "copy", NamesIdleOptions: "idle_options", AskedInWords: "ask_by",
 }  # fmt: skip
 
 
@@ -58,4 +63,4 @@ def test_every_ability_says_what_it_gives():
 def test_every_protocol_of_the_module_is_held_here():
     tree = ast.parse(Path(rollout.__file__).read_text(encoding="utf-8"))
     protocols = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and "Protocol" in map(ast.unparse, node.bases)]
-    assert set(protocols) - {"Policy", "PolicyClass"} == {ability.__name__ for ability in ABILITIES}
+    assert set(protocols) - {"Policy", "PolicyClass", "Opening", "Asking"} == {ability.__name__ for ability in ABILITIES}

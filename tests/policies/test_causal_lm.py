@@ -10,10 +10,11 @@ from tiny_policy import BAUDELAIRE, VERLAINE, tiny_policy
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from policies.causal_lm import SHIPPED, CausalPolicy
-from policies.decoding.sampler import Decoding, HubDecoder, draw, sample_tokens
+from policies.decoding.sampler import Decoding, draw, sample_tokens
 from policies.formats.grammar import Grammar
 from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import BOS, BREAK, END
+from policies.hub.decoder import CachedDecoder
 from policies.llama.decoder import LlamaDecoder, can_step
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
@@ -38,7 +39,7 @@ def reference_log_probs(policy, ids: torch.Tensor) -> torch.Tensor:
     return logits.log_softmax(-1).gather(2, ids[:, 1:, None])[..., 0]
 
 
-@pytest.mark.parametrize("decoder", [LlamaDecoder, HubDecoder])
+@pytest.mark.parametrize("decoder", [LlamaDecoder, CachedDecoder])
 def test_cached_steps_give_the_logits_of_the_whole_forward(policy, decoder):
     rows = [[5, 9, 11, 40], [7, 8]]
     ids = torch.tensor([rows[0], rows[1] + [policy.pad] * 2])
@@ -100,7 +101,7 @@ def test_a_few_dead_rows_are_carried_along_unseen(policy):
     assert torch.allclose(logits[[4, 8]], whole, atol=1e-4)
 
 
-@pytest.mark.parametrize("decoder", [LlamaDecoder, HubDecoder])
+@pytest.mark.parametrize("decoder", [LlamaDecoder, CachedDecoder])
 def test_a_row_may_go_on_twice(policy, decoder):
     stepped = decoder(policy.model)
     with torch.no_grad():

@@ -10,17 +10,21 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_plain import gpt2, llama, metaspace_tokenizer, plain_tokenizer, save_plain
-from tiny_policy import BAUDELAIRE, annotated
+from tiny_policy import BAUDELAIRE, annotated, tiny_policy
+from tokenizers import AddedToken
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from policies.causal_lm import CausalPolicy
 from policies.formats.data import bos_id, encode
 from policies.formats.plain import PlainCodec, PlainFormat
+from policies.formats.plain_grammar import CONTROL
 from policies.likelihood import score_poems
+from policies.loading import files
 from policies.loading.files import find_model
 from rlpoet.cli.main import main
 from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
 from rlpoet.types import Prompt
@@ -165,9 +169,10 @@ def test_a_token_that_ends_a_line_and_more_is_told_from_one_that_goes_on():
 def test_what_cannot_be_a_policy_says_why(tmp_path):
     tokens = plain_tokenizer()
     folder = save_plain(tmp_path / "m", gpt2(tokens), tokens)
-    config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
-    config.pop("eos_token")
-    (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    for name, key in (("tokenizer_config.json", "eos_token"), ("config.json", "eos_token_id"), ("generation_config.json", "eos_token_id")):
+        config = json.loads((folder / name).read_text(encoding="utf-8"))
+        config[key] = None
+        (folder / name).write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(RlpoetError, match="no end-of-text token"):
         CausalPolicy.load(folder)
     (folder / "model.safetensors").unlink()
@@ -266,3 +271,202 @@ def write_gguf(gguf, path: Path, model, tokens) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def test_what_was_trained_from_a_gguf_file_is_saved_and_opens_again(tmp_path, monkeypatch):
+    gguf = pytest.importorskip("gguf")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokens = plain_tokenizer()
+    write_gguf(gguf, tmp_path / "tiny.gguf", llama(tokens), tokens)
+    policy = CausalPolicy.load(tmp_path / "tiny.gguf", lang="fr")
+    with torch.no_grad():
+        next(policy.model.parameters()).add_(0.5)
+    policy.save(tmp_path / "trained")
+    again = CausalPolicy.load(tmp_path / "trained")
+    assert all(torch.equal(a, b) for a, b in zip(policy.model.parameters(), again.model.parameters(), strict=True))
+    assert again.lang == "fr"
+
+
+def test_a_gguf_file_is_converted_once_unless_no_copy_is_to_be_kept(tmp_path, monkeypatch):
+    gguf = pytest.importorskip("gguf")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    tokens = plain_tokenizer()
+    path = tmp_path / "tiny.gguf"
+    write_gguf(gguf, path, llama(tokens), tokens)
+    unpacked: list[Path] = []
+
+    def counted(folder: Path, name: str, place: Path) -> None:
+        unpacked.append(place)
+        whole(folder, name, place)
+
+    whole = files._unpack
+    monkeypatch.setattr(files, "_unpack", counted)
+    CausalPolicy.load(path, keep_gguf=False)
+    assert len(unpacked) == 1 and not unpacked[0].exists() and not (tmp_path / "cache").exists()
+    first, second = CausalPolicy.load(path), CausalPolicy.load(path)
+    assert len(unpacked) == 2
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+    write_gguf(gguf, path, llama(tokens, seed=1), tokens)  # another file of that name
+    third = CausalPolicy.load(path)
+    assert len(unpacked) == 3 and not torch.equal(next(first.model.parameters()), next(third.model.parameters()))
+    assert len(list((tmp_path / "cache").glob("rlpoet/gguf/*/config.json"))) == 2
+
+
+def test_code_that_a_model_brings_is_refused_without_a_question(tmp_path, monkeypatch):
+    tokens = plain_tokenizer()
+    folder = save_plain(tmp_path, gpt2(tokens), tokens)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config |= {"model_type": "ours", "auto_map": {"AutoConfig": "ours.OursConfig", "AutoModelForCausalLM": "ours.Ours"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "ours.py").write_text(
+        "from transformers import GPT2Config, GPT2LMHeadModel\n"
+        "class OursConfig(GPT2Config):\n    model_type = 'ours'\n"
+        "class Ours(GPT2LMHeadModel):\n    config_class = OursConfig\n",
+        encoding="utf-8",
+    )
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked on standard input"))
+    with pytest.raises(RlpoetError, match=r"code of its own.*--trust_remote_code"):
+        CausalPolicy.load(folder)
+    policy = CausalPolicy.load(folder, trust_remote_code=True)
+    assert type(policy.model).__name__ == "Ours"
+
+
+def test_control_tokens_of_any_kind_never_stand_in_a_line():
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<|eot_id|>", special=True), AddedToken("<end_of_turn>", special=False), "<unused0>", "[INST]"])
+    odd = [tokenizer.convert_tokens_to_ids(name) for name in ("<|eot_id|>", "<end_of_turn>", "<unused0>", "[INST]")]
+    assert {"<|eot_id|>"}.isdisjoint(tokenizer.all_special_tokens)  # the tokenizer's settings do not name it
+    codec = PlainCodec(PlainFormat("fr"), tokenizer)
+    assert all(codec.pieces.breaks[i] == -1 and not codec.pieces.words[i] for i in odd)
+    grammar = codec.grammar([Prompt("fr", "couplet")], len(tokenizer))
+    assert not grammar.allowed[:3, odd].any()
+    assert codec.pieces.breaks[tokenizer.convert_tokens_to_ids("a")] == 0
+
+
+def test_bytes_and_angle_brackets_are_text():
+    codec = PlainCodec(PlainFormat("fr"), metaspace_tokenizer())
+    assert codec.pieces.breaks[codec.tokenizer.convert_tokens_to_ids("<0x41>")] == 0
+    assert not any(CONTROL.fullmatch(piece) for piece in ("<", ">", "<3", "a<b>", "[a]", "[1]", "->", "<>"))
+    assert all(CONTROL.fullmatch(piece) for piece in ("<s>", "</s>", "<|im_end|>", "<｜end▁of▁sentence｜>", "[/INST]", "[unused7]"))
+
+
+def test_every_id_at_which_a_model_stops_ends_a_poem():
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<end_of_turn>", special=False)])
+    stop = tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    model = gpt2(tokenizer)
+    model.generation_config.eos_token_id = [tokenizer.eos_token_id, stop]
+    with torch.no_grad():  # a model that says nothing but that its turn is over
+        model.transformer.ln_f.weight.zero_()
+        model.transformer.ln_f.bias.copy_(1000 * model.transformer.wte.weight[stop])
+    policy = CausalPolicy(model, tokenizer, PlainFormat("fr"))
+    rollout = policy.sample([QUATRAIN], 3, constrained=False, max_new_tokens=30, temperature=0.05)
+    assert rollout.ended.all() and rollout.n_tokens.tolist() == [1, 1, 1] and rollout.texts == ("", "", "")
+    assert policy.end == tokenizer.eos_token_id  # what is written after a poem
+
+
+def test_a_tokenizer_without_an_end_takes_that_of_the_generation_settings():
+    tokenizer = plain_tokenizer()
+    model = gpt2(tokenizer)
+    end = tokenizer.eos_token_id
+    tokenizer.eos_token = None
+    model.generation_config.eos_token_id = [end]
+    assert CausalPolicy(model, tokenizer, PlainFormat("fr")).end == end
+
+
+# -- other words of a request ---------------------------------------------------------------------
+
+CHAT = (
+    "{{ bos_token }}{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ m.content | trim }}<end_of_turn>\n{% endfor %}{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+COUPLET = "Souvent pour s'amuser les hommes d'équipage\nQui suivent indolents compagnons de voyage"
+
+
+def talking(**of_format) -> CausalPolicy:
+    tokenizer = plain_tokenizer()
+    tokenizer.add_tokens([AddedToken("<start_of_turn>", special=False), AddedToken("<end_of_turn>", special=False)])
+    tokenizer.chat_template = CHAT
+    return CausalPolicy(gpt2(tokenizer), tokenizer, PlainFormat("fr", **of_format), seed=1)
+
+
+def test_a_template_is_filled_in_and_reads_back():
+    policy = talking()
+    policy.ask_by(template="Un {form} ({scheme}) de {author},\n\nen vers de {syllables} sur {theme}.\n", theme="la mer")
+    prompt = Prompt("fr", "couplet", "Victor Hugo", (COUPLET.split("\n")[0],))
+    start = policy.tokenizer.decode(policy.start_ids(prompt), skip_special_tokens=True)
+    assert start == f"Un couplet (aa) de Victor Hugo,\n\nen vers de 12 sur la mer.\n\n{COUPLET.splitlines()[0]}\n"
+    assert policy.write([prompt], [COUPLET]).texts == (COUPLET,)  # the empty line of the template is not taken for the poem's beginning
+    assert all(text.startswith(COUPLET.splitlines()[0] + "\n") for text in policy.sample([prompt], 2).texts)
+
+
+def test_examples_stand_before_the_poem_of_their_form_and_are_no_part_of_it():
+    policy = talking()
+    policy.ask_by(examples=[(Prompt("fr", "couplet", "Charles Baudelaire"), COUPLET), (Prompt("fr", "quatrain-abab"), POEM)])
+    prompt = Prompt("fr", "couplet")
+    asked = PlainFormat("fr").write_prompt(prompt).removeprefix("<|bos|>")
+    start = policy.tokenizer.decode(policy.start_ids(prompt), skip_special_tokens=True)
+    assert start == f"Poème de Charles Baudelaire. Vers de 12 syllabes, rimes aa.\n\n{COUPLET}\n\n{asked}"
+    rollout = policy.write([prompt], [COUPLET])
+    assert rollout.texts == (COUPLET,) and not rollout.chosen[:, : len(policy.start_ids(prompt))].any()
+    assert POEM in policy.tokenizer.decode(policy.start_ids(QUATRAIN))
+    assert all(COUPLET not in text for text in policy.sample([prompt], 2, max_new_tokens=20).texts)
+
+
+def test_a_chat_template_is_kept_to_the_letter_with_its_turns():
+    policy = talking()
+    policy.ask_by(chat=True, examples=[(Prompt("fr", "couplet"), COUPLET)])
+    prompt = Prompt("fr", "couplet", "Victor Hugo")
+    header = PlainFormat("fr").header(author=None, meter="12", scheme="aa").strip()
+    talk = [
+        {"role": "user", "content": f"Écris ce poème et rien d'autre. {header}"},
+        {"role": "assistant", "content": COUPLET},
+        {"role": "user", "content": f"Écris ce poème et rien d'autre. {header.replace('Poème.', 'Poème de Victor Hugo.')}"},
+    ]
+    wanted = policy.tokenizer.apply_chat_template(talk, tokenize=False, add_generation_prompt=True)
+    assert policy.tokenizer.decode(policy.start_ids(prompt)) == wanted
+    assert policy.start_ids(prompt).count(policy.tokenizer.convert_tokens_to_ids("<end_of_turn>")) == 3
+    assert policy.write([prompt], [COUPLET]).texts == (COUPLET,)
+    with pytest.raises(RlpoetError, match="no chat template"):
+        CausalPolicy(gpt2(tokens := plain_tokenizer()), tokens, PlainFormat("fr")).ask_by(chat=True)
+
+
+def test_how_a_policy_is_asked_is_saved_with_it(tmp_path):
+    policy = talking()
+    policy.ask_by(template="{form} {scheme}", chat=True, examples=[(Prompt("fr", "couplet", "Moi"), COUPLET)])
+    policy.save(tmp_path)
+    again = CausalPolicy.load(tmp_path)
+    assert again.format == policy.format
+    assert again.start_ids(QUATRAIN) == policy.start_ids(QUATRAIN)
+
+
+@pytest.mark.parametrize(("template", "message"), [("Write {fom}.", "did you mean 'form'"), ("Write a poem.", "no field in it")])
+def test_a_template_that_asks_for_nothing_known_is_refused(template, message):
+    with pytest.raises(RlpoetError, match=message):
+        talking().ask_by(template=template)
+
+
+def test_a_request_longer_than_the_model_reads_is_refused():
+    policy = talking()
+    policy.ask_by(examples=[(Prompt("fr", "couplet"), COUPLET)] * 12)
+    with pytest.raises(RlpoetError, match="the model reads 320"):
+        policy.sample([Prompt("fr", "couplet")])
+
+
+def test_examples_are_stanzas_of_the_form_from_a_corpus(tmp_path):
+    path = tmp_path / "poems.txt"
+    path.write_text(f"{POEM}\n\n\n{COUPLET}\n", encoding="utf-8")
+    found = example_poems([str(path)], "fr", ["couplet"], 1, seed=0)
+    assert [(prompt.form, text) for prompt, text in found] == [("couplet", COUPLET)]
+    assert example_poems([], "fr", ["couplet"], 0, seed=0) == ()
+    with pytest.raises(RlpoetError, match="--shots 3: 1 stanzas of"):
+        example_poems([str(path)], "fr", ["couplet"], 3, seed=0)
+    with pytest.raises(RlpoetError, match="no poems to take them from"):
+        example_poems([], "fr", ["couplet"], 3, seed=0)
+    with pytest.raises(RlpoetError, match="none to take from --data"):
+        example_poems([str(path)], "fr", ["couplet"], 0, seed=0)
+
+
+def test_a_policy_with_marks_is_not_asked_in_words():
+    with pytest.raises(RlpoetError, match="asked by marks"):
+        tiny_policy().ask_by(template="{form}")

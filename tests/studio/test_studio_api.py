@@ -16,6 +16,7 @@ pytest.importorskip("httpx2", reason="starlette's test client needs it")
 from starlette.testclient import TestClient
 
 from policies.generation.author_names import author_names
+from rlpoet.corpus.tei import tei_poems
 from rlpoet.evaluation.score import score_text
 from rlpoet.prosody.explain import explain
 from rlpoet.prosody.forms import forms, unwritable
@@ -222,6 +223,14 @@ def test_latex_is_for_the_package_verse(client: TestClient):
     assert told["suffix"] == "tex"
     assert "\\begin{verse}[\\versewidth]\nÀ 100 \\%\\\\\n{}*bis*\\\\!\n\n{}[fin]\\\\!\n\\end{verse}" in told["text"]
     assert "\\poemtitle{A \\& B}" in told["text"] and "\\attrib{N\\_n}" in told["text"] and "[french]{babel}" in told["text"]
+
+
+def test_tei_has_the_rhymes_and_the_meter_of_annotate_and_is_read_back(client: TestClient):
+    told = ask(client, "/api/export", text=QUATRAIN, format="tei", title="A & <B>", author="du Bellay")
+    (poem,) = tei_poems([told["text"].encode()], "studio")
+    assert ["\n".join(stanza) for stanza in poem.stanzas] == QUATRAIN.split("\n\n")
+    assert told["text"].count(' rhyme="ab"') == told["text"].count(' rhyme="ba"') == 1 and told["text"].count(' real="6+6"') == 4
+    assert "<head>A &amp; &lt;B&gt;</head>" in told["text"] and told["suffix"] == "xml"
 
 
 # -- composing ---------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Metrical readings of English words: every licensed number of syllables, with its stresses and its cost.
 
-``licences.tsv`` lists the syllables that verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+``licences.tsv`` lists the syllables that verse may drop or add (heav'n, glorious in two, fire in one, beautifully in four). An
 apostrophe in the spelling already marks such a loss: ``heav'n`` has one syllable only.
 """
 
@@ -50,34 +50,36 @@ class Reading:
     reach: float = 0.0
 
 
-Licence = tuple[str, str, re.Pattern[str], str, float, float]  # row, name, what it finds, what it puts there, cost, reach
+Licence = tuple[str, str, re.Pattern[str] | None, re.Pattern[str], str, float, float]  # row, name, spelling, finds, puts, cost, reach
 
 
 @functools.cache
 def _licences() -> tuple[Licence, ...]:
-    rows = read_table(DATA / "licences.tsv", ("name", "find", "put", "cost", "reach", "example"))
+    rows = read_table(DATA / "licences.tsv", ("name", "word", "find", "put", "cost", "reach", "example"))
     return tuple(
-        (where, name, re.compile(find), "" if put == "0" else put, float(cost), float(reach))
-        for where, (name, find, put, cost, reach, _) in rows
+        (where, name, None if word == "." else re.compile(word), re.compile(find), "" if put == "0" else put, float(cost), float(reach))
+        for where, (name, word, find, put, cost, reach, _) in rows
     )
 
 
 @functools.cache
 def _any_licence() -> re.Pattern[str]:
     """A pattern that matches wherever at least one licence matches."""
-    return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, *_ in _licences()))
+    return re.compile("|".join(f"(?:{find.pattern})" for _, _, _, find, *_ in _licences()))
 
 
 def marks_of(phones: Phones) -> str:
     return "".join([phone[-1] for phone in phones if is_vowel(phone)])
 
 
-def _licensed(spoken: str) -> dict[str, tuple[float, float, str, str]]:
-    """Every form of the phones that licences give, with its cost and reach, its licences, and the row of the last licence."""
+def _licensed(word: str, spoken: str) -> dict[str, tuple[float, float, str, str]]:
+    """Every form of a word's phones that licences give, with its cost and reach, its licences, and the row of the last licence."""
     forms = {spoken: (0.0, 0.0, "", "")}
-    if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
+    if "0 " not in spoken or not _any_licence().search(spoken):  # every licence is about an unstressed vowel
         return forms
-    for where, name, find, put, cost, reach in _licences():
+    for where, name, spelling, find, put, cost, reach in _licences():
+        if spelling is not None and not spelling.search(word):
+            continue
         for form, (paid, reached, note, _) in list(forms.items()):
             for match in find.finditer(form):
                 shorter = form[: match.start()] + match.expand(put) + form[match.end() :]
@@ -107,7 +109,7 @@ def readings(word: str) -> tuple[Reading, ...]:
             source = source.removeprefix("elided: ")
             forms = {spoken: (0.0, 0.0, "elided", "")}
         else:
-            forms = _licensed(spoken)
+            forms = _licensed(word, spoken)
         if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
             forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, SYLLABIC_ED, "-ed", source)
         for form, (cost, reach, note, where) in forms.items():

@@ -16,6 +16,7 @@ from rlpoet.phonology import phonology
 from rlpoet.phonology.fr.sounds import French, clean
 from rlpoet.prosody.fr.caesura import PATTERNS, cesure
 from rlpoet.prosody.fr.licences import LICENCES, licensed_lines
+from rlpoet.prosody.fr.readings import read_line
 from rlpoet.prosody.fr.rhyme import (
     FULL,
     SUPPORTED,
@@ -138,6 +139,10 @@ class FrenchVerse:
     def counted(self, line: str, target: int | None = None) -> Scansion:
         """``scan`` without units: a fifth of the work."""
         return count_line(line, target)
+
+    def fits(self, line: str, target: int) -> bool:
+        """Whether ``scan`` finds a licensed reading of that length, which is faster still."""
+        return bool(read_line(line, target).fits)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         """The words with their pronunciation in the line: mute e, diérèse, liaison, h aspiré."""

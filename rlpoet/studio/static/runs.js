@@ -60,6 +60,7 @@ function page(run) {
   if (run.shares.length) parts.push(element("p", { class: "about" }, `Rhyming pairs: ${run.shares[0]} before, ${run.shares[1]} after training.`));
   else parts.push(element("p", { class: "about" }, "This run has no result yet."));
   parts.push(element("p", { class: "hint" }, run.facts.join(" · ")));
+  if (run.fell.length) parts.push(element("p", { class: "error" }, `The reward fell: ${run.fell[0]} before, ${run.fell[1]} after.`));
   for (const alarm of run.alarms) parts.push(element("p", { class: "error" }, `${alarm.name}, step ${alarm.step}: ${alarm.seen}. ${alarm.advice}`));
   if (run.change.length) parts.push(element("h2", {}, "Before and after"), table(["", "before", "after", "change"], run.change, "Figures before and after"), element("p", { class: "hint" }, run.note));
   if (run.pairs.length) {

@@ -37,11 +37,12 @@ from trl.trainer.utils import add_fused_lm_head
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.protocols import Scored
-from rlpoet.rollout import Policy, Rollout, ShowsTokens
+from rlpoet.rollout import CopiesItself, Policy, Rollout, ShowsTokens
 from rlpoet.training.baselines.options import TRLOptions
 from rlpoet.training.common import batch_figures, totals
 from rlpoet.training.options import StepOptions
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 BAR = -50.0  # added to PAD's logit
@@ -252,13 +253,24 @@ def _twin(model: Any, pad: int) -> Any:
     return twin
 
 
+def _prior_model(run: TRLTrainer) -> Any:
+    """The prior's model; a whole copy where the prior is the policy's own model with its adapter off, which trl cannot know."""
+    if run.prior.model is not run.policy.model or not isinstance(run.policy, CopiesItself):
+        return run.prior.model
+    model = run.policy.copy().model.requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.zero_()
+    return model
+
+
 def _trainer(run: TRLTrainer, seed: int) -> Any:
     """trl's trainer of a run: nothing logged, saved or reported of its own, no reference model loaded from disk."""
     common, policy = run.common, run.policy
     model = _twin(policy.model, policy.pad)
     model.generation_config.eos_token_id = [policy.end]
     longest = max(form(prompt.form, prompt.lang).n_lines for prompt in run.prompts)
-    n_texts = common.group_size * min(common.n_prompts, len(run.prompts))
+    n_texts = common.group_size * common.n_prompts
     with tempfile.TemporaryDirectory() as folder:  # it makes its folder, though nothing is ever written to it
         settings: dict[str, Any] = {
             "output_dir": folder, "seed": seed, "use_cpu": model.device.type == "cpu", "bf16": False, "report_to": [],
@@ -275,7 +287,7 @@ def _trainer(run: TRLTrainer, seed: int) -> Any:
     trainer.remove_callback(PrinterCallback)
     trainer.run = run
     # beta was 0 above, or trl would reload the prior from a hub name or a path the policy may not have
-    trainer.ref_model = _twin(run.prior.model, policy.pad)
+    trainer.ref_model = _twin(_prior_model(run), policy.pad)
     add_fused_lm_head(trainer.ref_model)
     trainer.current_gradient_accumulation_steps = 1
     return trainer

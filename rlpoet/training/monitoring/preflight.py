@@ -138,11 +138,16 @@ def all_dead(rows: Iterable[Learnability]) -> bool:
     return bool(forms) and all(row.verdict == "dead" for row in forms)
 
 
+def nothing_earned(rows: Sequence[Learnability]) -> bool:
+    """Whether no poem of any form earns anything, however few they are."""
+    return bool(rows) and all(row.best < SAME for row in rows)
+
+
 def warnings(rows: Iterable[Learnability]) -> list[str]:
-    """One line for each form that will not learn well, and one for authors that stand out from their form."""
+    """One line for each form that will not learn well or cannot be judged, and one for authors that stand out from their form."""
     rows = list(rows)
     told = {row.form: row.verdict for row in rows if row.author is None and row.form is not None}
-    lines = [f"{row.form}: {row.verdict}: {row.why}" for row in rows if row.form and row.author is None and row.verdict in ("slow", "dead")]
+    lines = [f"{row.form}: {row.verdict}: {row.why}" for row in rows if row.form and row.author is None and row.verdict != "learnable"]
     for form, verdict in told.items():
         worse = [row for row in rows if row.form == form and row.author is not None and row.verdict == "dead" != verdict]
         if worse:
@@ -212,6 +217,8 @@ def report_learnability(
             f"pre-flight: nothing to learn from: {'; '.join(told)}; expected poems of one prompt to differ in reward. "
             f"{advice(rows, beta=beta)} To train all the same: rlpoet train --resume {folder}"
         )
+    if nothing_earned(rows):
+        told.append(f"no poem earns anything, of {rows[0].poems} drawn: there is nothing to learn from until some do")
     return [*(f"pre-flight: {line}" for line in told), *([advice(rows, beta=beta)] if told else [])]
 
 

@@ -13,13 +13,14 @@ from rich import box
 from rich.table import Table
 
 from rlpoet.errors import RlpoetError
+from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import warm_up
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.poems import console
-from rlpoet.rollout import join, load_policy
+from rlpoet.rollout import ask_by, join, open_policy
 from rlpoet.training.build import authors_of
 from rlpoet.training.monitoring.config import PreflightConfig
-from rlpoet.training.monitoring.preflight import Learnability, advice, all_dead, preflight, rejection, summary
+from rlpoet.training.monitoring.preflight import Learnability, advice, all_dead, nothing_earned, preflight, rejection, summary
 from rlpoet.training.prompts import mixed_prompts
 from rlpoet.training.rewards import composed
 
@@ -38,10 +39,11 @@ def run_preflight(config: PreflightConfig) -> int:
     if not config.forms:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)
-    policy = load_policy(config.policy, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
+    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates, timeout=config.reward_timeout)
+    policy = open_policy(config.policy, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     for name in config.forms:
         form_to_write(name, policy.lang)
+    ask_by(policy, config, example_poems(config.data, policy.lang, config.forms, config.shots, seed=config.seed))
     authors = authors_of(config.authors, policy)
     asked = mixed_prompts(policy.lang, config.forms, authors, config.prompts, rng=random.Random(config.seed))
     warm_up(policy, policy, asked)
@@ -58,6 +60,8 @@ def run_preflight(config: PreflightConfig) -> int:
         out.print(preflight_table([row for row in rows if row.author is None], first="form"))
         out.print(preflight_table([row for row in rows if row.author is not None], first="form and author"))
         out.print("\n".join(rejection(rows, seconds=seconds)), highlight=False)
+        if nothing_earned(rows):
+            out.print(f"No poem earns anything: {rows[0].poems} were drawn. There is nothing to learn from until some do.", highlight=False)
         if told := advice(rows, beta=config.beta):
             out.print(told)
     return 1 if all_dead(rows) else 0

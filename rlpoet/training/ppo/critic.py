@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rlpoet.errors import RlpoetError
-from rlpoet.rollout import Policy, Rollout
+from rlpoet.rollout import CopiesItself, Policy, Rollout
 
 ROWS_AT_ONCE = 32  # texts that a critic with a model reads together: distributions over all pieces are made beside the states, ``(N, V)``
 
@@ -74,7 +74,7 @@ class ModelCritic(Critic):
     optimizer's state.
 
     Args:
-        policy: its ``reference`` is the copy.
+        policy: its copy, or its ``reference`` where it makes none, is what learns.
         dtype: of the head.
 
     Raises:
@@ -83,7 +83,7 @@ class ModelCritic(Critic):
 
     def __init__(self, policy: Policy, dtype: torch.dtype) -> None:
         super().__init__()
-        self.reader = policy.reference()
+        self.reader = policy.copy() if isinstance(policy, CopiesItself) else policy.reference()
         self.model: nn.Module = self.reader.model
         copies = dict(self.model.named_parameters())
         for name, parameter in policy.model.named_parameters():
@@ -126,7 +126,10 @@ def entropies(logits: Tensor, pad: int, rollout: Rollout) -> Tensor:
 
 
 def listened(policy: Policy, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities ``(B, S)``; of the tokens drawn the states before them ``(N, H)`` and the logits ``(N, V)``. All have gradients."""
+    """Log-probabilities ``(B, S)``; of the tokens drawn the states before them ``(N, H)`` and the logits ``(N, V)``. All have gradients.
+
+    For a policy without ``ScoresTokens``, for an entropy bonus, and for a critic that learns by its states: it holds all logits.
+    """
     with _heard(policy) as calls:
         log_p = policy.log_prob(rollout).cpu()
     n, at = int(rollout.chosen.sum()), rollout.chosen[:, 1:]

@@ -18,7 +18,7 @@ from rlpoet.text import visible
 
 # the verbs of this project by what they are for; other packages add theirs by the entry-point group rlpoet.commands
 VERBS = {
-    "write": ("generate", "complete", "words", "forms", "authors"),
+    "write": ("generate", "complete", "words", "studio", "forms", "authors"),
     "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
     "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
     "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),

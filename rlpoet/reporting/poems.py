@@ -85,6 +85,7 @@ def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]
     """What is shown of a poem, line by line, with its syllables if asked; None is a stanza break."""
     letters = [letter for letter in dict.fromkeys(poem.found) if letter != "x"]
     breaks = _breaks(poem)
+    marked = scansion and poem.lang in codes()  # asked once: it reads what is installed
     lines: list[DrawnLine | None] = []
     rows = zip(poem.lines, poem.found, poem.syllables, poem.targets, poem.tails, poem.reasons, strict=True)
     for i, (line, letter, syllables, targets, tail, reasons) in enumerate(rows):
@@ -95,7 +96,7 @@ def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]
         count = str(syllables) if in_meter else f"{syllables}≠{'|'.join(map(str, targets))}"
         hue = letters.index(letter) % len(HUES) if letter in letters else None
         told = tuple(_earned(reason, poem.credits[i]) for reason in reasons) if poem.credits else reasons
-        marks = syllables_of(scan_within(line, poem.lang, targets)) if scansion and poem.lang in codes() else ()
+        marks = syllables_of(scan_within(line, poem.lang, targets)) if marked else ()
         lines.append(DrawnLine(letter, hue, head, end, rest, count, in_meter, told, marks))
     return lines
 

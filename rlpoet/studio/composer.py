@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from policies.completion.complete import Wishes, complete
-
 from policies.causal_lm import CausalPolicy
+from policies.completion.complete import Wishes, complete
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse

@@ -24,9 +24,10 @@ from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
 from rlpoet.training.budget import MINUTES, UPDATES
-from rlpoet.training.common import freeze_lower_layers
+from rlpoet.training.common import freeze_lower_layers, without_dropout
 from rlpoet.training.config import TrainConfig, refuse_others
 from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.ranks import RankPool, is_launched
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.rewards import composed
 from rlpoet.training.trainer import Trainer
@@ -55,6 +56,7 @@ def policy_of(config: TrainConfig) -> Policy:
     policy = open_policy(config.policy or config.lang, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    without_dropout(policy.model)
     ask_by(policy, config, example_poems(config.data, config.lang, config.forms, config.shots, seed=config.seed))
     if config.micro_batch is not None:
         if not isinstance(policy, ReadsInParts):
@@ -111,7 +113,7 @@ def trainer_of(
     score: Scorer,
     prompts: Sequence[Prompt],
     eval_prompts: Sequence[Prompt] = (),
-    workers: WorkerPool | None = None,
+    workers: WorkerPool | RankPool | None = None,
     prior: Policy | None = None,
 ) -> Trainer:
     """The trainer asked for.
@@ -126,11 +128,13 @@ def trainer_of(
     return kind(policy, score, prompts, config, options_of(config), seed=config.seed, slots=slots, workers=workers, prior=prior)
 
 
-def workers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[WorkerPool | None]:
-    """The processes beside this one that share its steps."""
+def workers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[WorkerPool | RankPool | None]:
+    """The processes beside this one that share its steps: those of ``torchrun``, or new ones."""
     if config.n_processes < 2:
         return nullcontext()
     threads = max(1, cores // config.n_processes)
+    if is_launched():
+        return RankPool(functools.partial(worker_trainer, config), threads=threads)
     return WorkerPool(functools.partial(worker_trainer, config), config.n_processes - 1, threads=threads, tell=out.print)
 
 

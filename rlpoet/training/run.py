@@ -53,6 +53,7 @@ from rlpoet.training.budget import Cost, Plan, plan
 from rlpoet.training.build import authors_of, check, fitted, policy_of, resolve, score_of, trainer_of, try_saving, workers_of
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
+from rlpoet.training.distributed.ranks import is_launched, join_group, serve_rank
 from rlpoet.training.measuring import aimed, measured, watched
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
@@ -106,8 +107,16 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
         RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
     """
+    if is_launched():
+        rank, n_ranks = join_group()
+        if rank:
+            return serve_rank()
+        if config.processes not in (None, n_ranks):
+            raise RlpoetError(f"--processes {config.processes}: under torchrun with {n_ranks}; expected none. Leave it out.")
     if config.resume is not None:
         config = resumed(config)
+    if is_launched():
+        config = dataclasses.replace(config, processes=n_ranks)
     check(config)
     config = resolve(config, spawn=spawn and config.resume is None)
     folder, out = folder_of(config), console(stderr=True)

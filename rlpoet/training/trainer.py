@@ -21,6 +21,7 @@ from rlpoet.rollout import Policy, Rollout, TracksMasks, follows_masks
 from rlpoet.training.auxiliary import Practice, add_gradient
 from rlpoet.training.common import foreign, learned_state, learning_parameters, load_learned, reward_means
 from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.ranks import RankPool
 from rlpoet.training.options import StepOptions
 from rlpoet.training.schedule import beta_factor, rate_factor
 from rlpoet.types import Prompt
@@ -78,7 +79,7 @@ class Trainer(ABC):
         *,
         seed: int,
         slots: Sequence[Prompt] = (),
-        workers: WorkerPool | None = None,
+        workers: WorkerPool | RankPool | None = None,
         prior: Policy | None = None,
     ) -> None:
         """Set up a run.

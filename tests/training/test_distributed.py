@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import signal
@@ -10,12 +11,14 @@ from collections.abc import Iterator, Sequence
 import pytest
 import torch
 from tiny_policy import tiny_policy
+from torch import distributed
 from trainers import make
 
 from rewards.compose import WeightedMean
 from rewards.rhyme import Rhyme
 from rlpoet.errors import RlpoetError
 from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.ranks import RankPool, serve_rank
 from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.types import Prompt
@@ -81,6 +84,39 @@ def test_a_shared_step_has_the_gradient_of_its_texts(workers):
         parameter.grad.mul_(1 - part).add_(own, alpha=part)
     for left, right in zip(here.learned, there.learned, strict=True):
         assert torch.allclose(left.grad, right.grad, rtol=1e-3, atol=1e-5 * float(right.grad.abs().max()) + 1e-6)
+
+
+def be_a_rank(place: str) -> None:
+    """Rank 1 of two."""
+    distributed.init_process_group("gloo", init_method=f"file://{place}", rank=1, world_size=2)
+    serve_rank()
+    distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_ranks_give_the_step_of_a_process_and_its_worker(workers, tmp_path):
+    other = multiprocessing.get_context("spawn").Process(target=be_a_rank, args=(str(tmp_path / "group"),), daemon=True)
+    other.start()
+    distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'group'}", rank=0, world_size=2)
+    here, there = made(), made()
+    with torch.no_grad():
+        for parameter in (*here.learned, *there.learned):
+            parameter.mul_(1.3)
+    try:
+        with RankPool(made) as ranks:
+            ranked = ranks.shared(here.share, here.learned, PROMPTS, 5.0, 0.0, seed=7, pad=here.policy.pad)
+            alone = ranks.shared((own := made()).share, own.learned, PROMPTS[:1], 5.0, 0.0, seed=7, pad=here.policy.pad)
+            with pytest.raises(RlpoetError, match=r"^lexicon.txt"):
+                ranks.shared(own.share, own.learned, [PROMPTS[0], EXPLAINED], 5.0, 0.0, seed=1, pad=here.policy.pad)
+            assert len(ranks.shared(own.share, own.learned, PROMPTS, 5.0, 0.0, seed=2, pad=here.policy.pad).fresh) == 12
+    finally:
+        distributed.destroy_process_group()
+    pooled = workers.shared(there.share, there.learned, PROMPTS, 5.0, 0.0, seed=7, pad=here.policy.pad)
+    assert ranked.fresh.texts == pooled.fresh.texts and len(alone.fresh) == 4
+    for left, right in zip(here.learned, there.learned, strict=True):
+        assert torch.allclose(left.grad, right.grad, rtol=1e-3, atol=1e-5 * float(right.grad.abs().max()) + 1e-6)
+    other.join(timeout=60)
+    assert other.exitcode == 0
 
 
 def test_a_step_with_fewer_prompts_than_processes_leaves_workers_idle(workers):

@@ -112,7 +112,7 @@ class WorkerPool:
                 busy.append((worker, pipe))
             except OSError:
                 self._drop(worker, pipe)
-        shares, gradients = [share(asked[::n], beta)], [_gradient(learned)]
+        shares, gradients = [share(asked[::n], beta)], [gradient_of(learned)]
         for worker, pipe in busy:
             try:
                 result: TaskResult = pickle.loads(pipe.recv_bytes())
@@ -167,7 +167,7 @@ def serve(pipe: Connection, build: Callable[[], Worker], threads: int) -> None:
         trainer = build()
         score = trainer.score
     except Exception as error:
-        failed = _failed(error)
+        failed = failed_result(error)
     gc.freeze()  # as the main process does (``rlpoet.training.run``)
     while True:
         try:
@@ -177,33 +177,34 @@ def serve(pipe: Connection, build: Callable[[], Worker], threads: int) -> None:
         result = failed
         if trainer is not None:
             try:
-                result = _task_result(trainer, score, task)
+                done = task_result(trainer, score, task, torch.from_numpy(task.weights.copy()))
+                result = TaskResult(done.share, gradient_of(trainer.learned).numpy())
             except Exception as error:
-                result = _failed(error)
+                result = failed_result(error)
         try:
             pipe.send_bytes(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
         except OSError:
             return
 
 
-def _task_result(trainer: Worker, score: Any, task: Task) -> TaskResult:
+def task_result(trainer: Worker, score: Any, task: Task, weights: torch.Tensor) -> TaskResult:
+    """Work on a share with these weights; its gradient is left in the trainer's parameters."""
     if hasattr(score, "at"):
         trainer.score = score.at(task.progress)
     with torch.no_grad():
-        vector_to_parameters(torch.from_numpy(task.weights.copy()), trainer.learned)
+        vector_to_parameters(weights.to(trainer.learned[0]), trainer.learned)
     trainer.policy.generator.manual_seed(task.seed)
     trainer.rng.seed(task.seed)
     for parameter in trainer.learned:
         parameter.grad = None
-    share = trainer.share(task.asked, task.beta)
-    return TaskResult(share, _gradient(trainer.learned).numpy())
+    return TaskResult(trainer.share(task.asked, task.beta))
 
 
-def _gradient(learned: Sequence[nn.Parameter]) -> torch.Tensor:
+def gradient_of(learned: Sequence[nn.Parameter]) -> torch.Tensor:
     """All gradients in one row; 0 where there is none."""
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in learned]).cpu()
 
 
-def _failed(error: Exception) -> TaskResult:
+def failed_result(error: Exception) -> TaskResult:
     ours = isinstance(error, RlpoetError)
     return TaskResult(error=str(error) if ours else "".join(traceback.format_exception(error)), ours=ours)

@@ -193,7 +193,7 @@ def try_saving(policy: Policy, folder: Path) -> None:
     Raises:
         RlpoetError: it cannot be saved.
     """
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as spare:
+    with tempfile.TemporaryDirectory(prefix=".saving-", suffix=".part", dir=folder) as spare:
         try:
             policy.save(spare)
         except RlpoetError:

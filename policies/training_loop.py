@@ -23,6 +23,7 @@ from rlpoet.checkpoints.signals import Stop, Stopped
 from rlpoet.errors import RlpoetError
 
 LINEAR, COSINE = "linear", "cosine"
+MOST_SKIPPED = 3  # updates in a row that are left out before a run gives up
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def learn(
 ) -> dict[str, float]:
     """Train to the end of the budget; save at the start and every ``every`` steps; continue from ``checkpoint`` if it exists.
 
-    The loss of an update is the mean over the labels of all its batches, so accumulation does not change it.
+    The loss of an update is the mean over the labels of all its batches, so accumulation does not change it. An update whose gradient is
+    not finite is left out. Whatever is raised, the steps before it are saved.
 
     Args:
         batches: endless, and the same in each process.
@@ -129,7 +131,7 @@ def learn(
 
     Raises:
         Stopped: asked to stop, and saved.
-        RlpoetError: a broken checkpoint, or one of another model; gradients that are no longer finite.
+        RlpoetError: a broken checkpoint, or one of another model; gradients that are not finite ``MOST_SKIPPED`` times in a row.
     """
     device = next(model.parameters()).device
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -146,7 +148,7 @@ def learn(
                 optim.load_state_dict(saved)
             step, tokens, before = state["step"], state["tokens"], state["seconds"]
             best, waited = state.get("best", math.inf), state.get("waited", 0)
-            mean, measured = state.get("mean"), state.get("measured", -1)
+            mean, measured = state.get("mean"), state.get("measured", step)
             if generator is not None and "generator" in state:
                 generator.set_state(state["generator"].cpu())
             if "rng" in state:
@@ -158,7 +160,8 @@ def learn(
         epoch = next(batches).epoch
     run = model if forward is None else forward
     started, logged_at, logged_tokens = time.perf_counter(), time.perf_counter(), tokens
-    rng = torch.get_rng_state()
+    skipped = 0  # updates in a row
+    rng, drawn = torch.get_rng_state(), None if generator is None else generator.get_state()  # as they were between two steps
 
     def seconds() -> float:
         return before + time.perf_counter() - started
@@ -167,22 +170,24 @@ def learn(
         state = {
             "model": trained_state(model), "optims": [optim.state_dict() for optim in optims], "step": step, "tokens": tokens,
             "seconds": seconds(), "best": best, "waited": waited, "rng": rng, "mean": mean, "measured": measured,
-            **({"generator": generator.get_state()} if generator is not None else {}),
+            **({"generator": drawn} if drawn is not None else {}),
         }  # fmt: skip
         write_checkpoint(checkpoint, state)
 
     def measure() -> None:
-        nonlocal best, waited, measured
+        nonlocal best, waited, measured, rng, drawn
         model.eval()
         figures = evaluate()
         model.train()
         report(step, figures)
-        measured = step
         if patience is not None and patience.metric in figures:
-            waited += 1
             if figures[patience.metric] < best:
-                best, waited = figures[patience.metric], 0
                 write_checkpoint(patience.keep, {"model": trained_state(model), "step": step})
+                best, waited = figures[patience.metric], 0
+            else:
+                waited += 1
+        measured = step
+        rng, drawn = torch.get_rng_state(), None if generator is None else generator.get_state()
 
     def stopped() -> bool:
         return patience is not None and 0 < patience.evaluations <= waited
@@ -195,6 +200,9 @@ def learn(
         stack.callback(model.eval)
         try:
             stack.enter_context(stop.between_steps())
+            if step and step % every == 0 and measured != step:  # the run ended while it measured
+                measure()
+                save()
             while schedule.progress(step, seconds()) < 1.0 and not stopped():
                 if stop.asked:
                     save()
@@ -217,25 +225,31 @@ def learn(
                     loss += part.item()
                     n_tokens += ids.numel()
                 norm = torch.nn.utils.clip_grad_norm_(trained, clip if clip > 0 else math.inf)
-                if not math.isfinite(norm.item()):  # before the weights are lost
+                broken = not math.isfinite(norm.item())
+                skipped = skipped + 1 if broken else 0
+                if skipped >= MOST_SKIPPED:
                     raise RlpoetError(
-                        f"step {step + 1}: loss {loss:g}, gradient {norm.item():g}; expected finite numbers. The checkpoint before it "
-                        "stands. Start a new run with a lower --learning_rate."
+                        f"step {step + 1}: loss {loss:g}, gradient {norm.item():g}, as in the {MOST_SKIPPED - 1} steps before; expected "
+                        "finite numbers. Start a new run with a lower --learning_rate."
                     )
                 rate = schedule.rate(step, seconds())
                 whole = False
                 for optim, peak in zip(optims, peaks, strict=True):
                     for group in optim.param_groups:
                         group["lr"] = rate * peak
-                    optim.step()
+                    if not broken:
+                        optim.step()
                     optim.zero_grad(set_to_none=True)
                 step, epoch, tokens, rng, whole = step + 1, rows[-1].epoch, tokens + n_tokens, torch.get_rng_state(), True
-                mean = loss if mean is None else 0.98 * mean + 0.02 * loss
+                if broken:
+                    report(step, {"train/update_skipped": 1.0})
+                elif math.isfinite(loss):
+                    mean = loss if mean is None else 0.98 * mean + 0.02 * loss
                 if step % logging == 0:
                     now = time.perf_counter()
                     numbers = {
-                        "train/loss": mean,
-                        "train/grad_norm": norm.item(),
+                        **({} if mean is None else {"train/loss": mean}),
+                        **({} if broken else {"train/grad_norm": norm.item()}),
                         "train/lr": rate * peaks[-1],
                         "train/epoch": float(epoch),
                         "train/tokens": float(tokens),
@@ -246,7 +260,6 @@ def learn(
                     report(step, numbers)
                 if step % every == 0:
                     measure()
-                    rng = torch.get_rng_state()
                     save()
                     logged_at, logged_tokens = time.perf_counter(), tokens
             if patience is not None and measured != step:
@@ -258,6 +271,11 @@ def learn(
                 raise
             save()
             raise Stopped from None
+        except Exception:
+            if whole:
+                with contextlib.suppress(OSError):  # a full disk: the checkpoint before stands
+                    save()
+            raise
     save()
     totals = {"steps": float(step), "tokens": float(tokens), "seconds": seconds(), "epochs": float(epoch)}
     if patience is not None:

@@ -52,7 +52,7 @@ def _attempt(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str]) ->
         return reward.score(prompts, texts)
     except (RlpoetError, MemoryError):
         raise
-    except Exception as error:  # a reward may be anybody's code
+    except (Exception, SystemExit) as error:  # a reward may be anybody's code
         raise _raised(reward, error, _culprit(reward, prompts, texts)) from error
 
 
@@ -61,12 +61,12 @@ def _culprit(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str]) ->
     for prompt, text in zip(prompts, texts, strict=True):
         try:
             reward.score([prompt], [text])
-        except Exception:
+        except (Exception, SystemExit):
             return text
     return None
 
 
-def _raised(reward: Reward, error: Exception, text: str | None) -> BrokenContractError:
+def _raised(reward: Reward, error: BaseException, text: str | None) -> BrokenContractError:
     about = f" for {text[:SHOWN]!r}" if text is not None else ""
     return BrokenContractError(f"{reward.name}: {type(error).__name__}: {error}{about}; expected a number in [0, 1]. {FIX}")
 

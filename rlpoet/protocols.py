@@ -28,7 +28,7 @@ class Verse(Protocol):
 
     An ear may also have, for whole poems: ``detecting``, the kinds by which human poets' schemes are found;
     ``rhyming_for(lines)``, those of this poem; ``loose_for(lines)``, its lines that need no mate. And for speed
-    ``counted(line, target)``, which is ``scan`` without ``units``.
+    ``counted(line, target)``, which is ``scan`` without ``units``, and ``fits(line, target)``, which is only its ``fits``.
 
     The last three say why, for people; of what scores only style calls ``words``. ``words`` are the words of a line as they are
     heard one after the other in the reading ``scan(line, target)`` takes. ``why`` are short sentences on what

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
+import itertools
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from rlpoet.errors import RlpoetError, TableError
 from rlpoet.text import read_text
 
+MOST_CELL = 1 << 26  # characters of a cell of CSV; the default of the library refuses poems over 128 kB
 CLASS = "class "  # a line such as "class V = aeiou" names a set of letters that cells may speak of
 
 
@@ -89,12 +90,12 @@ def table_lines(
 
 
 def read_csv(
-    text: str, where: str, *, columns: Sequence[str] = (), delimiter: str | None = None
+    text: str | Iterable[str], where: str, *, columns: Sequence[str] = (), delimiter: str | None = None
 ) -> Iterator[tuple[str, dict[str, str | None]]]:
     """The rows of a spreadsheet's table as ``(file:line, cells by column)``; a cell may be quoted and then holds line breaks.
 
     Args:
-        text: of the file.
+        text: of the file, or its lines with their ends.
         where: what the file is called.
         columns: names that the header has to have, in any order.
         delimiter: between cells; None for the one of ``, ; tab |`` that the header has most of. Spreadsheets of some countries write ``;``.
@@ -106,9 +107,15 @@ def read_csv(
     Raises:
         RlpoetError: no CSV, a header without one of the columns, or a row with more cells than the header.
     """
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # the default refuses poems over 128 kB
-    header = text.lstrip("\n\r").partition("\n")[0]
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter or max(",;\t|", key=header.count), strict=True)
+    csv.field_size_limit(MOST_CELL)
+    lines = iter(io.StringIO(text, newline="") if isinstance(text, str) else text)
+    blank: list[str] = []
+    header = ""
+    for header in lines:
+        if header.strip("\n\r"):
+            break
+        blank.append(header)
+    reader = csv.DictReader(itertools.chain(blank, [header], lines), delimiter=delimiter or max(",;\t|", key=header.count), strict=True)
     try:
         if missing := [name for name in columns if name not in (reader.fieldnames or ())]:
             raise RlpoetError(f"{where}: no column {missing[0]!r}; expected {', '.join(columns)} in the first row. Name the column.")

@@ -142,23 +142,45 @@ def given_lines(texts: Iterable[str]) -> list[str]:
     return [line for text in read for line in (split_poem(text) if "\n" in text else [text])]
 
 
-def read_rows(path: str | Path, before_waiting: Callable[[], object] = lambda: None) -> Iterator[str]:
+def read_rows(path: str | Path, before_waiting: Callable[[], object] = lambda: None, *, strict: bool = True) -> Iterator[str]:
     """Lines as they arrive, ends kept, so that ``-`` can be answered while it is still being written.
 
     Args:
         before_waiting: called each time before standard input is read, which may block until its writer goes on.
+        strict: refuse what is not UTF-8; else such a byte is half a surrogate pair (PEP 383), for the caller to refuse its row.
 
     Raises:
         RlpoetError: as ``read_text``; invalid UTF-8 is reported with its line.
     """
     if str(path) == "-":
-        yield from _decode(_arriving(sys.stdin.buffer, before_waiting), "<stdin>")
+        yield from decoded(_arriving(sys.stdin.buffer, before_waiting), "<stdin>", strict=strict)
         return
     try:
         with Path(path).open("rb") as stream:
-            yield from _decode(stream, str(path))
+            yield from decoded(stream, str(path), strict=strict)
     except OSError as error:
         raise RlpoetError(f"{path}: {error.strerror}; expected a readable file.") from None
+
+
+def decoded(rows: Iterable[bytes] | BinaryIO, where: str, *, strict: bool = True) -> Iterator[str]:
+    """Rows of UTF-8 as text, without the mark of byte order at the beginning.
+
+    Args:
+        where: what is read, for messages.
+        strict: as for ``read_rows``.
+
+    Raises:
+        RlpoetError: a row that is not UTF-8.
+    """
+    for number, row in enumerate(rows, start=1):
+        try:
+            text = row.decode("utf-8", "strict" if strict else "surrogateescape")
+        except UnicodeDecodeError as error:
+            raise RlpoetError(
+                f"{where}:{number}: byte 0x{row[error.start]:02x} at column {error.start + 1} is not UTF-8; expected UTF-8 text. "
+                "Convert the file, for instance with `iconv -f latin1 -t utf-8`."
+            ) from None
+        yield text.removeprefix("\ufeff") if number == 1 else text
 
 
 @contextmanager
@@ -292,15 +314,3 @@ def _arriving(stream: BinaryIO, before_waiting: Callable[[], object]) -> Iterato
         pending.append(rest)
     if any(pending):
         yield b"".join(pending)
-
-
-def _decode(rows: Iterable[bytes] | BinaryIO, where: str) -> Iterator[str]:
-    for number, row in enumerate(rows, start=1):
-        try:
-            text = row.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise RlpoetError(
-                f"{where}:{number}: byte 0x{row[error.start]:02x} at column {error.start + 1} is not UTF-8; expected UTF-8 text. "
-                "Convert the file, for instance with `iconv -f latin1 -t utf-8`."
-            ) from None
-        yield text.removeprefix("\ufeff") if number == 1 else text

@@ -21,7 +21,7 @@ import torch
 
 from rlpoet.training.build import policy_of, score_of, worker_trainer
 from rlpoet.training.config import TrainConfig
-from rlpoet.training.distributed.pool import WorkerPool
+from rlpoet.training.distributed.ranks import Ranks, Spawned
 from rlpoet.training.gflownet.trainer import TBTrainer
 from rlpoet.training.options import MOST_PROMPTS
 from rlpoet.training.prompts import mixed_prompts
@@ -34,8 +34,9 @@ def bench(lang: str, processes: int, threads: int, steps: int, precision: str) -
     policy = policy_of(config)
     prompts = list(dict.fromkeys(mixed_prompts(lang, config.forms, [None, *policy.authors[:20]], 4096, rng=random.Random(0))))
     took = []
-    with WorkerPool(functools.partial(worker_trainer, config), processes - 1, threads=threads) as workers:
-        trainer = TBTrainer(policy, score_of(config), prompts, config, config.tb, seed=0, workers=workers)
+    build = functools.partial(worker_trainer, config)
+    with Spawned(build, processes - 1, threads=threads) if processes > 1 else Ranks() as ranks:
+        trainer = TBTrainer(policy, score_of(config), prompts, config, config.tb, seed=0, ranks=ranks)
         for _ in range(2 + steps):
             started = time.perf_counter()
             trainer.step(0.5)

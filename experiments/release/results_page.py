@@ -1,4 +1,4 @@
-"""Write ``experiments/RESULTS.md`` from ``experiments/results/*.json``.
+"""Write ``experiments/RESULTS.md`` and ``experiments/SPEED.md`` from ``experiments/results/*.json``.
 
     python -m experiments.release.results_page            # or: make results
 
@@ -29,11 +29,12 @@ from experiments.release.pages import write_page
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
 RESULTS = EXPERIMENTS / "results"
-PAGE = EXPERIMENTS / "RESULTS.md"
+PAGE, SPEED_PAGE = EXPERIMENTS / "RESULTS.md", EXPERIMENTS / "SPEED.md"
 MAIN_JOB = "main_job"
+SPEED = ("step_cost", "sampling")  # tables of the page of speed
 ORDER = (
-    MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "step_cost", "sampling", "priors",
-    "judge", "verse_tools", "human", "style_theme",
+    MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "priors", "judge", "verse_tools",
+    "human", "style_theme", *SPEED,
 )  # fmt: skip
 COMMAND_WIDTH = 160  # characters; longer commands are left in the file
 MAIN_JOB_COLUMNS = (
@@ -123,22 +124,25 @@ def main_job(file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(files: Mapping[str, Mapping[str, Any]]) -> str:
-    """The page as Markdown.
+def page(files: Mapping[str, Mapping[str, Any]], *, speed: bool = False) -> str:
+    """A page as Markdown: that of results, or that of speed.
 
     Args:
-        files: what ``read_tables`` read.
+        files: what ``read_tables`` read; those of the other page are left out.
+        speed: the page of speed.
     """
+    files = {name: file for name, file in files.items() if (name in SPEED) == speed}
     tables = [main_job(file) if name == MAIN_JOB else table_of(name, file) for name, file in files.items()]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    return environment.get_template("results.md.jinja").render(tables=tables)
+    return environment.get_template("results.md.jinja").render(tables=tables, speed=speed)
 
 
 def main() -> None:
     write_page(PAGE, lambda: page(read_tables()), about=__doc__)
+    write_page(SPEED_PAGE, lambda: page(read_tables(), speed=True), about=__doc__)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,9 @@ Rows go to ``experiments/results/trainers_to_target.jsonl``, one a run; a row th
 The plain model is made in ten minutes of a core by ``rlpoet pretrain --lang es --data es.jsonl.gz --max_steps 600 --order forward
 --no_plans --min_rhymed 0.7 --seed 0 --threads 1 --precision bf16 --output_dir FOLDER``.
 
+Each process measures log Z of the target on poems of its own, and these measures differ between machines. They move all distances of a
+setting by the same amount, so the table and the tests put all rows on their mean.
+
 The primary test is the distance from the target of trajectory balance (segment) and PPO, quatrains, without the task, paired by seed
 (Student). All other differences from trajectory balance are tested together (Holm).
 """
@@ -54,8 +57,8 @@ from rlpoet.prosody.forms import form
 from rlpoet.text import split_poem
 from rlpoet.training.build import authors_of, policy_of, resolve, score_of, trainer_of
 from rlpoet.training.config import TrainConfig
-from rlpoet.training.prompts import mixed_prompts, with_openings
-from rlpoet.training.run import commit, openings
+from rlpoet.training.prompts import mixed_prompts, openings, with_openings
+from rlpoet.training.run import commit
 from rlpoet.types import Prompt
 
 ROWS, LANG = RESULTS / "trainers_to_target.jsonl", "es"
@@ -233,6 +236,33 @@ def _ends(text: str) -> list[str]:
 
 # -- the table ------------------------------------------------------------------------------------------
 
+
+def on_one_log_z(done: Sequence[Mapping[str, Any]], beta: float) -> list[dict[str, Any]]:
+    """The tested rows, with distances from the target by the mean of the measures of log Z of their setting.
+
+    Args:
+        done: rows of the file.
+        beta: inverse temperature of the target. The prior's distance is ``log Z - beta`` times its mean reward, which gives a row's log Z.
+
+    Returns:
+        Copies; a measure that several rows share counts once.
+    """
+    measures: dict[str, set[float]] = {}
+    tested = [row for row in done if row["stage"] in SETTINGS]
+    for row in tested:
+        measures.setdefault(row["stage"], set()).add(_log_z(row, beta))
+    found = []
+    for row in tested:
+        shift = float(np.mean(sorted(measures[row["stage"]]))) - _log_z(row, beta)
+        moved = {name: {**row[name], "target_kl": row[name]["target_kl"] + shift} for name in ("figures", "prior")}
+        found.append({**row, **moved})
+    return found
+
+
+def _log_z(row: Mapping[str, Any], beta: float) -> float:
+    return round(row["prior"]["target_kl"] + beta * row["prior"]["reward"], 3)
+
+
 COLUMNS = {
     "nats from the target": ("target_kl", 1, 2), "nats from the prior": ("from_prior", 1, 2),
     "perfect by the reward, %": ("perfect", 100, 1), "pairs, %": ("rhyme_pairs", 100, 1), "pairs that earn, %": ("credited_pairs", 100, 1),
@@ -244,12 +274,14 @@ COLUMNS = {
 def table(done: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Of the tested runs that are there."""
     lines: list[list[Any]] = []
+    done = on_one_log_z(done, TrainConfig().beta)
     for stage in SETTINGS:
         tested = [row for row in done if row["stage"] == stage]
         if not tested:
             continue
-        before = tested[0]["prior"]
-        lines.append([f"{stage}: prior", None, *[round(times * before[name], digits) for name, times, digits in COLUMNS.values()], None])
+        before = [dict(one) for one in dict.fromkeys(tuple(sorted(row["prior"].items())) for row in tested)]  # one for each machine
+        means = [round(times * float(np.mean([one[name] for one in before])), digits) for name, times, digits in COLUMNS.values()]
+        lines.append([f"{stage}: prior", None, *means, None])
         for arm in ARMS:
             for task in (False, True):
                 own = [row for row in tested if row["arm"] == arm and row["task"] == task]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from policies.decoding.sampler import Decoding, Grammar, decoder_for, right_padded
+from policies.decoding.sampler import Decoding, Grammar, decoder_for, refuse_broken, right_padded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -50,6 +50,7 @@ def beam_tokens(
         logits[:, pad] = -torch.inf
         if grammar is not None:
             grammar.allow(logits)
+        refuse_broken(logits)
         totals = scores[:, None] + logits.log_softmax(-1).cpu()
         best, at = totals.flatten().topk(min(2 * beams, totals.numel()))
         chosen: list[tuple[float, int, int]] = []

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from policies.hub.decoder import hub_decoder
 from policies.llama import sampling_kernels as kernels
 from policies.llama.decoder import LlamaDecoder, can_step
+from rlpoet.errors import RlpoetError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -156,8 +157,12 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
 
     Inverse-CDF sampling in two steps: first a class of pieces, then a piece of it. On a CPU this takes a thirtieth of the time of
     ``torch.multinomial``.
+
+    Raises:
+        RlpoetError: logits that are no numbers.
     """
     if decoding.temperature == 0:
+        refuse_broken(logits)
         return logits.argmax(-1)
     if decoding.temperature != 1.0:
         logits = logits.float() / decoding.temperature
@@ -171,12 +176,28 @@ def draw(logits: Tensor, decoding: Decoding, generator: torch.Generator | None) 
         logits = logits.masked_fill(torch.zeros_like(beyond).scatter(1, order, beyond), -torch.inf)
     uniform = torch.rand(len(logits), generator=generator)
     if logits.device.type != "cpu":
+        refuse_broken(logits)
         return _draw_anywhere(logits, uniform.to(logits.device))
     if logits.dtype not in (torch.float32, torch.bfloat16):
         logits = logits.float()
     tokens = torch.empty(len(logits), dtype=torch.long)
     kernels.draw(kernels.array_of(logits), uniform.numpy(), *kernels.room_for_draws(logits.shape[1]), tokens.numpy())
+    if int(tokens.min()) < 0:  # no piece has a probability above 0
+        refuse_broken(logits)
     return tokens
+
+
+def refuse_broken(logits: Tensor) -> None:
+    """Refuse to draw from what is no distribution.
+
+    Raises:
+        RlpoetError: a logit is not a number, or none of a row is finite.
+    """
+    if not bool(torch.isfinite(logits.float().logsumexp(-1)).all()):
+        raise RlpoetError(
+            "sampling: the model gives logits that are no numbers; expected finite ones. Its weights are broken, or too large for their "
+            "precision. Use an earlier checkpoint, or train with a lower --learning_rate."
+        )
 
 
 def _draw_anywhere(logits: Tensor, uniform: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from rlpoet.config.command import Switch
 from rlpoet.config.opening import OpeningOptions
+from rlpoet.reporting.reporters import ReportTo
 
 EARLIER_VALUES = {"epochs": {"0": None, "0.0": None}, "threads": {"0": None}}  # values of an earlier release
 EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder
@@ -49,7 +50,7 @@ class FinetuneConfig(OpeningOptions):
         sampling: decoding options of the samples: temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
         eval_samples: poems whose rhyme and meter are measured before and after; 0 for none.
         dtype: precision of whole weights on disk, bf16 or fp32.
-        report_to: tensorboard or none.
+        report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
         seed: seed of data order, dropout and samples.
         threads: processor threads; by default all cores.
         resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
@@ -92,7 +93,7 @@ class FinetuneConfig(OpeningOptions):
     sampling: dict[str, float] = field(default_factory=lambda: {"temperature": 0.8})
     eval_samples: int = 64
     dtype: str = "bf16"
-    report_to: str = "tensorboard"
+    report_to: ReportTo = "tensorboard"
     seed: int = 0
     threads: int | None = None
     resume: str | None = None

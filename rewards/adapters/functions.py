@@ -1,46 +1,132 @@
-"""Rewards as functions, for other trainers, and functions as rewards."""
+"""Rewards as functions, for other trainers, and functions as rewards.
+
+What stands here is picklable where its reward is, so process pools, Ray and spawned workers may have it.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, cast
 
+from rewards.adapters.completions import Completion, poem_of
 from rewards.lines import explain_miscount, read
 from rlpoet.errors import BrokenContractError
 from rlpoet.protocols import Reward
 from rlpoet.types import Explained, LineScore, Prompt
 
-Completion = str | Sequence[Mapping[str, str]]  # a text, or chat messages of which the last one is the poem
 Scoring = Callable[[list[str]], Sequence[float]]
+Parts = Mapping[str, Sequence[float | None]]
 
 
 def as_function(reward: Reward) -> Callable[..., list[float | None]]:
     """``f(prompts, completions, *, lang, form, **columns) -> scores``, named as the reward, for trl's GRPO and RLOO.
 
-    ``prompts`` are ignored. The prompt comes from the dataset's columns ``lang``, ``form`` and, if it has one, ``author``, with one value
-    per completion.
+    ``prompts`` are ignored. The prompt comes from the dataset's columns ``lang``, ``form`` and, if it has them, ``author`` and
+    ``opening``, with one value per completion or one for all. A row whose ``lang`` or ``form`` is None belongs to another task: its score
+    is None. A composed reward logs the mean of each part by trl's ``log_metric``, as ``NAME/PART``.
+
+    Raises:
+        ValueError: the dataset has no column ``lang`` or ``form``, or another number of values than completions.
 
     >>> from rewards.rhyme import Rhyme
-    >>> as_function(Rhyme())(["..."], ["amor\\ndolor"], lang=["es"], form=["pareado"])
-    [1.0]
+    >>> as_function(Rhyme())(["...", "2 + 2 ="], ["amor\\ndolor", "4"], lang=["es", None], form=["pareado", None])
+    [1.0, None]
     """
+    return _ColumnFunction(reward)
 
-    def score(
-        prompts: Sequence[Any],
-        completions: Sequence[Completion],
+
+def as_async_function(reward: Reward) -> Callable[..., Awaitable[list[float | None]]]:
+    """``as_function`` as a coroutine, which scores in a thread: trl runs several of them side by side."""
+    return _AsyncColumnFunction(reward)
+
+
+def as_functions(reward: Reward) -> tuple[list[Callable[..., list[float | None]]], list[float]]:
+    """The terms of a weighted mean as functions of their own, and their weights: ``reward_funcs`` and ``reward_weights`` of trl.
+
+    GDPO normalises each reward by itself (``multi_objective_aggregation="normalize_then_sum"``), so it needs them apart. A reward that is
+    not composed is one function of weight 1.
+
+    Raises:
+        ValueError: a reward whose terms are not added up, such as a product.
+    """
+    if not hasattr(reward, "terms"):
+        return [as_function(reward)], [1.0]
+    if reward.name != "weighted_mean":
+        raise ValueError(f"{reward.name}: its terms are not added up; expected a WeightedMean. Give trl the whole: as_function(reward).")
+    return [as_function(term) for term, _ in reward.terms], [float(weight) for _, weight in reward.terms]
+
+
+def totals_and_parts(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str]) -> tuple[list[float | None], Parts]:
+    """The score of each text, and the scores of each part of a composed reward, by name."""
+    if callable(reward):
+        scored = reward(prompts, texts)
+        return list(scored.total), scored.parts
+    return reward.score(prompts, texts), {}
+
+
+class _ColumnFunction:
+    """A reward as a function of completions and columns."""
+
+    def __init__(self, reward: Reward) -> None:
+        self.reward = reward
+        self.__name__ = reward.name  # the name trl logs it under
+
+    def __call__(
+        self,
+        prompts: Sequence[Any] | None = None,
+        completions: Sequence[Completion] = (),
         *,
-        lang: Sequence[str],
-        form: Sequence[str],
-        author: Sequence[str | None] | None = None,
+        lang: Sequence[str | None] | str | None = None,
+        form: Sequence[str | None] | str | None = None,
+        author: Sequence[str | None] | str | None = None,
+        opening: Sequence[Sequence[str] | str | None] | None = None,
+        log_metric: Callable[[str, float], None] | None = None,
         **columns: Any,
     ) -> list[float | None]:
-        authors = [None] * len(lang) if author is None else author
-        all_prompts = [Prompt(language, name, poet or None) for language, name, poet in zip(lang, form, authors, strict=True)]
-        return reward.score(all_prompts, [c if isinstance(c, str) else c[-1]["content"] for c in completions])
+        if lang is None or form is None:
+            missing = "lang" if lang is None else "form"
+            raise ValueError(f"{self.__name__}: no column {missing!r}; expected the columns lang and form. Add them to the data set.")
+        n = len(completions)
+        langs, forms, authors, openings = (self._column(*pair, n) for pair in _named(lang, form, author, opening))
+        wanted = [i for i in range(n) if langs[i] and forms[i]]
+        asked = [Prompt(langs[i], forms[i], authors[i] or None, _lines(openings[i])) for i in wanted]
+        totals, parts = totals_and_parts(self.reward, asked, [poem_of(completions[i]) for i in wanted])
+        if log_metric is not None:
+            _log(log_metric, self.__name__, parts)
+        scores: list[float | None] = [None] * n
+        for i, score in zip(wanted, totals, strict=True):
+            scores[i] = score
+        return scores
 
-    score.__name__ = reward.name  # the name trl logs it under
-    return score
+    def _column(self, name: str, values: Any, n: int) -> Sequence[Any]:
+        if values is None or isinstance(values, str):
+            return [values] * n
+        if len(values) != n:
+            raise ValueError(f"{self.__name__}: {len(values)} values of {name!r} for {n} completions; expected one per completion.")
+        return cast(Sequence[Any], values)
+
+
+class _AsyncColumnFunction(_ColumnFunction):
+    async def __call__(self, *args: Any, **columns: Any) -> list[float | None]:  # type: ignore[override]
+        return await asyncio.to_thread(super().__call__, *args, **columns)
+
+
+def _named(*values: Any) -> list[tuple[str, Any]]:
+    return list(zip(("lang", "form", "author", "opening"), values, strict=True))
+
+
+def _lines(opening: Sequence[str] | str | None) -> tuple[str, ...]:
+    return tuple(opening.splitlines()) if isinstance(opening, str) else tuple(opening or ())
+
+
+def _log(log_metric: Callable[[str, float], None], name: str, parts: Parts) -> None:
+    """The mean of each part over the texts whose prompt asks for it."""
+    for part, scores in parts.items():
+        asked = [score for score in scores if score is not None]
+        if asked:
+            log_metric(f"{name}/{part}", sum(asked) / len(asked))
 
 
 class FunctionReward:

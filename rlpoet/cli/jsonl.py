@@ -1,6 +1,6 @@
 """JSON Lines in, JSON Lines out: the machine side of ``rhymes`` and ``scan``.
 
-One answer a line, in input order. A row that cannot be read is an error that names its line.
+One answer a line, in input order. That to a row which cannot be answered is ``{"error": ..., "line": ...}``, or the reading stops there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import gc
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
@@ -17,34 +17,68 @@ from rlpoet.prosody.rhyme import best_kind
 from rlpoet.text import read_rows
 from rlpoet.types import Scansion
 
-Answers = Callable[[Iterable[str], str, str], Iterator[dict[str, Any]]]
+OnError = Literal["go_on", "stop"]
+Answers = Callable[[Iterable[str], str, str, OnError], Iterator[dict[str, Any]]]
 YOUNG_OBJECTS = 50_000  # an answer makes a few hundred objects, none of them in a cycle
 
 
-def parse(rows: Iterable[str], where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each non-empty row as ``(where:line, object)``."""
+def parse(row: str, at: str) -> dict[str, Any]:
+    """The object that a row holds.
+
+    Raises:
+        RlpoetError: it holds none.
+    """
+    try:
+        row.encode("utf-8")
+    except UnicodeEncodeError as error:  # bytes that are no UTF-8 were read as halves of surrogate pairs
+        raise RlpoetError(f"{at}: byte 0x{ord(row[error.start]) & 0xFF:02x} is not UTF-8; expected UTF-8 text.") from None
+    try:
+        item = json.loads(row)
+    except json.JSONDecodeError as error:
+        raise RlpoetError(f"{at}: not JSON ({error.msg}); expected one object a line.") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise RlpoetError(f"{at}: cannot be read ({error!s:.60}); expected one object a line.") from None
+    if not isinstance(item, dict):
+        raise RlpoetError(f"{at}: {type(item).__name__}; expected one JSON object a line.")
+    return item
+
+
+def answered(
+    rows: Iterable[str], where: str, answer: Callable[[dict[str, Any], str], dict[str, Any]], on_error: OnError
+) -> Iterator[dict[str, Any]]:
+    """The answer to each row that is not empty.
+
+    Args:
+        rows: lines of JSON.
+        where: what they are read from, for messages.
+        answer: from an object, and where it stands.
+        on_error: what to do about a row that cannot be answered.
+
+    Raises:
+        RlpoetError: there is one, and ``on_error`` is ``stop``.
+    """
     for number, row in enumerate(rows, start=1):
         if not row.strip():
             continue
+        at = f"{where}:{number}"
         try:
-            item = json.loads(row)
-        except json.JSONDecodeError as error:
-            raise RlpoetError(f"{where}:{number}: not JSON ({error.msg}); expected one object a line.") from None
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-            raise RlpoetError(f"{where}:{number}: cannot be read ({error!s:.60}); expected one object a line.") from None
-        if not isinstance(item, dict):
-            raise RlpoetError(f"{where}:{number}: {type(item).__name__}; expected one JSON object a line.")
-        yield f"{where}:{number}", item
+            found = answer(parse(row, at), at)
+        except RlpoetError as error:
+            if on_error == "stop":
+                raise
+            found = {"error": str(error).removeprefix(f"{at}: "), "line": number}
+        yield found
 
 
-def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Iterator[dict[str, Any]]:
-    """``{"lines": [...], "pairs": [[i, j], ...]}`` to ``{"rhymes": [...], "kinds": [...]}``."""
+def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>", on_error: OnError = "stop") -> Iterator[dict[str, Any]]:
+    """``{"lines": [...], "pairs": [[i, j], ...]}`` to ``{"rhymes": [...], "kinds": [...]}``; see ``answered``."""
     rules = verse(lang)
     detecting = frozenset(getattr(rules, "detecting", rules.rhyming))
     rhyming_for = getattr(rules, "rhyming_for", lambda lines: detecting)
     loose_for: Callable[[Sequence[str]], frozenset[int]] = getattr(rules, "loose_for", lambda lines: frozenset())
     strict = rules.rhyming | {"identical"}  # what a line needs that the poem leaves loose
-    for at, item in parse(rows, where):
+
+    def answer(item: dict[str, Any], at: str) -> dict[str, Any]:
         lines, pairs = item.get("lines"), item.get("pairs")
         if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
             raise RlpoetError(f'{at}: "lines" is {lines!r:.60}; expected a list of strings.')
@@ -68,34 +102,39 @@ def answer_rhymes(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Ite
             found = [kind in names for kind, names in zip(kinds, wanted, strict=True)]
         else:
             found = [kind in full for kind in kinds]
-        yield {"rhymes": found, "kinds": kinds}
+        return {"rhymes": found, "kinds": kinds}
+
+    yield from answered(rows, where, answer, on_error)
 
 
-def answer_scans(rows: Iterable[str], lang: str, where: str = "<stdin>") -> Iterator[dict[str, Any]]:
-    """``{"line": "...", "target": 12}`` to ``{"syllables": 12, "stress": ..., "fits": true}``.
+def answer_scans(rows: Iterable[str], lang: str, where: str = "<stdin>", on_error: OnError = "stop") -> Iterator[dict[str, Any]]:
+    """``{"line": "...", "target": 12}`` to ``{"syllables": 12, "stress": ..., "fits": true}``; see ``answered``.
 
     A language may offer ``counted(line, target)``, which is ``scan`` without the syllables' texts: nobody sees them here.
     """
     rules = verse(lang)
     count: Callable[[str, int | None], Scansion] = getattr(rules, "counted", rules.scan)
-    for at, item in parse(rows, where):
+
+    def answer(item: dict[str, Any], at: str) -> dict[str, Any]:
         line, target = item.get("line"), item.get("target")
         if not isinstance(line, str):
             raise RlpoetError(f'{at}: "line" is {line!r:.60}; expected a string.')
         if target is not None and (not isinstance(target, int) or isinstance(target, bool) or target < 1):
             raise RlpoetError(f'{at}: "target" is {target!r:.60}; expected a number of syllables, 1 or more.')
         scansion = count(line, target)
-        answer: dict[str, Any] = {"syllables": scansion.syllables, "stress": scansion.stress}
+        found: dict[str, Any] = {"syllables": scansion.syllables, "stress": scansion.stress}
         if target is not None:
-            answer["fits"] = scansion.fits
+            found["fits"] = scansion.fits
         if scansion.caesura is not None:
-            answer["caesura"] = scansion.caesura
+            found["caesura"] = scansion.caesura
         if scansion.guessed:
-            answer["guessed"] = list(scansion.guessed)
-        yield answer
+            found["guessed"] = list(scansion.guessed)
+        return found
+
+    yield from answered(rows, where, answer, on_error)
 
 
-def write_answers(answers: Answers, path: str, lang: str) -> None:
+def write_answers(answers: Answers, path: str, lang: str, on_error: OnError = "go_on") -> int:
     """Answer the rows of a file, or of standard input for ``-``, on standard output.
 
     Answers go out in blocks, yet none waits for a question: whatever is answered is flushed before more input is
@@ -103,9 +142,13 @@ def write_answers(answers: Answers, path: str, lang: str) -> None:
 
     Args:
         answers: ``answer_rhymes`` or ``answer_scans``.
+        on_error: what to do about a row that cannot be answered.
+
+    Returns:
+        An exit code: 1 if there was such a row.
 
     Raises:
-        RlpoetError: a row that cannot be read, once those before it are answered.
+        RlpoetError: there was one, and ``on_error`` is ``stop``; those before it are answered.
     """
     encode: Callable[[Mapping[str, Any]], str] = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps builds one a call
     out = sys.stdout
@@ -114,8 +157,12 @@ def write_answers(answers: Answers, path: str, lang: str) -> None:
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, *kept[1:])
     try:
-        for answer in answers(read_rows(path, before_waiting=out.flush), lang, "<stdin>" if path == "-" else path):
+        rows = read_rows(path, before_waiting=out.flush, strict=on_error == "stop")
+        code = 0
+        for answer in answers(rows, lang, "<stdin>" if path == "-" else path, on_error):
+            code = code or int("error" in answer)
             out.write(encode(answer) + "\n")
+        return code
     finally:
         gc.set_threshold(*kept)
         gc.unfreeze()

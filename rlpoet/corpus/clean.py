@@ -13,12 +13,13 @@ from collections.abc import Iterable, Sequence
 
 from rlpoet.corpus.poem import Poem
 
-LINE_BREAK = re.compile(r"\r*\n|\r")
+# (?<!x)x*: only a run's beginning is tried, or a run of n characters would take n * n steps
+LINE_BREAK = re.compile(r"(?<!\r)\r*\n|\r")
 _TAG_BREAK = re.compile(r"<br\s*/?>|</?p\s*>", re.I)
 _REFERENCE = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9A-Fa-f]{2,5});")
 _INVISIBLE = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff\ufffc]|[\x00-\x08\x0e-\x1f\x7f]")
-_NOTE = re.compile(r"\s*\[(?:\d{1,3}|[a-z]|\*{1,3}|[Ff]ootnote[^\]]*)\]")
-MARGIN = re.compile(r"\s{2,}\(?\d{1,4}\)?\s*$")
+_NOTE = re.compile(r"(?<!\s)\s*\[(?:\d{1,3}|[a-z]|\*{1,3}|[Ff]ootnote[^\]]{0,500})\]")
+MARGIN = re.compile(r"(?<!\s)\s{2,}\(?\d{1,4}\)?\s*$")
 _NUMERAL = re.compile(r"[IVXLCDM]{1,8}|\d{1,4}")
 
 

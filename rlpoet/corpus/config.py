@@ -10,7 +10,7 @@ class CorpusConfig:
     """Gather poems, filter and clean them, drop duplicates, and show counts; --out writes the corpus.
 
     Attributes:
-        sources: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
+        sources: files (.xml .jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         out: file to write, .jsonl or .jsonl.gz; pretrain, finetune and evaluate read it.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love|Nature or author!=Anonymous,year<1600;
             = and != compare values, ~ looks for a part of a value, < <= > >= compare numbers.
@@ -23,6 +23,7 @@ class CorpusConfig:
         author_column: column of a table that names the author.
         title_column: column of a table that holds the title.
         split: split of a hub data set; by default all.
+        strict: end at the first file of a folder that cannot be read; without it such a file is told, counted and left out.
         picture: PNG file for a chart of the counts.
         json: print one JSON object instead of tables, for programs.
     """
@@ -39,5 +40,6 @@ class CorpusConfig:
     author_column: str | None = None
     title_column: str | None = None
     split: str | None = None
+    strict: bool = False
     picture: str | None = None
     json: bool = False

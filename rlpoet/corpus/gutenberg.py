@@ -19,8 +19,14 @@ URLS = (
     "https://www.gutenberg.org/files/{n}/{n}-0.txt",
 )
 TIMEOUT = 30  # seconds
-START = re.compile(r"^\s*\*{3}\s*START OF (?:THE|THIS) PROJECT GUTENBERG EBOOK.*?\*{3}\s*$", re.I | re.M | re.S)
-END = re.compile(r"^\s*(?:\*{3}\s*END OF (?:THE|THIS) PROJECT GUTENBERG EBOOK|End of (?:the )?Project Gutenberg)", re.I | re.M)
+START = re.compile(r"^[ \t]*\*{3}[ \t]*START OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT).{0,500}?\*{3}\s{0,9}$", re.I | re.M | re.S)
+SMALL_PRINT = re.compile(r"^[ \t]*\*END ?\*? ?THE SMALL PRINT!.{0,200}?\*END\*[ \t]*$", re.I | re.M)  # ends a header before 2004
+END = re.compile(
+    r"^[ \t]*(?:\*{3}[ \t]*END OF (?:THE|THIS) PROJECT GUTENBERG (?:EBOOK|E-?TEXT)"
+    r"|(?:This is the )?End of (?:the |this )?Project Gutenberg)",
+    re.I | re.M,
+)
+_NAMED = re.compile(r"^\W*(?:The )?Project Gutenberg(?:'s)? (?:E-?text|EBook),? (?:of )?(.+?),?\s+by\s+([^\n*]+?)[\s*]*$", re.I | re.M)
 _FIELD = re.compile(r"^(Title|Author|Language|Release [Dd]ate):[ \t]*(.+(?:\n[ \t]+\S.*)*)", re.M)
 _CREDITS = re.compile(r"produced by|proofread|transcriber|e-?text prepared|distributed proof|gutenberg", re.I)
 _NUMERAL = re.compile(r"[IVXLCDM]{1,8}\.?|\d{1,4}\.?")
@@ -29,8 +35,8 @@ VERSE_LINE = 62
 
 
 def is_gutenberg(text: str) -> bool:
-    """Whether a text has Project Gutenberg's start mark."""
-    return START.search(text) is not None
+    """Whether a text has Project Gutenberg's start mark, that of today or that of ebooks before 2004."""
+    return START.search(text) is not None or SMALL_PRINT.search(text) is not None
 
 
 def fetch(number: str) -> str:
@@ -88,10 +94,14 @@ def book_poems(text: str) -> Iterator[Poem]:
 
 
 def _parts(text: str) -> tuple[dict[str, str], str]:
-    start = START.search(text)
+    start, old = START.search(text), SMALL_PRINT.search(text)
+    if old is not None and (start is None or old.start() > start.start()) and END.search(text, 0, old.start()) is None:
+        start = old  # a mark after the end is that of a licence at the foot of the book
     head, body = (text[: start.start()], text[start.end() :]) if start else ("", text)
     end = END.search(body)
     about = {match[1].lower(): " ".join(match[2].split()) for match in _FIELD.finditer(head)}
+    if "author" not in about and (named := _NAMED.search(head)):
+        about = {"title": " ".join(named[1].split()), "author": named[2].strip()} | about
     return about, body[: end.start()] if end else body
 
 
@@ -137,7 +147,7 @@ def _kind(lines: Sequence[str], in_poem: bool, gap: int, *, numbered: bool) -> s
         return "prose"
     capital = sum(line.lstrip("«“\"'‘—-¡¿([_ ")[:1].isupper() for line in words)
     short = sum(len(line) <= VERSE_LINE for line in words)
-    contents = sum(bool(re.search(r"(?:\.{3,}|\s{3,})\s*\d+$", line)) for line in lines)
+    contents = sum(bool(re.search(r"(?:(?<!\.)\.{3,}\s*|(?<!\s)\s{3,})\d+$", line)) for line in lines)
     if 2 * contents >= len(words):
         return "prose"
     return "verse" if short >= 0.8 * len(words) and (2 * capital >= len(words) or max(map(len, words)) <= 50) else "prose"

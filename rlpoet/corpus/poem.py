@@ -74,11 +74,16 @@ def split_poems(poems: Iterable[Poem], *, validation: float = 0.03) -> tuple[lis
         validation: share of poems held out, in [0, 1).
     """
     train: list[Poem] = []
-    held_out: list[Poem] = []
+    held: list[Poem] = []
     for poem in poems:
-        # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
-        (held_out if int(poem.fingerprint[-8:], 16) / 16**8 < validation else train).append(poem)
-    return train, held_out
+        (held if held_out(poem, validation) else train).append(poem)
+    return train, held
+
+
+def held_out(poem: Poem, share: float) -> bool:
+    """Whether a poem is of the share of all poems that is held out; see ``split_poems``."""
+    # the last 8 hex digits: the first ones would be shared with other users of the fingerprint
+    return int(poem.fingerprint[-8:], 16) / 16**8 < share
 
 
 def printed(poem: Poem, lang: str) -> Poem:

@@ -1,34 +1,44 @@
 """Reads poems from files, folders, data sets of the Hugging Face hub, and Project Gutenberg.
 
-Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.txt``; all but parquet also with
-``.gz``. In a text file two empty lines separate poems and one separates stanzas; a Project Gutenberg ebook is recognised by its marks.
-``hf:owner/name`` (or ``owner/name`` if there is no such file) is a data set, ``gutenberg:1065`` an ebook.
+Files: ``.jsonl`` and ``.json`` (a list, or one object per line), ``.csv``, ``.tsv``, ``.parquet``, ``.xml`` (TEI), ``.txt``; all but
+parquet also with ``.gz``. In a text file two empty lines separate poems and one separates stanzas, and a line that begins with ``# `` is
+the title of the poem below it. A Project Gutenberg ebook is recognised by its marks. A text that is JSON, a table or TEI by what stands in
+it is read as that; one that is HTML or RTF is refused. ``-`` is a text on standard input. ``hf:owner/name`` is a data set,
+``gutenberg:1065`` an ebook. Poems come one after the other: only an ebook is read at once.
 """
 
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from rlpoet.corpus.clean import LINE_BREAK, stanzas_of
 from rlpoet.corpus.gutenberg import PREFIX as GUTENBERG
 from rlpoet.corpus.gutenberg import book_poems, fetch, is_gutenberg
+from rlpoet.corpus.headings import form_of_heading
 from rlpoet.corpus.hub import PREFIX as HUB
 from rlpoet.corpus.hub import hub_rows
+from rlpoet.corpus.kinds import kind_of, refuse_binary
 from rlpoet.corpus.poem import Poem, deduplicated
+from rlpoet.corpus.stream import blocks_of, lines_of, objects_in, objects_of, table_lines_of
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
+from rlpoet.corpus.tei import tei_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.tables import read_csv
-from rlpoet.text import whole_file
+from rlpoet.text import read_text, whole_file
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
-SUFFIXES = (*ROWS, ".txt", ".text", ".md")
-NEXT_POEM = re.compile(r"\n(?:[ \t]*\n){2,}|\n[ \t]*\n(?=# )")  # two empty lines, or one before a heading as `generate --out` writes it
+MARKUP = (".xml", ".tei")
+SUFFIXES = (*ROWS, ".txt", ".text", ".md", *MARKUP)
+HEADING = re.compile(r"#{1,6} +(.*)")  # as `generate --out` writes it
+HEAD = 1 << 18  # characters within which an ebook says that it is one
+MOST_OF_BOOK = 1_000_000  # lines
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(?::[\w.-]+)?")
 
 
@@ -54,8 +64,17 @@ def read_poems(sources: Sequence[str | Path], *, columns: Columns | None = None,
     return poems
 
 
-def poems_of(source: str | Path, *, columns: Columns | None = None, split: str | None = None) -> Iterator[Poem]:
-    """All poems of one source, the same one as often as it is there."""
+def poems_of(
+    source: str | Path, *, columns: Columns | None = None, split: str | None = None, tell: Callable[[str], object] | None = None
+) -> Iterator[Poem]:
+    """All poems of one source, the same one as often as it is there.
+
+    Args:
+        tell: called with one line for each file of a folder that cannot be read to its end, which is then left there; None raises instead.
+
+    Raises:
+        RlpoetError, UnknownName: as ``read_poems``.
+    """
     columns = columns or Columns()
     name, path = str(source), Path(source)
     if name.startswith(GUTENBERG):
@@ -63,15 +82,14 @@ def poems_of(source: str | Path, *, columns: Columns | None = None, split: str |
     elif name.startswith(HUB):
         dataset = name.removeprefix(HUB)
         yield from poems_of_rows(hub_rows(dataset, split=split), columns, name)
+    elif name == "-":
+        yield from poems_of_text(read_text("-"), "<stdin>", columns)
     elif path.is_dir():
-        yield from _folder(path, columns, split)
+        yield from _folder(path, columns, split, tell)
     elif path.exists():
         yield from _file(path, columns)
-    elif isinstance(source, str) and _HUB_NAME.fullmatch(name) and _suffix(path) not in SUFFIXES:
-        try:
-            yield from poems_of_rows(hub_rows(name, split=split), columns, name)
-        except RlpoetError as error:
-            raise RlpoetError(f"{name}: no such file or folder, so taken for a data set. {error}") from None
+    elif isinstance(source, str) and _HUB_NAME.fullmatch(name) and suffix(path) not in SUFFIXES:
+        raise RlpoetError(f"{name}: no such file or folder; expected one. For the data set of that name write {HUB}{name}.")
     else:
         raise RlpoetError(
             f"{source}: no such file; expected a corpus of poems ({' '.join(SUFFIXES[:7])}, also .gz), a folder of them, "
@@ -85,12 +103,33 @@ def write_poems(path: str | Path, poems: Iterable[Poem]) -> None:
     Raises:
         RlpoetError: a name that does not say JSON Lines.
     """
+    with poem_writer(path) as write:
+        for poem in poems:
+            write(poem)
+
+
+@contextmanager
+def poem_writer(path: str | Path) -> Iterator[Callable[[Poem], object]]:
+    """What writes one poem after the other to a file, as ``write_poems``; the file takes its place when the block ends.
+
+    Raises:
+        RlpoetError: a name that does not say JSON Lines.
+    """
     path = Path(path)
     if not path.name.removesuffix(".gz").endswith(".jsonl"):
         raise RlpoetError(f"{path}: expected a name that ends in .jsonl or .jsonl.gz.")
-    text = "".join(json.dumps(as_row(poem), ensure_ascii=False) + "\n" for poem in poems).encode("utf-8")
-    with whole_file(path) as stream:
-        stream.write(gzip.compress(text, 6, mtime=0) if path.suffix == ".gz" else text)  # mtime=0: the same poems, the same bytes
+    with whole_file(path) as stream, ExitStack() as stack:
+        # without name and time in it: the same poems, the same bytes
+        packed = gzip.GzipFile("", "wb", 6, stream, mtime=0) if path.suffix == ".gz" else None
+        out: Any = stack.enter_context(packed) if packed is not None else stream
+
+        def write(poem: Poem) -> None:
+            try:
+                out.write((json.dumps(as_row(poem), ensure_ascii=False) + "\n").encode("utf-8"))
+            except UnicodeEncodeError:  # half a surrogate pair, which JSON can spell and UTF-8 cannot
+                out.write((json.dumps(as_row(poem)) + "\n").encode("ascii"))
+
+        yield write
 
 
 def as_row(poem: Poem) -> dict[str, Any]:
@@ -101,83 +140,157 @@ def as_row(poem: Poem) -> dict[str, Any]:
     return row if poem.core else row | {"core": False}
 
 
-def _folder(path: Path, columns: Columns, split: str | None) -> Iterator[Poem]:
-    if any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
-        yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
-        return
-    files = [file for file in sorted(path.rglob("*")) if file.is_file() and _suffix(file) in SUFFIXES and file.name.lower() != "readme.md"]
+def files_of(source: str | Path) -> list[str | Path]:
+    """The files of a folder in order, each of which ``poems_of`` reads alone; of another source the source itself.
+
+    Raises:
+        RlpoetError: a folder without a file of poems.
+    """
+    path = Path(source)
+    if not path.is_dir() or any((path / name).exists() for name in ("dataset_dict.json", "state.json")):
+        return [source]
+    files: list[str | Path] = [
+        file for file in sorted(path.rglob("*")) if file.is_file() and suffix(file) in SUFFIXES and file.name.lower() != "readme.md"
+    ]
     if not files:
         raise RlpoetError(f"{path}: is a folder without a corpus file; expected {' '.join(SUFFIXES)} in it.")
-    for file in files:
-        yield from _file(file, columns)
+    return files
+
+
+def _folder(path: Path, columns: Columns, split: str | None, tell: Callable[[str], object] | None) -> Iterator[Poem]:
+    files = files_of(path)
+    if files == [path]:
+        yield from poems_of_rows(hub_rows(str(path), split=split), columns, str(path))
+        return
+    for file in map(Path, files):
+        n = 0
+        try:
+            for poem in _file(file, columns):
+                n += 1
+                yield poem
+        except RlpoetError as error:
+            if tell is None:
+                raise
+            tell(f"{error} {f'{n} poems before it are kept, the rest of the file' if n else 'The file'} is left out.")
 
 
 def _file(path: Path, columns: Columns) -> Iterator[Poem]:
-    kind = _suffix(path)
+    kind = suffix(path)
     if kind == ".parquet":
         yield from poems_of_rows(_parquet(path), columns, str(path))
         return
-    text = _read(path)
+    if kind in MARKUP:
+        yield from tei_poems(blocks_of(path), str(path))
+        return
+    if path.suffix.lower() != ".gz":
+        with path.open("rb") as stream:
+            refuse_binary(stream.read(16), str(path))
     if kind in (".csv", ".tsv"):
-        yield from poems_of_rows(read_csv(text, str(path), delimiter="\t" if kind == ".tsv" else None), columns, str(path))
+        yield from _table(path, columns, "\t" if kind == ".tsv" else None)
     elif kind in (".jsonl", ".json", ".ndjson"):
-        yield from poems_of_rows(_json(text, path), columns, str(path))
+        yield from _objects(path, columns)
+    else:
+        yield from _text_poems(path, columns)
+
+
+def _table(path: Path, columns: Columns, delimiter: str | None = None) -> Iterator[Poem]:
+    yield from poems_of_rows(read_csv(table_lines_of(path), str(path), delimiter=delimiter), columns, str(path))
+
+
+def _objects(path: Path, columns: Columns) -> Iterator[Poem]:
+    yield from poems_of_rows(((f"{path}:{number}", item) for number, item in objects_of(path)), columns, str(path))
+
+
+def _text_poems(path: Path, columns: Columns) -> Iterator[Poem]:
+    """As ``poems_of_text``, of a file that may be large."""
+    lines = lines_of(path)
+    head, size = [], 0
+    for line in lines:
+        head.append(line)
+        size += len(line)
+        if size > HEAD:
+            break
+    begin = "".join(head)
+    kind = kind_of(begin, str(path))
+    if kind == "xml":
+        yield from tei_poems(blocks_of(path), str(path))
+    elif kind == "json":
+        yield from _objects(path, columns)
+    elif kind == "table":
+        yield from _table(path, columns)
+    elif is_gutenberg(begin):
+        yield from book_poems("".join([begin, *itertools.islice(lines, MOST_OF_BOOK)]))
+    else:
+        yield from _verse(itertools.chain(head, lines))
+
+
+def poems_of_text(text: str, where: str, columns: Columns | None = None) -> Iterator[Poem]:
+    """The poems of a text, which may also be TEI, JSON, a table with a column of poems, or a Project Gutenberg ebook.
+
+    Args:
+        where: what the text is called in errors.
+
+    Raises:
+        RlpoetError: it is HTML, RTF or another kind that is no verse, or data without a poem in it.
+    """
+    kind, columns = kind_of(text, where), columns or Columns()
+    if kind == "xml":
+        yield from tei_poems([text.encode("utf-8")], where, encoding="utf-8")
+    elif kind == "json":
+        yield from poems_of_rows(((f"{where}:{number}", item) for number, item in objects_in(text, where)), columns, where)
+    elif kind == "table":
+        yield from poems_of_rows(read_csv(text, where), columns, where)
     elif is_gutenberg(text):
         yield from book_poems(text)
     else:
-        for block in NEXT_POEM.split(LINE_BREAK.sub("\n", text)):
-            if stanzas := stanzas_of(block):
-                yield Poem(stanzas)
+        yield from _verse(text.split("\n"))
 
 
-def _suffix(path: Path) -> str:
+def _verse(lines: Iterable[str]) -> Iterator[Poem]:
+    """The poems of verse: parted by two empty lines, or by a heading, which is the title of the poem below it."""
+    block: list[str] = []
+    heading, empty = "", 0  # empty lines before this one
+
+    def poem() -> Iterator[Poem]:
+        nonlocal heading
+        if stanzas := stanzas_of("\n".join(block)):
+            if form_of_heading(heading) is None:
+                yield Poem(stanzas, title=" ".join(heading.lstrip("#").split()))
+            else:
+                yield Poem(stanzas, columns={"heading": heading})
+            heading = ""
+        block.clear()
+
+    for raw in lines:
+        for line in LINE_BREAK.sub("\n", raw).removesuffix("\n").split("\n"):
+            if not line.strip(" \t"):
+                empty += 1
+                block.append(line)
+            elif HEADING.match(line):
+                yield from poem()
+                heading, empty = line.strip(), 0
+            else:
+                if empty >= 2:
+                    yield from poem()
+                empty = 0
+                block.append(line)
+    yield from poem()
+
+
+def suffix(path: Path) -> str:
+    """The ending of a file's name, in small letters, without ``.gz``."""
     return Path(path.name.lower().removesuffix(".gz")).suffix
-
-
-def _read(path: Path) -> str:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
-        raise RlpoetError(f"{path}: cannot be read ({error}); expected a readable file, gzip-compressed if it ends in .gz.") from None
-    try:
-        text = unicodedata.normalize("NFC", raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise RlpoetError(f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text. Convert it with iconv first.") from None
-    if not text.strip():
-        raise RlpoetError(f"{path}: the file is empty; expected poems.")
-    return text
-
-
-def _json(text: str, path: Path) -> Iterator[Row]:
-    if text.lstrip().startswith("["):
-        try:
-            items = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise RlpoetError(f"{path}:{error.lineno}: not JSON ({error.msg}); expected a list of poems, or one a line.") from None
-        rows: Iterable[tuple[int, Any]] = enumerate(items, start=1)
-    else:
-        rows = _json_lines(text, path)
-    for number, item in rows:
-        if not isinstance(item, dict):
-            raise RlpoetError(f'{path}:{number}: {str(item)[:40]!r} is no poem; expected an object with "stanzas" or a column of text.')
-        yield f"{path}:{number}", item
-
-
-def _json_lines(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    for number, row in enumerate(text.split("\n"), start=1):
-        if row.strip():
-            try:
-                yield number, json.loads(row)
-            except json.JSONDecodeError as error:
-                raise RlpoetError(f"{path}:{number}: not JSON ({error.msg}); expected one poem a line.") from None
 
 
 def _parquet(path: Path) -> Iterator[Row]:
     import pyarrow.parquet
 
+    number = 0
     try:
-        table = pyarrow.parquet.read_table(path)
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield f"{path}:{number}", row
     except (OSError, ValueError) as error:  # pyarrow's own errors are of these kinds
         raise RlpoetError(f"{path}: not parquet ({str(error).splitlines()[0][:120]}); expected a table of poems.") from None
-    for number, row in enumerate(table.to_pylist(), start=1):
-        yield f"{path}:{number}", row

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import random
 import statistics as numbers
+from array import array
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from rlpoet.corpus.poem import Poem
-from rlpoet.corpus.where import cell, column_names, number_in
+from rlpoet.corpus.where import cell, number_in
 from rlpoet.prosody.meter import length_of
 from rlpoet.prosody.rhyme import find_scheme
 
 K = TypeVar("K")
 N_POEMS_SCANNED = 400  # poems listened to, where the language is known
+MOST_VALUES = 20_000  # of a column that is counted: one with more, such as addresses, is no kind of poem
+STANDARD = ("author", "title", "rhymed", "core")
 YEARS = ("year", "date", "année", "annee", "año", "anno", "published", "publication year")
 
 
@@ -29,7 +32,7 @@ class Statistics:
         stanza_sizes: lines per stanza. poem_sizes: lines per poem.
         rhymed: share of rhymed lines, one per poem: measured if the language is known, else as the source says.
         years: poems of each year.
-        columns: other columns, and the poems of each of their values.
+        columns: other columns, and the poems of each of their values; one of more than ``MOST_VALUES`` values is left out.
     """
 
     poems: int
@@ -68,7 +71,7 @@ class Statistics:
         return item
 
 
-def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0) -> Statistics:
+def statistics(poems: Iterable[Poem], *, lang: str | None = None, seed: int = 0) -> Statistics:
     """Count a corpus.
 
     Args:
@@ -77,31 +80,79 @@ def statistics(poems: Sequence[Poem], *, lang: str | None = None, seed: int = 0)
     Raises:
         UnknownName: no such language.
     """
-    rhymed = tuple(poem.rhymed for poem in poems if poem.rhymed is not None)
-    syllables: Counter[int] = Counter()
-    if lang is not None:
-        some = random.Random(seed).sample(list(poems), min(N_POEMS_SCANNED, len(poems)))
-        rhymed = tuple(share_rhymed(poem, lang) for poem in some)
-        syllables = _syllables(some, lang)
-    years = [number_in(year) for poem in poems if (year := _year(poem)) is not None]
-    authors = Counter(poem.author for poem in poems if poem.author)
-    names = [name for name in column_names(poems) if name not in ("author", "title", "rhymed", "core")]
-    return Statistics(
-        poems=len(poems),
-        stanzas=sum(len(poem.stanzas) for poem in poems),
-        lines=sum(len(poem.lines) for poem in poems),
-        characters=sum(len(poem.text) for poem in poems),
-        anonymous=sum(not poem.author for poem in poems),
-        authors=_ordered(authors),
-        widths=_ordered(Counter(len(line) for poem in poems for line in poem.lines)),
-        stanza_sizes=_ordered(Counter(len(stanza) for poem in poems for stanza in poem.stanzas)),
-        poem_sizes=_ordered(Counter(len(poem.lines) for poem in poems)),
-        years=_ordered(Counter(int(year) for year in years if year is not None)),
-        rhymed=rhymed,
-        heard=lang is not None,
-        syllables=_ordered(syllables),
-        columns={name: _ordered(Counter(value for poem in poems if (value := cell(poem, name)))) for name in names},
-    )
+    count = Count(seed=seed)
+    for poem in poems:
+        count.add(poem)
+    return count.found(lang)
+
+
+class Count:
+    """Counts of poems that come one after the other, of which none stays but those to be scanned.
+
+    Args:
+        seed: of the choice of these.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.poems = self._stanzas = self._characters = self._anonymous = 0
+        self._authors, self._widths, self._stanza_sizes, self._poem_sizes, self._years = (Counter[Any]() for _ in range(5))
+        self._columns: dict[str, Counter[str]] = {}
+        self._rhymed = array("d")
+        self._some: list[Poem] = []
+        self._rng = random.Random(seed)
+
+    def add(self, poem: Poem) -> None:
+        """Take note of a poem."""
+        self.poems += 1
+        self._stanzas += len(poem.stanzas)
+        self._characters += len(poem.text)
+        self._anonymous += not poem.author
+        self._widths.update(map(len, poem.lines))
+        self._stanza_sizes.update(map(len, poem.stanzas))
+        self._poem_sizes[len(poem.lines)] += 1
+        if poem.author:
+            self._authors[poem.author] += 1
+        if poem.rhymed is not None:
+            self._rhymed.append(poem.rhymed)
+        if (year := year_of(poem)) is not None:
+            self._years[year] += 1
+        for name, value in poem.columns.items():
+            if value and name not in STANDARD:
+                counts = self._columns.setdefault(name, Counter())
+                if len(counts) <= MOST_VALUES:
+                    counts[value] += 1
+        # every poem has the same chance to be among them (Vitter 1985, algorithm R)
+        if len(self._some) < N_POEMS_SCANNED:
+            self._some.append(poem)
+        elif (at := self._rng.randrange(self.poems)) < N_POEMS_SCANNED:
+            self._some[at] = poem
+
+    def found(self, lang: str | None = None) -> Statistics:
+        """What was counted.
+
+        Args:
+            lang: as for ``statistics``.
+
+        Raises:
+            UnknownName: no such language.
+        """
+        rhymed = tuple(self._rhymed) if lang is None else tuple(share_rhymed(poem, lang) for poem in self._some)
+        return Statistics(
+            poems=self.poems,
+            stanzas=self._stanzas,
+            lines=sum(size * n for size, n in self._poem_sizes.items()),
+            characters=self._characters,
+            anonymous=self._anonymous,
+            authors=_ordered(self._authors),
+            widths=_ordered(self._widths),
+            stanza_sizes=_ordered(self._stanza_sizes),
+            poem_sizes=_ordered(self._poem_sizes),
+            years=_ordered(self._years),
+            rhymed=rhymed,
+            heard=lang is not None,
+            syllables=_ordered(Counter() if lang is None else _syllables(self._some, lang)),
+            columns={name: _ordered(counts) for name, counts in self._columns.items() if len(counts) <= MOST_VALUES},
+        )
 
 
 def share_rhymed(poem: Poem, lang: str) -> float:
@@ -130,8 +181,14 @@ def _syllables(poems: Sequence[Poem], lang: str) -> Counter[int]:
     return Counter(length_of(line, lang) for poem in poems for line in poem.lines)
 
 
-def _year(poem: Poem) -> str | None:
-    return next((value for name in YEARS if (value := cell(poem, name)) is not None), None)
+def year_of(poem: Poem) -> int | None:
+    """The first number in the column of a poem's year or date; None if there is none.
+
+    >>> year_of(Poem((("ombre",),), columns={"date": "c. 1857"}))
+    1857
+    """
+    number = number_in(next((value for name in YEARS if (value := cell(poem, name)) is not None), None))
+    return None if number is None else int(number)
 
 
 def _ordered(counts: Counter[K]) -> dict[K, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import unicodedata
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rlpoet.corpus.clean import stanzas_of
+from rlpoet.corpus.layouts import layout_of, unfolded
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.where import AUTHOR_NAMES, TITLE_NAMES, folded
 from rlpoet.errors import RlpoetError, UnknownName
@@ -18,6 +20,7 @@ TEXT_NAMES = (
     "stanzas", "content", "poem", "text", "lines", "verses", "verse", "poem text", "poem content", "body", "contenu", "texte", "poème",
     "poeme", "contenido", "texto", "poema", "vers", "versos",
 )  # fmt: skip
+LOOKED_AT = 200  # rows by which the columns are told
 Row = tuple[str, Mapping[str, Any]]  # where it stands, and its cells
 
 
@@ -31,9 +34,10 @@ class Columns:
 
 
 def poems_of_rows(rows: Iterable[Row], columns: Columns, where: str) -> Iterator[Poem]:
-    """A poem a row, in order; rows without text are left out.
+    """A poem a row, in order; rows without text are left out. Which column is which is told by the first ``LOOKED_AT`` rows.
 
-    A text is a string with line breaks, a list of lines, or a list of stanzas, each a list of lines.
+    A text is a string with line breaks, a list of lines, or a list of stanzas, each a list of lines. A column without any line break may
+    part its lines in one of the ways of ``rlpoet.corpus.layouts``.
 
     Args:
         where: name of the source, for errors.
@@ -42,28 +46,47 @@ def poems_of_rows(rows: Iterable[Row], columns: Columns, where: str) -> Iterator
         UnknownName: a column was named that the table does not have.
         RlpoetError: no column can be the text, a cell of it is no text, or no text in it has a line break.
     """
-    kept = list(rows)
-    names = list(dict.fromkeys(name for _, row in kept for name in row))
-    text_name = _named(columns.text, names, TEXT_NAMES, f"{where}: text_column") or _lined(kept, names)
+    rows = iter(rows)
+    first: list[Row] = []
+    damage: RlpoetError | None = None
+    try:
+        first.extend(itertools.islice(rows, LOOKED_AT))
+    except RlpoetError as error:  # what stands before it is read all the same
+        if not first:
+            raise
+        damage = error
+    names = dict.fromkeys(name for _, row in first for name in row)
+    text_name = _named(columns.text, list(names), TEXT_NAMES, f"{where}: text_column") or _lined(first, list(names))
     if text_name is None:
         shown = ", ".join(names) or "none"
         raise RlpoetError(
             f"{where}: no column of poems among {shown}; expected one of {', '.join(TEXT_NAMES[:5])}. Name it with --text_column."
         )
-    author_name = _named(columns.author, names, AUTHOR_NAMES, f"{where}: author_column")
-    title_name = _named(columns.title, [n for n in names if n not in (text_name, author_name)], TITLE_NAMES, f"{where}: title_column")
-    own = {text_name, author_name, title_name, "rhymed", "core"}
+
+    def others() -> tuple[str | None, str | None, set[str | None]]:
+        author = _named(columns.author, list(names), AUTHOR_NAMES, f"{where}: author_column")
+        title = _named(columns.title, [n for n in names if n not in (text_name, author)], TITLE_NAMES, f"{where}: title_column")
+        return author, title, {text_name, author, title, "rhymed", "core"}
+
+    author_name, title_name, own = others()
     broken = seen = False
-    for place, row in kept:
+    layout = layout_of(text for _, row in first if isinstance(text := row.get(text_name), str))
+    for place, row in itertools.chain(first, rows):
+        if not names.keys() >= row.keys():
+            names |= dict.fromkeys(row)
+            author_name, title_name, own = others()
         if text_name not in row:
             raise RlpoetError(f"{place}: no {text_name!r}; expected it in every row, as text with line breaks or a list of lists of lines.")
-        stanzas, lined = _stanzas(row[text_name], f"{place}: column {text_name!r}")
+        text = row[text_name]
+        stanzas, lined = _stanzas(unfolded(text, layout) if isinstance(text, str) else text, f"{place}: column {text_name!r}")
         if not stanzas:
             continue
         seen, broken = True, broken or lined
-        rest = {name: value for name in names if name not in own and (value := _text(row.get(name)))}
+        rest = {name: value for name, cell in row.items() if name not in own and (value := _text(cell))}
         author, title = _text(row.get(author_name)) if author_name else "", _text(row.get(title_name)) if title_name else ""
         yield Poem(stanzas, author or None, title, _share(row.get("rhymed"), place), _flag(row.get("core")), rest)
+    if damage is not None:
+        raise damage
     if seen and not broken:
         raise RlpoetError(
             f"{where}: no text in column {text_name!r} has a line break; expected verse, one line a line, as line breaks are data. "
@@ -87,7 +110,10 @@ def _lined(rows: Sequence[Row], names: Sequence[str]) -> str | None:
     by_fold = {folded(name): name for name in names}
     usual = [by_fold[name] for name in TEXT_NAMES if name in by_fold]
     for name in usual:
-        if any(isinstance(row.get(name), list) or (isinstance(row.get(name), str) and _breaks(row[name])) for _, row in rows[:200]):
+        cells = [row.get(name) for _, row in rows]
+        texts = [cell for cell in cells if isinstance(cell, str)]
+        lists = any(isinstance(cell, list) and all(isinstance(part, str | list) for part in cell) for cell in cells)
+        if lists or any(map(_breaks, texts)) or layout_of(texts):
             return name
     return usual[0] if usual else None
 

@@ -78,15 +78,56 @@ def select(poems: Sequence[Poem], where: str | Sequence[str]) -> list[Poem]:
         UnknownName: a column no poem has, or a value no poem has in its column.
         RlpoetError: the filter cannot be parsed, or leaves no poem.
     """
-    wanted = [condition for text in ([where] if isinstance(where, str) else where) for condition in conditions(text)]
-    chosen = list(poems)
-    for condition in wanted:
-        cells = [cell(poem, condition.column) for poem in poems]
-        _check(condition, cells, poems)
-        chosen = [poem for poem in chosen if _holds(condition, cell(poem, condition.column))]
-    if wanted and not chosen:
-        raise RlpoetError(f"where: {where!r} holds for none of {len(poems)} poems; expected some. Each condition alone holds for some.")
+    chosen_by = Filter(where)
+    chosen = [poem for poem in poems if chosen_by(poem)]
+    chosen_by.check()
     return chosen
+
+
+class Filter:
+    """A filter for poems that come one after the other; ``check`` says in the end what was wrong with it.
+
+    Args:
+        where: as for ``select``.
+
+    Raises:
+        RlpoetError: the filter cannot be parsed.
+    """
+
+    def __init__(self, where: str | Sequence[str]) -> None:
+        self.where = where
+        self.conditions = [condition for text in ([where] if isinstance(where, str) else where) for condition in conditions(text)]
+        self._values: list[Counter[str]] = [Counter() for _ in self.conditions]
+        self._names = ColumnNames()
+        self._read = self._chosen = 0
+
+    def __call__(self, poem: Poem) -> bool:
+        """Whether a poem meets every condition."""
+        self._read += 1
+        holds = True
+        for condition, values in zip(self.conditions, self._values, strict=True):
+            value = cell(poem, condition.column)
+            if value is not None:
+                values[" ".join(value.split())] += 1
+            holds = _holds(condition, value) and holds
+        if self.conditions:
+            self._names.add(poem)
+        self._chosen += holds
+        return holds
+
+    def check(self) -> None:
+        """After the last poem.
+
+        Raises:
+            UnknownName: a column no poem has, or a value no poem has in its column.
+            RlpoetError: no poem is left.
+        """
+        for condition, values in zip(self.conditions, self._values, strict=True):
+            _check(condition, values, self._names)
+        if self.conditions and not self._chosen:
+            raise RlpoetError(
+                f"where: {self.where!r} holds for none of {self._read} poems; expected some. Each condition alone holds for some."
+            )
 
 
 def cell(poem: Poem, column: str) -> str | None:
@@ -104,16 +145,23 @@ def cell(poem: Poem, column: str) -> str | None:
     return str(poem.core).lower() if name == "core" else None
 
 
-def column_names(poems: Sequence[Poem]) -> list[str]:
-    """Columns in which at least one poem has a value."""
-    names = dict.fromkeys(name for poem in poems for name, value in poem.columns.items() if value)
-    standard = {
-        "author": any(poem.author for poem in poems),
-        "title": any(poem.title for poem in poems),
-        "rhymed": any(poem.rhymed is not None for poem in poems),
-        "core": any(not poem.core for poem in poems),
-    }
-    return [*(name for name, has in standard.items() if has), *names]
+class ColumnNames:
+    """Columns in which at least one of the poems has a value."""
+
+    def __init__(self) -> None:
+        self._standard = dict.fromkeys(("author", "title", "rhymed", "core"), False)
+        self._own: dict[str, None] = {}
+
+    def add(self, poem: Poem) -> None:
+        """Take note of a poem."""
+        has = {"author": poem.author, "title": poem.title, "rhymed": poem.rhymed is not None, "core": not poem.core}
+        for name, value in has.items():
+            self._standard[name] = self._standard[name] or bool(value)
+        self._own.update((name, None) for name, value in poem.columns.items() if value)
+
+    def names(self) -> list[str]:
+        """What was found."""
+        return [*(name for name, has in self._standard.items() if has), *self._own]
 
 
 def number_in(value: str | None) -> float | None:
@@ -136,20 +184,18 @@ def _values(text: str) -> tuple[str, ...]:
     return tuple(value.strip('"').strip() for value in cut if value)
 
 
-def _check(condition: Condition, cells: Sequence[str | None], poems: Sequence[Poem]) -> None:
-    present = [value for value in cells if value is not None]
-    if not present:
-        names = column_names(poems)
-        if names:
-            raise UnknownName("where: column", condition.column, names)
+def _check(condition: Condition, counts: Counter[str], names: ColumnNames) -> None:
+    if not counts:
+        if known := names.names():
+            raise UnknownName("where: column", condition.column, known)
         raise RlpoetError(f"where: {condition.column!r}: the poems have no columns; expected a source that says more than the text.")
     if condition.op in ORDERED:
-        if all(number_in(value) is None for value in present):
+        if all(number_in(value) is None for value in counts):
             raise RlpoetError(
-                f"where: column {condition.column!r} holds {present[0]!r}, no number; expected one, for {condition.op}. Use =, != or ~."
+                f"where: column {condition.column!r} holds {next(iter(counts))!r}, no number; expected one, for {condition.op}. "
+                "Use =, != or ~."
             )
         return
-    counts = Counter(" ".join(value.split()) for value in present)
     folds = {folded(value) for value in counts}
     for value in condition.values if condition.op == "=" else ():
         if folded(value) not in folds:

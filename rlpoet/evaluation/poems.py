@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rlpoet.corpus import Columns, Poem, select
+from rlpoet.corpus.headings import form_of_heading
 from rlpoet.corpus.poem import printed
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
@@ -20,7 +20,6 @@ from rlpoet.text import split_poem
 from rlpoet.types import Form, Prompt
 
 TOGETHER = 64  # poems sampled side by side
-LABEL = re.compile(r"#\s+(\S+) ([\w-]+)(?=,|$)")  # what `rlpoet generate --out` writes above a poem
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def read_evaluation_poems(
             evaluation_poems += prompted
             continue
         for poem in select(list(poems_of(path, columns=columns)), where):
-            label, poem = _label(poem, lang)
+            label = _label(poem, lang)
             normalized = printed(poem, lang)
             if label is not None:
                 evaluation_poems.append(EvaluationPoem(Prompt(lang, label), normalized.lines, label, normalized))
@@ -130,13 +129,9 @@ def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
     return poems
 
 
-def _label(poem: Poem, lang: str) -> tuple[str | None, Poem]:
-    """The form that a heading names, and the poem without the heading."""
-    first = poem.lines[0] if poem.lines else ""
-    if not first.startswith("#"):
-        return None, poem
-    stanzas = tuple(own for own in (poem.stanzas[0][1:], *poem.stanzas[1:]) if own)
-    return labelled_form(first, lang), Poem(stanzas, poem.author, poem.title)
+def _label(poem: Poem, lang: str) -> str | None:
+    """The form that the heading of a poem by ``rlpoet generate --out`` names."""
+    return labelled_form(poem.columns.get("heading", ""), lang)
 
 
 def labelled_form(heading: str, lang: str) -> str | None:
@@ -145,8 +140,8 @@ def labelled_form(heading: str, lang: str) -> str | None:
     >>> labelled_form("# es quatrain-abab, temperature 1, seed 3", "es"), labelled_form("# Soneto", "es")
     ('quatrain-abab', None)
     """
-    match = LABEL.match(heading)
-    return match[2] if match and match[1] == lang and match[2] in {own.name for own in forms(lang)} else None
+    found = form_of_heading(heading)
+    return found[1] if found and found[0] == lang else None
 
 
 def _units(poem: Poem, of_forms: Sequence[Form]) -> Iterator[tuple[str, ...]]:

@@ -16,9 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlpoet.corpus.headings import form_of_heading
 from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
-from rlpoet.evaluation.poems import LABEL
 from rlpoet.prosody.fit import guess_form, has_its_lines
 from rlpoet.prosody.forms import form, forms
 from rlpoet.tables import read_csv
@@ -221,11 +221,11 @@ def _texts_of(path: str, lines: int) -> dict[str, tuple[str, str] | None]:
     """Stanzas of a source as they stand on a sheet, each once, with language and form of the heading above it."""
     texts: dict[str, tuple[str, str] | None] = {}
     for poem in poems_of(path):
-        match = LABEL.match(poem.lines[0]) if poem.lines else None
+        heading = form_of_heading(poem.columns.get("heading", ""))
         for unit in [poem.lines] if not lines else poem.stanzas:
             own = _unheaded(unit)
             if own and (not lines or len(own) == lines):
-                texts.setdefault(_blind(own), (match[1], match[2]) if match else None)
+                texts.setdefault(_blind(own), heading)
     if not texts:
         raise RlpoetError(f"{path}: no stanza of {lines} lines; expected some. Choose another --lines, 0 for whole poems.")
     return texts

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from rlpoet.languages import code_of
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
-from rlpoet.prosody.fit import lines_in_meter, pairs_that_rhyme, repeats_kept
-from rlpoet.prosody.forms import before_radif, detecting, form, forms, repeated, sized
+from rlpoet.prosody.fit import repeats_kept
+from rlpoet.prosody.forms import answers, before_radif, detecting, form, forms, repeated, sized
 from rlpoet.prosody.meter import in_meter, length_of
 from rlpoet.prosody.rhyme import ASSONANT, EARSHOT, bare_words, find_poem_scheme, rhyme_kind
 from rlpoet.types import Form
@@ -91,31 +91,31 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
     """
     kind = "historical" if asked.rhyme == "consonant" and detecting(asked.lang) else asked.rhyme
     lenient = dataclasses.replace(asked, rhyme=kind)
-    measured = [fits for fits, lengths in zip(lines_in_meter(lines, asked), asked.meters, strict=True) if lengths]
-    share = sum(measured) / len(measured) if measured else 1.0
-    if share < KEPT:
+    # rhymes first: they cost least, and refuse most forms before a line is counted for them
+    if not all(repeats_kept(lines, asked)):
         return None
+    rhyming = before_radif(lines, lenient)
+    for i, j in asked.pairs:
+        if not answers(rhyming[i], rhyming[j], lenient) and bare_words(lines[i]) != bare_words(lines[j]):
+            return None
+    if not asked.pairs and not asked.repeats and not _may_be_unrhymed(lines, asked, heard):
+        return None
+    measured = sum(map(bool, asked.meters))
+    missed = 0
+    for line, lengths in zip(lines, asked.meters, strict=True):
+        if lengths and not in_meter(line, asked.lang, lengths):
+            missed += 1
+            if measured - missed < KEPT * measured:
+                return None
     plain = sum(length_of(line, asked.lang) in lengths for line, lengths in zip(lines, asked.meters, strict=True)) / len(lines)
     if asked.rhyme == "radif" and before_radif(lines, asked) == lines:
-        return None
-    rhymed = (
-        rhyme or bare_words(lines[i]) == bare_words(lines[j])
-        for rhyme, (i, j) in zip(pairs_that_rhyme(lines, lenient), asked.pairs, strict=True)
-    )
-    if not all(repeats_kept(lines, asked)) or not all(rhymed):
         return None
     lines = before_radif(lines, asked)
     if any(_twins(lines, asked)) or _again(lines, asked) > AGAIN * len(lines):
         return None
     letters = asked.letters
     if not asked.pairs and not asked.repeats:
-        alike = len(set(asked.meters)) == 1
-        if alike and asked.meters[0][-1] - asked.meters[0][0] > 1:  # a silva rhymes where it likes
-            return (0.0, plain) if len(lines) >= SHORTEST_SILVA and _two_lengths(asked, lines) else None
-        if alike and len(lines) < FEWEST_UNRHYMED:
-            return None
-        n_rhymed = sum(letter != "x" for letter in heard)
-        return None if n_rhymed > STRAY * len(lines) else (0.0, plain)
+        return (0.0, plain) if not _is_silva(asked) or _two_lengths(asked, lines) else None
     if not asked.repeats and asked.rhyme != "radif":
         apart = sum(
             heard[i] == heard[j] != "x" and letters[i] != letters[j] and "x" not in (letters[i], letters[j])
@@ -129,6 +129,20 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
         if apart or stray > STRAY * len(lines):
             return None
     return len(asked.pairs) + len(asked.repeats), plain
+
+
+def _is_silva(asked: Form) -> bool:
+    """Whether a form has two lengths in any order, and rhymes where it likes."""
+    return len(set(asked.meters)) == 1 and asked.meters[0][-1] - asked.meters[0][0] > 1
+
+
+def _may_be_unrhymed(lines: Sequence[str], asked: Form, heard: str) -> bool:
+    """Whether a poem may have a form without rhymes, by its size and by what is heard."""
+    if _is_silva(asked):
+        return len(lines) >= SHORTEST_SILVA
+    if len(set(asked.meters)) == 1 and len(lines) < FEWEST_UNRHYMED:
+        return False
+    return sum(letter != "x" for letter in heard) <= STRAY * len(lines)
 
 
 def _twins(lines: Sequence[str], asked: Form) -> Iterator[bool]:

@@ -5,6 +5,7 @@ Plain data only: ``rlpoet.reporting.poems`` draws it, and ``dataclasses.asdict``
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpoet import registry
+from rlpoet.corpus.given import verse_or_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.poems import labelled_form
 from rlpoet.evaluation.recognition import recognize
@@ -25,7 +27,7 @@ from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.notation import is_open
 from rlpoet.prosody.rhyme import find_poem_scheme, find_scheme
 from rlpoet.protocols import Reward
-from rlpoet.text import read_text, stanzas
+from rlpoet.text import stanzas
 from rlpoet.types import Form, Prompt
 
 # options of rewards for poems of models, for poems by people, and for those whose form nobody asked for
@@ -60,6 +62,7 @@ class ScoredPoem:
         guessed: True if the form was not given: then it is one that the poem keeps, or what is heard in it.
         start: number of the poem's first line in its file, from 1.
         stanzas: number of lines of each stanza as it is printed; ``()`` if unknown.
+        title: of the poem in the corpus it was read from; ``""`` if unknown.
         credits: reward name -> credit of the line alone, in [0, 1]; a reward without credit per line is absent.
     """
 
@@ -77,6 +80,7 @@ class ScoredPoem:
     start: int = 1
     credits: tuple[Mapping[str, float], ...] = ()
     stanzas: tuple[int, ...] = ()
+    title: str = ""
 
 
 def score(poem: str, lang: str, form: str | None = None, *, known_only: bool = False) -> ScoredPoem:
@@ -105,15 +109,25 @@ def score(poem: str, lang: str, form: str | None = None, *, known_only: bool = F
 def score_file(
     path: str | Path, lang: str, form: str | None = None, *, rewards: Sequence[Reward] | None = None, known_only: bool = False
 ) -> tuple[ScoredPoem, ...]:
-    """Score the poems of a text file, ``-`` for standard input; see ``score_text``.
+    """Score the poems of a source that ``rlpoet corpus`` reads, ``-`` for standard input; see ``score_text``.
+
+    A text is scored as it is written; of a table, TEI, JSON Lines, an ebook or a folder each poem is scored alone.
 
     Raises:
-        RlpoetError: no such file, a folder, an empty file, bytes that are not UTF-8.
+        RlpoetError: no such file, one that cannot be read as poems, an empty file, bytes that are not UTF-8.
         UnknownName: no such language or form.
     """
     poem_form = find_form(form, lang) if form is not None else None
     name = poem_form.name if poem_form else None
-    return score_text(read_text(path), lang, name, rewards=rewards, where=str(path), known_only=known_only)
+    found = verse_or_poems(path)
+    if isinstance(found, str):
+        return score_text(found, lang, name, rewards=rewards, where=str(path), known_only=known_only)
+    scored: list[ScoredPoem] = []
+    for poem in found:
+        under = labelled_form(poem.columns.get("heading", ""), lang)
+        own = score_text(poem.text, lang, name or under, rewards=rewards, where=str(path), known_only=known_only or under is not None)
+        scored += (dataclasses.replace(one, title=poem.title) for one in own)
+    return tuple(scored)
 
 
 def score_text(

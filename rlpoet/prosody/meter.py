@@ -31,6 +31,9 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """
     if sum(character.isalpha() for character in line) < 2:
         return False
+    language = verse(lang)
+    if (fits := getattr(language, "fits", None)) is not None:
+        return any(fits(line, target) for target in lengths)
     count = _counter(lang)
     return any(count(line, target).fits for target in lengths)
 
@@ -38,7 +41,13 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
 @functools.lru_cache(maxsize=200_000)
 def length_of(line: str, lang: str) -> int:
     """Metrical syllables of the likeliest reading."""
-    return _counter(lang)(line, None).syllables
+    return usual_reading(line, lang).syllables
+
+
+@functools.lru_cache(maxsize=4_096)
+def usual_reading(line: str, lang: str) -> Scansion:
+    """The likeliest reading, without its syllables where the language can leave them out."""
+    return _counter(lang)(line, None)
 
 
 def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from rlpoet.corpus.build import Built
 from rlpoet.corpus.config import CorpusConfig
-from rlpoet.corpus.statistics import Statistics, quantiles, statistics
+from rlpoet.corpus.statistics import Statistics, quantiles
 from rlpoet.reporting.charts import BLUE, GREY, canvas, literal, save_png
 from rlpoet.reporting.poems import console
 
@@ -23,26 +23,25 @@ if TYPE_CHECKING:
 SHOWN = 12  # authors, sizes or values in a list
 
 
-def show_corpus(config: CorpusConfig, built: Built, written: Mapping[Path, int]) -> None:
-    """Draw the picture, and print what was read, left out, kept and written.
-
-    Args:
-        written: files, and the number of poems in each.
-    """
-    found = statistics(built.poems, lang=config.lang)
+def show_corpus(config: CorpusConfig, built: Built) -> None:
+    """Draw the picture, and print what was read, left out, kept and written."""
+    found, written = built.found or built.count.found(config.lang), built.written
     if config.picture is not None:
         title = ", ".join(Path(source).name or source for source in config.sources[:3])
         save_png(corpus_figure(found, title), Path(config.picture))
     gone = {"filtered": built.filtered, "without_a_line": built.empty, "too_short": built.short, "prose": built.prose, "twice": built.twice}
     if config.json:
         item: dict[str, Any] = {"sources": list(config.sources), "read": built.read, "left_out": gone, **found.as_json()}
+        item |= {"damaged_files": built.damaged} if built.damaged else {}
         item |= {"written": {str(path): n for path, n in written.items()}} if written else {}
         item |= {"picture": config.picture} if config.picture else {}
         sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
         return
     out = console()
     told = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in gone.items() if n)
-    out.print(f"{built.read:,} poems read, {len(built.poems):,} kept" + (f"; left out: {told}" if told else ""))
+    out.print(f"{built.read:,} poems read, {built.kept:,} kept" + (f"; left out: {told}" if told else ""))
+    if built.damaged:
+        out.print(f"{built.damaged:,} file{'s' if built.damaged > 1 else ''} left out, or read in part; --strict would end there")
     for table in corpus_tables(found):
         out.print(table)
     for path, n in written.items():

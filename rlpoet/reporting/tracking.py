@@ -1,8 +1,8 @@
-"""The log of a run: files anyone can read, and TensorBoard.
+"""The log of a run: files anyone can read, and a place to watch it (``rlpoet.reporting.reporters``).
 
 ``runs/NAME/`` holds ``config.yaml`` (resolved), ``metrics.jsonl`` and ``samples.jsonl`` (one object a line, each with its ``step``),
-``alarms.jsonl`` where something looked wrong, ``result.json``, and TensorBoard's event files. A number that was not measured is
-absent; it is never 0 and never NaN.
+``alarms.jsonl`` where something looked wrong, ``result.json``, and TensorBoard's event files if it reports there. A number that was not
+measured is absent; it is never 0 and never NaN.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import yaml
 
-from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.errors import RlpoetError
+from rlpoet.reporting.reporters import Reporter, check, reporter
 from rlpoet.text import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-REPORTERS = ("tensorboard", "none")
 ENDINGS = ("after", "interrupted")  # phases of the poems that a run shows where it ends, or was stopped
 
 
@@ -32,18 +32,18 @@ class Tracker:
 
     Args:
         folder: made if missing.
-        report_to: ``tensorboard`` or ``none``; the JSON Lines files are written either way.
+        report_to: one of ``rlpoet.reporting.reporters.REPORTERS``; the JSON Lines files are written whatever it is.
         resume_step: None starts afresh, and refuses a folder that already holds metrics. A number goes on after that
             step: rows of later steps, which the resumed run measures again, are dropped, and so are the poems that it ended with.
 
     Raises:
         RlpoetError: the folder is a file, already holds a run, or its logs are broken before the resumed step.
         UnknownName: no such reporter.
+        RlpoetError: the reporter's package is not installed.
     """
 
     def __init__(self, folder: str | Path, *, report_to: str = "tensorboard", resume_step: int | None = None) -> None:
-        if report_to not in REPORTERS:
-            raise UnknownName("report_to", report_to, REPORTERS)
+        check(report_to)
         self.folder = Path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -58,36 +58,33 @@ class Tracker:
                 _truncate(path, resume_step)
         self._files: dict[str, TextIO] = {p.stem: p.open("a", encoding="utf-8", newline="\n") for p in (metrics, samples)}
         self._step = resume_step or 0
-        self._board: Any = None
-        if report_to == "tensorboard":
-            from torch.utils.tensorboard import SummaryWriter
-
-            # purge_step tells TensorBoard to drop what the interrupted run logged after the checkpoint
-            self._board = SummaryWriter(str(self.folder), purge_step=None if resume_step is None else resume_step + 1)
+        self._reporter: Reporter | None = None
+        try:
+            self._reporter = reporter(report_to, self.folder, resume_step=resume_step)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def has_pictures(self) -> bool:
         """Whether anybody will see a figure: drawing one takes a while."""
-        return self._board is not None
+        return self._reporter is not None and self._reporter.has_pictures
 
     def config(self, config: Any) -> None:
-        """Write the resolved configuration: ``config.yaml`` for ``--config``, and hyper-parameters into this run's own event file.
+        """Write the resolved configuration: ``config.yaml`` for ``--config``, and the run's settings where it is watched.
 
         Args:
             config: a dataclass or a mapping.
         """
         write_config(self.folder, config)
         values = plain(config)
-        if self._board is not None:
-            self._session(values)
-            table = "\n".join(["| key | value |", "| --- | --- |", *(f"| {k} | `{json.dumps(v)}` |" for k, v in values.items())])
-            self._board.add_text("config", table, 0)
+        if self._reporter is not None:
+            self._reporter.config(values, flat(values))
 
     def hparams(self, config: Any, figures: Mapping[str, float | None]) -> None:
-        """What a run came to, for TensorBoard's HPARAMS tab, where runs are rows and settings and figures are columns.
+        """What a run came to, beside its settings: in TensorBoard its row in the HPARAMS tab, elsewhere figures ``final/NAME``.
 
-        Settings of settings are columns of their own (``rewards.rhyme``); figures are the scalars ``final/NAME`` at the last step.
-        No list of columns is written: TensorBoard takes the first list it finds for all runs, and would hide what other runs add.
+        Settings of settings are columns of their own (``rewards.rhyme``).
 
         Args:
             config: a dataclass or a mapping, the one given to ``config``; TensorBoard keeps what it saw first.
@@ -96,21 +93,9 @@ class Tracker:
         Raises:
             RlpoetError: a figure that is no finite number.
         """
-        known = {f"final/{key}": _number(key, value, self._step) for key, value in figures.items() if value is not None}
-        if self._board is None:
-            return
-        for key, value in known.items():
-            self._board.add_scalar(key, value, self._step)
-        self._session(plain(config), done=True)
-
-    def _session(self, values: Mapping[str, Any], *, done: bool = False) -> None:
-        """Say what this run's settings are, and that it is done."""
-        from torch.utils.tensorboard.summary import hparams
-
-        # not add_hparams: it opens a second writer, and the run shows up twice
-        _, start, end = hparams(flat(values), {})
-        for summary in (start, end) if done else (start,):
-            self._board.file_writer.add_summary(summary)
+        known = {key: _number(f"final/{key}", value, self._step) for key, value in figures.items() if value is not None}
+        if self._reporter is not None:
+            self._reporter.finish(self._step, flat(plain(config)), known)
 
     def scalars(self, step: int, values: Mapping[str, float | None]) -> None:
         """One row of metrics. None means not measured: the key is left out.
@@ -121,20 +106,18 @@ class Tracker:
         row = {"step": step, **{key: _number(key, value, step) for key, value in values.items() if value is not None}}
         self._step = step
         self._append("metrics", row)
-        if self._board is not None:
-            for key, value in row.items():
-                if key != "step":
-                    self._board.add_scalar(key, value, step)
+        if self._reporter is not None:
+            self._reporter.scalars(step, {key: value for key, value in row.items() if key != "step"})
 
     def samples(self, step: int, rows: Sequence[Mapping[str, Any]], *, markdown: str = "") -> None:
-        """Poems of this step, one row each: ``{"phase", "prompt", "text", "scores"}``; ``markdown`` is what TensorBoard shows of them."""
+        """Poems of this step, one row each: ``{"phase", "prompt", "text", "scores"}``; ``markdown`` is what is shown of them."""
         for row in rows:
             self._append("samples", {"step": step, **plain(row)})
         if markdown:
             self.text(step, "samples", markdown)
 
     def alarm(self, step: int, row: Mapping[str, Any], *, markdown: str = "") -> None:
-        """Something looked wrong: a row of ``alarms.jsonl``, a file that healthy runs do not have; ``markdown`` is for TensorBoard."""
+        """Something looked wrong: a row of ``alarms.jsonl``, a file that healthy runs do not have; ``markdown`` is what is shown."""
         if "alarms" not in self._files:
             self._files["alarms"] = (self.folder / "alarms.jsonl").open("a", encoding="utf-8", newline="\n")
         self._append("alarms", {"step": step, **plain(row)})
@@ -142,14 +125,14 @@ class Tracker:
             self.text(step, "alarms", markdown)
 
     def text(self, step: int, name: str, markdown: str) -> None:
-        """Markdown for TensorBoard's text tab, which strips colours."""
-        if self._board is not None:
-            self._board.add_text(name, markdown, step)
+        """Markdown, where the run is watched; TensorBoard strips colours."""
+        if self._reporter is not None:
+            self._reporter.text(step, name, markdown)
 
     def figure(self, step: int, name: str, figure: Figure) -> None:
         """A matplotlib figure; the figure is closed."""
-        if self._board is not None:
-            self._board.add_figure(name, figure, step, close=True)
+        if self._reporter is not None:
+            self._reporter.figure(step, name, figure)
 
     def result(self, values: Mapping[str, Any]) -> Path:
         """Write ``result.json``, whole or not at all, and return its path."""
@@ -161,9 +144,9 @@ class Tracker:
         """Flush and close everything; again is harmless."""
         for stream in self._files.values():
             stream.close()
-        if self._board is not None:
-            self._board.close()
-            self._board = None
+        if self._reporter is not None:
+            closing, self._reporter = self._reporter, None
+            closing.close()
 
     def __enter__(self) -> Self:
         return self

@@ -176,6 +176,8 @@ def _arrival(curve: Curve) -> float:
 def _notes(result: Mapping[str, Any], counted: Mapping[str, Value], *, n_starts: int) -> list[str]:
     after = result.get("after", {})
     notes = [f"alarms: {', '.join(result['alarms'])}"] if result.get("alarms") else []
+    if result.get("reward", {}).get("fell"):
+        notes.append("the reward fell")
     if "best_of" in result:
         notes.append(f"each poem the best of {result['best_of']:g}")
     for name in SHARES:

@@ -7,7 +7,6 @@ import functools
 import logging
 import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,19 @@ import torch
 from rich.console import Console
 
 from rlpoet import registry
+from rlpoet.checkpoints.signals import ignore_signals
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.examples import example_poems
-from rlpoet.evaluation.sampled import PER_PROMPT
+from rlpoet.evaluation.sampled import PER_PROMPT, Measured
 from rlpoet.languages import find
-from rlpoet.machine import PRECISIONS, check_device, free_threads
+from rlpoet.machine import PRECISIONS, Pace, check_device, free_threads
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
-from rlpoet.training.budget import MINUTES, UPDATES
+from rlpoet.training.budget import MINUTES, UPDATES, Cost, Plan, plan
 from rlpoet.training.common import freeze_lower_layers, without_dropout
 from rlpoet.training.config import TrainConfig, refuse_others
-from rlpoet.training.distributed.pool import WorkerPool
-from rlpoet.training.distributed.ranks import RankPool, is_launched
+from rlpoet.training.distributed.ranks import RankLost, Ranks, Spawned, launched, launched_group
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.rewards import composed
 from rlpoet.training.trainer import Trainer
@@ -37,12 +36,14 @@ TRAINERS = "rlpoet.trainers"
 N_AUTHORS = 20  # of the policy's commonest, and as many prompts without an author
 FEW_STEPS = 10  # a worker takes some ten seconds to begin
 LEAST_SHARE = 6  # prompts of a process
+FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
 
 
 def score_of(config: TrainConfig) -> Scorer:
     """The composed reward."""
     score: Scorer = composed(
-        config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum
+        config.rewards, config.reward_options, compose=config.compose, gates=config.gates, curriculum=config.curriculum,
+        timeout=config.reward_timeout,
     )  # fmt: skip
     return score
 
@@ -113,7 +114,7 @@ def trainer_of(
     score: Scorer,
     prompts: Sequence[Prompt],
     eval_prompts: Sequence[Prompt] = (),
-    workers: WorkerPool | RankPool | None = None,
+    ranks: Ranks | None = None,
     prior: Policy | None = None,
 ) -> Trainer:
     """The trainer asked for.
@@ -125,17 +126,37 @@ def trainer_of(
     """
     slots = [prompt for prompt in eval_prompts for _ in range(PER_PROMPT)][: config.eval_samples]
     kind = trainer_class(config.algo)
-    return kind(policy, score, prompts, config, options_of(config), seed=config.seed, slots=slots, workers=workers, prior=prior)
+    return kind(policy, score, prompts, config, options_of(config), seed=config.seed, slots=slots, ranks=ranks, prior=prior)
 
 
-def workers_of(config: TrainConfig, cores: int, out: Console) -> AbstractContextManager[WorkerPool | RankPool | None]:
-    """The processes beside this one that share its steps: those of ``torchrun``, or new ones."""
+def ranks_of(config: TrainConfig, cores: int, out: Console) -> Ranks:
+    """The processes that share the run's steps: those of a launcher, or some that this one starts, or this one alone."""
+    if launched() > 1:
+        group = launched_group()
+        group.send(config)
+        group.waits = True
+        return group
     if config.n_processes < 2:
-        return nullcontext()
+        return Ranks()
     threads = max(1, cores // config.n_processes)
-    if is_launched():
-        return RankPool(functools.partial(worker_trainer, config), threads=threads)
-    return WorkerPool(functools.partial(worker_trainer, config), config.n_processes - 1, threads=threads, tell=out.print)
+    return Spawned(functools.partial(worker_trainer, config), config.n_processes - 1, threads=threads, tell=out.print)
+
+
+def follow() -> None:
+    """Be a rank of a launcher's that is not the first: take the configuration of rank 0, and do what it says to the end.
+
+    Raises:
+        RlpoetError: rank 0 is gone.
+    """
+    ignore_signals()  # they are rank 0's to answer
+    with launched_group() as group:
+        try:
+            config: TrainConfig | None = group.receive()
+            if config is not None:  # else rank 0 gave up before it began
+                torch.set_num_threads(max(1, (config.threads or 1) // config.n_processes))
+                worker_trainer(config).follow(group)
+        except RankLost as error:
+            raise RlpoetError(f"rank {group.rank}: {error}") from error
 
 
 def worker_trainer(config: TrainConfig) -> Any:
@@ -155,8 +176,8 @@ def resolve(config: TrainConfig, *, spawn: bool) -> TrainConfig:
     kind = trainer_class(config.algo)
     minutes, max_steps = config.budget if (config.minutes, config.max_steps) != (None, None) else (MINUTES, UPDATES)
     threads = config.threads or free_threads()
-    processes = 1
-    if spawn and not 0 < max_steps < FEW_STEPS and not kind.unshared(config, options_of(config)):
+    processes = launched()
+    if processes == 1 and spawn and not 0 < max_steps < FEW_STEPS and not kind.unshared(config, options_of(config)):
         processes = max(1, min(threads, config.n_prompts // LEAST_SHARE))
     return dataclasses.replace(
         config, minutes=minutes, max_steps=max_steps, threads=threads, processes=config.processes or processes,
@@ -226,10 +247,13 @@ def check(config: TrainConfig) -> None:
     refuse_others(config)
     options = options_of(config)
     kind.check(config, options)
-    if config.n_processes > 1 and (why := kind.unshared(config, options)):
-        raise RlpoetError(f"--processes {config.processes}: with {why}, whose steps are not shared out; expected --processes 1.")
-    if config.n_processes > config.n_prompts:
-        raise RlpoetError(f"--processes {config.processes}: for {config.n_prompts} prompts a step; expected as many at most.")
+    n_processes = max(config.n_processes, launched())
+    if launched() > 1 and config.processes not in (None, launched()):
+        raise RlpoetError(f"--processes {config.processes}: beside a launcher, which started {launched()}; expected none. Leave it out.")
+    if n_processes > 1 and (why := kind.unshared(config, options)):
+        raise RlpoetError(f"--processes {n_processes}: with {why}, whose steps are not shared out; expected --processes 1.")
+    if n_processes > config.n_prompts:
+        raise RlpoetError(f"--processes {n_processes}: for {config.n_prompts} prompts per step; expected as many at most.")
 
 
 def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
@@ -239,3 +263,15 @@ def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
             raise UnknownName("author", author, policy.authors)
     named = list(wanted) or list(policy.authors[:N_AUTHORS])
     return [*named, *([None] if wanted or not named else [None] * len(named))] or [None]
+
+
+def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
+    """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
+    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
+    cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
+    minutes, max_steps = config.budget
+    passes = config.ppo.value_epochs if config.algo == "ppo" and config.ppo.critic == "model" else 0
+    return plan(
+        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight), critic_passes=passes), minutes=minutes, max_steps=max_steps,
+        group_size=config.group_size, prompts=config.prompts_per_step, least=config.n_processes,
+    )  # fmt: skip

@@ -9,10 +9,12 @@ from typing import Any, Literal
 from rlpoet.config.opening import AskingOptions, OpeningOptions
 from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
+from rlpoet.reporting.reporters import ReportTo
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.options import StepOptions
 from rlpoet.training.ppo.options import PPOOptions
+from rlpoet.training.time_limit import SECONDS
 
 DEFAULT_REWARDS = {"rhyme": 1.0, "meter": 1.5}
 # a line that is in meter only by a licence earns half: most Spanish lines could be read a syllable longer by one
@@ -72,6 +74,7 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
         compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs tb.replay 0.
+        reward_timeout: seconds that one call of a reward may take before the run ends with an error; 0 means no limit.
         minutes: training time; 0 means no limit of time. By default eleven and a half minutes or 100 updates, whichever is over first.
         max_steps: updates; 0 means no limit of steps.
         lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
@@ -92,11 +95,11 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
             CPU, which reads few at a time in any case.
         seed: of sampling, prompts and evaluation.
         threads: cores to use; by default all that nobody else keeps busy when the run begins.
-        processes: of tb: how many share a step and its cores, faster than as many threads of one. By default what pays, or one if called
-            from Python. A seed gives the same run for the same number.
+        processes: of tb, ppo and rft: how many share a step and its cores, faster than as many threads of one. By default what pays, or
+            one if called from Python. A seed gives the same run for the same number.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
-        report_to: tensorboard or none.
+        report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
         resume: folder of a stopped run to go on with; its own configuration holds.
         tb: options of trajectory balance.
         ppo: options of proximal policy optimisation.
@@ -121,6 +124,7 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
     compose: str = "weighted-mean"
     gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
     curriculum: Mapping[str, list[list[float]]] = field(default_factory=dict)
+    reward_timeout: NonNegative = SECONDS
     minutes: NonNegative | None = None
     max_steps: Natural | None = None
     lora: str = ""
@@ -137,7 +141,7 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
     processes: Count | None = None
     save_steps: Count = 50
     logging_steps: Count = 10
-    report_to: Literal["tensorboard", "none"] = "tensorboard"
+    report_to: ReportTo = "tensorboard"
     resume: str | None = None
     tb: TBOptions = field(default_factory=TBOptions)
     ppo: PPOOptions = field(default_factory=PPOOptions)

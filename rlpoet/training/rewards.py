@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rlpoet import registry
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.protocols import Reward
+from rlpoet.training.time_limit import TimeLimited
 
 REWARDS, COMPOSITIONS, WRAPPERS = "rlpoet.rewards", "rlpoet.compositions", "rlpoet.wrappers"
 GATE_KEYS = ("if", "at_least")
@@ -26,6 +27,7 @@ def composed(
     compose: str = "weighted-mean",
     gates: Options | None = None,
     curriculum: Mapping[str, Points] | None = None,
+    timeout: float = 0.0,
 ) -> Any:
     """The named rewards by weight, made with their options; a weight of 0 leaves one out, with its gate and its curriculum.
 
@@ -35,6 +37,7 @@ def composed(
         compose: name in the group ``rlpoet.compositions``.
         gates: reward -> ``{"if": other reward, "at_least": score}``: it earns only where the other one scores that much (1 by default).
         curriculum: reward -> ``[progress, factor]`` points of its weight.
+        timeout: seconds that one call of a reward may take; 0 for no limit (``rlpoet.training.time_limit``).
 
     Raises:
         RlpoetError, UnknownName: something in it that cannot be meant, by the name of its flag.
@@ -46,10 +49,15 @@ def composed(
         for name in table:
             if name not in weights:
                 raise UnknownName(f"{flag}: reward", name, weights, fix=f"Give it a weight: --rewards.{name} 1.")
-    named = {name: made(name, options.get(name, {})) for name, weight in weights.items() if weight}
+
+    def limited(name: str) -> Reward:
+        reward = made(name, options.get(name, {}))
+        return TimeLimited(reward, timeout) if timeout else reward
+
+    named = {name: limited(name) for name, weight in weights.items() if weight}
     if not named:
         raise RlpoetError(f"--rewards: {dict(weights)!r}; expected at least one positive weight.")
-    terms = [(gated(named, name, gates[name], options) if name in gates else reward, weights[name]) for name, reward in named.items()]
+    terms = [(gated(named, name, gates[name], limited) if name in gates else reward, weights[name]) for name, reward in named.items()]
     try:
         combine = registry.load(COMPOSITIONS, compose)
         plain = combine(terms)
@@ -80,8 +88,11 @@ def made(name: str, options: Mapping[str, Value]) -> Reward:
     return reward
 
 
-def gated(named: Mapping[str, Reward], name: str, gate: Mapping[str, Value], options: Options) -> Reward:
+def gated(named: Mapping[str, Reward], name: str, gate: Mapping[str, Value], make: Callable[[str], Reward]) -> Reward:
     """A reward behind a gate that need not have a weight of its own.
+
+    Args:
+        make: a reward by its name, with its options.
 
     Raises:
         RlpoetError, UnknownName: a gate that is none.
@@ -92,7 +103,7 @@ def gated(named: Mapping[str, Reward], name: str, gate: Mapping[str, Value], opt
     if not isinstance(gate.get("if"), str):
         raise RlpoetError(f"--gates.{name}: no reward to look at; expected --gates.{name}.if NAME.")
     other = str(gate["if"])
-    by = named[other] if other in named else made(other, options.get(other, {}))
+    by = named[other] if other in named else make(other)
     try:
         reward: Reward = registry.load(WRAPPERS, "gate")(by, named[name], at_least=gate.get("at_least", 1.0))
     except (TypeError, ValueError) as error:

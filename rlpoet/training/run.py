@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
+import math
 import random
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from rlpoet import __version__
 from rlpoet.checkpoints.files import read_checkpoint
-from rlpoet.checkpoints.folder import AFTER, BEFORE, CHECKPOINT, run_folder
+from rlpoet.checkpoints.folder import AFTER, BEFORE, BEST, CHECKPOINT, run_folder
 from rlpoet.checkpoints.signals import Stop, stop_signals
 from rlpoet.config.command import current
 from rlpoet.config.ranges import made, nested
@@ -27,7 +28,6 @@ from rlpoet.evaluation.diversity import batch_variety
 from rlpoet.evaluation.form import figures_of, measure
 from rlpoet.evaluation.sampled import (
     PER_PROMPT,
-    Measured,
     about_target,
     intervals,
     keep,
@@ -37,9 +37,7 @@ from rlpoet.evaluation.sampled import (
 )
 from rlpoet.evaluation.sense import figures_of_texts
 from rlpoet.languages import code_of
-from rlpoet.machine import AUTO, PRECISIONS, Pace, pace_of
-from rlpoet.prosody.forms import form
-from rlpoet.prosody.meter import in_meter
+from rlpoet.machine import AUTO, PRECISIONS, pace_of
 from rlpoet.protocols import Scorer
 from rlpoet.reporting.figures import poems_figure
 from rlpoet.reporting.poems import SideBySide, comparison_table, console, poem_markdown
@@ -47,22 +45,31 @@ from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard, write_report
 from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
 from rlpoet.rollout import Rollout
-from rlpoet.text import split_poem
 from rlpoet.training.auxiliary import task_line
-from rlpoet.training.budget import Cost, Plan, plan
-from rlpoet.training.build import authors_of, check, fitted, policy_of, resolve, score_of, trainer_of, try_saving, workers_of
+from rlpoet.training.best import Best, reward_change
+from rlpoet.training.build import (
+    authors_of,
+    check,
+    fitted,
+    follow,
+    plan_of,
+    policy_of,
+    ranks_of,
+    resolve,
+    score_of,
+    trainer_of,
+    try_saving,
+)
 from rlpoet.training.common import interpolate
 from rlpoet.training.config import TABLES, TrainConfig
-from rlpoet.training.distributed.ranks import is_launched, join_group, serve_rank
+from rlpoet.training.distributed.ranks import follows_launcher
 from rlpoet.training.measuring import aimed, measured, watched
 from rlpoet.training.monitoring.alarms import Watch
 from rlpoet.training.monitoring.preflight import report_learnability
-from rlpoet.training.prompts import mixed_prompts, with_openings
+from rlpoet.training.prompts import mixed_prompts, openings, with_openings
 from rlpoet.training.trainer import Trainer
-from rlpoet.types import Prompt
 
-POLICY = "policy"
-FASTEST = 3.0  # times the pace of fp32 that bfloat16 gives a step: not all of it is products
+POLICY, BEST_POLICY = "policy", "best"
 RESUME_WITH = ("minutes", "max_steps")  # what may be given beside --resume
 N_SHOWN = 16  # poems of each side kept in samples.jsonl for the report
 COLUMNS = {  # of the running table: heading -> metric
@@ -107,16 +114,11 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
         KeyboardInterrupt: stopped where there is nothing to save yet, or asked twice; the folder holds the last checkpoint.
         RlpoetError: see ``rlpoet.checkpoints.folder.run_folder``.
     """
-    if is_launched():
-        rank, n_ranks = join_group()
-        if rank:
-            return serve_rank()
-        if config.processes not in (None, n_ranks):
-            raise RlpoetError(f"--processes {config.processes}: under torchrun with {n_ranks}; expected none. Leave it out.")
+    if follows_launcher():  # rank 0 alone reads, measures and writes
+        follow()
+        return 0
     if config.resume is not None:
         config = resumed(config)
-    if is_launched():
-        config = dataclasses.replace(config, processes=n_ranks)
     check(config)
     config = resolve(config, spawn=spawn and config.resume is None)
     folder, out = folder_of(config), console(stderr=True)
@@ -151,7 +153,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
     resume_step, step_seconds = None, 0.0
     if config.resume is not None:
         resume_step = int(read_checkpoint(folder / CHECKPOINT)["n_steps"])
-    with workers_of(config, cores, out) as workers, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
+    with ranks_of(config, cores, out) as ranks, Tracker(folder, report_to=config.report_to, resume_step=resume_step) as tracker:
         if config.resume is None:
             before, drawn = measured(config, policy, prior, eval_prompts, out, whose="the prior")
             planned = plan_of(config, before, pace)
@@ -176,15 +178,18 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         prompts = with_openings(
             list(dict.fromkeys(mixed_prompts(config.lang, config.forms, authors, 4096, rng=rng))), lines, config.openings, rng=rng
         )
-        trainer = trainer_of(config, policy, score, prompts, eval_prompts, workers, prior)
+        trainer = trainer_of(config, policy, score, prompts, eval_prompts, ranks, prior)
         if len(prompts) < config.n_prompts:
             out.print(f"{config.n_prompts} prompts per step, of {len(prompts)} different ones: each stands several times.", highlight=False)
         if trainer.aux_rhyme_weight:
             out.print(task_line(trainer.aux_rhyme_weight, config.aux_sampler), highlight=False)
+        best = Best(policy.model)
         watch = Watch(beta=config.beta, learned_log_z=config.tb.log_z == "learned" and not (config.tb.explore or config.tb.replay))
         if config.resume is not None:
             trainer.load(folder / CHECKPOINT)
-            watch.replay(read_jsonl(folder / "metrics.jsonl"))
+            rows = read_jsonl(folder / "metrics.jsonl")
+            watch.replay(rows)
+            best.take_up(folder / BEST, rows)
         else:
             scores = score(before.prompts, before.texts).total
             try:
@@ -195,10 +200,10 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
         torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
-        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, step_seconds=step_seconds, stop=stop)
-        if workers is not None:
-            workers.close()
+        interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, best=best, step_seconds=step_seconds, stop=stop)
+        ranks.close()
         torch.set_num_threads(cores)
+        best.keep(folder / BEST)
         trainer.save(folder / CHECKPOINT)
         if config.interpolate:
             interpolate(policy.model, prior.model, config.interpolate)
@@ -207,11 +212,16 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         after = aimed(config, after, score, prior=before)
         keep(folder / AFTER, after)
         show(tracker, trainer.n_steps, "after", drawn, score)
-        found = intervals(before, after)
+        found, earned = intervals(before, after), reward_change(before, after, score)
+        better = earned.fell and trainer.optimizer is not None and best.mean > earned.before
+        if better:
+            with best.put_in():
+                policy.save(str(folder / BEST_POLICY))
         tracker.result({
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
             "intervals": found, "target": about_target(before, after), "seed": config.seed, "seconds": round(trainer.seconds, 1),
             "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
+            "reward": earned.plain() | ({"best": {"mean": best.mean, "step": best.step}} if best.step else {}),
             **trainer.spent(), **trainer.facts(),
         })  # fmt: skip
         spent = {
@@ -228,24 +238,16 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
     for prompt, row in both:
         first, last = ([heard(side.texts[row], prompt.lang, form=prompt.form)] for side in (before, after))
         answer.print(SideBySide(first, last))
+    if earned.fell:
+        answer.print(earned.line(folder / POLICY), highlight=False, soft_wrap=True)
+        if better:
+            answer.print(best.line(folder / BEST_POLICY), highlight=False, soft_wrap=True)
     answer.print(
         f"report       {report}\nTensorBoard  {tensorboard} --logdir {folder.parent}\n"
         f"policy       {folder / POLICY}\nresult       {folder / 'result.json'}",
         soft_wrap=True,
     )
     return 130 if interrupted else 0
-
-
-def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
-    """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
-    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
-    cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
-    minutes, max_steps = config.budget
-    passes = config.ppo.value_epochs if config.algo == "ppo" and config.ppo.critic == "model" else 0
-    return plan(
-        cost.of_step(config.algo, practice=bool(config.aux_rhyme_weight), critic_passes=passes), minutes=minutes, max_steps=max_steps,
-        group_size=config.group_size, prompts=config.prompts_per_step, least=config.n_processes,
-    )  # fmt: skip
 
 
 def loop(
@@ -257,12 +259,14 @@ def loop(
     out: Console,
     *,
     watch: Watch,
+    best: Best,
     step_seconds: float,
     stop: Stop,
 ) -> bool:
     """Step until the budget is spent; True if it was stopped. The trainer is left as it was between two steps.
 
     Args:
+        best: told of each step.
         step_seconds: what a step is expected to take, for the estimate before the first is done; 0 if nobody knows.
     """
     took, drawing = step_seconds, 0.3  # seconds of a step, and the share of them that goes into drawing
@@ -305,7 +309,10 @@ def loop(
                 for alarm in watch(trainer.n_steps, metrics):
                     tracker.alarm(alarm.step, dataclasses.asdict(alarm), markdown=alarm.markdown)
                     out.print(f"alarm {alarm.name} at step {alarm.step}: {alarm.seen}. {alarm.advice}")
+                if metrics.get("train/update_skipped"):  # what is no number has been told, and was not learned from
+                    metrics = {name: value for name, value in metrics.items() if math.isfinite(value)}
                 tracker.scalars(trainer.n_steps, metrics)
+                best.look(trainer.n_steps, metrics)
                 if trainer.n_steps % config.logging_steps == 0 or trainer.n_steps == first:
                     shown = [metrics.get(key) for key in COLUMNS.values()]
                     cells = [str(trainer.n_steps), *("" if x is None else f"{x:.3f}" if x < 10 else f"{x:.1f}" for x in shown)]
@@ -316,12 +323,16 @@ def loop(
                     out.print("auxiliary task: not done, for this policy names no sounds, or has read no rhyme-pair data.")
                 if trainer.n_steps % config.save_steps == 0:
                     show(tracker, trainer.n_steps, "step", fresh.rows(range(4)), score)
+                    best.keep(folder / BEST)
                     trainer.save(folder / CHECKPOINT)  # after all logs of the step: a run that goes on from it writes none of them again
         except KeyboardInterrupt:
             if stop.asked:  # twice
                 raise
-            trainer.load(folder / CHECKPOINT)  # this may be in the middle of a step
+            trainer.rewind()  # this may be in the middle of a step
             interrupted = True
+        except BaseException:  # of a reward, a library, the system: what was learned until then is not lost
+            keep_steps(trainer, folder, out)
+            raise
         finally:
             gc.unfreeze()
     if interrupted:
@@ -329,14 +340,12 @@ def loop(
     return interrupted
 
 
-def openings(prompts: Sequence[Prompt], texts: Sequence[str]) -> list[str]:
-    """First lines of the prior's own poems that are in meter: openings that need no corpus."""
-    found = []
-    for prompt, text in zip(prompts, texts, strict=False):
-        lines = split_poem(text)
-        if lines and in_meter(lines[0], prompt.lang, form(prompt.form, prompt.lang).meters[0]):
-            found.append(lines[0])
-    return list(dict.fromkeys(found))
+def keep_steps(trainer: Trainer, folder: Path, out: Console) -> None:
+    """Save the steps before the one that failed, and say how to go on. A disk that is full leaves the checkpoint before."""
+    trainer.rewind()
+    with contextlib.suppress(OSError):
+        trainer.save(folder / CHECKPOINT)
+        out.print(f"Step {trainer.n_steps + 1} failed; those before it are saved. Go on with: rlpoet train --resume {folder}")
 
 
 def show(tracker: Tracker, step: int, phase: str, rollout: Rollout, score: Scorer) -> None:

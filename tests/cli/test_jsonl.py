@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rlpoet.cli import jsonl as batch
 from rlpoet.cli.jsonl import answer_rhymes, answer_scans
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind, rhyme_kind
@@ -161,6 +162,37 @@ def test_the_collector_is_left_as_it_was_found(monkeypatch, capsys, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"line": "la"}\nnope\n', encoding="utf-8")
     before = gc.get_threshold(), gc.get_freeze_count()
     with pytest.raises(RlpoetError):
-        batch.write_answers(answer_scans, str(tmp_path / "in.jsonl"), "es")
+        batch.write_answers(answer_scans, str(tmp_path / "in.jsonl"), "es", "stop")
     assert (gc.get_threshold(), gc.get_freeze_count()) == before
     assert json.loads(capsys.readouterr().out)["syllables"] == 2
+
+
+# --- rows that cannot be answered --------------------------------------------------------------
+
+
+BAD_ROWS = ["nope", "[1]", '{"line": 5}', '{"line": "la", "target": 0}', "[" * 100_000, "9" * 5000]
+
+
+@pytest.mark.parametrize("bad", BAD_ROWS, ids=range(len(BAD_ROWS)))
+def test_a_row_that_cannot_be_answered_is_said_in_its_place_and_the_rest_is_answered(bad):
+    rows = ['{"line": "la"}', bad, "", '{"line": "la mer"}']
+    first, error, last = answer_scans(rows, "fr", on_error="go_on")
+    assert first == ask(answer_scans, {"line": "la"})[0] and last == ask(answer_scans, {"line": "la mer"})[0]
+    assert error.keys() == {"error", "line"} and error["line"] == 2
+    assert len(error["error"]) < 300 and not error["error"].startswith("<stdin>") and "expected" in error["error"]
+    with pytest.raises(RlpoetError, match="<stdin>:2: "):
+        list(answer_scans(rows, "fr"))
+
+
+def test_the_verb_goes_on_and_says_by_its_exit_code_that_it_had_to(tmp_path, capsys):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'{"lines": ["nuit", "bruit"]}\n{"lines": ["nuit", "bru\xe9"]}\n{"lines": ["la", "nuit"]}\n')
+    assert main(["rhymes", "--lang", "fr", "--jsonl", str(path)]) == 1
+    first, error, last = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["rhymes"] == [True] and last["rhymes"] == [False]
+    assert error == {"error": "byte 0xe9 is not UTF-8; expected UTF-8 text.", "line": 2}
+    assert main(["rhymes", "--lang", "fr", "--jsonl", str(path), "--on_error", "stop"]) == 2
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == 1 and "rows.jsonl:2: byte 0xe9" in told.err and told.err.count("\n") == 1
+    path.write_text('{"lines": ["nuit", "bruit"]}\n', encoding="utf-8")
+    assert main(["rhymes", "--lang", "fr", "--jsonl", str(path)]) == 0

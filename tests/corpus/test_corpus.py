@@ -205,7 +205,7 @@ def test_a_data_set_in_a_folder_is_read_by_the_datasets_library(table, tmp_path,
         read_poems([f"hf:{folder}"], split="trian")
 
 
-@pytest.mark.parametrize("source", ["gutenberg:1065", "hf:merve/poetry", "merve/poetry"])
+@pytest.mark.parametrize("source", ["gutenberg:1065", "hf:merve/poetry"])
 def test_without_a_network_it_says_so_and_names_the_local_way(source, offline, capsys):
     assert main(["corpus", source]) == 2
     shown = capsys.readouterr().err

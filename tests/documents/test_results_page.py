@@ -9,7 +9,7 @@ import re
 import pytest
 
 from experiments.release import results_page
-from experiments.release.results_page import EXPERIMENTS, MAIN_JOB, ORDER, PAGE, RESULTS, main_job, page, read_tables
+from experiments.release.results_page import EXPERIMENTS, MAIN_JOB, ORDER, PAGE, RESULTS, SPEED_PAGE, main_job, page, read_tables
 
 LOG = EXPERIMENTS / "LOG.md"
 COMMIT = re.compile(r"\b[0-9a-f]{7,40}\b")
@@ -37,8 +37,15 @@ def entries(text: str) -> dict[str, list[str]]:
     return {title: body.strip().splitlines() for title, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def test_the_page_is_what_the_generator_writes_now():
-    assert PAGE.read_text(encoding="utf-8") == page(read_tables()), "run: make results"
+@pytest.mark.parametrize(("path", "speed"), [(PAGE, False), (SPEED_PAGE, True)])
+def test_a_page_is_what_the_generator_writes_now(path, speed):
+    assert path.read_text(encoding="utf-8") == page(read_tables(), speed=speed), "run: make results"
+
+
+def test_every_table_is_on_one_page():
+    titles = [json.loads(path.read_text(encoding="utf-8")).get("title") for path in FILES if path.stem != MAIN_JOB]
+    pages = [path.read_text(encoding="utf-8") for path in (PAGE, SPEED_PAGE)]
+    assert [title for title in titles if sum(f"## {title}\n" in text for text in pages) != 1] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -64,8 +71,9 @@ def test_every_file_has_its_place_on_the_page():
     assert [path.stem for path in FILES if path.stem not in ORDER] == []
 
 
-def test_the_page_is_short_and_plain():
-    text = PAGE.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", [PAGE, SPEED_PAGE])
+def test_a_page_is_short_and_plain(path):
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= MAX_LINES
     assert [line for line in text.splitlines() if len(line) > MAX_LINE] == []
     assert [sentence for sentence in prose(text) if len(sentence.split()) > MAX_SENTENCE] == []

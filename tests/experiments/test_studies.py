@@ -78,8 +78,8 @@ def test_every_cell_of_the_study_is_a_run_that_can_be_made():
 def row(arm: str, seed: int, kl: float, *, task: bool = False, stage: str = "quatrains", **more: Any) -> dict[str, Any]:
     figures = dict.fromkeys([name for name, _, _ in trainers.COLUMNS.values()], 0.5) | {"target_kl": kl}
     return {
-        "stage": stage, "arm": arm, "tuned": {"learning_rate": 2e-4}, "task": task, "seed": seed, "figures": figures, "prior": figures,
-        "commit": "abc", "cpu_seconds": 1.0, **more,
+        "stage": stage, "arm": arm, "tuned": {"learning_rate": 2e-4}, "task": task, "seed": seed, "figures": figures,
+        "prior": dict.fromkeys(figures, 0.5) | {"target_kl": 4.0, "reward": 0.8}, "commit": "abc", "cpu_seconds": 1.0, **more,
     }  # fmt: skip
 
 
@@ -98,6 +98,16 @@ def test_the_plain_model_is_tested_where_there_is_one():
     assert with_it - without == {("plain", arm) for arm in trainers.FOUR}
     cell = next(cell for cell in trainers.testing(done, "folder") if cell.stage == "plain" and cell.arm == "RLOO")
     assert cell.config("folder").policy == "folder" and cell.config("folder").forms == ("couplet",)
+
+
+def test_distances_of_two_machines_are_put_on_the_mean_of_their_measures_of_log_z():
+    """log Z is 4 + 10 * .8 = 12 by one machine and 13 by the other, which drew another prior's poems of the same mean reward."""
+    other = {"prior": {"target_kl": 5.0, "reward": 0.8}}
+    done = [row("RLOO", 0, 3.0), row("RLOO", 1, 3.5), {**row("RLOO", 2, 4.0), **other}, {**row("PPO", 0, 1.0, stage="plain"), **other}]
+    moved = trainers.on_one_log_z(done, beta=10.0)
+    assert [one["figures"]["target_kl"] for one in moved] == pytest.approx([3.5, 4.0, 3.5, 1.0])
+    assert [one["prior"]["target_kl"] for one in moved] == pytest.approx([4.5, 4.5, 4.5, 5.0])
+    assert [one["figures"]["target_kl"] for one in done] == [3.0, 3.5, 4.0, 1.0]
 
 
 def test_one_difference_is_primary_and_the_others_are_corrected_after_holm():

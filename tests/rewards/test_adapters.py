@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import json
 import math
+import multiprocessing
+import pickle
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,13 +24,11 @@ from rewards.adapters.frameworks import (
     openrlhf_reward_func,
     rubric_function,
     task_reward,
-    text_of,
     verl_compute_score,
-    without_marks,
 )
-from rewards.adapters.functions import FunctionReward, as_function, as_reward
+from rewards.adapters.functions import FunctionReward, as_async_function, as_function, as_functions, as_reward
 from rewards.alternation import Alternation
-from rewards.compose import WeightedMean
+from rewards.compose import Product, WeightedMean
 from rewards.meter import Meter
 from rewards.rhyme import Rhyme
 from rlpoet.errors import UnknownName
@@ -164,7 +166,7 @@ def test_a_label_says_the_same_as_words_as_a_mapping_and_as_json(lang, form, aut
     assert asked_for(prompt) == asked_for(mapping) == asked_for(json.dumps(mapping)) == asked_for(words) == prompt
 
 
-@pytest.mark.parametrize("label", [None, "", "fr", {"lang": "fr"}, {"form": "couplet"}, '{"form": "couplet"}', 3, "{not json"])
+@pytest.mark.parametrize("label", ["", "fr", {}, {"lang": "fr"}, {"form": "couplet"}, '{"form": "couplet"}', 3, "{not json"])
 def test_a_label_that_says_no_form_is_an_error_not_a_poor_poem(label):
     with pytest.raises(ValueError):
         rubric_function(Rhyme())("ombre\nsombre", label)
@@ -183,10 +185,98 @@ def test_an_author_column_reaches_the_reward():
     assert as_function(Whose())(["?"] * 2, ["a", "b"], lang=["fr"] * 2, form=["couplet"] * 2, author=["Hugo", None]) == [1.0, 0.0]
 
 
-def test_marks_of_a_tokenizer_go_and_angle_brackets_of_a_poet_stay():
-    assert without_marks("<s> a <b> < c </s><|end|>") == "a <b> < c"
-    assert without_marks("<start_of_turn>a<end_of_turn>[EOS]<pad>") == "a"
-    assert text_of([]) == "" and text_of([{"role": "assistant", "content": None}]) == ""
+OTHER_TASKS = [None, {"lang": None, "form": None}, {"lang": "fr", "form": None}, '{"lang": null, "form": "couplet"}']
+
+
+@pytest.mark.parametrize("label", OTHER_TASKS)
+def test_a_row_of_another_task_earns_the_same_whatever_is_written(label):
+    whole = CASES[0][1]
+    compute_score, reward_func, by_rubric = verl_compute_score(BOTH), openrlhf_reward_func(BOTH), rubric_function(BOTH)
+    for text in (whole, "42", ""):
+        told = compute_score("gsm8k", text, label)
+        assert told["score"] == 0.0 and math.isnan(told["rhyme"]) and math.isnan(told["meter"])
+        assert reward_func([text], [""], [label]) == {"rewards": 0.0, "scores": 0.0, "extra_logs": {"weighted_mean": 0.0}}
+        assert by_rubric(text, label) == 0.0
+
+
+def test_a_column_says_of_each_row_whether_it_asks_for_a_poem():
+    found = as_function(Rhyme())(["?"] * 3, ["amor\ndolor", "42", "amor\nvida"], lang=["es", None, "es"], form=["pareado", None, "pareado"])
+    assert found == [1.0, None, 0.0]
+    assert as_function(Rhyme())(completions=["4"], lang=[None], form=[None]) == [None]
+
+
+def test_one_value_stands_for_a_whole_column():
+    assert as_function(Rhyme())(completions=["amor\ndolor"] * 2, lang="es", form="pareado") == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "columns, message",
+    [
+        ({}, "no column 'lang'"),
+        ({"lang": ["es"]}, "no column 'form'"),
+        ({"form": ["pareado"]}, "no column 'lang'"),
+        ({"lang": ["es"] * 2, "form": ["pareado"]}, "2 values of 'lang' for 1 completions"),
+        ({"lang": ["es"], "form": []}, "0 values of 'form' for 1 completions"),
+    ],
+)
+def test_columns_that_are_missing_or_too_short_are_named(columns, message):
+    with pytest.raises(ValueError, match=message):
+        as_function(Rhyme())(prompts=["?"], completions=["amor\ndolor"], **columns)
+
+
+def test_the_parts_of_a_composed_reward_go_to_trl_s_log():
+    logged = {}
+    texts, asked = [CASES[0][1], CASES[1][1], "42"], {"lang": ["fr", "fr", None], "form": ["quatrain-abab", "quatrain-abab", None]}
+    found = as_function(BOTH)(["?"] * 3, texts, **asked, log_metric=logged.__setitem__, log_extra=None, trainer_state=None)
+    assert found == [1.0, pytest.approx((2 * 0.5 + 0.75) / 3), None]
+    assert logged == {"weighted_mean/rhyme": 0.75, "weighted_mean/meter": 0.875}
+    logged.clear()
+    as_function(BOTH)(["?"], ["42"], lang=[None], form=[None], log_metric=logged.__setitem__)
+    assert logged == {}, "nothing was asked for, so there is no mean"
+
+
+def test_the_terms_of_a_mean_are_functions_of_their_own_with_their_weights():
+    functions, weights = as_functions(BOTH)
+    asked = {"lang": ["fr"], "form": ["quatrain-abab"]}
+    parts = [function(["?"], [CASES[1][1]], **asked)[0] for function in functions]
+    assert [function.__name__ for function in functions] == ["rhyme", "meter"] and parts == [0.5, 0.75] and weights == [2.0, 1.0]
+    assert sum(w * part for w, part in zip(weights, parts, strict=True)) / sum(weights) == pytest.approx(CASES[1][2])
+    with pytest.raises(ValueError, match="product: its terms are not added up"):
+        as_functions(Product([(Rhyme(), 1.0)]))
+    assert [len(found) for found in as_functions(Rhyme())] == [1, 1]
+
+
+def test_a_coroutine_scores_as_the_function_does():
+    asked = {"lang": ["fr"], "form": ["quatrain-abab"]}
+    function = as_async_function(BOTH)
+    assert function.__name__ == "weighted_mean" and inspect.iscoroutinefunction(function.__call__)
+
+    async def both():
+        return await asyncio.gather(function(["?"], [CASES[0][1]], **asked), function(["?"], [CASES[1][1]], **asked))
+
+    assert asyncio.run(both()) == [[1.0], [pytest.approx(CASES[1][2])]]
+
+
+MADE = {
+    "trl": as_function(BOTH), "trl, a coroutine": as_async_function(BOTH), "verl": verl_compute_score(BOTH),
+    "OpenRLHF": openrlhf_reward_func(BOTH), "verifiers 0.1": rubric_function(BOTH), "verifiers 0.4": task_reward(BOTH),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", MADE)
+def test_what_is_made_for_a_library_can_be_pickled(library):
+    again = pickle.loads(pickle.dumps(MADE[library]))
+    assert again.__name__ == MADE[library].__name__ == "weighted_mean"
+    assert type(again) is type(MADE[library])
+
+
+def test_spawned_processes_score_as_this_one():
+    calls = [(text, label) for label, text, _ in CASES]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        verl = [pool.submit(MADE["verl"], "x", text, label) for text, label in calls]
+        trl = [pool.submit(MADE["trl"], ["?"], [text], lang=[label.split()[0]], form=[label.split()[1]]) for text, label in calls]
+        assert [future.result()["score"] for future in verl] == pytest.approx([case[2] for case in CASES])
+        assert [future.result()[0] for future in trl] == pytest.approx([case[2] for case in CASES])
 
 
 def test_no_trainer_is_imported():

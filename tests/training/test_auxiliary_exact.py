@@ -15,7 +15,8 @@ from trainers import make
 
 from rlpoet.rollout import RhymingWords, Rollout
 from rlpoet.training.auxiliary import WORD_SHARE, word_weights
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 OVER, PAD = 2, 3  # the mark after a word; pieces are 0 and 1

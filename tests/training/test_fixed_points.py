@@ -150,7 +150,7 @@ def gradient(options: dict[str, Any], *, masks: bool) -> Tensor:
         likely = torch.rand(policy.language.n_states, generator=torch.Generator().manual_seed(1)) > 0.5
         logits[0], logits[1] = torch.where(likely, 2.0, 1.0).log(), torch.where(likely, 1.0, 2.0).log()
         policy.model.head.weight.copy_(logits / GAIN)
-    run.share([PROMPT], BETA)
+    run.weigh([PROMPT], BETA)
     found = policy.model.head.weight.grad
     assert found is not None
     return found

@@ -9,8 +9,9 @@ from rlpoet.corpus.config import CorpusConfig
 def run(config: CorpusConfig) -> int:
     from rlpoet.corpus.build import build
     from rlpoet.reporting.corpus import show_corpus
+    from rlpoet.reporting.poems import console
 
-    show_corpus(config, *build(config))
+    show_corpus(config, build(config, tell=console(stderr=True).print))
     return 0
 
 

@@ -18,7 +18,7 @@ class ExplainConfig:
 
     Attributes:
         lang: fr, es or en, or another language that is installed; a variety follows a hyphen (fr-modern).
-        lines: the lines or words, "-" for those of standard input; a text with line breaks is several lines.
+        lines: the lines or words, or what has them: a file or a folder/ as rlpoet corpus reads them, "-" for standard input.
         rhyme: explain how the lines rhyme, each with each, instead of how they scan.
         target: syllables a line should have; a licensed reading of that length is preferred.
         json: one JSON object a line, or a pair with --rhyme, for machines.
@@ -32,10 +32,10 @@ class ExplainConfig:
 
 
 def run(config: ExplainConfig) -> int:
+    from rlpoet.corpus.given import lines_given
     from rlpoet.reporting.explanations import explained, show_explanations
-    from rlpoet.text import given_lines
 
-    told = explained(given_lines(config.lines), config.lang, rhyme=config.rhyme, target=config.target)
+    told = explained(lines_given(config.lines), config.lang, rhyme=config.rhyme, target=config.target)
     show_explanations(told, json=config.json)
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Literal
 
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
@@ -15,15 +16,18 @@ class ScanConfig:
 
     Attributes:
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        lines: the lines to scan.
+        lines: the lines to scan, "-" for those of standard input; a text with line breaks is several lines.
         target: syllables the line should have; a licensed reading of that length is preferred.
         jsonl: file of {"line": "...", "target": 12}, one object a line, "-" for standard input; answers are JSON Lines too.
+        on_error: what to do about a row of --jsonl that cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends
+            with exit code 1; stop ends there, with exit code 2.
     """
 
     lang: str
     lines: tuple[str, ...] = ()
     target: int | None = None
     jsonl: str | None = None
+    on_error: Literal["go_on", "stop"] = "go_on"
 
 
 def run(config: ScanConfig) -> int:
@@ -34,17 +38,18 @@ def run(config: ScanConfig) -> int:
 
         if config.target is not None:
             raise RlpoetError('--target: given with --jsonl; expected it in the rows, as {"line": "...", "target": 12}.')
-        write_answers(answer_scans, config.jsonl, config.lang)
-        return 0
+        return write_answers(answer_scans, config.jsonl, config.lang, config.on_error)
     if not config.lines:
         raise RlpoetError("LINES: none given; expected a line of verse, or --jsonl FILE.")
     from rlpoet.analysis.lexicon.which import warning
     from rlpoet.prosody.meter import scan
     from rlpoet.reporting.poems import console, scansion_text
+    from rlpoet.text import given_lines
 
-    if told := warning(config.lines, config.lang):
+    lines = given_lines(config.lines)
+    if told := warning(lines, config.lang):
         sys.stderr.write(told + "\n")
-    for line in config.lines:
+    for line in lines:
         console().print(scansion_text(scan(line, config.lang, config.target)))
     return 0
 

@@ -16,7 +16,8 @@ class ScoreConfig:
     """Show a poem's rhymes and syllables, and why each line gets its score.
 
     Attributes:
-        file: text with one poem, or several under headings (# ...) or of the same form, "-" for standard input.
+        file: text with one poem, or several under headings (# ...) or of the same form, "-" for standard input; or the poems of a table,
+            TEI, JSON Lines or a folder, as rlpoet corpus reads them.
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
         form: the form to hold it against; without it what is heard in the whole poem, marked as guessed.
         scheme: a scheme of one's own to hold it against, such as aaba or "abba abba cde cde"; capitals are refrains.

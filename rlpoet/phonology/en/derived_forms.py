@@ -185,10 +185,12 @@ def inflected(word: str, deep: bool = True) -> Iterator[Derivation]:
     for where, strip, puts, ending, trusted in _endings().get(word[-1:], ()):
         if not word.endswith(strip) or len(word) <= len(strip) or (strip == "s" and word.endswith("ss")):
             continue
-        for stem in stems(word[: -len(strip)], puts):
+        rest = word[: -len(strip)]
+        for stem in stems(rest, puts):
             if len(stem) < 3 and "'" not in strip:
                 continue
-            stem_phones, used = _stem(stem, deep and strip != "d")
+            doubled = rest.endswith("e") and stem == rest + "e"  # decree-d, but above-'d has no stem abovee
+            stem_phones, used = _stem(stem, deep and strip != "d" and not doubled)
             if stem_phones:
                 added = tuple((joined(phones, allomorph(phones, ending)), where) for phones, _ in stem_phones)
                 yield Derivation(added, trusted, used)

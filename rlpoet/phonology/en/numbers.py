@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
 ).split()
 TENS = "- - twenty thirty forty fifty sixty seventy eighty ninety".split()
 ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth", "twelve": "twelfth"}
 YEARS = range(1100, 2000)
+ROMAN = re.compile("(?=[ivxl]{2})(?:xl|l?x{0,3})(?:ix|iv|v?i{0,3})")  # no English word is one: VIII, xiv
+VALUES = {"i": 1, "v": 5, "x": 10, "l": 50}
 
 
 def in_words(digits: str, *, ordinal: bool = False) -> str:
@@ -39,3 +43,16 @@ def _cardinal(n: int) -> list[str]:
         return [ONES[n]]
     tens, one = divmod(n, 10)
     return [TENS[tens], *([ONES[one]] if one else [])]
+
+
+def roman_in_words(word: str) -> tuple[str, ...]:
+    """A Roman numeral in small letters as an ordinal with its article, behind a name, and as a number; empty if it is none.
+
+    >>> roman_in_words("viii"), roman_in_words("ill")
+    (('the-eighth', 'eight'), ())
+    """
+    if not ROMAN.fullmatch(word):
+        return ()
+    values = [VALUES[letter] for letter in word]
+    n = str(sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True)))
+    return f"the-{in_words(n, ordinal=True)}", in_words(n)

@@ -11,7 +11,7 @@ import re
 import unicodedata
 
 from rlpoet.phonology.en.derived_forms import LONGEST, SourcedPhones, formed, read_letters, syllabic
-from rlpoet.phonology.en.numbers import in_words
+from rlpoet.phonology.en.numbers import in_words, roman_in_words
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, known_phones, stressed_nucleus
 from rlpoet.text import plain_letters
 from rlpoet.types import Pronunciation, Transcription
@@ -85,6 +85,9 @@ def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
     """Look up a folded word: in the lexicon, among derived forms, by its hyphenated parts, then by a guess."""
     if len(simple) > LONGEST:
         return (read_letters(simple),), False
+    aloud = roman_in_words(simple)  # Henry VIII, Canto IV
+    if aloud:
+        return tuple(sourced for words in aloud for sourced in _lookup(words)[0]), False
     bare = simple.strip("'")
     ways = (bare, simple) if simple.endswith("s'") else (simple, bare)  # sons' sounds as sons; CMUdict has other ideas
     pronunciations = known_phones(ways[0]) or known_phones(ways[1])

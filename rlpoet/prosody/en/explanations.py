@@ -6,8 +6,9 @@ import itertools
 
 from rlpoet.phonology.en.sounds import phones_of, pronunciation
 from rlpoet.phonology.en.tables import Phones
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.feet import ELISIONS
-from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, without_line_number, word_endings
+from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, word_endings
 from rlpoet.prosody.en.scansion import WordOptions, lay, word_options
 from rlpoet.prosody.en.syllables import Reading
 from rlpoet.prosody.en.tables import historical_tails, historical_vowels
@@ -30,7 +31,7 @@ def spoken(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: s
     words = []
     at = 0
     syllables = iter(pattern)
-    places = [match for match in WORD.finditer(without_line_number(line)) if word_options(match[0]) is not None]
+    places = [match for match in WORD.finditer(heard(line)) if word_options(match[0]) is not None]
     for (word, reading), place in zip(parse, places, strict=True):
         beats = "".join(itertools.islice(syllables, len(reading.marks)))
         units = lay(word.spelt, ((word, reading),), beats) if beats else ()

@@ -113,7 +113,7 @@ def name_pattern(pattern: str) -> str:
     return ", ".join([name, *notes])
 
 
-ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "heaven", "spirit", "cruel"})  # notes of syllables
+ELISIONS = frozenset({"elided", "hour", "synizesis", "syncope-r", "syncope", "heaven", "spirit", "synaeresis"})  # notes of syllables
 
 
 def meter_name(scansion: Scansion) -> str:
@@ -123,5 +123,5 @@ def meter_name(scansion: Scansion) -> str:
     'iambic pentameter'
     """
     name = name_pattern(scansion.stress or "")
-    elided = any(not ELISIONS.isdisjoint(unit.note.split()) for unit in scansion.units)
+    elided = getattr(scansion, "is_licensed", True) and any(not ELISIONS.isdisjoint(unit.note.split()) for unit in scansion.units)
     return f"{name}, elision" if name and elided else name

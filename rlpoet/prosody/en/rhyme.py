@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.tables import promoted_vowels
 from rlpoet.types import Ending
 
@@ -20,8 +21,6 @@ WORD = re.compile(
     r"(?:(?:['’‘]|[-\u2010\u2011](?![-\u2010\u2011])|[\u0300-\u036f]+)[^\W\d_]+)*[\u0300-\u036f]*['’]?"
     r"|(?:(?<!^)|(?![0-9]{1,3}[.:]?\s+[\"“‘']?[A-Z]))(?<![^\s\"“‘'«—–:$£-])[0-9]{1,40}(?:st|nd|rd|th)?(?![\])0-9])"  # no line's, no note's
 )
-LINE_NUMBER = re.compile(r"(?:(?<=[^\w\s])\s*|\s\s+)[0-9]{1,4}\W*$|(?<=\w)\s+[0-9]{0,2}[05]\W*$")  # an editor's, not heard
-DIGIT = re.compile("[0-9]")
 NEAR, FAR = 50, 200  # signs at a line's end where its last words are looked for
 MOJIBAKE = "ñâÑÂ"  # dashes of another encoding, common in digitised verse; no English word ends so
 BEFORE_R = {"IH": "IY", "AE": "EH", "UH": "UW", "OW": "AO"}  # near, care, poor, four
@@ -59,21 +58,9 @@ def words_of(line: str) -> list[str]:
     return [word for word in words if fold(word).strip("'")]
 
 
-def without_line_number(line: str) -> str:
-    """A line without an editor's line number at its end: a number after a stop or a gap, or a multiple of five.
-
-    >>> without_line_number("Written in yce of melting vanitie? 130"), without_line_number("in 1850")
-    ('Written in yce of melting vanitie?', 'in 1850')
-    """
-    if DIGIT.search(line[-5:]) is None:
-        return line
-    shorter = LINE_NUMBER.sub("", line[-FAR:])
-    return line[:-FAR] + shorter if any(c.isalpha() for c in shorter) else line
-
-
 def last_words(line: str, n: int = 2) -> list[str]:
     """The last ``n`` words of a line, two or three, or fewer if it has no more; only its end is read."""
-    line = without_line_number(line)
+    line = heard(line)
     tokens = WORD.findall(line[-NEAR:])
     if len(tokens) <= n and len(line) > NEAR:  # the first of them may have been cut
         tokens = WORD.findall(line[-FAR:])

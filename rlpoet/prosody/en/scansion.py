@@ -11,15 +11,17 @@ from operator import itemgetter
 
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD, without_line_number
+from rlpoet.prosody.apparatus import heard
+from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings
 from rlpoet.types import Scansion, Syllable
 
 LONGEST = 40  # words: longer lines are no verse and get each word's first reading
+JUST_READ = 512  # lines whose readings are remembered: who asks for a length asks next for another, or for the likeliest one
 BEAM = 48  # readings of a line kept while its words are joined
 DEAREST = 4.5  # nats of licences a line may take in all to fit a target
-CROSSING = {"the": 2.2, "to": 2.5, "thou": 3.0}  # th'eternal, t'other: cost of losing the syllable before a vowel
+CROSSING = {"the": 2.2, "to": 2.5}  # th'eternal, t'other: cost of losing the syllable before a vowel
 GLIDES = frozenset({"a", "an"})  # many a, in two syllables
 GLIDE = 1.0
 PROMOTED, DEMOTED = 0.0, 1.0  # log odds below and above which a beat, or none, is the meter's doing
@@ -89,7 +91,7 @@ def _glided(reading: Reading) -> Reading:
 
 def words_of_line(line: str) -> list[WordOptions]:
     """The words of a line."""
-    return [word for word in map(word_options, WORD.findall(without_line_number(line))) if word is not None]
+    return [word for word in map(word_options, WORD.findall(heard(line))) if word is not None]
 
 
 def candidates(words: list[WordOptions]) -> dict[int, list[State]]:
@@ -174,9 +176,21 @@ class LineScansion(Scansion):
             parsed.append((word, options[0][3] if len(options) == 1 else next(left)))
         return tuple(parsed)
 
+    @property
+    def is_licensed(self) -> bool:
+        """Whether some word is read by a licence; False says without ``units`` that none of them has a note of one."""
+        return any(reading.note or not reading.marks for _, reading in self.parse)
+
     @functools.cached_property
     def units(self) -> tuple[Syllable, ...]:
         return lay(self.line, self.parse, self.stress or "")
+
+
+@functools.lru_cache(maxsize=JUST_READ)
+def _read(line: str) -> tuple[list[WordOptions], dict[int, list[State]]]:
+    """The words of a line and its readings. Nobody may change them."""
+    words = words_of_line(line)
+    return words, candidates(words) if words else {}
 
 
 def scan_line(line: str, target: int | None) -> LineScansion:
@@ -185,10 +199,9 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     >>> scan_line("Shall I compare thee to a summer's day?", None).stress
     '-+-+-+-+-+'
     """
-    words = words_of_line(line)
+    words, table = _read(line)
     if not words:
         return LineScansion(line, 0, "", None if target is None else target == 0)
-    table = candidates(words)
     fits = None if target is None else target in table
     groups = [table[target]] if target is not None and target in table else list(table.values())
     best, pattern, state = best_choice(groups[0])
@@ -200,14 +213,25 @@ def scan_line(line: str, target: int | None) -> LineScansion:
     return LineScansion(line, len(pattern), pattern, fits, None, None, guessed, (words, state[3]))
 
 
+def fits_line(line: str, target: int) -> bool:
+    """Whether the line has a reading with that many syllables, as ``scan_line`` says.
+
+    >>> fits_line("Shall I compare thee to a summer's day?", 10), fits_line("Shall I compare thee to a summer's day?", 4)
+    (True, False)
+    """
+    words, table = _read(line)
+    return target in table if words else target == 0
+
+
 def lay(line: str, parse: tuple[tuple[WordOptions, Reading], ...], pattern: str) -> tuple[Syllable, ...]:
     """The syllables of a reading on the spelling; a word without a syllable gives its letters to the next one."""
     syllables: list[tuple[str, str, str]] = []
     at = 0
+    silent = heard(line)
     waiting = ""  # letters and signs before the next syllable
     lent: Reading | None = None  # the word without a syllable they come from
     for word, reading in parse:
-        start = line.index(word.spelt, at)
+        start = silent.index(word.spelt, at)
         between, at = line[at:start], start + len(word.spelt)
         if syllables and not waiting:
             text, note, source = syllables[-1]

@@ -1,6 +1,6 @@
 """Metrical readings of English words: every licensed number of syllables, with its stresses and its cost.
 
-``licences.tsv`` lists the syllables that verse may drop (heav'n, glorious in two, wandering in two, fire in one). An
+``licences.tsv`` lists the syllables that verse may drop or add (heav'n, glorious in two, fire in one, beautifully in four). An
 apostrophe in the spelling already marks such a loss: ``heav'n`` has one syllable only.
 """
 
@@ -23,7 +23,9 @@ MOST = 6  # readings kept of one word
 SOUNDED_ED = re.compile(r"[^aeiou]ed$")
 COST = attrgetter("cost")
 ENDINGS = frozenset("less ness ful ly ment ward wards ship hood dom fold some wise like ling man men".split())  # begin a syllable
-ONSET = re.compile(r"(?:[tscpw]h|qu|gu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’-])?$")  # what a syllable takes of the consonants before it
+# What a syllable takes of the consonants before it: in-spire, ex-alt, ta-ble.
+ONSET = re.compile(r"(?:(?<=[bdmn])s[ckpt][rl]?|[tscpw]h|qu|gu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’x-])?$")
+ONE_VOWEL = frozenset("ai au aw ay ea eau ee ei ey oa oi oo ou ow oy".split())  # seldom parted, if another group can be
 SILENT_E = re.compile(r"(?:[^aeiouy]|[qg]u)e[sd]?$", re.IGNORECASE)
 SYLLABIC_M = re.compile(r"(?:s|th)m[s']*$", re.IGNORECASE)  # prism, rhythm
 LETTERS = re.compile(r"(?:(?<!q)(?<!g)u|(?<=g)u(?![aeiouy])|[aeioyàâäáèéêëìîïíòôöóùûüúæœﬁﬃ])+", re.IGNORECASE)
@@ -50,34 +52,36 @@ class Reading:
     reach: float = 0.0
 
 
-Licence = tuple[str, str, re.Pattern[str], str, float, float]  # row, name, what it finds, what it puts there, cost, reach
+Licence = tuple[str, str, re.Pattern[str] | None, re.Pattern[str], str, float, float]  # row, name, spelling, finds, puts, cost, reach
 
 
 @functools.cache
 def _licences() -> tuple[Licence, ...]:
-    rows = read_table(DATA / "licences.tsv", ("name", "find", "put", "cost", "reach", "example"))
+    rows = read_table(DATA / "licences.tsv", ("name", "word", "find", "put", "cost", "reach", "example"))
     return tuple(
-        (where, name, re.compile(find), "" if put == "0" else put, float(cost), float(reach))
-        for where, (name, find, put, cost, reach, _) in rows
+        (where, name, None if word == "." else re.compile(word), re.compile(find), "" if put == "0" else put, float(cost), float(reach))
+        for where, (name, word, find, put, cost, reach, _) in rows
     )
 
 
 @functools.cache
 def _any_licence() -> re.Pattern[str]:
     """A pattern that matches wherever at least one licence matches."""
-    return re.compile("|".join(f"(?:{find.pattern})" for _, _, find, *_ in _licences()))
+    return re.compile("|".join(f"(?:{find.pattern})" for _, _, _, find, *_ in _licences()))
 
 
 def marks_of(phones: Phones) -> str:
     return "".join([phone[-1] for phone in phones if is_vowel(phone)])
 
 
-def _licensed(spoken: str) -> dict[str, tuple[float, float, str, str]]:
-    """Every form of the phones that licences give, with its cost and reach, its licences, and the row of the last licence."""
+def _licensed(word: str, spoken: str) -> dict[str, tuple[float, float, str, str]]:
+    """Every form of a word's phones that licences give, with its cost and reach, its licences, and the row of the last licence."""
     forms = {spoken: (0.0, 0.0, "", "")}
-    if "0 " not in spoken or not _any_licence().search(spoken):  # every licence drops or weakens an unstressed vowel
+    if "0 " not in spoken or not _any_licence().search(spoken):  # every licence is about an unstressed vowel
         return forms
-    for where, name, find, put, cost, reach in _licences():
+    for where, name, spelling, find, put, cost, reach in _licences():
+        if spelling is not None and not spelling.search(word):
+            continue
         for form, (paid, reached, note, _) in list(forms.items()):
             for match in find.finditer(form):
                 shorter = form[: match.start()] + match.expand(put) + form[match.end() :]
@@ -107,7 +111,7 @@ def readings(word: str) -> tuple[Reading, ...]:
             source = source.removeprefix("elided: ")
             forms = {spoken: (0.0, 0.0, "elided", "")}
         else:
-            forms = _licensed(spoken)
+            forms = _licensed(word, spoken)
         if len(phones) > 2 and phones[-1] in ("D", "T") and not is_vowel(phones[-2]) and SOUNDED_ED.search(word):
             forms[" ".join((*phones[:-1], "IH0", "D"))] = (SYLLABIC_ED, SYLLABIC_ED, "-ed", source)
         for form, (cost, reach, note, where) in forms.items():
@@ -134,6 +138,8 @@ def joint(word: str) -> int:
     if not word.isalpha() or len(word) > LONGEST:
         return 0
     whole = [_plain(phones) for phones, _ in phones_of(word)[0]]
+    if word.startswith("un") and common(word[2:]) and any(said[:2] == ("AH", "N") for said in whole):
+        return 2
     for at in range(len(word) - 2, 2, -1):
         first, second = word[:at], word[at:]
         ending = second in ENDINGS
@@ -177,7 +183,7 @@ def cut_simple(word: str, n: int) -> tuple[str, ...]:
         return (word,)
     groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
     wide = sum(end - start > 1 for start, end in groups[:-1])
-    enough = len(groups) - 1 + wide >= n and not word.lower().endswith("le")  # an-tique, cre-ate; not ta-ble
+    enough = len(groups) - 1 + wide >= n and not word.lower().endswith(("le", "ed"))  # an-tique, cre-ate; not ta-ble, crook-ed
     if SILENT_E.search(word) and (enough or len(groups) > n):
         groups.pop()
     edges = []
@@ -186,9 +192,9 @@ def cut_simple(word: str, n: int) -> tuple[str, ...]:
     while len(edges) > n - 1:  # an elided vowel: the shortest piece joins the one before it
         widths = [b - a for a, b in zip([*edges], [*edges[1:], len(word)], strict=True)]
         edges.pop(widths.index(min(widths)))
-    for start, end in groups:  # a hiatus in one group of letters: li-on, fi-re
+    for start, end in sorted(groups, key=lambda group: word[slice(*group)].lower() in ONE_VOWEL):  # a hiatus: li-on, fi-re, beau-te-ous
         if len(edges) < n - 1 and end - start > 1:
-            edges.append(start + 1)
+            edges.append(start + 1 + (end - start > 2 and word[start : start + 2].lower() in ONE_VOWEL))  # see-ing
     ending = SYLLABIC_M.search(word)
     if len(edges) < n - 1 and ending is not None and groups:
         edges.append(ending.start())

@@ -28,6 +28,17 @@ def historical_vowels() -> dict[tuple[str, str], str]:
 
 
 @functools.cache
+def historical_words() -> dict[tuple[str, str], frozenset[str]]:
+    """Pairs of tails (both orders) that rhymed in a few words only, with these words; and the same of their plurals."""
+    words: dict[tuple[str, str], set[str]] = {}
+    for _, (word, own, other, *_) in read_table(DATA / "historical_words.tsv", ("word", "own", "other", "rhymed", "example")):
+        for end, spelt in (("", ""), (" z", "s")):
+            for pair in ((own + end, other + end), (other + end, own + end)):
+                words.setdefault(pair, set()).add(word + spelt)
+    return {pair: frozenset(found) for pair, found in words.items()}
+
+
+@functools.cache
 def historical_tails() -> tuple[dict[str, dict[str, str]], frozenset[tuple[str, str]]]:
     """Tails (IPA, phones apart) that rhymed, each with its partners and their rows; and pairs that did not, though their vowels do."""
     rhymed: dict[str, dict[str, str]] = {}

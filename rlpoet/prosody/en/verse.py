@@ -23,8 +23,8 @@ from rlpoet.phonology.en.sounds import fold
 from rlpoet.prosody.en.explanations import reasons, spoken
 from rlpoet.prosody.en.feet import meter_name
 from rlpoet.prosody.en.rhyme import HISTORICAL, LIGHT_WORDS, PRIMARY, PROMOTED, WRENCHED, EnglishEnding, last_words, mosaic, word_endings
-from rlpoet.prosody.en.scansion import scan_line
-from rlpoet.prosody.en.tables import historical_tails, historical_vowels
+from rlpoet.prosody.en.scansion import fits_line, scan_line
+from rlpoet.prosody.en.tables import historical_tails, historical_vowels, historical_words
 from rlpoet.types import Ending, Scansion, SpokenWord
 
 
@@ -38,6 +38,7 @@ class EnglishVerse:
     def __init__(self) -> None:
         self._tails, self._denied = historical_tails()
         self._vowels = historical_vowels()
+        self._words = historical_words()
 
     def endings(self, line: str) -> tuple[Ending, ...]:
         """The plausible endings of a line's last word, then that of a two-word rhyme at the line's end, if any."""
@@ -62,7 +63,9 @@ class EnglishVerse:
         if once:
             return "historical"
         if both_primary and len(a.phones) > 1 and a.phones[1:] == b.phones[1:]:
-            return "historical" if (a.phones[0], b.phones[0]) in self._vowels and (x, y) not in self._denied else "slant"
+            few = self._words.get((x, y))
+            rhymed = (a.phones[0], b.phones[0]) in self._vowels and (x, y) not in self._denied
+            return "historical" if rhymed and (few is None or a.word in few or b.word in few) else "slant"
         return None
 
     def key(self, ending: Ending) -> str:
@@ -72,6 +75,10 @@ class EnglishVerse:
     def scan(self, line: str, target: int | None = None) -> Scansion:
         """The likeliest reading; with a target, the likeliest with ``target`` syllables, if there is one."""
         return scan_line(line, target)
+
+    def fits(self, line: str, target: int) -> bool:
+        """Whether ``scan`` finds a reading of that length, without choosing its beats."""
+        return fits_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         """The words of the likeliest reading, each with its pronunciation in the line.

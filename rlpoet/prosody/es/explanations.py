@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rlpoet.phonology.es.letters import VOWELS, Parsed, nucleus, parse
 from rlpoet.phonology.es.sounds import Spanish
 from rlpoet.phonology.es.tables import doublets, reductions
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.es.readings import joins
 from rlpoet.prosody.es.rhyme import assonance
 from rlpoet.prosody.es.scansion import Part, choose
@@ -19,7 +20,7 @@ GLIDES = frozenset("jw")
 
 def spoken_words(line: str, phonology: Spanish, target: int | None = None) -> tuple[SpokenWord, ...]:
     """The words of a line in its likeliest reading; see ``Verse.words``."""
-    folded, places = fold_letters(line)
+    folded, places = fold_letters(heard(line))
     chosen = choose(line, target)
     word_parts: dict[int, tuple[Part, int]] = {}
     for part in chosen.parts:

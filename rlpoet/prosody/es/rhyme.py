@@ -13,6 +13,8 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
+from rlpoet.prosody.apparatus import heard
+
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 VOWELS = frozenset("aeiou")
 SOUNDED = VOWELS | frozenset("jw")
@@ -37,6 +39,7 @@ def last_word(line: str) -> str:
     >>> last_word("Cerrar podrá mis ojos la postrera,"), last_word("1605"), last_word("MI CORAZON")
     ('postrera', '', 'CORAZON')
     """
+    line = heard(line)
     for width in (*LAST_CHARACTERS, len(line)):
         end = line[-width:]
         words = list(WORD.finditer(end if end.isascii() else unicodedata.normalize("NFC", end)))

@@ -8,15 +8,17 @@ from typing import NamedTuple
 
 from rlpoet.phonology.es.letters import ROMAN
 from rlpoet.phonology.es.tables import weight_rows
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, readings, stress_pattern
 from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
 
 CACHE = 65_536
-JUST_READ = 64  # lines whose readings are remembered: who asks for a length asks next for the likeliest one, or for another
+JUST_READ = 512  # lines whose readings are remembered: a poem's lines are read once for each length that they may have
 # How much dearer than the line's cheapest reading a reading may be and still be licensed (nats).
 LICENCE = 6.5
 ALEXANDRINE, HEMISTICH = 14, 7
+DOUBLE_FIVE, SHORT_HEMISTICH = 10, 5  # Yo soy ardiente, | yo soy morena
 # A pause at the caesura is itself a licence not to make sinalefa: what both halves may cost together.
 CAESURA_LICENCE = 4.0
 FIGURES = re.compile(r"\d+")  # written in figures and not read: what they take is unknown
@@ -55,29 +57,30 @@ class Chosen(NamedTuple):
 
     @property
     def caesura(self) -> int | None:
-        return HEMISTICH if len(self.parts) > 1 else None
+        return self.parts[0].reading.syllables if len(self.parts) > 1 else None
 
 
 @functools.lru_cache(maxsize=JUST_READ)
-def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading]]:
-    """The folded line, the places of its letters, the part that is read, its cells and junctures, and all its readings."""
-    folded, places = fold_letters(line[:LONGEST])
-    visible = line[:LONGEST] if places is None else "".join(line[at] for at in places[:-1])
+def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Reading], tuple[str, ...]]:
+    """The folded line, the places of its letters, the part that is read, its cells and junctures, all its readings, and what is a guess."""
+    silent = heard(line[:LONGEST])
+    folded, places = fold_letters(silent)
+    visible = silent if places is None else "".join(silent[at] for at in places[:-1])
     laid = lay(folded, visible)
-    return folded, places, visible, laid, readings(laid)
+    guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
+    if any(letter in visible for letter in "IVX"):
+        guessed += tuple(folded[start:end] for _, start, end in laid.words if ROMAN.fullmatch(visible[start:end]))
+    return folded, places, visible, laid, readings(laid), guessed
 
 
 def choose(line: str, target: int | None = None) -> Chosen:
     """The reading that ``SpanishVerse.scan`` describes."""
-    folded, places, visible, laid, by_length = _read(line)
+    folded, places, visible, laid, by_length, guessed = _read(line)
     if not by_length:
         return Chosen((), 0, None if target is None else False, places, ())
-    guessed = tuple([word.text for word, _, _ in laid.words if word.guess]) + tuple(FIGURES.findall(folded))
-    if any(letter in visible for letter in "IVX"):
-        guessed += tuple(folded[start:end] for _, start, end in laid.words if ROMAN.fullmatch(visible[start:end]))
     cheapest = min(reading.cost for reading in by_length.values())
     wanted = target is None or target == ALEXANDRINE
-    verse = _alexandrine(laid, folded, visible) if wanted and _may_be_alexandrine(laid, by_length) else None
+    verse = _halves(laid, folded, visible, HEMISTICH) if wanted and _may_be_alexandrine(laid, by_length) else None
     if target is None:
         best = likeliest(laid, by_length)
         if verse is not None and best.syllables >= 12 and verse[0] <= CAESURA_LICENCE:
@@ -87,6 +90,10 @@ def choose(line: str, target: int | None = None) -> Chosen:
         return Chosen(verse[1], ALEXANDRINE, True, places, guessed)
     aimed = by_length.get(target)
     fits = aimed is not None and aimed.cost - cheapest <= LICENCE
+    if not fits and target == DOUBLE_FIVE and abs(likeliest(laid, by_length).syllables - target) <= 1:
+        verse = _halves(laid, folded, visible, SHORT_HEMISTICH)
+        if verse is not None and verse[0] == 0.0:
+            return Chosen(verse[1], target, True, places, guessed)
     if aimed is None or not fits:
         aimed = min(by_length.values(), key=lambda reading: (abs(reading.syllables - target), reading.cost))
     return Chosen((Part(0, laid, aimed),), aimed.syllables, fits, places, guessed)
@@ -107,16 +114,21 @@ def count_line(line: str, target: int | None = None) -> Scansion:
     return Scansion(line, chosen.syllables, chosen.stress, chosen.fits, (), chosen.caesura, chosen.guessed)
 
 
+def fits_line(line: str, target: int) -> bool:
+    """Whether ``scan_line`` finds a licensed reading of that length, without building it."""
+    return bool(choose(line, target).fits)
+
+
 def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:
     """Whether 7 + 7 is possible by length: a pause and two line ends change the count by a few syllables at most."""
     return laid.last <= MOST_VOWELS and max(by_length) >= ALEXANDRINE - 1 and min(by_length) <= ALEXANDRINE + 2
 
 
-def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part, ...]] | None:
-    """The cheapest cut into 7 + 7 after a stressed word, or None. Costs are relative to each half's cheapest reading."""
+def _halves(whole: Laid, folded: str, line: str, half: int) -> tuple[float, tuple[Part, ...]] | None:
+    """The cheapest cut into two of ``half`` syllables after a stressed word, or None. Costs are relative to each half's cheapest one."""
     best: tuple[float, tuple[Part, ...]] | None = None
     for n in range(1, len(whole.words)):
-        if not whole.tonic[n - 1] or not _may_be_cut(whole, n):
+        if not whole.tonic[n - 1] or not _may_be_cut(whole, n, half):
             continue
         cut = whole.words[n][1]
         halves = []
@@ -124,10 +136,10 @@ def _alexandrine(whole: Laid, folded: str, line: str) -> tuple[float, tuple[Part
         for start, end in ((0, cut), (cut, len(folded))):
             laid = lay(folded[start:end], line[start:end])
             by_length = readings(laid)
-            if HEMISTICH not in by_length:
+            if half not in by_length:
                 break
-            cost += by_length[HEMISTICH].cost - min(reading.cost for reading in by_length.values())
-            halves.append(Part(start, laid, by_length[HEMISTICH]))
+            cost += by_length[half].cost - min(reading.cost for reading in by_length.values())
+            halves.append(Part(start, laid, by_length[half]))
         if len(halves) == 2 and (best is None or cost < best[0]):
             best = (cost, tuple(halves))
     return best
@@ -139,13 +151,13 @@ def _by_dialefa(part: Part) -> bool:
     return all(juncture.kind == "s" for juncture, joined in pairs if juncture.joined is not None and joined is not juncture.joined)
 
 
-def _may_be_cut(whole: Laid, n: int) -> bool:
-    """Whether both sides of word ``n`` can have 7 syllables, by their vowels alone."""
+def _may_be_cut(whole: Laid, n: int, half: int) -> bool:
+    """Whether both sides of word ``n`` can have ``half`` syllables, by their vowels alone."""
     middle, left = whole.first[n], whole.first[n - 1] + whole.words[n - 1][0].primary
     for start, last in ((0, left), (middle, whole.last)):
         most = last - start + 2
         least = most - sum(juncture is not HARD for juncture in whole.junctures[start + 1 : last + 1])
-        if not least <= HEMISTICH <= most:
+        if not least <= half <= most:
             return False
     return True
 

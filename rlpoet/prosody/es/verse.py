@@ -12,7 +12,7 @@ from rlpoet.phonology.es.sounds import VARIETIES, Spanish, readings_of
 from rlpoet.prosody.es import accent_patterns
 from rlpoet.prosody.es.explanations import rhyme_reasons, spoken_words
 from rlpoet.prosody.es.rhyme import Tail, assonance, assonant_lines, last_word, strict_assonance
-from rlpoet.prosody.es.scansion import count_line, scan_line
+from rlpoet.prosody.es.scansion import count_line, fits_line, scan_line
 from rlpoet.types import Ending, Scansion, SpokenWord
 
 CACHE = 65_536
@@ -124,6 +124,10 @@ class SpanishVerse:
     def counted(self, line: str, target: int | None = None) -> Scansion:
         """``scan`` without units, which is faster."""
         return count_line(line, target)
+
+    def fits(self, line: str, target: int) -> bool:
+        """Whether ``scan`` finds a licensed reading of that length, which is faster still."""
+        return fits_line(line, target)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         return spoken_words(line, self.phonology, target)

@@ -168,7 +168,8 @@ def _inside(word: Parsed, g: int, left: int, right: int, kind: str) -> Inside:
     if kind == "d":
         onset = word.phones[left - 1] if left else "#"
         before = "-" if a not in "iu" else "v" if onset in "ɡk" and a == "u" else onset + a
-        popular = stressed == "R" and a in "iu" and b == "e" and LEARNED.search(word.text) is None
+        h_before = word.text[word.starts[left]] == "h"  # vi-hue-la, des-hue-sar
+        popular = a in "iu" and b == "e" and (h_before or (stressed == "R" and LEARNED.search(word.text) is None))
     marked = word.classes[left] in MARKED or word.classes[right] in MARKED
     mute = word.ends[left] < word.starts[right] and "h" in word.text[word.ends[left] : word.starts[right]]
     return Inside(kind, a, b, stressed, last, before, popular, marked, mute)

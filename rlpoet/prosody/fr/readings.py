@@ -15,6 +15,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rlpoet.phonology.fr.numerals import NUMERAL, aloud
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
 from rlpoet.text import plain_letters
 
@@ -23,6 +25,7 @@ PIECE = re.compile(r"[^\W\d_]+")
 LENGTHS = {12: 1.0, 8: 0.55, 10: 0.3, 7: 0.2, 6: 0.25, 5: 0.12, 4: 0.08, 9: 0.05, 11: 0.05, 14: 0.02, 3: 0.02, 2: 0.02, 13: 0.02}
 RARE_LENGTH = 0.01
 OLD_E = 0.3  # chance of the licence of verse before Malherbe: a mute e after a vowel counts before a consonant (livré-e jolie)
+JUST_READ = 512  # lines whose readings are remembered: who asks for a length asks next for another, or for the likeliest one
 FAR_FETCHED = 0.15  # how much less likely than the best a reading of the target length may be
 SURE = 1.0 - 1e-4
 MOST_READINGS = 64
@@ -187,11 +190,17 @@ class LineReading:
         return self.reading.counts(self.marks, index)
 
 
-def read_line(line: str, target: int | None = None) -> LineReading:
-    """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
+@functools.lru_cache(maxsize=JUST_READ)
+def _read(line: str) -> tuple[str, list[str] | None, list[Mark], list[Reading]]:
+    """The line with one character per letter, the letters as typed, its vowels, and all its readings. Nobody may change them."""
     text, letters = compose(line)
     marks = line_marks(text)
-    candidates = readings(marks)
+    return text, letters, marks, readings(marks)
+
+
+def read_line(line: str, target: int | None = None) -> LineReading:
+    """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
+    text, letters, marks, candidates = _read(line)
     fits: bool | None = None
     if target is not None:
         floor = candidates[0].score + math.log(FAR_FETCHED)
@@ -205,17 +214,34 @@ def read_line(line: str, target: int | None = None) -> LineReading:
 
 
 def compose(line: str) -> tuple[str, list[str] | None]:
-    """The line with one character per letter, and the letters as typed, if some have combining accents."""
-    if line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line):
-        return line, None
+    """The line with one character per letter and spaces for what is not heard, and the letters as typed where these differ."""
+    silent = heard(line)
+    if silent is line and (line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line)):
+        return (line, None) if NUMERAL.search(line) is None else read_numerals(line, list(line))
     letters: list[str] = []  # as typed; empty for the second letter of a ligature
     plain = ""
-    for char in line:
+    for typed, char in zip(line, silent, strict=True):
         if letters and unicodedata.combining(char):
-            letters[-1] += char
+            letters[-1] += typed
             plain = plain[:-1] + unicodedata.normalize("NFC", plain[-1] + char)[0]
         else:
             spelt = plain_letters(unicodedata.normalize("NFC", char)[0])
-            letters += [char, *[""] * (len(spelt) - 1)]
+            letters += [typed, *[""] * (len(spelt) - 1)]
             plain += spelt
-    return plain, letters
+    return (plain, letters) if NUMERAL.search(plain) is None else read_numerals(plain, letters)
+
+
+def read_numerals(plain: str, letters: list[str]) -> tuple[str, list[str]]:
+    """``compose`` of a line with Roman numerals: their words, of which the first letter stands for the numeral as typed.
+
+    >>> read_numerals("Louis XIV", list("Louis XIV"))[0]
+    'Louis quatorze'
+    """
+    text, typed, at = "", [], 0
+    for match in NUMERAL.finditer(plain):
+        words = aloud(match[0])
+        if words:
+            text += plain[at : match.start()] + words
+            typed += [*letters[at : match.start()], "".join(letters[match.start() : match.end()]), *[""] * (len(words) - 1)]
+            at = match.end()
+    return text + plain[at:], typed + letters[at:]

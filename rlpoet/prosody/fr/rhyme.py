@@ -14,6 +14,7 @@ import re
 import unicodedata
 
 from rlpoet.phonology.fr.sounds import VOWELS
+from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import graphemes, masculine_ent, mute_ending
 from rlpoet.types import Ending
 
@@ -43,7 +44,7 @@ def last_word(line: str) -> str:
     >>> last_word("Que vois-je ?"), last_word("qu'en sais je"), last_word("l’amour !")
     ('vois-je', 'sais-je', 'l’amour')
     """
-    words = WORD.findall(unicodedata.normalize("NFC", line[-LONGEST_TAIL:]))
+    words = WORD.findall(unicodedata.normalize("NFC", heard(line)[-LONGEST_TAIL:]))
     if len(words) > 1 and words[-1].lower() in ("je", "ce"):
         return f"{words[-2]}-{words[-1]}".rsplit("'", 1)[-1]
     return words[-1] if words else ""

@@ -13,9 +13,11 @@ from collections.abc import Hashable, Sequence
 
 from rlpoet.errors import UnknownName
 from rlpoet.phonology import phonology
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.phonology.fr.sounds import French, clean
 from rlpoet.prosody.fr.caesura import PATTERNS, cesure
 from rlpoet.prosody.fr.licences import LICENCES, licensed_lines
+from rlpoet.prosody.fr.readings import read_line
 from rlpoet.prosody.fr.rhyme import (
     FULL,
     SUPPORTED,
@@ -83,12 +85,12 @@ class FrenchVerse:
         return self._word_endings(last_word(line))
 
     def _find_endings(self, typed: str) -> tuple[Ending, ...]:
-        word = clean(typed)
+        word = aloud(typed) or clean(typed)
         if not word:
             return ()
         transcription = self.phonology.transcribe(typed)
         word = word.rsplit("'", 1)[-1]
-        if typed.isupper():
+        if typed.isupper() and not aloud(typed):
             word = accented(word)
         start = tail_start(word)
         endings = []
@@ -138,6 +140,10 @@ class FrenchVerse:
     def counted(self, line: str, target: int | None = None) -> Scansion:
         """``scan`` without units: a fifth of the work."""
         return count_line(line, target)
+
+    def fits(self, line: str, target: int) -> bool:
+        """Whether ``scan`` finds a licensed reading of that length, which is faster still."""
+        return bool(read_line(line, target).fits)
 
     def words(self, line: str, target: int | None = None) -> tuple[SpokenWord, ...]:
         """The words with their pronunciation in the line: mute e, diérèse, liaison, h aspiré."""

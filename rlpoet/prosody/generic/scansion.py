@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from rlpoet.languages.settings import Settings
 from rlpoet.phonology.generic.sounds import GenericPhonology, Parsed, base_letter, fold
+from rlpoet.prosody.apparatus import heard
 from rlpoet.types import Scansion, Syllable
 
 WORD = re.compile(r"'?[^\W\d_]+(?:-[^\W\d_]+)*'?")
@@ -60,7 +61,7 @@ def line_words(line: str) -> list[LineWord]:
     >>> [word.text for word in line_words("Tant\u2019 \u00e8 amara, l'Amor")]
     ["tant'", 'è', 'amara', "l'", 'amor']
     """
-    letters, starts = _letters(line)
+    letters, starts = _letters(heard(line))
     words = []
     for match in WORD.finditer(letters):
         start, end = match.span()

@@ -18,7 +18,8 @@ from rlpoet.rollout import Policy, Rollout, join
 from rlpoet.training.baselines.options import BestOfNOptions
 from rlpoet.training.common import reward_figures, totals
 from rlpoet.training.gflownet.replay import TENSORS
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 
@@ -122,6 +123,7 @@ class BestOfN(Trainer):
         return {"best": rows, "cpu_seconds": self.cpu_seconds}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        self.best = [None] * len(self.slots)
         for row in state["best"]:
             prompt = self.slots[row["place"]]
             self.best[row["place"]] = Rollout((prompt,), (row["text"],), **{name: row[name] for name in TENSORS}), row["score"]

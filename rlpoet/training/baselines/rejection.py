@@ -18,6 +18,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ from rlpoet.text import split_poem
 from rlpoet.training.baselines.options import RFTOptions
 from rlpoet.training.common import batch_figures, learned_state, load_learned, totals
 from rlpoet.training.options import StepOptions
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 NEGLIGIBLE = 1e-6  # weight of a text that is not worth reading
@@ -82,6 +84,10 @@ class RejectionTrainer(Trainer):
         self.drawer.generator = self.policy.generator
 
     @classmethod
+    def unshared(cls, common: StepOptions, options: RFTOptions) -> str:
+        return ""
+
+    @classmethod
     def check(cls, common: StepOptions, options: RFTOptions) -> None:
         super().check(common, options)
         if options.keep == "target" and options.refresh_steps:
@@ -98,18 +104,14 @@ class RejectionTrainer(Trainer):
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()
         weights = [1.0] * len(fresh) if options.keep == "best" else [math.exp(beta * (score - 1.0)) for score in scores]
-        kept = (
-            chosen_rows(fresh.prompts, fresh.texts, scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end)
-            if options.keep == "best"
-            else [row for row, weight in enumerate(weights) if weight > NEGLIGIBLE]
-        )
+        kept = self._best(fresh, scores) if options.keep == "best" else [row for row, weight in enumerate(weights) if weight > NEGLIGIBLE]
         # one text a prompt tells what the policy that drew has become; weighing all would cost as much as the update
         some = fresh.rows(range(0, len(fresh), self.common.group_size))
         with torch.no_grad():
             log_pf, log_prior = self.drawer.log_prob(some).sum(1).cpu(), self.prior.log_prob(some).sum(1).cpu()
         figures = {
             **batch_figures(fresh, scored, len(prompts), log_pf, log_prior, (some.n_tokens, some.n_tokens)),
-            **(self._learn(fresh.rows(kept), torch.tensor([weights[row] for row in kept]), len(fresh)) if kept else {}),
+            **self._learn(fresh.rows(kept), torch.tensor([weights[row] for row in kept]), len(fresh)),
             "rft/kept": float(len(kept)),
             **({"rft/kept_reward": sum(scores[row] for row in kept) / len(kept)} if kept else {}),
         }
@@ -118,7 +120,7 @@ class RejectionTrainer(Trainer):
         return Update(fresh, scored, figures, sampled - started)
 
     def _learn(self, kept: Rollout, weights: Tensor, n_drawn: int) -> dict[str, float]:
-        """One update by cross-entropy, and its figures.
+        """One update by cross-entropy, and its figures; none where no rank kept a text.
 
         Every token of the best counts once. With ``keep`` target a poem counts by its weight, over all that were drawn: a batch of few
         good poems says less than one of many.
@@ -128,16 +130,30 @@ class RejectionTrainer(Trainer):
             n_drawn: texts of the batch that they were kept from.
         """
         assert self.optimizer is not None
-        self.policy.model.train()
-        log_pi = self.policy.log_prob(kept).sum(1)
-        weights = weights.to(log_pi)
-        per_token = -(weights * log_pi).sum() / (weights * kept.n_tokens.to(weights)).sum()
-        loss = per_token if self.options.keep == "best" else -(weights * log_pi).sum() / n_drawn
+        best = self.options.keep == "best"
+        if not self.ranks.total([len(weights)])[0]:
+            return {}
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = self.descend()
-        self.policy.model.eval()
-        return {"rft/loss": per_token.item(), "train/grad_norm": norm}
+        figures: dict[str, float] = {}
+        if len(weights):
+            self.policy.model.train()
+            log_pi = self.policy.log_prob(kept).sum(1)
+            weights = weights.to(log_pi)
+            per_token = -(weights * log_pi).sum() / (weights * kept.n_tokens.to(weights)).sum()
+            loss = per_token if best else -(weights * log_pi).sum() / n_drawn
+            loss.backward()
+            figures["rft/loss"] = per_token.item()
+            self.policy.model.eval()
+        norm = self.descend(weight=int(kept.n_tokens.sum()) if best else n_drawn)
+        return {**figures, "train/grad_norm": norm}
+
+    def _best(self, fresh: Rollout, scores: list[float]) -> list[int]:
+        """Rows of this rank among the best of all: words at line ends are counted over all ranks."""
+        told = self.ranks.every((fresh.prompts, fresh.texts, scores))
+        options, begin = self.options, sum(len(own[1]) for own in told[: self.ranks.rank])
+        prompts, texts, all_scores = (list(chain.from_iterable(part)) for part in zip(*told, strict=True))
+        best = chosen_rows(prompts, texts, all_scores, share=options.keep_share, above=options.keep_above, same_end=options.same_end)
+        return [row - begin for row in best if begin <= row < begin + len(fresh)]
 
     def state(self) -> dict[str, Any]:
         return {"drawer": learned_state(self.drawer.model, self.policy.model)}

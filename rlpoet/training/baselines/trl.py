@@ -41,7 +41,8 @@ from rlpoet.rollout import CopiesItself, Policy, Rollout, ShowsTokens
 from rlpoet.training.baselines.options import TRLOptions
 from rlpoet.training.common import batch_figures, totals
 from rlpoet.training.options import StepOptions
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 BAR = -50.0  # added to PAD's logit

@@ -1,152 +1,288 @@
-"""Steps shared by the processes that ``torchrun`` started, on one machine or several.
+"""The processes that share a run's steps, by ``torch.distributed``: each draws, scores and weighs texts for its prompts.
 
-Every rank opens the policy, draws, scores and weighs its share of a step's prompts, and one ``reduce`` adds up the gradients. Rank 0 runs
-the training: it measures, takes the optimizer's step, sends the weights, and alone writes files. It is the work of
-``rlpoet.training.distributed.pool`` with ``torch.distributed`` in the place of pipes, so a seed gives the same texts either way.
+Rank 0 is the run: it measures, writes, saves and says what to do. All ranks take the same steps of the optimizer, for gradients are
+averaged before each. So weights are sent once, and after that one row of gradients an update: some 20 MB, a hundredth of its time.
 
-Gradients and weights go over the processors (gloo): some 20 MB a step of a shipped model.
+Two processes of one thread do 1.6 to 1.8 times the work of one, two threads of one process 1.3 to 1.6 times
+(``experiments/benchmarks/processes.py``): a tiny model's products are too small to share out well, and what stands between them is
+not shared at all.
 """
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import datetime
-import random
-from collections.abc import Callable, Sequence
-from typing import Any
+import os
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import torch
-from torch import distributed, nn
-from torch.nn.utils import parameters_to_vector
+import torch.distributed as dist
+from torch import nn
 
 from rlpoet.checkpoints.signals import ignore_signals
 from rlpoet.errors import RlpoetError
-from rlpoet.training.distributed.pool import Task, TaskResult, Worker, failed_result, gradient_of, task_result
-from rlpoet.training.distributed.shard import Shard, joined
-from rlpoet.types import Prompt
 
-PATIENCE = datetime.timedelta(days=7)  # rank 0 measures, for as long as that takes, while the others wait
-
-
-def is_launched() -> bool:
-    """Whether ``torchrun`` started this process, as one of several."""
-    return distributed.is_available() and distributed.is_torchelastic_launched()
+FOREVER = datetime.timedelta(days=30)  # rank 0 may measure or wait for as long as it likes
+JOINING = 300.0  # seconds that a process has for its imports
+RESTARTS = 3  # of worker processes in a run: what kills more is no accident
+ERROR, READY = "rlpoet/error", "rlpoet/ready"  # keys of the store
 
 
-def join_group() -> tuple[int, int]:
-    """Number of this process among those of ``torchrun``, and how many they are."""
-    if not distributed.is_initialized():
-        distributed.init_process_group("gloo", timeout=PATIENCE)
-        atexit.register(distributed.destroy_process_group)
-        if torch.cuda.is_available():  # what "cuda" means in this process
-            torch.cuda.set_device(distributed.get_node_local_rank() % torch.cuda.device_count())
-    return distributed.get_rank(), distributed.get_world_size()
+class RankLost(Exception):
+    """A process of the group is gone; what it was doing is lost."""
 
 
-class RankPool:
-    """The other ranks, as rank 0 sees them: it hands out the shares of a step. The group must be joined.
+class Ranks:
+    """One process that shares nothing. ``Group`` has the same methods for several.
 
-    Args:
-        build: makes the trainer of a rank, in its own process; picklable.
-        threads: of each.
+    Attributes:
+        rank, size: number of this process, and of all.
     """
 
-    def __init__(self, build: Callable[[], Worker], *, threads: int = 1) -> None:
-        self.n_ranks = distributed.get_world_size()
-        self._send((build, threads))
-        self.is_open = True
+    rank, size = 0, 1
 
-    def shared(
-        self,
-        share: Callable[[Sequence[Prompt], float], Shard],
-        learned: Sequence[nn.Parameter],
-        asked: Sequence[Prompt],
-        beta: float,
-        progress: float,
-        *,
-        seed: int,
-        pad: int,
-    ) -> Shard:
-        """Share out a step; this process works on the first share. The gradient of all is left in ``learned``.
+    def average(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
+        """Replace each gradient by the mean over all ranks; one that is missing counts as 0.
+
+        Args:
+            weight: of this rank, such as the texts that its loss is a mean over.
+        """
+
+    def total(self, numbers: Sequence[float]) -> list[float]:
+        """The sum over all ranks of each number, in float64."""
+        return list(numbers)
+
+    def every(self, own: Any) -> list[Any]:
+        """What each rank gives, in their order, to all of them."""
+        return [own]
+
+    def send(self, what: Any) -> None:
+        """From rank 0 to all others, which ``receive`` it."""
+
+    def collect(self, own: Any) -> list[Any]:
+        """What each rank gives, in their order; to rank 0, and nothing to others."""
+        return [own]
+
+    def mend(self, error: RankLost) -> None:
+        """After a rank was lost: replace it, and what is sent next goes to new processes that know nothing.
 
         Raises:
-            RlpoetError: a rank's trainer raised it, or anything else.
+            RlpoetError: it cannot be replaced.
         """
-        n = min(self.n_ranks, len(asked))
-        weights = parameters_to_vector(learned).detach().cpu()
-        seeds = random.Random(seed)
-        tasks = [Task(list(asked[place::n]), beta, progress, seeds.getrandbits(48), weights[:0].numpy()) for place in range(1, n)]
-        self._send([len(weights), *tasks, *[None] * (self.n_ranks - n)])  # a rank without a prompt has nothing to do
-        distributed.broadcast(weights, 0)
-        own = share(asked[::n], beta)
-        total = _reduced(gradient_of(learned), len(own.log_pf))
-        results: list[Any] = [None] * self.n_ranks
-        distributed.gather_object(TaskResult(own), results)
-        shares = []
-        for result in results[:n]:
-            if result.share is None:
-                raise RlpoetError(result.error if result.ours else f"a rank failed; expected none to. Start one process.\n{result.error}")
-            shares.append(result.share)
-        mean = total[:-1] / total[-1]
-        for parameter, part in zip(learned, mean.split([p.numel() for p in learned]), strict=True):
-            parameter.grad = part.view_as(parameter).to(parameter)
-        return joined(shares, pad=pad)
-
-    def _send(self, what: Any) -> None:
-        distributed.broadcast_object_list([what], 0)
+        raise RlpoetError(str(error)) from error
 
     def close(self) -> None:
-        """Let the other ranks end."""
-        if self.is_open:
-            self.is_open = False
-            self._send(None)
+        """Let the others go."""
 
-    def __enter__(self) -> RankPool:
+    def __enter__(self) -> Ranks:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
-def serve_rank() -> int:
-    """The life of a rank other than 0: build a trainer, work on shares until rank 0 closes. Files are rank 0's."""
+class Group(Ranks):
+    """The ranks that ``torchrun`` or ``accelerate launch`` started, or that ``Spawned`` did.
+
+    Args:
+        store: where they meet.
+        rank, size: number of this process, and of all.
+    """
+
+    def __init__(self, store: dist.Store, rank: int, size: int) -> None:
+        self.store, self.rank, self.size = store, rank, size
+        self.waits = True  # whether the others wait for what is sent next
+        self.join()
+
+    def join(self) -> None:
+        """Meet the others; waits for all of them."""
+        if dist.is_initialized():
+            raise RlpoetError("torch.distributed: in use in this process already; expected it free. Set --processes 1.")
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+        dist.init_process_group(backend, store=self.store, rank=self.rank, world_size=self.size, timeout=FOREVER)
+
+    def average(self, parameters: Iterable[nn.Parameter], weight: float) -> None:
+        learned = list(parameters)
+        whole = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in learned])
+        row = torch.cat([whole * weight, whole.new_tensor([weight])])
+        self._done(lambda: dist.all_reduce(row))
+        mean = row[:-1] / row[-1].clamp_min(torch.finfo(row.dtype).tiny)
+        for parameter, part in zip(learned, mean.split([p.numel() for p in learned]), strict=True):
+            parameter.grad = part.view_as(parameter)
+
+    def total(self, numbers: Sequence[float]) -> list[float]:
+        row = torch.tensor(numbers, dtype=torch.float64)
+        self._done(lambda: dist.all_reduce(row))
+        found: list[float] = row.tolist()
+        return found
+
+    def every(self, own: Any) -> list[Any]:
+        found: list[Any] = [None] * self.size
+        self._done(lambda: dist.all_gather_object(found, own))
+        return found
+
+    def send(self, what: Any) -> None:
+        self.waits = False
+        self._done(lambda: dist.broadcast_object_list([what], src=0, device=torch.device("cpu")))
+
+    def receive(self) -> Any:
+        """What rank 0 sent.
+
+        Raises:
+            RankLost: rank 0 is gone.
+        """
+        box = [None]
+        self._done(lambda: dist.broadcast_object_list(box, src=0, device=torch.device("cpu")))
+        return box[0]
+
+    def collect(self, own: Any) -> list[Any]:
+        found: list[Any] | None = [None] * self.size if self.rank == 0 else None
+        self._done(lambda: dist.gather_object(own, found, dst=0))
+        self.waits = True
+        return found or []
+
+    def _done(self, collective: Callable[[], Any]) -> None:
+        try:
+            collective()
+        except RuntimeError as error:  # torch.distributed has no other name for a peer that is gone
+            raise RankLost(f"a process of the run is gone, see above for its last words; the last checkpoint stands ({error})") from error
+
+    def leave(self) -> None:
+        """Be in no group; others may be gone."""
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+    def close(self) -> None:
+        if self.rank == 0 and self.waits and dist.is_initialized():  # in the middle of a step they see the connections close
+            with contextlib.suppress(RankLost):
+                self.send(None)
+        self.leave()
+
+
+class Spawned(Group):
+    """Rank 0 of processes that it starts on this machine. Those that die are replaced between two steps.
+
+    Args:
+        build: makes the trainer of a worker, in its own process; picklable.
+        n: processes beside this one.
+        threads: of each.
+        tell: told of a worker's death.
+    """
+
+    def __init__(self, build: Callable[[], Follower], n: int, *, threads: int = 1, tell: Callable[[str], None] | None = None) -> None:
+        self.build, self.threads, self.tell = build, threads, tell or (lambda _: None)
+        self.rank, self.size, self.restarts, self.waits = 0, n + 1, 0, True
+        self.workers: list[Any] = []
+        self.start()
+
+    def start(self) -> None:
+        """Start the workers; they meet this process at the first step, so that the run can go on in the meantime."""
+        self.store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=FOREVER)
+        context = torch.multiprocessing.get_context("spawn")  # a fork would inherit locks that torch's threads hold
+        for rank in range(1, self.size):
+            args = (self.store.port, rank, self.size, self.build, self.threads)
+            worker = context.Process(target=work, args=args, daemon=True, name=f"rlpoet-worker-{rank}")
+            worker.start()
+            self.workers.append(worker)
+        self.joined = False
+
+    def send(self, what: Any) -> None:
+        if not self.joined:
+            self._meet()
+        super().send(what)
+
+    def _meet(self) -> None:
+        until = time.monotonic() + JOINING
+        keys = [f"{READY}/{rank}" for rank in range(1, self.size)]
+        while not self.store.check(keys):
+            if any(not worker.is_alive() for worker in self.workers) or time.monotonic() > until:
+                raise RankLost("a worker process did not start")
+            time.sleep(0.05)
+        self.join()
+        self.joined = True
+
+    def mend(self, error: RankLost) -> None:
+        """Start the workers again.
+
+        Raises:
+            RlpoetError: one of them raised it, or they died more often than ``RESTARTS``.
+        """
+        gone = self._codes()
+        if self.store.check([ERROR]):
+            raise RlpoetError(self.store.get(ERROR).decode()) from error
+        self._end()
+        self.restarts += 1
+        codes = ", ".join(map(str, gone)) or "unknown"
+        if self.restarts > RESTARTS:
+            raise RlpoetError(
+                f"a worker process ended (exit code {codes}) for the {self.restarts}th time; expected it to live. The last checkpoint "
+                "stands. Go on with --resume, and set --processes 1 in a new run if memory is short."
+            ) from error
+        self.tell(f"A worker process ended (exit code {codes}; out of memory?). Starting it again; the step in hand begins anew.")
+        self.start()
+
+    def _codes(self) -> list[int]:
+        """Exit codes of the workers that ended; a death is seen by its closed connections first."""
+        until = time.monotonic() + 5
+        while not (gone := [worker for worker in self.workers if not worker.is_alive()]) and time.monotonic() < until:
+            time.sleep(0.05)
+        return [worker.exitcode for worker in gone]
+
+    def _end(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+        for worker in self.workers:
+            worker.join()
+        self.workers.clear()
+        self.leave()
+        self.joined = False
+
+    def close(self) -> None:
+        """End them, whatever they are at."""
+        self._end()
+
+
+class Follower(Protocol):
+    """What serves rank 0: a trainer."""
+
+    def follow(self, group: Group) -> None: ...
+
+
+def work(port: int, rank: int, size: int, build: Callable[[], Follower], threads: int) -> None:
+    """A worker process of ``Spawned``: build a trainer, and follow until rank 0 has no more to do or is gone."""
     ignore_signals()  # they are rank 0's to answer
-    rank = distributed.get_rank()
-    first = _received()
-    if first is None:
-        return 0
-    build, threads = first
     torch.set_num_threads(threads)
-    trainer, score, failed = None, None, TaskResult()
+    store = dist.TCPStore("127.0.0.1", port, is_master=False, timeout=FOREVER)
+    store.set(f"{READY}/{rank}", "")
+    group = Group(store, rank, size)
     try:
-        trainer = build()
-        score = trainer.score
+        build().follow(group)
+    except RankLost:
+        return
     except Exception as error:
-        failed = failed_result(error)
-    while (tasks := _received()) is not None:
-        weights = torch.empty(tasks[0])  # told by rank 0: a rank whose trainer cannot be built takes part in the exchange all the same
-        distributed.broadcast(weights, 0)
-        result, n_rows, gradient = failed, 0, torch.zeros(len(weights))
-        if trainer is not None and tasks[rank] is not None:
-            try:
-                result = task_result(trainer, score, tasks[rank], weights)
-                gradient = gradient_of(trainer.learned)
-                n_rows = 0 if result.share is None else len(result.share.log_pf)
-            except Exception as error:
-                result = failed_result(error)
-        _reduced(gradient, n_rows)
-        distributed.gather_object(result)
-    return 0
+        ours = isinstance(error, RlpoetError)
+        told = str(error) if ours else f"a worker process failed; expected none to. Set --processes 1.\n{traceback.format_exc()}"
+        store.set(ERROR, told)
+        os._exit(1)  # its connections close, which tells the others; nothing of it is worth an orderly end
 
 
-def _received() -> Any:
-    what = [None]
-    distributed.broadcast_object_list(what, 0)
-    return what[0]
+def launched() -> int:
+    """Processes that ``torchrun`` or ``accelerate launch`` started for this run; 1 if nobody did."""
+    names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    return int(os.environ["WORLD_SIZE"]) if all(os.environ.get(name) for name in names) else 1
 
 
-def _reduced(gradient: torch.Tensor, n_rows: int) -> torch.Tensor:
-    """Gradients of all ranks, each times its texts, and after them the number of texts; right on rank 0."""
-    total = torch.cat([gradient.float() * n_rows, torch.tensor([float(n_rows)])])
-    distributed.reduce(total, 0)
-    return total
+def follows_launcher() -> bool:
+    """Whether this process is one that a launcher started, and not the first."""
+    return launched() > 1 and os.environ["RANK"] != "0"
+
+
+def launched_group() -> Group:
+    """The group of a launcher, by the variables of its environment."""
+    if torch.cuda.is_available():  # what "cuda" means in this process; nccl wants a GPU for each rank of a machine
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    store, rank, size = next(iter(dist.rendezvous("env://", timeout=FOREVER)))
+    return Group(store, rank, size)

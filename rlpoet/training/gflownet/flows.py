@@ -6,7 +6,7 @@ the flow's gradient never moves the policy. Flows are in units of beta: they sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +41,20 @@ class Flows(nn.Module):
         self.offset = nn.Parameter(torch.zeros(n_nodes))
         self.register_buffer("settled", torch.tensor(False))
 
-    def settle(self, gains: Tensor) -> None:
-        """On the first batch, set each node to the mean reward still to come, ``gains`` ``(B, L)``; later calls change nothing."""
+    def settle(self, gains: Tensor, total: Callable[[Sequence[float]], Sequence[float]] = list) -> None:
+        """On the first batch, set each node to the mean reward still to come; later calls change nothing.
+
+        Args:
+            gains: ``(B, L)``.
+            total: adds numbers up over processes that share a step.
+        """
         if not self.settled:
-            to_go = gains.flip(1).cumsum(1).flip(1).mean(0)  # (L,)
+            n_nodes = len(self.offset)
+            to_go = torch.zeros(n_nodes)
+            to_go[: gains.shape[1]] = gains.flip(1).cumsum(1).flip(1).sum(0)
+            *sums, n = total([*to_go.tolist(), float(len(gains))])
             with torch.no_grad():
-                self.offset[: len(to_go)] = to_go
+                self.offset.copy_(torch.tensor(sums) / n)
             self.settled.fill_(True)
 
     def forward(self, states: Tensor, beta: float) -> Tensor:

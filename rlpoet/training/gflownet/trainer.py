@@ -9,6 +9,7 @@ vocabulary writes gibberish, and gibberish stays in a buffer.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +23,6 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import LocatesMeterErrors, Rollout, follows_masks, join
 from rlpoet.training.common import totals
-from rlpoet.training.distributed.shard import Shard
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
@@ -36,10 +36,13 @@ from rlpoet.training.gflownet.objectives import (
 )
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.gflownet.replay import Kept, Replay
+from rlpoet.training.gflownet.weighed import Weighed
 from rlpoet.training.options import StepOptions
-from rlpoet.training.trainer import BETAS, Trainer, Update
+from rlpoet.training.trainer import BETAS, Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
+Heard = tuple[Sequence[Prompt], Sequence[str]]  # prompts and texts
 PRIOR_POEMS, PRIOR_GROUP = 256, 4  # of a form, that the prior draws for its log Z; at least so many of a prompt
 FLOW_RATE = 10.0  # of the flows' learning rate to the policy's: a small network from scratch, on inputs that stay put
 
@@ -76,6 +79,7 @@ class TBTrainer(Trainer):
         self.flows: Flows | None = None
         super().__init__(*args, **settings)
         self.replay, self.book = Replay(), RhymeIndex()
+        self.heard: list[Heard] = []  # of all ranks in the last step, where several share it
         self.prior_rewards: dict[str, list[float]] = {}  # of the prior's poems by form; with log Z from the prior only
         self.human: Mapping[str, Sequence[str]] = {}
         if self.options.explore_file is not None:
@@ -99,13 +103,7 @@ class TBTrainer(Trainer):
 
     @classmethod
     def unshared(cls, common: StepOptions, options: TBOptions) -> str:
-        if options.has_flows:
-            return "learned flows"
-        if options.replay:
-            return f"--tb.replay {options.replay}"
-        if options.log_z == "prior":
-            return "--tb.log_z prior"
-        return "--tb.explore rhyme" if "rhyme" in options.explore else ""
+        return ""
 
     def make_optimizer(self, seed: int) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = [{"params": self.learned, "scale": 1.0}]
@@ -118,35 +116,60 @@ class TBTrainer(Trainer):
             groups.append({"params": list(self.flows.parameters()), "scale": FLOW_RATE})
         return torch.optim.AdamW(groups, lr=self.rate, betas=BETAS, weight_decay=0.0)
 
+    def prepare(self) -> int:
+        return self._draw_of_prior() if self.options.log_z == "prior" and not self.prior_rewards else 0
+
+    def hand(self, asked: Sequence[Prompt]) -> tuple[list[Kept], list[Heard]]:
+        """Texts of the buffer for these prompts, and the texts that others have heard since the last step."""
+        n = round(self.options.replay * self.common.group_size)
+        return [kept for prompt in asked for kept in self.replay.draw(prompt, n, self.rng)], self.heard
+
+    def take_in(self, found: Sequence[Any]) -> None:
+        """Put what was found into the buffer, and hear the ends of all texts."""
+        self.heard = [heard for heard, _ in found] if len(found) > 1 and "rhyme" in self.options.explore else []
+        for rank, (heard, offered) in enumerate(found):
+            if rank and self.heard:
+                self.book.hear(*heard)
+            if offered is not None:
+                self.replay.add(*offered)
+
     def update(self, prompts: Sequence[Prompt], beta: float, progress: float) -> Update:
-        """Leave the gradient of the step's loss in the parameters, and follow it; with workers each process its shard of the prompts."""
+        """Leave the gradient of the step's loss in the parameters, and follow it."""
         assert self.optimizer is not None
         self.optimizer.zero_grad(set_to_none=True)
-        if self.workers is None:
-            shard = self.share(prompts, beta)
-        else:
-            seed = self.rng.getrandbits(48)
-            shard = self.workers.shared(self.share, self.learned, prompts, beta, progress, seed=seed, pad=self.policy.pad)
+        weighed = self.weigh(prompts, beta)
+        n = len(weighed.log_pf)
         if self.flows is not None:
+            self.ranks.average(self.flows.parameters(), n)
             torch.nn.utils.clip_grad_norm_(self.flows.parameters(), self.common.clip)
-        norm = self.descend()
+        norm = self.descend(weight=n)
+        new = weighed.new
+        offered = (
+            (dataclasses.replace(new, token_masks=None, mask_of=None), weighed.scores, weighed.prior[: len(new)].tolist())
+            if self.options.replay
+            else None
+        )
         figures = {"gfn/beta": beta, "train/grad_norm": norm, "replay/size": float(len(self.replay))}
-        return Update(shard.fresh, shard.scored, shard.figures() | figures, shard.seconds, shard.n_drawn, shard.practice)
+        heard = (weighed.fresh.prompts, weighed.fresh.texts)
+        return Update(
+            weighed.fresh, weighed.scored, weighed.figures() | figures, weighed.seconds, weighed.n_drawn, found=(heard, offered)
+        )  # fmt: skip
 
-    def share(self, asked: Sequence[Prompt], beta: float) -> Shard:
+    def weigh(self, asked: Sequence[Prompt], beta: float) -> Weighed:
         """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
-        started, options, group_size = time.perf_counter(), self.options, self.common.group_size
-        n_of_prior = self._draw_of_prior() if options.log_z == "prior" and not self.prior_rewards else 0
+        started, options = time.perf_counter(), self.options
+        drawn, others = self._handed or self.hand(asked)
+        for rank, heard in enumerate(others):
+            if rank != self.ranks.rank:
+                self.book.hear(*heard)
         fresh = self.draw(asked)
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         scores: list[float] = totals(scored).tolist()
         added, n_drawn = self._explore(fresh, scores, asked)
-        n_drawn += n_of_prior
         added = [possible for rollout in added if (possible := self._possible(rollout))]
         new = join([fresh, *added], pad=self.policy.pad) if added else fresh
         scores += [x for rollout in added for x in self._totals(rollout.prompts, rollout.texts)]
-        drawn = [kept for prompt in asked for kept in self.replay.draw(prompt, round(options.replay * group_size), self.rng)]
         if drawn:
             replayed = self.masked(join([kept.rollout for kept in drawn], pad=self.policy.pad))
             still = follows_masks(replayed).nonzero()[:, 0].tolist()
@@ -165,12 +188,10 @@ class TBTrainer(Trainer):
             if options.credit != "poem" and options.objective == "tb"
             else None
         )
-        practice = self.practise(fresh, beta)  # here, so that processes share it
+        practice = self.practise(fresh, beta)  # before the loss, whose log-probabilities are of the same weights
         log_pf, residual = self._weigh(batch, targets, weigh)
-        if options.replay:
-            self.replay.add(new, scores, prior[: len(new)].tolist())
-        return Shard(
-            fresh=fresh, scored=scored, explored=tuple(scores[n:]), n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
+        return Weighed(
+            fresh=fresh, scored=scored, new=new, scores=scores, n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
             residual=residual, log_reward=targets.log_reward, practice=practice, seconds=sampled - started,
         )  # fmt: skip
 
@@ -219,7 +240,7 @@ class TBTrainer(Trainer):
         prior, gains, states = targets.prior, targets.gains, targets.states
         assert prior is not None and gains is not None and states is not None
         line_of, last, _ = lines_of(batch)
-        flows.settle(gains)
+        flows.settle(gains, self.ranks.total)
         flow = torch.nn.functional.pad(flows(states, targets.beta), (0, 1))  # (B, L + 1), the end's is not read
         steps = torch.zeros_like(gains).scatter_add(1, line_of, log_pf - prior) - targets.beta * gains
         if self.options.objective == "tb":

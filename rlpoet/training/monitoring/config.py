@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rlpoet.config.opening import AskingOptions, OpeningOptions
+from rlpoet.config.ranges import NonNegative
 from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS, EARLIER_REWARD_OPTIONS
+from rlpoet.training.time_limit import SECONDS
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class PreflightConfig(OpeningOptions, AskingOptions):
         reward_options: keyword arguments of rewards, by name.
         compose: how rewards make one: weighted-mean, or product.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
+        reward_timeout: seconds that one call of a reward may take; 0 means no limit.
         beta: strength of the reward in the training to come.
         prompts: prompts to try, drawn evenly over forms and authors.
         group_size: poems a prompt.
@@ -45,6 +48,7 @@ class PreflightConfig(OpeningOptions, AskingOptions):
     reward_options: Mapping[str, Mapping[str, bool | int | float | str]] = field(default_factory=lambda: dict(DEFAULT_OPTIONS))
     compose: str = "weighted-mean"
     gates: Mapping[str, Mapping[str, float | str]] = field(default_factory=dict)
+    reward_timeout: NonNegative = SECONDS
     beta: float = 30.0
     prompts: int = 80
     group_size: int = 8

@@ -39,7 +39,7 @@ def run_preflight(config: PreflightConfig) -> int:
     if not config.forms:
         raise RlpoetError("--forms: none given; expected at least one, such as quatrain-abab.")
     torch.set_num_threads(config.threads or torch.get_num_threads())
-    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates)
+    score = composed(config.rewards, config.reward_options, compose=config.compose, gates=config.gates, timeout=config.reward_timeout)
     policy = open_policy(config.policy, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     for name in config.forms:
         form_to_write(name, policy.lang)

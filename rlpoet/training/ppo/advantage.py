@@ -7,6 +7,9 @@ a mean by text would weigh a token of a short text more, and the fixed point wou
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -79,13 +82,19 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, x, 0.0).sum() / mask.sum().clamp_min(1)
 
 
-def whitened(advantages: Tensor, mask: Tensor) -> Tensor:
+def whitened(advantages: Tensor, mask: Tensor, total: Callable[[Sequence[float]], Sequence[float]] = list) -> Tensor:
     """Advantages of mean 0 and standard deviation 1 over the places marked, 0 elsewhere.
 
     Taking one constant from all leaves the gradient's mean as it is; the scale makes one learning rate do for any reward.
+
+    Args:
+        advantages, mask: ``(B, S)``.
+        total: adds numbers up over processes that share a batch.
     """
-    centred = torch.where(mask, advantages - masked_mean(advantages, mask), 0.0)
-    return centred / (masked_mean(centred.square(), mask).sqrt() + 1e-8)
+    n, added = total([float(mask.sum()), torch.where(mask, advantages, 0.0).sum().item()])
+    centred = torch.where(mask, advantages - added / max(n, 1.0), 0.0)
+    (squares,) = total([centred.square().sum().item()])
+    return centred / (math.sqrt(squares / max(n, 1.0)) + 1e-8)
 
 
 def clipped_policy_loss(log_p: Tensor, old_log_p: Tensor, advantages: Tensor, mask: Tensor, *, clip: float) -> Tensor:

@@ -40,7 +40,8 @@ from rlpoet.training.ppo.advantage import (
 )
 from rlpoet.training.ppo.critic import Critic, ModelCritic, StateCritic, entropies, listened
 from rlpoet.training.ppo.options import PPOOptions
-from rlpoet.training.trainer import BETAS, Trainer, Update
+from rlpoet.training.trainer import BETAS, Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 
@@ -79,6 +80,7 @@ class PPOTrainer(Trainer):
         learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
         self.value_optimizer = torch.optim.AdamW(learned, lr=self.value_rate, betas=BETAS, weight_decay=0.0)
         self.alpha = 1 / self.common.beta
+        self._least = 0  # texts of the rank that has the fewest in this step
 
     def _new_critic(self, seed: int) -> Critic:
         dtype = torch.promote_types(torch.float32, self.learned[0].dtype)
@@ -87,6 +89,10 @@ class PPOTrainer(Trainer):
             if self.options.critic == "model":
                 return ModelCritic(self.policy, dtype)
             return StateCritic(self.policy.model.get_output_embeddings().in_features).to(dtype)
+
+    @classmethod
+    def unshared(cls, common: StepOptions, options: PPOOptions) -> str:
+        return ""
 
     @classmethod
     def check(cls, common: StepOptions, options: PPOOptions) -> None:
@@ -98,6 +104,7 @@ class PPOTrainer(Trainer):
         """Some epochs of the policy and of the critic over a fresh batch."""
         started, options = time.perf_counter(), self.options
         fresh = self.draw(prompts)
+        self._least = min(self.ranks.every(len(fresh)))
         sampled = time.perf_counter()
         scored = self.score(fresh.prompts, fresh.texts)
         reward = totals(scored)
@@ -113,7 +120,8 @@ class PPOTrainer(Trainer):
         told = self._update(batch)
         kl = log_ratio.sum(1)  # (B,): one-sample estimate of the sequence KL to the prior
         if options.kl_target:
-            self.alpha = steered(self.alpha, kl.mean().item(), target=options.kl_target)
+            added, n = self.ranks.total([kl.sum().item(), len(kl)])
+            self.alpha = steered(self.alpha, added / n, target=options.kl_target)
         mask = batch.mask
         advantages, returns = batch.advantages[mask], batch.returns[mask]
         figures = {
@@ -198,7 +206,7 @@ class PPOTrainer(Trainer):
     def _update(self, batch: Batch) -> dict[str, float]:
         """Some epochs of the policy, then of the critic; means over all minibatches of what is told of them."""
         options, mask = self.options, batch.mask
-        weights = whitened(batch.advantages, mask) if options.whiten else batch.advantages
+        weights = whitened(batch.advantages, mask, self.ranks.total) if options.whiten else batch.advantages
         told = [
             self._improve(batch, rows, weights)
             for _ in range(options.epochs)
@@ -212,10 +220,10 @@ class PPOTrainer(Trainer):
         return means
 
     def _minibatches(self, n: int, parts: int) -> list[list[int]]:
-        """The rows of a batch in a new order, cut into as even parts as can be."""
-        order = list(range(n))
+        """The rows of a batch in a new order, cut into as even parts as can be, and as many as on other ranks."""
+        order, parts = list(range(n)), min(parts, self._least)
         self.rng.shuffle(order)
-        return [order[i::parts] for i in range(min(parts, n))]
+        return [order[i::parts] for i in range(parts)]
 
     def _improve(self, batch: Batch, rows: Sequence[int], weights: Tensor) -> dict[str, float]:
         """One update of the policy on some texts."""
@@ -233,7 +241,7 @@ class PPOTrainer(Trainer):
         assert self.optimizer is not None
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = self.descend()
+        norm = self.descend(weight=int(mask.sum()))
         log_p = log_p.detach()
         ratio = (log_p - old).exp()
         return {
@@ -249,6 +257,7 @@ class PPOTrainer(Trainer):
         """Some passes of the critic over a batch; what is told of each update."""
         rows_of = batch.mask.nonzero()[:, 0]  # (N,): text of each token drawn
         old, returns = batch.old_values[batch.mask], batch.returns[batch.mask]
+        learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
         told = []
         for rows in (rows for _ in range(epochs) for rows in self._minibatches(len(batch.rollout), self.options.value_minibatches)):
             at = torch.isin(rows_of, torch.as_tensor(rows)).nonzero()[:, 0]
@@ -256,6 +265,7 @@ class PPOTrainer(Trainer):
             loss = clipped_value_loss(values, old[at], returns[at], torch.ones_like(values, dtype=torch.bool), clip=clip)
             self.value_optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            self.ranks.average(learned, len(at))
             norm = torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.common.clip)
             self.value_optimizer.step()
             moved = ((values.detach() - old[at]).abs() > clip).float().mean().item() if clip > 0 else 0.0

@@ -12,7 +12,8 @@ from rlpoet.config.ranges import NonNegative, Options
 from rlpoet.errors import RlpoetError
 from rlpoet.training.common import batch_figures, totals
 from rlpoet.training.options import StepOptions
-from rlpoet.training.trainer import Trainer, Update
+from rlpoet.training.trainer import Trainer
+from rlpoet.training.update import Update
 from rlpoet.types import Prompt
 
 

@@ -1,0 +1,35 @@
+"""The configuration of ``rlpoet annotate``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class AnnotateConfig:
+    """Write what is heard in a corpus as tables, a row per line and a row per poem: form, scheme, rhyme, syllables, stress and caesura.
+
+    The ending of --out says the format. NAME.csv, NAME.jsonl and NAME.parquet have the lines, and NAME.poems.csv and so on the poems.
+    NAME.tei or NAME.xml is one TEI document with @met, @real and @rhyme. A run that was stopped goes on where it was, by the same command.
+
+    Attributes:
+        sources: files (.xml .jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
+        lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
+        out: file to write: .csv, .jsonl (both also with .gz), .parquet, .tei or .xml.
+        processes: processes that annotate side by side.
+        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean takes them as they are.
+        text_column: column of a table that holds the poems, if its name does not show it.
+        author_column: column of a table that names the author.
+        title_column: column of a table that holds the title.
+        split: split of a hub data set; by default all.
+    """
+
+    sources: tuple[str, ...]
+    lang: str
+    out: str
+    processes: int = 1
+    clean: bool = True
+    text_column: str | None = None
+    author_column: str | None = None
+    title_column: str | None = None
+    split: str | None = None

@@ -356,8 +356,8 @@ class CausalPolicy:
 
     def idle_options(self) -> dict[str, str]:
         """Options of training that mean nothing to the policy, and why; none for one with marks that writes lines from their end."""
-        found = {}
-        if isinstance(self.format, PlainFormat) or not self.format.plans:
+        found: dict[str, str] = {}
+        if not getattr(self.format, "plans", False):
             no_sounds = "it names no sound before a line"
             found |= {"aux_rhyme_weight": no_sounds, "aux_sampler": no_sounds, "tb.plan_token_weight": no_sounds}
         if getattr(self.format, "order", "forward") != "backward":

@@ -140,30 +140,27 @@ def check_device(asked: str) -> None:
     """Refuse a device that this machine does not have, before anything is opened.
 
     Args:
-        asked: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` and so on, or ``mps``.
+        asked: ``auto``, ``cpu``, ``cuda``, or ``cuda:1`` and so on.
 
     Raises:
         RlpoetError: none of them, or not here.
 
     >>> check_device("gpu")
     Traceback (most recent call last):
-    rlpoet.errors.RlpoetError: --device gpu: no device; expected auto, cpu, cuda, cuda:N or mps.
+    rlpoet.errors.RlpoetError: --device gpu: no device; expected auto, cpu, cuda or cuda:N.
     """
     kind, _, number = asked.partition(":")
     if asked in (AUTO, "cpu"):
         return
-    if kind not in ("cuda", "mps") or (number and not number.isdecimal()) or (kind == "mps" and number):
-        raise RlpoetError(f"--device {asked}: no device; expected auto, cpu, cuda, cuda:N or mps.")
-    there = torch.cuda.device_count() if kind == "cuda" else int(torch.backends.mps.is_available())
-    if int(number or 0) >= there:
-        raise RlpoetError(f"--device {asked}: torch sees {there} of that kind here; expected one that it sees. Set --device cpu.")
+    if kind != "cuda" or (":" in asked and not number.isdecimal()):
+        raise RlpoetError(f"--device {asked}: no device; expected auto, cpu, cuda or cuda:N.")
+    if int(number or 0) >= (there := torch.cuda.device_count()):
+        raise RlpoetError(f"--device {asked}: torch sees {there} GPUs here; expected one that it sees. Set --device cpu.")
 
 
 def gpu() -> str:
     """The device that ``auto`` takes where a model is no better off on the CPU."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @functools.cache

@@ -327,7 +327,7 @@ def try_saving(policy: CausalPolicy, adapter: Any, config: FinetuneConfig, folde
     Raises:
         RlpoetError: it cannot be saved.
     """
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as spare:
+    with tempfile.TemporaryDirectory(prefix=".saving-", suffix=".part", dir=folder) as spare:
         try:
             save(policy, adapter, dataclasses.replace(config, merge=False), Path(spare) / "policy")
         except (OSError, ValueError, RuntimeError, NotImplementedError) as error:  # a full disk, or a model of a library that refuses

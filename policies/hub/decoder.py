@@ -111,8 +111,8 @@ def cache_works(model: PreTrainedModel) -> bool:
     model.eval()
     try:
         found = _trial(model)
-    except Exception:  # of any library's cache: an attribute it lacks, shapes that do not fit, a call it does not know
-        found = False
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError):
+        found = False  # an attribute that the cache lacks, shapes that do not fit, an argument it does not know
     model.train(was_training)
     _TRIED[model] = found
     return found

@@ -133,10 +133,10 @@ class Head:
 
 
 def headed(model: PreTrainedModel) -> bool:
-    """Whether the logits are the head applied to the body's last states, and capped as the configuration says; tested on two tokens.
+    """Whether the logits are the head applied to the body's last states, and ``capped``; tested on two tokens.
 
-    If so, the head is applied only where needed: with a vocabulary of 250,000 it is most of the work. Some models scale their logits, or
-    have a body of another make, which the test detects.
+    If so, the head is applied only where needed: with a vocabulary of 250,000 it is most of the work. Some models change what the head
+    reads, or have a body of another make, which the test detects.
     """
     if (known := _HEADED.get(model)) is not None:
         return known
@@ -158,9 +158,18 @@ def headed(model: PreTrainedModel) -> bool:
 
 
 def capped(model: PreTrainedModel, logits: Tensor) -> Tensor:
-    """Logits within the bounds that a configuration may set (Gemma 2); so far within them that a test on small ones would not show it."""
-    cap = getattr(model.config, "final_logit_softcapping", None)
-    return logits if cap is None else torch.tanh(logits / cap) * cap
+    """What a model makes of its head's answers by its configuration: scaled (Granite, Cohere), or bent to stay within bounds (Gemma 2).
+
+    Bounds must be known: logits as small as those of the trial are far within them.
+    """
+    config = model.config
+    if (divisor := getattr(config, "logits_scaling", None)) is not None:
+        logits = logits / divisor
+    if (factor := getattr(config, "logit_scale", None)) is not None:
+        logits = logits * factor
+    if (cap := getattr(config, "final_logit_softcapping", None)) is not None:
+        logits = torch.tanh(logits / cap) * cap
+    return logits
 
 
 def body_of(model: PreTrainedModel) -> PreTrainedModel:

@@ -185,10 +185,12 @@ def _opened(files: ModelFiles, kind: Any, options: dict[str, Any]) -> Any:
 
 def _unpack(folder: Path, gguf: str, place: Path) -> None:
     """Write the model of a GGUF file as a plain folder."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    import transformers
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    given = {"gguf_file": gguf, "local_files_only": True}
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **given)
+    given: dict[str, Any] = {"gguf_file": gguf, "local_files_only": True}
+    whole = {"quantization_config": transformers.GgufConfig(dequantize=True)} if hasattr(transformers, "GgufConfig") else {}
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **whole, **given)
     model.hf_quantizer = None  # its weights are whole now; with it save_pretrained refuses
     model.config.__dict__.pop("quantization_config", None)
     AutoTokenizer.from_pretrained(folder, **given).save_pretrained(place)

@@ -12,7 +12,7 @@ class OpeningOptions(Options):
     """Where a model runs and what may be done to get it.
 
     Attributes:
-        device: auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one, but a small Llama, which the shipped models are, stays
+        device: auto, cpu, cuda or cuda:N; auto takes a GPU where there is one, but a small Llama, which the shipped models are, stays
             on the CPU and its fast path.
         allow_download: fetch a Hugging Face model that the local cache does not hold.
         trust_remote_code: run the Python code that a model brings with it, for an architecture that transformers does not have. Off, such

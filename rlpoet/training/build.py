@@ -24,7 +24,7 @@ from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
 from rlpoet.training.budget import MINUTES, UPDATES, Cost, Plan, plan
-from rlpoet.training.common import freeze_lower_layers
+from rlpoet.training.common import freeze_lower_layers, without_dropout
 from rlpoet.training.config import TrainConfig, refuse_others
 from rlpoet.training.distributed.ranks import RankLost, Ranks, Spawned, launched, launched_group
 from rlpoet.training.gflownet.options import TBOptions
@@ -57,6 +57,7 @@ def policy_of(config: TrainConfig) -> Policy:
     policy = open_policy(config.policy or config.lang, config, seed=config.seed, lang=config.lang, policy_class=config.policy_class)
     if policy.lang != config.lang:
         raise RlpoetError(f"--policy {config.policy}: writes {policy.lang!r}; expected {config.lang!r}. Set --lang {policy.lang}.")
+    without_dropout(policy.model)
     ask_by(policy, config, example_poems(config.data, config.lang, config.forms, config.shots, seed=config.seed))
     if config.micro_batch is not None:
         if not isinstance(policy, ReadsInParts):
@@ -213,7 +214,7 @@ def try_saving(policy: Policy, folder: Path) -> None:
     Raises:
         RlpoetError: it cannot be saved.
     """
-    with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as spare:
+    with tempfile.TemporaryDirectory(prefix=".saving-", suffix=".part", dir=folder) as spare:
         try:
             policy.save(spare)
         except RlpoetError:

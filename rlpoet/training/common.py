@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from rlpoet.protocols import Scored
-from rlpoet.rollout import Rollout
+from rlpoet.rollout import Policy, ReadsInParts, Rollout
 
 
 def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Parameter]:
@@ -24,6 +25,26 @@ def learning_parameters(model: Any, *, freeze_embeddings: bool) -> list[nn.Param
         for table in (model.get_input_embeddings(), model.get_output_embeddings()):
             table.requires_grad_(False)
     return [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+
+@contextlib.contextmanager
+def as_a_whole(policy: Policy) -> Iterator[None]:
+    """A policy that weighs a batch at once while the block runs, so that a hook sees all of it."""
+    if not isinstance(policy, ReadsInParts):
+        yield
+        return
+    micro_batch, policy.micro_batch = policy.micro_batch, None
+    try:
+        yield
+    finally:
+        policy.micro_batch = micro_batch
+
+
+def without_dropout(model: nn.Module) -> None:
+    """Take a model's own dropout away: texts are drawn without it, and weighed as they are drawn. An adapter added later keeps its own."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
 
 
 def learned_state(model: nn.Module, like: nn.Module | None = None) -> dict[str, Tensor]:

@@ -114,9 +114,6 @@ def test_states_and_entropies_are_those_at_the_head(policy, monkeypatch):
     rollout = policy.masked(policy.sample([COUPLET, QUATRAIN], 2, max_new_tokens=20))
     with torch.no_grad():
         told = policy.score_tokens(rollout)
-        if name_of(policy) == "granite":  # scales its logits: not just its head on its states
-            assert told is None and not scorer.headed(policy.model)
-            return
         logits = policy.model(input_ids=rollout.ids[:, :-1]).logits.float()[rollout.chosen[:, 1:]]
     logits[:, policy.pad] = -30.0
     logits = logits.masked_fill(rollout.token_masks[rollout.mask_of[:, 1:][rollout.chosen[:, 1:]]], -1e9)
@@ -133,6 +130,27 @@ def test_a_critic_listens_to_a_model_that_was_never_read_before(policy):
     n = int(rollout.chosen.sum())
     assert states.shape == (n, 32) and logits.shape == (n, policy.model.config.vocab_size)
     assert torch.allclose(log_p.detach(), policy.log_prob(rollout).detach(), atol=1e-4)
+
+
+def test_a_model_that_changes_what_its_head_reads_is_weighed_all_the_same(monkeypatch):
+    tokenizer = plain_tokenizer()
+    model = tiny_model("qwen3", tokenizer)
+    monkeypatch.setattr(model.lm_head, "forward", lambda states: torch.nn.functional.linear(states, model.lm_head.weight))
+    whole = type(model).forward
+    doubled = lambda self, **given: replace_logits(whole(self, **given), 2.0)  # noqa: E731
+    monkeypatch.setattr(type(model), "forward", doubled)
+    policy = CausalPolicy(model, tokenizer, PlainFormat("fr"), seed=1)
+    policy.micro_batch = 2
+    rollout = policy.sample([COUPLET, QUATRAIN], 2, max_new_tokens=12)
+    drawn = rollout.chosen
+    assert not scorer.headed(model) and policy.score_tokens(rollout) is None
+    assert torch.allclose(policy.log_prob(rollout).detach()[drawn], exact(policy, rollout)[drawn], atol=1e-3)
+    assert listened(policy, rollout)[1].shape == (int(drawn.sum()), 32)
+
+
+def replace_logits(answer, factor: float):
+    answer.logits = answer.logits * factor
+    return answer
 
 
 def test_rows_that_draw_nothing_have_no_log_probability(policy):

@@ -334,7 +334,7 @@ def test_the_critic_of_another_run_is_refused(tmp_path):
 
 def test_a_policy_whose_reference_is_no_copy_of_it_is_refused():
     policy = tiny_policy()
-    policy.reference = table_policy  # type: ignore[method-assign, assignment, return-value]
+    policy.copy = table_policy  # type: ignore[method-assign, assignment, return-value]
     with pytest.raises(RlpoetError, match=r"no parameter model\.embed_tokens\.weight"):
         make(PPOTrainer, policy, plain, PROMPTS, critic="model")
 

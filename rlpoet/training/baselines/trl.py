@@ -257,7 +257,8 @@ def _prior_model(run: TRLTrainer) -> Any:
     """The prior's model; a whole copy where the prior is the policy's own model with its adapter off, which trl cannot know."""
     if run.prior.model is not run.policy.model or not isinstance(run.policy, CopiesItself):
         return run.prior.model
-    model = run.policy.copy().model.requires_grad_(False)
+    copied: Any = run.policy.copy()
+    model = copied.model.requires_grad_(False)
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.zero_()

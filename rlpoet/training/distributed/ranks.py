@@ -282,5 +282,7 @@ def follows_launcher() -> bool:
 
 def launched_group() -> Group:
     """The group of a launcher, by the variables of its environment."""
+    if torch.cuda.is_available():  # what "cuda" means in this process; nccl wants a GPU for each rank of a machine
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     store, rank, size = next(iter(dist.rendezvous("env://", timeout=FOREVER)))
     return Group(store, rank, size)

@@ -6,13 +6,13 @@ the flow's gradient never moves the policy. Flows are in units of beta: they sta
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-from rlpoet.rollout import Policy, ReadsInParts, Rollout
+from rlpoet.rollout import Policy, Rollout
+from rlpoet.training.common import as_a_whole
 from rlpoet.types import Prompt
 
 
@@ -106,27 +106,16 @@ def at_end(scores: Sequence[float], last: Tensor, n_lines: int) -> Tensor:
 def read_states(prior: Policy, rollout: Rollout, positions: Tensor) -> tuple[Tensor, Tensor]:
     """The prior's log-probabilities ``(B, S)`` and its last hidden states at ``positions`` ``(B, N)``: ``(B, N, width)``, from one pass."""
     seen: list[Tensor] = []
-    whole = _as_a_whole(prior) if isinstance(prior, ReadsInParts) else contextlib.nullcontext()
     model = prior.model.get_base_model() if hasattr(prior.model, "get_base_model") else prior.model
     handle = model.base_model.register_forward_hook(lambda module, args, output: seen.append(output.last_hidden_state))
     try:
-        with whole:
+        with as_a_whole(prior):
             log_p = prior.log_prob(rollout).cpu()
     finally:
         handle.remove()
     states = seen[-1].to(torch.promote_types(torch.float32, seen[-1].dtype)).cpu()  # (B, S - 1, width): the last token is never read
     at = positions.clamp_max(states.shape[1] - 1)[:, :, None].expand(-1, -1, states.shape[2])
     return log_p, states.gather(1, at)
-
-
-@contextlib.contextmanager
-def _as_a_whole(policy: ReadsInParts) -> Iterator[None]:
-    """A policy that weighs a batch at once while the block runs, so that a hook sees all of it."""
-    micro_batch, policy.micro_batch = policy.micro_batch, None
-    try:
-        yield
-    finally:
-        policy.micro_batch = micro_batch
 
 
 def state_width(policy: Policy) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rlpoet.errors import RlpoetError
 from rlpoet.rollout import CopiesItself, Policy, Rollout
+from rlpoet.training.common import as_a_whole
 
 ROWS_AT_ONCE = 32  # texts that a critic with a model reads together: distributions over all pieces are made beside the states, ``(N, V)``
 
@@ -130,7 +131,8 @@ def listened(policy: Policy, rollout: Rollout) -> tuple[Tensor, Tensor, Tensor]:
 
     For a policy without ``ScoresTokens``, for an entropy bonus, and for a critic that learns by its states: it holds all logits.
     """
-    with _heard(policy) as calls:
+    # parts of the head's work are heard one after the other; whole rows in parts would not be
+    with as_a_whole(policy), _heard(policy) as calls:
         log_p = policy.log_prob(rollout).cpu()
     n, at = int(rollout.chosen.sum()), rollout.chosen[:, 1:]
     # a policy that reads a model of a new make tries its head on some tokens first: that is no part of the batch

@@ -57,7 +57,7 @@ class CausalPolicy:
         self.precision, self.allow_identical_rhyme = torch.float32, False
         self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
         self.progress: Callable[[int, int], None] | None = None
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed % 2**63)  # any number
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
         self.adopt(verse_format)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlpoet.config.ranges import Seed
+
 EARLIER_VALUES = {"limit": {"0": None}}  # values of an earlier release (``rlpoet.config.command.Renames``)
 
 
@@ -73,5 +75,5 @@ class GenerateConfig:
     allow_unknown: bool = False
     stream: bool = False
     out: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     json: bool = False

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rlpoet.config.ranges import Seed
+
 
 @dataclass(frozen=True)
 class EvaluateConfig:
@@ -73,6 +75,6 @@ class EvaluateConfig:
     author_column: str | None = None
     allow_download: bool = False
     device: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     threads: int = 0
     json: bool = False

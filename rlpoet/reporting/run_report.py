@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rlpoet.config.documents import read_settings
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.prosody.forms import form as find_form
@@ -19,7 +18,7 @@ from rlpoet.reporting.charts import line_chart
 from rlpoet.reporting.pages import render
 from rlpoet.reporting.poems import HUES, METRICS, comparison_html, poem_html
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.text import split_poem, write_atomically
+from rlpoet.text import read_object, split_poem, write_atomically
 
 PAIRS = 8  # poems shown of each side
 # the curves shown before one asks for all, by the beginnings of their names
@@ -176,18 +175,8 @@ def _on_the_way(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _read_result(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RlpoetError(f"{path}: not JSON ({error}); expected the file a run wrote.") from None
+    return read_object(path, "the file a run wrote") if path.exists() else {}
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise RlpoetError(f"{path}: not YAML ({error}); expected the file a run wrote.") from None
+    return read_settings(path) if path.exists() else {}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
+from rlpoet.config.ranges import Count, Natural, NonNegative, Seed, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
 from rlpoet.training.gflownet.options import TBOptions
@@ -130,7 +130,7 @@ class TrainConfig(StepOptions):
     eval_samples: Count = 256
     eval_top_p: ShareAboveZero = 1.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    seed: int = 0
+    seed: Seed = 0
     threads: Count | None = None
     processes: Count | None = None
     save_steps: Count = 50

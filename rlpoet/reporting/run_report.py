@@ -39,7 +39,8 @@ def write_report(run_folder: str | Path) -> Path:
     folder = Path(run_folder)
     if not folder.is_dir():
         raise RlpoetError(f"{folder}: no such folder; expected the folder of a run, such as runs/NAME.")
-    metrics, samples, alarms = (read_jsonl(folder / f"{log}.jsonl") for log in ("metrics", "samples", "alarms"))
+    metrics = _read_metrics(folder / "metrics.jsonl")
+    samples, alarms = (read_jsonl(folder / f"{log}.jsonl") for log in ("samples", "alarms"))
     result, config = _read_result(folder / "result.json"), _read_config(folder / "config.yaml")
     if not metrics and not samples and not result:
         raise RlpoetError(f"{folder}: no metrics.jsonl, samples.jsonl or result.json; expected the folder of a run.")
@@ -175,7 +176,19 @@ def _on_the_way(samples: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
 
 
 def _read_result(path: Path) -> dict[str, Any]:
-    return read_object(path, "the file a run wrote") if path.exists() else {}
+    result = read_object(path, "the file a run wrote") if path.exists() else {}
+    for key in ("before", "after", "intervals", "reward"):
+        if not isinstance(result.get(key, {}), dict):
+            raise RlpoetError(f"{path}: {key} is {result[key]!r:.40}; expected a table, as a run writes it.")
+    return result
+
+
+def _read_metrics(path: Path) -> list[dict[str, Any]]:
+    rows = read_jsonl(path)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("step"), int) or not all(isinstance(value, int | float) for value in row.values()):
+            raise RlpoetError(f"{path}:{number}: no row of metrics; expected a step, and numbers by their names.")
+    return rows
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
     return count
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """Whether some licensed reading of the line has one of these metrical lengths.
 
@@ -38,7 +38,7 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     return any(count(line, target).fits for target in lengths)
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def length_of(line: str, lang: str) -> int:
     """Metrical syllables of the likeliest reading."""
     return usual_reading(line, lang).syllables

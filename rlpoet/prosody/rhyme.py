@@ -19,7 +19,7 @@ _WORD = re.compile(r"[^\W_]+")
 ASSONANT = frozenset({"assonant", "asonante", "assonante"})  # as English, Spanish and French handbooks spell it
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def rhyme_kind(a: str, b: str, lang: str) -> str | None:
     """How line ``a`` rhymes with line ``b``, or None: ``best_kind`` of their endings, cached."""
     language = verse(lang)

@@ -189,7 +189,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             item = json.loads(row)
             if not isinstance(item, dict):
                 raise ValueError(row)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(rows):
                 break
             raise RlpoetError(f"{path}:{number}: {row[:40]!r} is not a JSON object; expected one a line.") from None

@@ -144,7 +144,7 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
     return groups[max(0, len(groups) - (n_nuclei - nucleus))]
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
     """The endings of one word, each plausible tail once; end-stressed pronunciations first, as at line ends (combine, the verb)."""
     pronunciations, known = phones_of(word)

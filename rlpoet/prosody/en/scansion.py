@@ -64,7 +64,7 @@ class WordOptions:
         return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def word_options(token: str) -> WordOptions | None:
     """The options of a token of a line; None if it is not a word."""
     spelt = token.rstrip(MOJIBAKE)

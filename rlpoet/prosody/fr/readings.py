@@ -73,7 +73,7 @@ def word_start(word: str) -> str:
     return word if len(starts) > 1 else starts[0]
 
 
-@functools.lru_cache(maxsize=131_072)
+@functools.lru_cache(maxsize=65_536)
 def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, float, bool, tuple[str, ...], float, str, bool], ...]:
     """The marks of a word, given the start of the next word (empty at the end of the line); places are within the word."""
     marks = []

@@ -15,8 +15,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.fr.numerals import NUMERAL, aloud
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
 from rlpoet.text import plain_letters
 

@@ -10,9 +10,9 @@ import functools
 import re
 from dataclasses import dataclass
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.tables import promoted_vowels
 from rlpoet.types import Ending
 

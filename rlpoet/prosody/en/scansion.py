@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from operator import itemgetter
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from rlpoet.config.command import Switch
 from rlpoet.config.opening import OpeningOptions
 from rlpoet.config.ranges import Seed
-from rlpoet.reporting.reporters import ReportTo
+from rlpoet.reporting.tracking.reporters import ReportTo
 
 EARLIER_VALUES = {"epochs": {"0": None, "0.0": None}, "threads": {"0": None}}  # values of an earlier release
 EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rlpoet.config.opening import AskingOptions, OpeningOptions
 from rlpoet.config.ranges import Count, Natural, NonNegative, Seed, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
-from rlpoet.reporting.reporters import ReportTo
+from rlpoet.reporting.tracking.reporters import ReportTo
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.options import StepOptions

@@ -12,6 +12,8 @@ True
 'f'
 >>> rlpoet.score("L'ombre du soir descend\\nEt la forêt est sombre", lang="fr", form="couplet").found
 'xx'
+>>> [word.word for word in rlpoet.words("ombre", lang="fr")][:3]
+['sombre', 'nombre', 'pénombre']
 
 ``load_policy`` opens a language model that writes verse, and ``train`` teaches one to rhyme::
 
@@ -27,7 +29,7 @@ from typing import Any
 
 __rlpoet__ = True
 __version__ = "0.1.0"
-__all__ = ["__version__", "explain", "load_policy", "rhymes", "scan", "score", "train"]
+__all__ = ["__version__", "explain", "load_policy", "rhymes", "scan", "score", "train", "words"]
 
 FACE = {  # name -> module that defines it; the types are in __init__.pyi
     "explain": "rlpoet.prosody.explain",
@@ -36,6 +38,7 @@ FACE = {  # name -> module that defines it; the types are in __init__.pyi
     "scan": "rlpoet.prosody.meter",
     "score": "rlpoet.evaluation.score",
     "train": "rlpoet.training.run",
+    "words": "rlpoet.analysis.rhyme_dictionary",
 }
 
 

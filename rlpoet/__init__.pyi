@@ -1,3 +1,4 @@
+from rlpoet.analysis.rhyme_dictionary import words as words
 from rlpoet.evaluation.score import score as score
 from rlpoet.prosody.explain import explain as explain
 from rlpoet.prosody.meter import scan as scan

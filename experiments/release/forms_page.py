@@ -11,6 +11,7 @@ from pathlib import Path
 from experiments.release.pages import write_page
 from rlpoet.languages import FORMS, find
 from rlpoet.prosody.forms import load
+from rlpoet.reporting.forms import lengths
 from rlpoet.types import Form
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "forms.md"
@@ -52,17 +53,6 @@ Policies write forms that repeat nothing and whose lines have a length. For othe
 
 [Extending](extending.md#a-form) says how to add one.
 """
-
-
-def lengths(form: Form) -> str:
-    """Syllables of the lines of a form: once if all lines are alike, else line by line.
-
-    >>> from rlpoet.prosody.forms import form
-    >>> lengths(form("couplet", "en")), lengths(form("lira", "es"))
-    ('10 or 11', '7, 11, 7, 7, 11')
-    """
-    said = [" or ".join(map(str, choices)) or "any" for choices in form.meters]
-    return said[0] if len(set(said)) == 1 else ", ".join(said)
 
 
 def row(form: Form, names: list[str]) -> str:

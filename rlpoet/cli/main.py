@@ -16,12 +16,21 @@ from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.text import visible
 
-# the verbs of this project; other packages add theirs by the entry-point group rlpoet.commands
-CORE = (
-    "ablate", "annotate", "compare", "corpus", "env", "evaluate", "explain", "finetune", "generate", "preflight", "pretrain",
-    "rate", "redteam", "report", "rhymes", "scan", "score", "style", "theme", "train",
-)  # fmt: skip
+# the verbs of this project by what they are for; other packages add theirs by the entry-point group rlpoet.commands
+VERBS = {
+    "write": ("generate", "complete", "words", "studio", "forms", "authors"),
+    "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
+    "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
+    "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),
+    "help": ("env",),
+}
+FOLDERS = dict.fromkeys(VERBS["write"], "writing.")  # of verbs that stand in a folder of their own
+CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))
 GROUP = "rlpoet.commands"
+FIRST_STEPS = """first steps:
+  rlpoet generate --lang fr                  a poem
+  rlpoet words night --lang en               what rhymes with a word
+  rlpoet explain "To be or not" --lang en    how a line sounds and scans"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,7 +76,7 @@ def find_command(name: str) -> Command:
         UnknownName: neither one of ours nor a plug-in.
     """
     if name in CORE:
-        command: Command = importlib.import_module(f"rlpoet.cli.verbs.{name}").COMMAND
+        command: Command = importlib.import_module(f"rlpoet.cli.verbs.{FOLDERS.get(name, '')}{name}").COMMAND
         return command
     from rlpoet.registry import load, names
 
@@ -95,24 +104,19 @@ def _complain(line: str) -> None:
 def _overview() -> str:
     from rlpoet.registry import names
 
-    rows = []
-    for name in sorted({*CORE, *names(GROUP)}):
-        try:
-            rows.append(f"  {name:<10} {find_command(name).help}")
-        except Exception as error:  # one broken plug-in, whatever is wrong with it, must not hide the others
-            rows.append(f"  {name:<10} (cannot be loaded: {error})")
-    return "\n".join(
-        [
-            "usage: rlpoet VERB [--flag VALUE ...]",
-            "",
-            "Makes tiny French, Spanish and English language models rhyme.",
-            "",
-            "verbs:",
-            *rows,
-            "",
-            "`rlpoet VERB --help` tells the flags of a verb; `rlpoet --version` the version.",
-        ]
-    )
+    groups = {**VERBS, "of other packages": tuple(name for name in names(GROUP) if name not in CORE)}
+    lines = ["usage: rlpoet VERB [--flag VALUE ...]", "", "Makes tiny French, Spanish and English language models rhyme."]
+    for title, verbs in groups.items():
+        if verbs:
+            lines += ["", f"{title}:", *(f"  {name:<10} {_said(name)}" for name in verbs)]
+    return "\n".join([*lines, "", FIRST_STEPS, "", "`rlpoet VERB --help` tells the flags of a verb; `rlpoet --version` the version."])
+
+
+def _said(name: str) -> str:
+    try:
+        return find_command(name).help
+    except Exception as error:  # one broken plug-in, whatever is wrong with it, must not hide the others
+        return f"(cannot be loaded: {error})"
 
 
 if __name__ == "__main__":

@@ -184,6 +184,15 @@ def forms(lang: str) -> tuple[Form, ...]:
     return tuple(dict.fromkeys(_names(lang).values()))
 
 
+def names_of(form: Form) -> tuple[str, ...]:
+    """The names by which a form of a table can be asked for, its main name first.
+
+    >>> [names_of(one)[:2] for one in forms("es") if one.name == "quatrain-abba-8"]
+    [('quatrain-abba-8', 'redondilla')]
+    """
+    return tuple(name for name, own in _names(form.lang).items() if own is form or own == form)
+
+
 def answers(a: str, b: str, form: Form) -> bool:
     """Whether two lines rhyme as a form requires.
 

@@ -109,7 +109,7 @@ def line_chart(title: str, points: Sequence[tuple[float, float]], *, log: bool =
     """
     from matplotlib.figure import Figure
 
-    shown = _thin(points)
+    shown = thinned(points)
     log = log and all(value > 0 for _, value in shown)
     steps, heights = [step for step, _ in shown], [math.log10(value) if log else value for _, value in shown]
     low, high = min(heights), max(heights)
@@ -144,7 +144,7 @@ def smooth(values: Sequence[float]) -> list[float]:
     return [sum(window) / len(window) for window in windows]
 
 
-def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """At most ``MOST`` points: means of equal runs of neighbours."""
     size = -(-len(points) // MOST)
     runs = [points[i : i + size] for i in range(0, len(points), size)]

@@ -113,6 +113,21 @@ def show_explanations(told: Iterable[LineExplained | RhymeExplained], *, json: b
         out.print(RhymeView(one) if isinstance(one, RhymeExplained) else LineView(one))
 
 
+def line_facts(told: LineExplained) -> list[tuple[str, str]]:
+    """What is said of a whole line: ``(label, text)``; a row with an empty label goes on with the one above.
+
+    >>> line_facts(explain("Sous le pont Mirabeau coule la Seine", "fr"))[0]
+    ('meter', 'décasyllabe 6+4')
+    """
+    rows = _about_line(told) if told.words else _guesses(told)
+    return [(label, text.plain) for label, text in rows]
+
+
+def word_rows(told: LineExplained) -> list[tuple[str, ...]]:
+    """One row per word, the heads first: the word, how it is heard, other ways to say it, what happens to it here, what decided."""
+    return [tuple(cell.plain for cell in row) for row in _words(told)]
+
+
 def ipa(said: Pronunciation, *, stressed: bool = True) -> str:
     """A pronunciation in IPA, ``ˈ`` before the stressed syllable of a longer word.
 

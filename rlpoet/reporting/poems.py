@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,19 +20,20 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from rlpoet.evaluation.score import ScoredPoem
 from rlpoet.languages import codes
 from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.reporting.pages import render
-from rlpoet.reporting.terminal import Terminal
+from rlpoet.reporting.terminal import console as console
 from rlpoet.text import visible
 from rlpoet.types import Scansion
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+    from rlpoet.evaluation.score import ScoredPoem
 
 HUES = ("#2f7de1", "#d9730d", "#1f9d55", "#c026d3", "#dc3545", "#0d9488", "#7c5cff", "#a8790a")  # readable on white and on black
 
@@ -52,8 +52,6 @@ METRICS = {  # key of result.json -> (label, format): a share, a number whose ch
 }
 Intervals = Mapping[str, Mapping[str, Sequence[float]]]  # figure -> before, after or change -> low, high: result.json's "intervals"
 NOTE = "95 % intervals. Shares change in points, nats in nats, the rest in per cent."
-
-PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
 
 OPENING = re.compile(r"(?<=\s)[^\w\s]+$")
 TIE = "‿"
@@ -83,16 +81,11 @@ class DrawnLine:
     syllables: tuple[tuple[str, str], ...] = ()
 
 
-def console(*, stderr: bool = False) -> Console:
-    """A console that never breaks a line of verse, and is plain when nobody is watching."""
-    stream = sys.stderr if stderr else sys.stdout
-    return Terminal(file=stream, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)
-
-
 def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]:
     """What is shown of a poem, line by line, with its syllables if asked; None is a stanza break."""
     letters = [letter for letter in dict.fromkeys(poem.found) if letter != "x"]
     breaks = _breaks(poem)
+    marked = scansion and poem.lang in codes()  # asked once: it reads what is installed
     lines: list[DrawnLine | None] = []
     rows = zip(poem.lines, poem.found, poem.syllables, poem.targets, poem.tails, poem.reasons, strict=True)
     for i, (line, letter, syllables, targets, tail, reasons) in enumerate(rows):
@@ -103,7 +96,7 @@ def drawn(poem: ScoredPoem, *, scansion: bool = False) -> list[DrawnLine | None]
         count = str(syllables) if in_meter else f"{syllables}≠{'|'.join(map(str, targets))}"
         hue = letters.index(letter) % len(HUES) if letter in letters else None
         told = tuple(_earned(reason, poem.credits[i]) for reason in reasons) if poem.credits else reasons
-        marks = syllables_of(scan_within(line, poem.lang, targets)) if scansion and poem.lang in codes() else ()
+        marks = syllables_of(scan_within(line, poem.lang, targets)) if marked else ()
         lines.append(DrawnLine(letter, hue, head, end, rest, count, in_meter, told, marks))
     return lines
 

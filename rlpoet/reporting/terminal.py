@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from rlpoet.text import visible
+
+PLAIN_WIDTH = 160  # columns of a file or a pipe: two alexandrines side by side
 
 
 class Terminal(Console):
@@ -21,3 +24,9 @@ class Terminal(Console):
         """The segments of a renderable; those that move the cursor, of bars, are rich's own."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else segment._replace(text=visible(segment.text, keep="\n\t"))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that never breaks a line of verse, and is plain when nobody is watching."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Terminal(file=stream, soft_wrap=True, width=None if stream.isatty() else PLAIN_WIDTH)

@@ -156,6 +156,16 @@ def test_environments_made_in_a_row_ask_for_different_poems():
     assert len({environment.reset() for environment in made}) == 4
 
 
+def test_rows_ask_each_text_of_a_group_for_the_same_poem():
+    environment, specs = room("environment"), room("specs")
+    rows = environment.rows(5, seed=2)
+    for index, row in enumerate(rows):
+        group = [environment.VerseEnvironment() for _ in range(3)]
+        assert [one.reset(**row) for one in group] == [""] * 3  # trl appends it to the prompt, which is whole
+        asked = specs.spec(2, index)
+        assert [(one.spec.asked, one.spec.theme, one.spec.prompt) for one in group] == [(asked.asked, asked.theme, asked.prompt)] * 3
+
+
 def test_trl_is_offered_one_tool_and_told_each_part():
     environment = room("environment")
     public = [name for name in vars(environment.VerseEnvironment) if not name.startswith("_")]

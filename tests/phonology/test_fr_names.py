@@ -244,3 +244,12 @@ def test_an_old_spelling_is_read_as_the_modern_word(old, modern):
     heard = SAYS.transcribe(old)
     assert heard.known
     assert rhyme_part(SAYS.transcribe(modern).pronunciations[0].phones) in {rhyme_part(own.phones) for own in heard.pronunciations}
+
+
+@pytest.mark.parametrize("numeral", ["XIV", "IV", "Ier", "XIXe", "V", "XXI"])
+def test_a_numeral_is_read_aloud_and_a_guess(numeral):
+    line = f"Louis {numeral}"
+    assert not phonology("fr").transcribe(numeral).known
+    scansion = verse("fr").scan(line)
+    assert "".join(unit.text for unit in scansion.units) == line
+    assert line[slice(*[(word.start, word.end) for word in verse("fr").words(line)][-1])] == numeral

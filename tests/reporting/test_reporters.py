@@ -101,9 +101,13 @@ def test_trackio_has_the_run(tmp_path, monkeypatch):
     pytest.importorskip("trackio", reason="trackio is not installed")
     a_run(tmp_path / "run", "trackio")
     import trackio
+    from trackio.sqlite_storage import SQLiteStorage
 
-    run = next(run for run in trackio.Api().runs("rlpoet") if run.name == "run")
-    assert {row["value"] for row in run.history("reward/mean")} >= {0.25, 0.5} if hasattr(run, "history") else run is not None
+    (run,) = [run for run in trackio.Api().runs("rlpoet") if run.name == "run"]
+    assert run.config["beta"] == 22.0 and run.config["rewards.rhyme"] == 2.0
+    rows = SQLiteStorage.get_logs("rlpoet", "run")
+    assert [(row["step"], row["reward/mean"]) for row in rows if "reward/mean" in row] == [(1, 0.25), (2, 0.5)]
+    assert [row["final/rhyme_pairs"] for row in rows if "final/rhyme_pairs" in row] == [0.75]
 
 
 def test_wandb_has_the_run(tmp_path, monkeypatch):

@@ -8,11 +8,11 @@ that a poem says of each of its lines which pattern is likely: lines are scanned
 these counts as prior, until nothing moves. Poems without a consensus are left out. How often a monosyllable takes a beat there, damped, is
 what is expected of it before the lines scanned by hand are counted.
 
-The report leaves whole poems out (``epg64`` names no poems: groups of lines): the tables are made from the other folds, and each held-out
-line is scanned alone. The weights of the two sources (``Weights``) are chosen anew in each fold, by folds of its other poems (nested), so that
-the figures are no better than those of unseen poems. A second report leaves a whole source out. The last figures are in the sample: no
-estimate. The corpus is read with the shipped tables, which saw all lines scanned by hand: so much the folds share. With
-``--licences`` it prints how often poems of strict meter take each licence, by its row; ``licences.tsv`` is written by hand from it.
+The report leaves whole poems out (``epg64`` names no poems: groups of lines): the tables are made from the other folds, and each
+held-out line is scanned alone. The weights of the two sources (``Weights``) are chosen anew in each fold, by folds of its other poems
+(nested), so that the figures are no better than those of unseen poems. A second report leaves a whole source out. The last figures are in
+the sample: no estimate. The corpus is read with the shipped tables, which saw all lines scanned by hand: so much the folds share.
+With ``--licences`` it prints how often poems of strict meter take each licence, by its row; ``licences.tsv`` is written by hand from it.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Weights(NamedTuple):
     """
 
     damped: float = 0.6
-    sights: float = 20.0
+    sights: float = 30.0
     patterns: float = 0.5
 
 
@@ -246,8 +246,8 @@ def write_tables(folder: Path, words: dict[str, float], patterns: dict[str, floa
         text + "".join(f"{word}\t{odds:.2f}\n" for word, odds in sorted(words.items())), encoding="utf-8"
     )
     text = (
-        "% How often English lines have a pattern of beats, half by annotated ones (4B4V, LitLab, EPG64, dev), each poem damped to the square\n"
-        "% root, half by unannotated poems that keep one meter, damped. Shares of all lines.\n"
+        "% How often English lines have a pattern of beats, half by annotated ones (4B4V, LitLab, EPG64, dev), each poem damped to the\n"
+        "% square root, half by unannotated poems that keep one meter, damped. Shares of all lines.\n"
         "% Written by experiments/release/tables/fit_en_meter.py, not by hand.\npattern\tweight\n"
     )
     ordered = sorted(patterns.items(), key=lambda item: (-item[1], item[0]))
@@ -286,7 +286,7 @@ def score(lines: Sequence[Gold], right: dict[str, collections.Counter[str]]) -> 
 def held_out(
     lines: Sequence[Gold], corpus: Corpus, groups: Sequence[set[str]], choices: Sequence[Weights]
 ) -> dict[str, collections.Counter[str]]:
-    """How many lines are right, if each of these sets of poems is scanned by tables of the others, with the weights that suit these best."""
+    """How many lines are right, if each of these sets of poems is scanned by tables of the others, with the weights that suit these."""
     right: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for group in groups:
         rest = [row for row in lines if row.group not in group]

@@ -59,6 +59,15 @@ def warning(lines: Sequence[str], lang: str) -> str:
     return f"This looks like {find(other).language.name}, not {find(lang).language.name}: set --lang {other}."
 
 
+def function_words(lang: str) -> frozenset[str]:
+    """The commonest grammatical words of a language, by its code; none for a language without a list.
+
+    >>> "dans" in function_words("fr"), function_words("it")
+    (True, frozenset())
+    """
+    return _function_words().get(lang, frozenset())
+
+
 @functools.cache
 def _function_words() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {code: set() for code in listed_languages()}

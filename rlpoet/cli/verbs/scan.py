@@ -16,7 +16,7 @@ class ScanConfig:
 
     Attributes:
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        lines: the lines to scan.
+        lines: the lines to scan, "-" for those of standard input; a text with line breaks is several lines.
         target: syllables the line should have; a licensed reading of that length is preferred.
         jsonl: file of {"line": "...", "target": 12}, one object a line, "-" for standard input; answers are JSON Lines too.
         on_error: what to do about a row of --jsonl that cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends
@@ -44,10 +44,12 @@ def run(config: ScanConfig) -> int:
     from rlpoet.analysis.lexicon.which import warning
     from rlpoet.prosody.meter import scan
     from rlpoet.reporting.poems import console, scansion_text
+    from rlpoet.text import given_lines
 
-    if told := warning(config.lines, config.lang):
+    lines = given_lines(config.lines)
+    if told := warning(lines, config.lang):
         sys.stderr.write(told + "\n")
-    for line in config.lines:
+    for line in lines:
         console().print(scansion_text(scan(line, config.lang, config.target)))
     return 0
 

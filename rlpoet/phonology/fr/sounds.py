@@ -7,6 +7,7 @@ Left out: liaison, regional schwa, the historical length of ``-ée``.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gzip
 import importlib.util
@@ -15,6 +16,7 @@ import unicodedata
 from pathlib import Path
 
 from rlpoet.errors import RlpoetError
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.phonology.fr.spelling import DATA, spell_out
 from rlpoet.tables import read_table
 from rlpoet.text import plain_letters
@@ -77,7 +79,6 @@ VERB_ENDINGS = tuple(
 PLAIN_END = re.compile("(?:ants?|iers?|iez|ours?|oirs?|ières?|ettes?|elles?)$")  # their sound needs no dictionary
 SILENT_S = re.compile("([aeiouy])s(?=tre?s?$|tes?$)")
 NAMED = re.compile(r"(?:^|[-'’ʼ])(?=[^\W\d_])[A-ZÀ-ÖØ-ÞŒ][^-'’ʼ]*$")  # its last part has a capital
-NUMERAL = re.compile("I(?:er|ère)|(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})(?:e|è?me)?")  # Louis XIV, le XIXe
 NAME_SHAPE = re.compile(r"(?!.*[^aàâeéèêëiîïoôuûüyœæ]{4})(?!.*(.)\1\1)(?!.*q(?!u))[a-zà-öø-ÿœ]{3,}$")
 GLIDED = frozenset("jw")
 ALIKE = {"ɛ": "e", "ɔ": "o", "ɑ": "a", "œ": "ø", "œ̃": "ɛ̃"}
@@ -204,8 +205,11 @@ class French:
         text = clean(word)
         if not text:
             return Transcription(word, (), "none", False)
+        numeral = aloud(word)
+        if numeral:
+            return dataclasses.replace(self._transcribe(numeral), word=word, source=f"read aloud: {numeral}", known=False)
         readings, source, known = self.readings(text, name=NAMED.search(word) is not None)
-        if NUMERAL.fullmatch(word) or (word.isupper() and source.startswith("name_endings")):
+        if word in ("I", "V", "X") or (word.isupper() and source.startswith("name_endings")):  # Charles V
             known = False
         if word.isupper() and LOST_ACCENT.search(text):  # BEAUTE, L'ETE
             head, _, last = text.rpartition("'")

@@ -23,7 +23,9 @@ MOST = 6  # readings kept of one word
 SOUNDED_ED = re.compile(r"[^aeiou]ed$")
 COST = attrgetter("cost")
 ENDINGS = frozenset("less ness ful ly ment ward wards ship hood dom fold some wise like ling man men".split())  # begin a syllable
-ONSET = re.compile(r"(?:[tscpw]h|qu|gu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’-])?$")  # what a syllable takes of the consonants before it
+# What a syllable takes of the consonants before it: in-spire, ex-alt, ta-ble.
+ONSET = re.compile(r"(?:(?<=[bdmn])s[ckpt][rl]?|[tscpw]h|qu|gu|[bcdfgkpt]r|[bcdfgkpt]l|[^'’x-])?$")
+ONE_VOWEL = frozenset("ai au aw ay ea eau ee ei ey oa oi oo ou ow oy".split())  # seldom parted, if another group can be
 SILENT_E = re.compile(r"(?:[^aeiouy]|[qg]u)e[sd]?$", re.IGNORECASE)
 SYLLABIC_M = re.compile(r"(?:s|th)m[s']*$", re.IGNORECASE)  # prism, rhythm
 LETTERS = re.compile(r"(?:(?<!q)(?<!g)u|(?<=g)u(?![aeiouy])|[aeioyàâäáèéêëìîïíòôöóùûüúæœﬁﬃ])+", re.IGNORECASE)
@@ -136,6 +138,8 @@ def joint(word: str) -> int:
     if not word.isalpha() or len(word) > LONGEST:
         return 0
     whole = [_plain(phones) for phones, _ in phones_of(word)[0]]
+    if word.startswith("un") and common(word[2:]) and any(said[:2] == ("AH", "N") for said in whole):
+        return 2
     for at in range(len(word) - 2, 2, -1):
         first, second = word[:at], word[at:]
         ending = second in ENDINGS
@@ -179,7 +183,7 @@ def cut_simple(word: str, n: int) -> tuple[str, ...]:
         return (word,)
     groups = [(m.start(), m.end()) for m in LETTERS.finditer(word)]
     wide = sum(end - start > 1 for start, end in groups[:-1])
-    enough = len(groups) - 1 + wide >= n and not word.lower().endswith("le")  # an-tique, cre-ate; not ta-ble
+    enough = len(groups) - 1 + wide >= n and not word.lower().endswith(("le", "ed"))  # an-tique, cre-ate; not ta-ble, crook-ed
     if SILENT_E.search(word) and (enough or len(groups) > n):
         groups.pop()
     edges = []
@@ -188,9 +192,9 @@ def cut_simple(word: str, n: int) -> tuple[str, ...]:
     while len(edges) > n - 1:  # an elided vowel: the shortest piece joins the one before it
         widths = [b - a for a, b in zip([*edges], [*edges[1:], len(word)], strict=True)]
         edges.pop(widths.index(min(widths)))
-    for start, end in groups:  # a hiatus in one group of letters: li-on, fi-re
+    for start, end in sorted(groups, key=lambda group: word[slice(*group)].lower() in ONE_VOWEL):  # a hiatus: li-on, fi-re, beau-te-ous
         if len(edges) < n - 1 and end - start > 1:
-            edges.append(start + 1)
+            edges.append(start + 1 + (end - start > 2 and word[start : start + 2].lower() in ONE_VOWEL))  # see-ing
     ending = SYLLABIC_M.search(word)
     if len(edges) < n - 1 and ending is not None and groups:
         edges.append(ending.start())

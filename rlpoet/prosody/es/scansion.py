@@ -125,7 +125,7 @@ def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:
 
 
 def _halves(whole: Laid, folded: str, line: str, half: int) -> tuple[float, tuple[Part, ...]] | None:
-    """The cheapest cut into two of ``half`` syllables after a stressed word, or None. Costs are over each part's cheapest reading."""
+    """The cheapest cut into two of ``half`` syllables after a stressed word, or None. Costs are relative to each half's cheapest one."""
     best: tuple[float, tuple[Part, ...]] | None = None
     for n in range(1, len(whole.words)):
         if not whole.tonic[n - 1] or not _may_be_cut(whole, n, half):

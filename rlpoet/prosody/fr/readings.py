@@ -15,6 +15,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rlpoet.phonology.fr.numerals import NUMERAL, aloud
 from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
 from rlpoet.text import plain_letters
@@ -216,7 +217,7 @@ def compose(line: str) -> tuple[str, list[str] | None]:
     """The line with one character per letter and spaces for what is not heard, and the letters as typed where these differ."""
     silent = heard(line)
     if silent is line and (line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line)):
-        return line, None
+        return (line, None) if NUMERAL.search(line) is None else read_numerals(line, list(line))
     letters: list[str] = []  # as typed; empty for the second letter of a ligature
     plain = ""
     for typed, char in zip(line, silent, strict=True):
@@ -227,4 +228,20 @@ def compose(line: str) -> tuple[str, list[str] | None]:
             spelt = plain_letters(unicodedata.normalize("NFC", char)[0])
             letters += [typed, *[""] * (len(spelt) - 1)]
             plain += spelt
-    return plain, letters
+    return (plain, letters) if NUMERAL.search(plain) is None else read_numerals(plain, letters)
+
+
+def read_numerals(plain: str, letters: list[str]) -> tuple[str, list[str]]:
+    """``compose`` of a line with Roman numerals: their words, of which the first letter stands for the numeral as typed.
+
+    >>> read_numerals("Louis XIV", list("Louis XIV"))[0]
+    'Louis quatorze'
+    """
+    text, typed, at = "", [], 0
+    for match in NUMERAL.finditer(plain):
+        words = aloud(match[0])
+        if words:
+            text += plain[at : match.start()] + words
+            typed += [*letters[at : match.start()], "".join(letters[match.start() : match.end()]), *[""] * (len(words) - 1)]
+            at = match.end()
+    return text + plain[at:], typed + letters[at:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.prosody.fr.caesura import caesura_position
 from rlpoet.prosody.fr.readings import SURE, LineReading, Mark, read_line
 from rlpoet.prosody.fr.syllables import is_learned
@@ -22,28 +23,23 @@ def scan_line(line: str, target: int | None = None) -> Scansion:
     12
     """
     line_reading = read_line(line, target)
-    return Scansion(
-        line,
-        line_reading.reading.count,
-        None,
-        line_reading.fits,
-        units(line_reading),
-        caesura_position(line_reading),
-        guessed_words(line_reading.text, line_reading.marks),
-    )
+    return _scansion(line, line_reading, units(line_reading))
 
 
 def count_line(line: str, target: int | None = None) -> Scansion:
     """``scan_line`` without units, which is faster."""
-    line_reading = read_line(line, target)
+    return _scansion(line, read_line(line, target), ())
+
+
+def _scansion(line: str, line_reading: LineReading, syllables: tuple[Syllable, ...]) -> Scansion:
     return Scansion(
         line,
         line_reading.reading.count,
         None,
         line_reading.fits,
-        (),
+        syllables,
         caesura_position(line_reading),
-        guessed_words(line_reading.text, line_reading.marks),
+        (*guessed_words(line_reading.text, line_reading.marks), *filter(aloud, line_reading.letters or ())),
     )
 
 

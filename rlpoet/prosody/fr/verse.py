@@ -13,6 +13,7 @@ from collections.abc import Hashable, Sequence
 
 from rlpoet.errors import UnknownName
 from rlpoet.phonology import phonology
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.phonology.fr.sounds import French, clean
 from rlpoet.prosody.fr.caesura import PATTERNS, cesure
 from rlpoet.prosody.fr.licences import LICENCES, licensed_lines
@@ -84,12 +85,12 @@ class FrenchVerse:
         return self._word_endings(last_word(line))
 
     def _find_endings(self, typed: str) -> tuple[Ending, ...]:
-        word = clean(typed)
+        word = aloud(typed) or clean(typed)
         if not word:
             return ()
         transcription = self.phonology.transcribe(typed)
         word = word.rsplit("'", 1)[-1]
-        if typed.isupper():
+        if typed.isupper() and not aloud(typed):
             word = accented(word)
         start = tail_start(word)
         endings = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import re
 
+from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.phonology.fr.sounds import ELISION, VOWELS, French, clean, pronounce
 from rlpoet.prosody.fr.readings import LineReading, Mark, lower_same_length, read_line
 from rlpoet.prosody.fr.syllables import START_P, chance, start_keys
@@ -63,6 +64,9 @@ def token_parts(start: int, token: str, phonology: French) -> list[tuple[int, in
 def transcribe_in_line(line_reading: LineReading, start: int, end: int, phonology: French) -> tuple[Transcription, str]:
     """The pronunciation of the word at a place of the line, and a note on how it differs from the word alone."""
     word = line_reading.text[start:end]
+    numeral = line_reading.letters[start] if line_reading.letters is not None else ""
+    if len(numeral) > 1 and aloud(numeral) == word:
+        return phonology.transcribe(numeral), ""
     elided = word[-1] in "'’ʼ"
     if elided or (word in ("t", "T") and line_reading.text[start - 1 : start] == "-"):
         whole = phonology.transcribe(clean(word) + "e")  # c', d' and qu' sound as in ce, de and que

@@ -176,9 +176,10 @@ class Spawned(Group):
         self.build, self.threads, self.tell = build, threads, tell or (lambda _: None)
         self.rank, self.size, self.restarts, self.waits = 0, n + 1, 0, True
         self.workers: list[Any] = []
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the workers; they meet this process at the first step, so that the run can go on in the meantime."""
         self.store = dist.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=FOREVER)
         context = torch.multiprocessing.get_context("spawn")  # a fork would inherit locks that torch's threads hold
         for rank in range(1, self.size):
@@ -186,7 +187,7 @@ class Spawned(Group):
             worker = context.Process(target=work, args=args, daemon=True, name=f"rlpoet-worker-{rank}")
             worker.start()
             self.workers.append(worker)
-        self.joined = False  # they meet at the first step, so that the run can go on while they are starting
+        self.joined = False
 
     def send(self, what: Any) -> None:
         if not self.joined:
@@ -221,7 +222,7 @@ class Spawned(Group):
                 "stands. Go on with --resume, and set --processes 1 in a new run if memory is short."
             ) from error
         self.tell(f"A worker process ended (exit code {codes}; out of memory?). Starting it again; the step in hand begins anew.")
-        self._start()
+        self.start()
 
     def _codes(self) -> list[int]:
         """Exit codes of the workers that ended; a death is seen by its closed connections first."""

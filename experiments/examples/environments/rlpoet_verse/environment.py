@@ -1,9 +1,11 @@
 """One task at a time: ``reset`` asks, ``submit`` answers, ``get_reward`` tells what the answer earned. trl's ``environment_factory``.
 
-    GRPOTrainer(model, environment_factory=VerseEnvironment, args=GRPOConfig(max_steps=100, ...))
+    GRPOTrainer(model, environment_factory=VerseEnvironment, train_dataset=Dataset.from_list(rows(1000)), args=GRPOConfig(...))
 
 trl calls ``reset`` with the columns of a row, appends the text it returns to the row's last message, offers ``submit`` to the model as a
-tool, and asks for ``get_reward`` at the end. Without a data set every ``reset`` draws the next task.
+tool, and asks for ``get_reward`` at the end. All texts of a row have the same task, as group-relative advantages
+need. Without a data set every ``reset`` draws the next task of the environment's own stream: the texts of a group are then asked for
+different poems, which GRPO cannot compare.
 """
 
 from __future__ import annotations
@@ -91,6 +93,21 @@ class VerseEnvironment:
     # not methods: trl would offer them to the model as tools
     spec = property(lambda self: self._spec, doc="The task, None before ``reset``.")
     judged = property(lambda self: self._judged, doc="What the poem earned, with its parts; None if none was handed in.")
+
+
+def rows(n: int, *, seed: int = 0, choice: Choice | None = None) -> list[dict[str, Any]]:
+    """The first tasks of a stream as rows of a data set for trl, with the columns that ``as_function`` and ``reset`` read."""
+    tasks = [spec(seed, index, choice) for index in range(n)]
+    return [
+        {
+            "prompt": [{"role": "user", "content": one.prompt}],
+            "lang": one.lang,
+            "form": one.form,
+            "author": one.author,
+            "theme": list(one.theme),
+        }
+        for one in tasks
+    ]
 
 
 def log_parts(environments: list[VerseEnvironment], log_metric: Any = None, **columns: Any) -> list[None]:

@@ -1,0 +1,73 @@
+"""``rlpoet studio``: a web page on this machine to write, compose and compare verse."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlpoet.config.command import Command
+from rlpoet.errors import RlpoetError
+
+if TYPE_CHECKING:
+    from rlpoet.studio.server import Composer
+
+NEEDED = ("pydantic", "starlette", "uvicorn")  # of the extra "studio"
+
+
+@dataclass(frozen=True)
+class StudioConfig:
+    """Open a web page on this machine, and stay until Ctrl-C: a pad that hears what you type, composing, and runs before and after.
+
+    The page needs no account and no network, and only this machine can reach it. No model is opened before something is composed.
+
+    Attributes:
+        lang: language of a new page: fr, es or en, a variety such as es-distincion, or the folder of a language.
+        port: port on 127.0.0.1; 0 takes a free one.
+        runs: folder of the runs to compare.
+        policy: policy that composes, as for rlpoet generate; by default the rhyming policy of the language.
+        open: open the page in the browser.
+    """
+
+    lang: str = "fr"
+    port: int = 8017
+    runs: str = "runs"
+    policy: str | None = None
+    open: bool = False
+
+
+def run(config: StudioConfig) -> int:
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise RlpoetError(f"{', '.join(missing)}: not installed; expected what the studio needs. Run `pip install 'rlpoet[studio]'`.")
+    if not 0 <= config.port < 65536:
+        raise RlpoetError(f"--port: {config.port}; expected 0 to 65535, where 0 takes a free port.")
+    from rlpoet.languages import code_of
+    from rlpoet.studio.listen import listen
+    from rlpoet.studio.server import Studio
+
+    code_of(config.lang)  # a name that is unknown is said now
+
+    def open_composer() -> Composer:
+        from rlpoet.registry import first_import
+
+        with first_import("torch"):
+            from rlpoet.studio.composer import PolicyComposer
+
+        return PolicyComposer(config.policy)
+
+    def tell(address: str) -> None:
+        sys.stderr.write(f"The studio is at {address} (Ctrl-C ends it).\n")
+        sys.stderr.flush()
+        if config.open:
+            import webbrowser
+
+            webbrowser.open(address)
+
+    listen(Studio(open_composer, runs=Path(config.runs), lang=config.lang, policy=config.policy), port=config.port, tell=tell)
+    return 0
+
+
+COMMAND = Command("studio", "a web page to write, compose and compare verse", StudioConfig, run)

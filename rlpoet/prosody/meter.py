@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 
 from rlpoet.prosody import verse
@@ -29,7 +30,7 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
 
     A line with fewer than two letters is never in meter, however its symbols scan.
     """
-    if sum(character.isalpha() for character in line) < 2:
+    if sum(itertools.islice((1 for character in line if character.isalpha()), 2)) < 2:
         return False
     language = verse(lang)
     if (fits := getattr(language, "fits", None)) is not None:

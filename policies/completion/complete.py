@@ -314,6 +314,8 @@ class Filler:
         end = end_of(text, self.lang)
         if not line.end and not (end.known and known(end.stem, self.lang)):
             return "last word"
+        if end.stem in words(text, self.lang)[:-1] and end.stem not in words(f"{line.start} {line.end}", self.lang)[:-1]:
+            return "repeated word"
         letters, same = self.form.letters, self.form.same_words
         for m, other in enumerate(self._ends(draft)):
             if m == n or not other:

@@ -37,7 +37,7 @@ BATCH = 32  # lines drawn at once
 MAX_DRAWS = 256  # by default, per gap
 POOL = 12  # lines that fit, among which the best are chosen
 WEIGHED = 64  # most lines that are weighed at once
-STARTS = 12  # words that are tried for a letter that a line has to begin with
+STARTS = 20  # words that are tried for a letter that a line has to begin with
 ENDS = 60  # the commonest rhyming words that are tried as last words where the policy finds none
 
 
@@ -238,7 +238,8 @@ class Filler:
         found: dict[str, None] = {}
         used, others = 0, self._dictionary_ends(mates) if mates and not line.end else []
         helpless = key is not None and isinstance(self.policy.format, VerseFormat) and self.policy.format.plan(key) == NO_KEY
-        while used < self.wishes.max_draws and len(found) < max(POOL, 2 * self.wishes.n):
+        enough = WEIGHED if line.start or line.letters else max(POOL, 2 * self.wishes.n)  # what is put together is worse than what is drawn
+        while used < self.wishes.max_draws and len(found) < enough:
             size = min(BATCH, self.wishes.max_draws - used)
             turn = used // BATCH
             by_dictionary = others and (helpless or (turn >= 1 and not found) or turn % 2 == 1)

@@ -13,7 +13,7 @@ True
 >>> rlpoet.score("L'ombre du soir descend\\nEt la forêt est sombre", lang="fr", form="couplet").found
 'xx'
 >>> [word.word for word in rlpoet.words("ombre", lang="fr")][:3]
-['sombre', 'nombre', 'encombre']
+['sombre', 'nombre', 'pénombre']
 
 ``load_policy`` opens a language model that writes verse, and ``train`` teaches one to rhyme::
 

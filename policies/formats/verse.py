@@ -158,6 +158,18 @@ class VerseFormat:
         """
         return _split(line, self.lang)[-1]
 
+    def units(self, line: str) -> list[str]:
+        """The words of a canonical line, first to last, as they are written: a sign goes with its word, an elided word stands alone."""
+        return _split(line, self.lang)
+
+    def joined(self, units: Sequence[str]) -> str:
+        """The line that units spell, first to last.
+
+        >>> VerseFormat("fr").joined(VerseFormat("fr").units("l'ombre !"))
+        "l'ombre !"
+        """
+        return _join(units, self.lang)
+
     def left(self, line: str, target: int) -> list[int] | None:
         """Syllables left after each unit of a canonical line, in the policy's order; None if the line fits ``target``.
 

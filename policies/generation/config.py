@@ -22,6 +22,11 @@ class GenerateConfig(OpeningOptions, AskingOptions):
             default the rhyming policy of the language.
         policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         form: the form to write.
+        scheme: a scheme of one's own instead of a form, such as abba or "abab cdcd".
+        meter: syllables of the lines of --scheme, such as 12, "10|11", or one a line, "8 6 8 6".
+        end_words: last words of the lines, one a line, as for bouts-rimés; "_" leaves one open. The poem is then written line by line, as
+            `rlpoet complete` does.
+        acrostic: letters with which the lines have to begin, one a line; written as with --end_words.
         author: author whose manner to follow; a part of the name is enough, and "hugo:0.6,verlaine:0.4" blends several.
         prompt: first words of the poem; text before a line break in it is a whole line.
         opening: first lines of the poem, complete.
@@ -55,6 +60,10 @@ class GenerateConfig(OpeningOptions, AskingOptions):
     policy: str | None = None
     policy_class: str | None = None
     form: str = "quatrain-abab"
+    scheme: str | None = None
+    meter: str | None = None
+    end_words: tuple[str, ...] = ()
+    acrostic: str = ""
     author: str | None = None
     prompt: str = ""
     opening: tuple[str, ...] = ()

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from policies.causal_lm import CausalPolicy
+from policies.completion.complete import MAX_DRAWS as MAX_DRAWS_PER_GAP
+from policies.completion.config import CompleteConfig
+from policies.completion.run import show
 from policies.decoding.first_words import first_lines
 from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
@@ -27,7 +30,7 @@ from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.score import ScoredPoem, score_text
 from rlpoet.machine import AUTO, precision_of
 from rlpoet.prosody.fit import form_and_lines
-from rlpoet.prosody.forms import form_to_write
+from rlpoet.prosody.forms import form, form_to_write
 from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
@@ -50,7 +53,10 @@ class Delivered:
 
 def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
+    config = with_scheme(config)
     check(config)
+    if config.end_words or config.acrostic:
+        return show(*gaps_of(config))
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
     own = config.lang or "fr"  # what is opened where no policy is named; only our class has some that were trained to rhyme
     source = config.policy or (own if config.policy_class not in (None, CAUSAL_LM) else rhyming(own))
@@ -116,6 +122,60 @@ def generate(config: GenerateConfig) -> int:
             out.print()
         out.print(poem_text(one.poem))
     return 0
+
+
+def with_scheme(config: GenerateConfig) -> GenerateConfig:
+    """The request with its scheme, if it has one, as its form.
+
+    Raises:
+        RlpoetError: --scheme without --meter, or the other way about.
+
+    >>> with_scheme(GenerateConfig(scheme="abba", meter="12")).form
+    'abba/12'
+    """
+    if config.scheme is None and config.meter is None:
+        return config
+    if config.scheme is None or config.meter is None:
+        raise RlpoetError("--scheme and --meter: one of them given; expected both, such as --scheme abba --meter 12.")
+    return dataclasses.replace(config, form=f"{config.scheme}/{config.meter}", scheme=None, meter=None)
+
+
+def gaps_of(config: GenerateConfig) -> tuple[CompleteConfig, str]:
+    """A poem of gaps with the given lines, last words and letters, and how it is to be filled.
+
+    Raises:
+        RlpoetError: more or fewer last words than lines, or an option that gaps cannot have.
+
+    >>> gaps_of(GenerateConfig(lang="fr", form="couplet", end_words=("nuit", "bruit")))[1]
+    '_ nuit\\n_ bruit'
+    """
+    for name, unset in (
+        ("prompt", ""),
+        ("theme", ""),
+        ("stream", False),
+        ("beams", 0),
+        ("raw", False),
+        ("out", None),
+        ("policy_class", None),
+    ):
+        if getattr(config, name) != unset:
+            raise RlpoetError(f"--{name}: given with --end_words or --acrostic; expected one of them. `rlpoet complete` takes first words.")
+    asked = form(config.form, config.lang or "fr")
+    ends = config.end_words or ("_",) * asked.n_lines
+    if len(ends) != asked.n_lines:
+        raise RlpoetError(
+            f"--end_words: {len(ends)} for the {asked.n_lines} lines of {asked.name!r}; expected one a line, _ for an open one."
+        )
+    rows = ["_" if end == "_" else f"_ {end}" for end in ends]
+    rows[: len(config.opening)] = config.opening
+    lines = iter(rows)
+    text = "\n\n".join("\n".join(next(lines) for _ in stanza) for stanza in asked.scheme.split(" "))
+    wanted = CompleteConfig(
+        "-", lang=config.lang, policy=config.policy, form=config.form, acrostic=config.acrostic, author=config.author, n=config.n,
+        temperature=config.temperature, top_p=config.top_p, max_draws=config.max_draws or MAX_DRAWS_PER_GAP,
+        allow_unknown=config.allow_unknown, seed=config.seed, json=config.json,
+    )  # fmt: skip
+    return wanted, text
 
 
 def is_raw(config: GenerateConfig) -> bool:

@@ -18,12 +18,13 @@ from rlpoet.text import visible
 
 # the verbs of this project by what they are for; other packages add theirs by the entry-point group rlpoet.commands
 VERBS = {
-    "write": ("generate", "studio", "words", "forms", "authors"),
+    "write": ("generate", "complete", "studio", "words", "forms", "authors"),
     "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
     "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
     "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),
     "help": ("env",),
 }
+FOLDERS = dict.fromkeys(VERBS["write"], "writing.")  # of verbs that stand in a folder of their own
 CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))
 GROUP = "rlpoet.commands"
 FIRST_STEPS = """first steps:
@@ -75,7 +76,7 @@ def find_command(name: str) -> Command:
         UnknownName: neither one of ours nor a plug-in.
     """
     if name in CORE:
-        command: Command = importlib.import_module(f"rlpoet.cli.verbs.{name}").COMMAND
+        command: Command = importlib.import_module(f"rlpoet.cli.verbs.{FOLDERS.get(name, '')}{name}").COMMAND
         return command
     from rlpoet.registry import load, names
 

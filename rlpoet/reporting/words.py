@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
+import sys
 from collections.abc import Iterator, Sequence
+from json import dumps as encode
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from rlpoet.analysis.rhyme_dictionary import RhymingWord
+from rlpoet.analysis.rhyme_dictionary import RhymingWord, first_of_each_kind
+from rlpoet.prosody import verse
+from rlpoet.reporting.terminal import console
 from rlpoet.text import visible
 
 NAME_MARK, OLD_MARK = "°", "†"
 WIDEST = 110  # columns that are read with ease
+MOST = 40  # words of each kind that people are shown
 GAP = 2  # columns between words
 
 
@@ -32,7 +36,7 @@ class WordsView:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = min(options.max_width, WIDEST) - 2
-        marks = set()
+        marks: set[str] = set()
         for i, (kind, group) in enumerate(itertools.groupby(self.words, key=lambda word: word.kind)):
             members = list(group)
             if i:
@@ -50,10 +54,22 @@ class WordsView:
             yield Text(" · ".join(notes), "dim")
 
 
-def words_json(words: Sequence[RhymingWord]) -> Iterator[str]:
-    """One JSON object a word."""
-    for word in words:
-        yield json.dumps(dataclasses.asdict(word), ensure_ascii=False)
+def show_words(found: Sequence[RhymingWord], text: str, lang: str, *, n: int | None = None, json: bool = False) -> None:
+    """Print what rhymes with a text, and on standard error what is to be known of it.
+
+    Args:
+        n: most words of each kind; by default ``MOST`` for people, all for programs.
+        json: one JSON object a word.
+    """
+    if not text.startswith("/") and not any(ending.known for ending in verse(lang).endings(text)):
+        sys.stderr.write(f"The sound of {text!r} is a guess from its spelling.\n")
+    if not found:
+        sys.stderr.write(f"Nothing in the dictionary of {lang} rhymes so with {text!r}. Ask for less.\n")
+    elif json:
+        shown = found if n is None else first_of_each_kind(found, n)
+        sys.stdout.writelines(encode(dataclasses.asdict(word), ensure_ascii=False) + "\n" for word in shown)
+    else:
+        console().print(WordsView(found, n or MOST))
 
 
 def _marks(word: RhymingWord) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import sys
@@ -10,8 +11,9 @@ import time
 import pytest
 
 import rlpoet
-from rlpoet.analysis.rhyme_dictionary import KINDS, first_of_each_kind, words
+from rlpoet.analysis.rhyme_dictionary import KINDS, first_of_each_kind, read_range, words
 from rlpoet.analysis.rhyme_dictionary.index import DATA, groups
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import rhyme_kind
@@ -126,6 +128,29 @@ def test_first_of_each_kind():
     few = first_of_each_kind(found, 3)
     assert len(few) <= 3 * len({one.kind for one in found})
     assert few[:3] == list(found[:3])
+
+
+@pytest.mark.parametrize("text", ["x", "0", "3-2", "2-", "-1", "2-3-4"])
+def test_ranges_that_are_none(text):
+    with pytest.raises(RlpoetError, match="fewest and the most"):
+        read_range(text)
+
+
+def test_the_command_says_what_it_found(capsys):
+    assert main(["words", "ombre", "--lang", "fr", "--kind", "riche", "-n", "2"]) == 0
+    shown = capsys.readouterr().out.split()
+    assert shown[:4] == ["riche", "·", "2", "of"] and shown[5:] == ["sombre", "nombre"]
+    assert main(["words", "sombre", "--lang", "fr", "--json", "-n", "1", "--kind", "riche"]) == 0
+    (row,) = map(json.loads, capsys.readouterr().out.splitlines())
+    assert row == {
+        "word": "ombre", "kind": "riche", "full": True, "syllables": 1, "stress": 1, "gender": "f", "part": "noun", "rank": row["rank"],
+        "name": False, "old": False, "sounds": "ɔ̃bʁ",
+    }  # fmt: skip
+    assert main(["words", "ombre", "--lang", "fr", "--kind", "riche", "--syllables", "9"]) == 1
+    shown = capsys.readouterr()
+    assert shown.out == "" and "Nothing in the dictionary of fr" in shown.err
+    assert main(["words", "zblorf", "--lang", "fr", "-n", "1"]) in (0, 1)
+    assert "is a guess from its spelling" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

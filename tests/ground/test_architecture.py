@@ -212,7 +212,7 @@ def test_pages_charts_and_bars_are_made_in_one_place():
 
 
 def test_a_verb_is_one_short_function():
-    for path in (ROOT / "rlpoet" / "cli" / "verbs").glob("[!_]*.py"):
+    for path in (ROOT / "rlpoet" / "cli" / "verbs").rglob("[!_]*.py"):
         functions = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef)]
         sizes = {node.name: node.end_lineno - node.lineno + 1 for node in functions}
         assert list(sizes) == ["run"] and sizes["run"] <= 30, path.name

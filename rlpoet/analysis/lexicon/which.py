@@ -62,7 +62,7 @@ def warning(lines: Sequence[str], lang: str) -> str:
 def function_words(lang: str) -> frozenset[str]:
     """The commonest grammatical words of a language, by its code; none for a language without a list.
 
-    >>> "avec" in function_words("fr"), function_words("it")
+    >>> "dans" in function_words("fr"), function_words("it")
     (True, frozenset())
     """
     return _function_words().get(lang, frozenset())

@@ -7,6 +7,6 @@ words (*bonnet* / *on it*). ``data/README.md`` says how the dictionaries were ma
 from __future__ import annotations
 
 from rlpoet.analysis.rhyme_dictionary.kinds import KINDS
-from rlpoet.analysis.rhyme_dictionary.query import RhymingWord, first_of_each_kind, words
+from rlpoet.analysis.rhyme_dictionary.query import RhymingWord, first_of_each_kind, read_range, words
 
-__all__ = ["KINDS", "RhymingWord", "first_of_each_kind", "words"]
+__all__ = ["KINDS", "RhymingWord", "first_of_each_kind", "read_range", "words"]

@@ -26,7 +26,7 @@ def forms_ending_like(ending: Ending, *, support: str = "") -> list[str]:
     Args:
         support: a phone that has to stand before them.
 
-    >>> "obombre" in forms_ending_like(Ending("ombre", ("ɔ̃", "b", "ʁ"), gender="f"))
+    >>> "désencombre" in forms_ending_like(Ending("ombre", ("ɔ̃", "b", "ʁ"), gender="f"))
     True
     """
     letters = {phone: letter for letter, phone in LEXIQUE.items()}

@@ -26,7 +26,7 @@ def part_of_speech(word: str, lang: str) -> str:
         word: in lower case.
         lang: code of the language.
 
-    >>> [part_of_speech(word, "fr") for word in ("nombre", "lentement", "chantaient", "avec")]
+    >>> [part_of_speech(word, "fr") for word in ("nombre", "lentement", "chantaient", "dans")]
     ['noun', 'adverb', 'verb', 'grammatical']
     >>> part_of_speech("canción", "es"), part_of_speech("softness", "en"), part_of_speech("light", "en")
     ('noun', 'noun', '')

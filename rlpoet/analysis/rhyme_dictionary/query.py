@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -89,7 +90,7 @@ def words(
         RlpoetError: a language without a dictionary, or nothing in the text that has a sound.
 
     >>> [found.word for found in words("ombre", "fr", kinds=["riche"])][:4]
-    ['sombre', 'nombre', 'encombre', 'pénombre']
+    ['sombre', 'nombre', 'pénombre', 'décombre']
     """
     code = code_of(lang)
     _refuse_unknown(code, kinds, gender, part, sort)
@@ -98,7 +99,7 @@ def words(
     low, high = (syllables, syllables) if isinstance(syllables, int) else syllables or (0, RARE)
     order = {kind: place for place, kind in enumerate(KINDS[code])}
 
-    def wanted(kind: str | None, ending: Ending, word: HeardWord) -> bool:
+    def wanted(kind: str, ending: Ending, word: HeardWord) -> bool:
         return (
             kind in order
             and (not kinds or kind in kinds)
@@ -112,7 +113,7 @@ def words(
     own = {_bare(ending.word) for ending in asked}
     best: dict[str, tuple[int, str, Ending, HeardWord]] = {}
     for kind, ending, word in _rhyming(asked, rules, lang):
-        if wanted(kind, ending, word) and _bare(ending.word) not in own:
+        if kind is not None and wanted(kind, ending, word) and _bare(ending.word) not in own:
             place = order[kind]
             if word.word not in best or place < best[word.word][0]:
                 best[word.word] = (place, kind, ending, word)
@@ -130,6 +131,24 @@ def first_of_each_kind(found: Sequence[RhymingWord], n: int) -> list[RhymingWord
         if seen[word.kind] <= n:
             out.append(word)
     return out
+
+
+def read_range(text: str) -> tuple[int, int] | None:
+    """The fewest and the most syllables of ``2`` or ``2-3``; None for an empty text.
+
+    Raises:
+        RlpoetError: something else.
+
+    >>> read_range("2-3"), read_range("2"), read_range("")
+    ((2, 3), (2, 2), None)
+    """
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
+    if not 1 <= low <= high:
+        raise RlpoetError(f"syllables {text!r}; expected a number such as 2, or the fewest and the most, such as 2-3.")
+    return low, high
 
 
 def _bare(word: str) -> str:

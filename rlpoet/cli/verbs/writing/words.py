@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
 from rlpoet.config.command import Command
 from rlpoet.config.ranges import Count, Options
-from rlpoet.errors import RlpoetError
 
 
 @dataclass(frozen=True)
@@ -51,45 +48,18 @@ class WordsConfig(Options):
     json: bool = False
 
 
-MOST = 40  # words of each kind that people are shown
-
-
 def run(config: WordsConfig) -> int:
-    from rlpoet.analysis.rhyme_dictionary import words
-    from rlpoet.reporting.terminal import console
-    from rlpoet.reporting.words import WordsView, words_json
+    from rlpoet.analysis.rhyme_dictionary import read_range, words
+    from rlpoet.reporting.words import show_words
     from rlpoet.text import given_lines
 
     text = given_lines([config.text])[-1]
     found = words(
-        text, config.lang, kinds=config.kind, syllables=syllables(config.syllables), stress=config.stress, gender=config.gender,
+        text, config.lang, kinds=config.kind, syllables=read_range(config.syllables), stress=config.stress, gender=config.gender,
         part=config.part, names=config.names, old=config.old, sort=config.sort,
     )  # fmt: skip
-    if config.json:
-        from rlpoet.analysis.rhyme_dictionary import first_of_each_kind
-
-        for row in words_json(found if config.n is None else first_of_each_kind(found, config.n)):
-            sys.stdout.write(row + "\n")
-    elif found:
-        console().print(WordsView(found, config.n or MOST))
-    if not found:
-        sys.stderr.write(f"Nothing rhymes with {text!r} in the dictionary of {config.lang}. Try fewer conditions.\n")
+    show_words(found, text, config.lang, n=config.n, json=config.json)
     return 0 if found else 1
-
-
-def syllables(text: str) -> tuple[int, int] | None:
-    """The fewest and the most syllables of ``2`` or ``2-3``; None for an empty text.
-
-    Raises:
-        RlpoetError: something else.
-    """
-    if not text:
-        return None
-    match = re.fullmatch(r"(\d{1,2})(?:-(\d{1,2}))?", text)
-    low, high = (int(match[1]), int(match[2] or match[1])) if match else (0, 0)
-    if not 1 <= low <= high:
-        raise RlpoetError(f"--syllables: {text!r}; expected a number such as 2, or the fewest and the most, such as 2-3.")
-    return low, high
 
 
 COMMAND = Command("words", "words that rhyme: a rhyme dictionary", WordsConfig, run, positional=("text",), short={"n": "n"})

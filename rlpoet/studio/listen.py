@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 
@@ -38,7 +39,8 @@ def listen(studio: Studio, *, port: int, tell: Callable[[str], object]) -> None:
             studio.app(port=port), log_level="warning", access_log=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1, ws="none", lifespan="off",
         )  # fmt: skip
-        _Server(options, lambda: tell(f"http://{HERE}:{port}/")).run(sockets=[door])
+        with contextlib.suppress(KeyboardInterrupt):  # it has closed its connections by then
+            _Server(options, lambda: tell(f"http://{HERE}:{port}/")).run(sockets=[door])
 
 
 class _Server(uvicorn.Server):

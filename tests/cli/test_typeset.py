@@ -8,7 +8,7 @@ import re
 import pytest
 
 from rlpoet.errors import UnknownName
-from rlpoet.reporting.typeset import FORMATS, Manuscript, typeset
+from rlpoet.studio.typeset import FORMATS, Manuscript, typeset
 
 LINES = [
     "# ombre",

@@ -84,9 +84,8 @@ def table_lines(
         elif raw == header:
             header = None
         else:
-            raise TableError(
-                f"{name}:{number}: header is {raw.split(chr(9))!s:.200}; expected {header.split(chr(9))}. Part them by single tabs."
-            )
+            found = f"header is {raw.split(chr(9))!s:.200}"
+            raise TableError(f"{name}:{number}: {found}; expected {header.split(chr(9))}. Part them by single tabs.")
     if header is not None:
         raise TableError(f"{name}:1: no header; expected {header.split(chr(9))}. Part them by single tabs.")
 

@@ -285,7 +285,12 @@ class VerseFormat:
         try:
             item = json.loads(path.read_text(encoding="utf-8"))
             values: dict[str, Any] = {EARLIER.get(k, k): tuple(v) if isinstance(v, list) else v for k, v in item.items()}
-            return cls(**values)
+            loaded = cls(**values)
+            for name, default in vars(cls("")).items():
+                value = getattr(loaded, name)
+                if not isinstance(value, type(default)) or (isinstance(value, tuple) and not all(isinstance(part, str) for part in value)):
+                    raise TypeError(f"{name} is {value!r:.40}")
+            return loaded
         except FileNotFoundError:
             raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None
         except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -42,7 +42,10 @@ def open_files(
     verse_format = load_format(files.folder, lang=lang)
     if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
         return (*bare, verse_format)
-    return open_model(files), open_tokenizer(files), verse_format
+    tokenizer = open_tokenizer(files)
+    if isinstance(verse_format, VerseFormat) and tokenizer.pad_token_id is None:
+        raise RlpoetError(f"{files}: broken policy (its tokenizer has no padding token); expected the tokenizer it was saved with.")
+    return open_model(files), tokenizer, verse_format
 
 
 def open_adapter(

@@ -32,7 +32,7 @@ Share = Annotated[float, Ge(0), Le(1)]
 ShareAboveZero = Annotated[float, Gt(0), Le(1)]
 ShareBelowOne = Annotated[float, Ge(0), Lt(1)]
 
-WORDS = {
+WORDS: dict[tuple[BaseMetadata, ...], str] = {
     (Ge(0),): "0 or more",
     (Ge(1),): "1 or more",
     (Ge(2),): "2 or more",

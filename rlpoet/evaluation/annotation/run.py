@@ -26,7 +26,7 @@ from rlpoet.corpus.clean import cleaned
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import files_of, poems_of
 from rlpoet.corpus.tables import Columns
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.annotation.config import AnnotateConfig
 from rlpoet.evaluation.annotation.rows import Annotated, annotate_poem
 from rlpoet.evaluation.annotation.tables import LINES, Csv, JsonLines, Parquet
@@ -203,6 +203,8 @@ def _readable(poems: Iterator[Poem], tell: Callable[[str], object]) -> Iterator[
     """The poems of a file of a folder, up to where it cannot be read."""
     try:
         yield from poems
+    except UnknownName:  # a column that was asked for: no damage of the file
+        raise
     except RlpoetError as error:
         tell(f"{error} What comes before it is kept, the rest of the file is left out.")
 

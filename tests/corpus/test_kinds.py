@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from rlpoet.cli.main import main
 from rlpoet.corpus import read_poems, write_poems
 from rlpoet.corpus.given import is_source, lines_given, verse_or_poems
 from rlpoet.corpus.gutenberg import book_poems, is_gutenberg
@@ -198,6 +199,20 @@ def test_every_verb_reads_every_kind_of_file(tmp_path):
     assert sorted(lines_given([f"{tmp_path}/"])) == sorted(every)
     assert sorted(line for poem in score_file(tmp_path, "fr") for line in poem.lines) == sorted(every)
     assert [poem.title for poem in score_file(tmp_path / "b.jsonl", "fr")] == ["nuit", "mer"]
+
+
+@pytest.mark.parametrize("name", ["b.jsonl", "d.xml"])
+def test_scan_and_explain_take_files(name, tmp_path, capsys):
+    written(tmp_path)
+    lines = [line for stanza in VERSE for line in stanza]
+    shown = []
+    for given in ([str(tmp_path / name)], lines):
+        assert main(["scan", *given, "--lang", "fr"]) == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+    assert main(["explain", str(tmp_path / name), "--lang", "fr", "--json"]) == 0
+    told = [json.loads(row)["line"] for row in capsys.readouterr().out.splitlines()]
+    assert told == lines
 
 
 @pytest.mark.parametrize("name", ["b.jsonl", "c.csv", "d.xml", "a.txt", "e.txt"])

@@ -138,6 +138,15 @@ def test_ids_name_file_and_poem_and_join_the_tables(corpus, tmp_path):
     assert list(dict.fromkeys(row["poem"] for row in rows(tmp_path / "verse.csv"))) == ids
 
 
+def test_a_file_of_a_folder_that_cannot_be_read_is_told_and_the_others_are_annotated(corpus, tmp_path):
+    (corpus / "bad.xml").write_text("<TEI><text><body><l>Une ombre</l></body><body><l>fin", encoding="utf-8")
+    told: list[str] = []
+    done = run.annotate(config(corpus, tmp_path / "verse.csv"), tell=told.append)
+    assert (done.poems, len(told)) == (4, 1) and "bad.xml:1: not well-formed" in told[0]
+    with pytest.raises(RlpoetError, match="not well-formed"):
+        run.annotate(config(corpus / "bad.xml", tmp_path / "verse.csv"))
+
+
 def test_tei_comes_back_line_by_line_and_keeps_the_rules_of_tei(corpus, tmp_path):
     run.annotate(config(corpus, tmp_path / "verse.tei"))
     back = read_poems([tmp_path / "verse.tei"])

@@ -24,7 +24,7 @@ def run(config: AnnotateConfig) -> int:
             sys.stderr.write(f"rlpoet annotate: {lines:,} lines of {poems:,} poems in {told - started:.0f} s\n")
             sys.stderr.flush()
 
-    done = annotate(config, progress)
+    done = annotate(config, progress, tell=console(stderr=True).print)
     out = console()
     for path in done.files:
         out.print(str(path))

@@ -16,7 +16,8 @@ class ScanConfig:
 
     Attributes:
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        lines: the lines to scan, "-" for those of standard input; a text with line breaks is several lines.
+        lines: the lines to scan, or what has them: a file or a folder/ as rlpoet corpus reads them, "-" for standard input; a text with
+            line breaks is several lines.
         target: syllables the line should have; a licensed reading of that length is preferred.
         jsonl: file of {"line": "...", "target": 12}, one object a line, "-" for standard input; answers are JSON Lines too.
         on_error: what to do about a row of --jsonl that cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends
@@ -42,11 +43,11 @@ def run(config: ScanConfig) -> int:
     if not config.lines:
         raise RlpoetError("LINES: none given; expected a line of verse, or --jsonl FILE.")
     from rlpoet.analysis.lexicon.which import warning
+    from rlpoet.corpus.given import lines_given
     from rlpoet.prosody.meter import scan
     from rlpoet.reporting.poems import console, scansion_text
-    from rlpoet.text import given_lines
 
-    lines = given_lines(config.lines)
+    lines = lines_given(config.lines)
     if told := warning(lines, config.lang):
         sys.stderr.write(told + "\n")
     for line in lines:

@@ -26,7 +26,7 @@ from rlpoet.corpus.clean import cleaned
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import files_of, poems_of
 from rlpoet.corpus.tables import Columns
-from rlpoet.errors import RlpoetError
+from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.annotation.config import AnnotateConfig
 from rlpoet.evaluation.annotation.rows import Annotated, annotate_poem
 from rlpoet.evaluation.annotation.tables import LINES, Csv, JsonLines, Parquet
@@ -64,11 +64,16 @@ class Outcome:
     seconds: float
 
 
-def annotate(config: AnnotateConfig, progress: Callable[[int, int], None] = lambda poems, lines: None) -> Outcome:
+def annotate(
+    config: AnnotateConfig,
+    progress: Callable[[int, int], None] = lambda poems, lines: None,
+    tell: Callable[[str], object] = lambda line: None,
+) -> Outcome:
     """Write the tables of a corpus.
 
     Args:
         progress: called after each part with the poems and lines that are done.
+        tell: called with one line for each file of a folder that cannot be read to its end; the others are read all the same.
 
     Raises:
         RlpoetError, UnknownName: a field is not valid, a source cannot be read, or no poem is in any.
@@ -80,7 +85,7 @@ def annotate(config: AnnotateConfig, progress: Callable[[int, int], None] = lamb
     kept = _prepare(folder, config)
     counts: list[tuple[int, int]] = []
     poems = lines = 0
-    for count in _annotated(config, folder, ending, kept):
+    for count in _annotated(config, folder, ending, kept, tell):
         counts.append(count)
         poems, lines = poems + count[0], lines + count[1]
         progress(poems, lines)
@@ -147,10 +152,10 @@ def _sources(config: AnnotateConfig) -> Iterator[str | Path]:
         yield from files_of(source)
 
 
-def _annotated(config: AnnotateConfig, folder: Path, ending: str, kept: int) -> Iterator[tuple[int, int]]:
+def _annotated(config: AnnotateConfig, folder: Path, ending: str, kept: int, tell: Callable[[str], object]) -> Iterator[tuple[int, int]]:
     """Annotate what is not done yet; poems and lines of each part, in order."""
     work = functools.partial(annotate_part, folder=folder, ending=ending, lang=config.lang)
-    numbered = enumerate(_parts(config))
+    numbered = enumerate(_parts(config, tell))
     for n, _ in itertools.islice(numbered, kept):
         done = json.loads((folder / f"{n:06}{COUNT}").read_text(encoding="utf-8"))
         yield done["poems"], done["lines"]
@@ -173,14 +178,15 @@ def _annotated(config: AnnotateConfig, folder: Path, ending: str, kept: int) -> 
             raise
 
 
-def _parts(config: AnnotateConfig) -> Iterator[list[tuple[str, str, Poem]]]:
+def _parts(config: AnnotateConfig, tell: Callable[[str], object]) -> Iterator[list[tuple[str, str, Poem]]]:
     """The poems with their ids and sources, in parts of some thousand lines."""
     columns = Columns(config.text_column, config.author_column, config.title_column)
     part: list[tuple[str, str, Poem]] = []
     size = 0
     for source in _sources(config):
         name = _name(source, config.sources)
-        for number, poem in enumerate(poems_of(source, columns=columns, split=config.split), start=1):
+        poems = poems_of(source, columns=columns, split=config.split)
+        for number, poem in enumerate(poems if source in config.sources else _readable(poems, tell), start=1):
             mended = cleaned(poem) if config.clean else poem
             if mended is None or not mended.stanzas:
                 continue
@@ -191,6 +197,16 @@ def _parts(config: AnnotateConfig) -> Iterator[list[tuple[str, str, Poem]]]:
                 part, size = [], 0
     if part:
         yield part
+
+
+def _readable(poems: Iterator[Poem], tell: Callable[[str], object]) -> Iterator[Poem]:
+    """The poems of a file of a folder, up to where it cannot be read."""
+    try:
+        yield from poems
+    except UnknownName:  # a column that was asked for: no damage of the file
+        raise
+    except RlpoetError as error:
+        tell(f"{error} What comes before it is kept, the rest of the file is left out.")
 
 
 def _name(source: str | Path, sources: Sequence[str]) -> str:

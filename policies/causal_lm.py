@@ -83,7 +83,7 @@ class CausalPolicy:
         self._trunk, self._leads = Trunk(), False  # what its reference, which leads, leaves of a batch for it to go on from
         self.micro_batch: int | None = None
         self.progress: Callable[[int, int], None] | None = None
-        self.generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed % 2**63)  # any number
         self._adapter: Any = None  # what learns, if that is not the model (``adapt``)
         self._n_switched = 0
         self._switched_off: Any = None  # of a reference: the adapter of the model that it shares

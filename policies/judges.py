@@ -88,7 +88,7 @@ class SentenceEncoder:
         try:
             told = json.loads(pooling.read_text(encoding="utf-8")) if pooling.is_file() else {}
             first = bool(told.get("pooling_mode_cls_token"))
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise RlpoetError(f"{pooling}: broken ({error}); expected what sentence-transformers writes. Copy the model again.") from error
         return cls(open_encoder(files).to(device), open_tokenizer(files), first_token=first)
 

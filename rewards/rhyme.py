@@ -187,7 +187,7 @@ def _asks(form: Form) -> bool:
     return bool(form.pairs or form.repeats)
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def attested(word: str, lang: str) -> bool:
     """Whether a word whose sound is known is also known to exist: names whose end is told by their spelling alone may be inventions."""
     return not phonology(lang).transcribe(word.capitalize()).source.startswith("name_endings") or known(word, lang)

@@ -95,8 +95,8 @@ def class_of(source: str | Path) -> str:
         if path.is_file():
             try:
                 return str(json.loads(path.read_text(encoding="utf-8"))["policy_class"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise RlpoetError(f'{path}: broken ({error!r}); expected {{"policy_class": NAME}}. Save the policy again.') from error
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
+                raise RlpoetError(f'{path}: broken ({error!r:.90}); expected {{"policy_class": NAME}}. Save the policy again.') from error
     return CAUSAL_LM
 
 

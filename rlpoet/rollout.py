@@ -418,7 +418,7 @@ def load_policy(
 
     Args:
         source: a shipped prior (``fr``) or rhyming policy (``fr-tb``), the folder of one or of a run, ``latest``, the newest under
-            ``runs``, a Hugging Face model in the cache; what a class of another package knows.
+            ``runs``, ``hf:OWNER/NAME`` in the cache of Hugging Face; what a class of another package knows.
         seed: of what it samples.
         lang: language a plain model is to write in; a policy with marks of its own keeps its own.
         policy_class: name of the class that opens it, one of the group ``rlpoet.policies``; by default the one its folder names, else

@@ -84,7 +84,9 @@ def table_lines(
         elif raw == header:
             header = None
         else:
-            raise TableError(f"{name}:{number}: header is {raw.split(chr(9))}; expected {header.split(chr(9))}. Part them by single tabs.")
+            raise TableError(
+                f"{name}:{number}: header is {raw.split(chr(9))!s:.200}; expected {header.split(chr(9))}. Part them by single tabs."
+            )
     if header is not None:
         raise TableError(f"{name}:1: no header; expected {header.split(chr(9))}. Part them by single tabs.")
 

@@ -6,6 +6,7 @@ joins or wraps a line.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import secrets
@@ -15,7 +16,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from rlpoet.errors import RlpoetError
 
@@ -181,6 +182,26 @@ def decoded(rows: Iterable[bytes] | BinaryIO, where: str, *, strict: bool = True
                 "Convert the file, for instance with `iconv -f latin1 -t utf-8`."
             ) from None
         yield text.removeprefix("\ufeff") if number == 1 else text
+
+
+def read_object(path: str | Path, what: str) -> dict[str, Any]:
+    """The table in a JSON file.
+
+    Args:
+        what: the file is to be, with its article, for messages.
+
+    Raises:
+        RlpoetError: no such file, or no JSON object in it.
+    """
+    try:
+        item = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise RlpoetError(f"{path}: {error.strerror}; expected {what}.") from None
+    except (ValueError, RecursionError) as error:  # no UTF-8, no JSON, a number of thousands of digits, lists in lists in lists
+        raise RlpoetError(f"{path}: not JSON ({error!s:.80}); expected {what}.") from None
+    if not isinstance(item, dict):
+        raise RlpoetError(f"{path}: {type(item).__name__}; expected {what}, a JSON object.")
+    return item
 
 
 @contextmanager

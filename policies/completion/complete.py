@@ -8,6 +8,8 @@ go together (``rlpoet.analysis.coherence``).
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,7 +37,7 @@ BATCH = 32  # lines drawn at once
 MAX_DRAWS = 256  # by default, per gap
 POOL = 12  # lines that fit, among which the best are chosen
 WEIGHED = 64  # most lines that are weighed at once
-STARTS = 12  # words that are tried for a letter that a line has to begin with
+STARTS = 20  # words that are tried for a letter that a line has to begin with
 ENDS = 60  # the commonest rhyming words that are tried as last words where the policy finds none
 
 
@@ -159,6 +161,9 @@ class Filler:
         self.policy, self.part, self.wishes = policy, part, wishes
         self.lang, self.form = policy.lang, part.form
         self.draws = 0
+        self.stand_ins: dict[
+            int, str
+        ] = {}  # for a line that was not found, one that does not fit, so that the lines after it have one before
         self.prompt_form = _writable(part, self.lang)
         self.meters = form(self.prompt_form, self.lang).meters
         self.given = "\n".join(f"{line.start} {line.end}" if line.gap else line.text for line in part.lines)
@@ -202,11 +207,10 @@ class Filler:
         return out
 
     def _prompt(self, draft: Draft, n: int) -> Prompt | None:
-        """The prompt whose next line is line ``n``; None while a line before it is missing."""
-        before = draft.lines[:n]
-        if any(line is None for line in before):
-            return None
-        return Prompt(self.lang, self.prompt_form, self.wishes.author, tuple(line.strip() for line in before if line is not None))
+        """The prompt whose next line is line ``n``; None if a line before it is missing, and nothing was drawn in its place."""
+        before = [self.stand_ins.get(m) if line is None else line.strip() for m, line in enumerate(draft.lines[:n])]
+        opening = tuple(line for line in before if line)
+        return Prompt(self.lang, self.prompt_form, self.wishes.author, opening) if len(opening) == n else None
 
     def _copy(self, draft: Draft, n: int) -> str | None:
         """The text of a refrain, if another of its lines is there."""
@@ -234,7 +238,8 @@ class Filler:
         found: dict[str, None] = {}
         used, others = 0, self._dictionary_ends(mates) if mates and not line.end else []
         helpless = key is not None and isinstance(self.policy.format, VerseFormat) and self.policy.format.plan(key) == NO_KEY
-        while used < self.wishes.max_draws and len(found) < max(POOL, 2 * self.wishes.n):
+        enough = WEIGHED if line.start or line.letters else max(POOL, 2 * self.wishes.n)  # what is put together is worse than what is drawn
+        while used < self.wishes.max_draws and len(found) < enough:
             size = min(BATCH, self.wishes.max_draws - used)
             turn = used // BATCH
             by_dictionary = others and (helpless or (turn >= 1 and not found) or turn % 2 == 1)
@@ -245,6 +250,7 @@ class Filler:
                 for whole in self._shaped(text, line):
                     if whole not in found and not self.fault(draft, n, whole, line):
                         found[whole] = None
+            self.stand_ins[n] = next(filter(None, drawn), self.stand_ins.get(n, ""))
         self.draws += used
         return list(found)
 
@@ -290,25 +296,14 @@ class Filler:
             if not text.endswith(end):
                 return []
             text = text[: len(text) - len(end)] + line.end
-        starts = [line.start] if line.start else self._starts(line.letters) if line.letters else []
+        starts = [line.start] if line.start else common_starts(self.lang, line.letters) if line.letters else ()
         shaped = [] if line.start else [text]
         units = text.split()
-        kept = len(line.end.split()) if line.end else 1
-        lengths = sorted({length_of(start, self.lang) for start in starts})
-        for cut in range(len(units) - kept + 1):
+        last = len(units) - (len(line.end.split()) if line.end else 1)  # an end that was given stays whole
+        for cut in range(0 if line.end else 1, last + 1):
             rest = " ".join(units[cut:])
-            if line.start and cut == 0 and not line.end:
-                continue  # all of a line and more is too long
-            if lengths and starts:
-                shaped += [f"{start} {rest}" for start in starts]
+            shaped += [f"{start} {rest}" for start in starts]
         return shaped
-
-    def _starts(self, letters: str) -> list[str]:
-        """Common words that begin with given letters, with a capital."""
-        model = theme_model(self.lang)
-        entries = () if model is None else model.entries
-        common = (word for word in entries if len(word) > 1 and not word.endswith("…") and begins_with(word, letters))
-        return [word.capitalize() for word, _ in zip(common, range(STARTS), strict=False)]
 
     def fault(self, draft: Draft, n: int, text: str, line: Line) -> str:
         """Why a line does not fit as line ``n``; empty if it does. Heard by the verse rules, not by the policy."""
@@ -320,6 +315,8 @@ class Filler:
         end = end_of(text, self.lang)
         if not line.end and not (end.known and known(end.stem, self.lang)):
             return "last word"
+        if end.stem in words(text, self.lang)[:-1] and end.stem not in words(f"{line.start} {line.end}", self.lang)[:-1]:
+            return "repeated word"
         letters, same = self.form.letters, self.form.same_words
         for m, other in enumerate(self._ends(draft)):
             if m == n or not other:
@@ -340,6 +337,19 @@ class Filler:
         if not self.wishes.allow_unknown and set(unknown_words(text, self.lang)) - set(words(self.given, self.lang)):
             return "unknown word"
         return "mark left open" if unclosed(text) and not unclosed(f"{line.start} {line.end}") else ""
+
+
+@functools.lru_cache(maxsize=64)
+def common_starts(lang: str, letters: str) -> tuple[str, ...]:
+    """Common words of verse that begin with given letters, with a capital.
+
+    >>> all(begins_with(word, "l") for word in common_starts("fr", "L"))
+    True
+    """
+    model = theme_model(lang)
+    entries = () if model is None else model.entries
+    common = (word for word in entries if len(word) > 1 and not word.endswith("…") and begins_with(word, letters))
+    return tuple(word.capitalize() for word in itertools.islice(common, STARTS))
 
 
 def _with(draft: Draft, n: int, text: str) -> Draft:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from rlpoet.config.command import Switch
 from rlpoet.config.opening import OpeningOptions
-from rlpoet.reporting.reporters import ReportTo
+from rlpoet.config.ranges import Seed
+from rlpoet.reporting.tracking.reporters import ReportTo
 
 EARLIER_VALUES = {"epochs": {"0": None, "0.0": None}, "threads": {"0": None}}  # values of an earlier release
 EARLIER_SWITCHES = {"resume": Switch("output_dir")}  # it was a switch, and output_dir said the folder
@@ -17,7 +18,7 @@ class FinetuneConfig(OpeningOptions):
     """Fine-tune a policy on your poems: all weights, some of them, or a LoRA adapter. --resume continues a run after Ctrl-C.
 
     Attributes:
-        policy: where to start: fr, es or en, a folder, an adapter, a .gguf file, or a Hugging Face name in the local cache.
+        policy: where to start: fr, es or en, a folder, an adapter, a .gguf file, or hf:OWNER/NAME in the cache of Hugging Face.
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         output_dir: folder for the policy or adapter, with samples.txt, loss.png, result.json and TensorBoard's log.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love or author=Ronsard|Labé,year<1600.
@@ -94,6 +95,6 @@ class FinetuneConfig(OpeningOptions):
     eval_samples: int = 64
     dtype: str = "bf16"
     report_to: ReportTo = "tensorboard"
-    seed: int = 0
+    seed: Seed = 0
     threads: int | None = None
     resume: str | None = None

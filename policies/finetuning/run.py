@@ -39,7 +39,7 @@ from rlpoet.reporting.charts import save_png
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.tracking import Tracker, read_jsonl, write_config
-from rlpoet.text import write_atomically
+from rlpoet.text import read_object, write_atomically
 from rlpoet.types import Prompt
 
 EPOCHS = 3.0  # where no budget is given
@@ -126,7 +126,7 @@ def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) ->
     tracker = Tracker(folder, report_to=config.report_to, resume_step=checkpoint_step(folder / CHECKPOINT))
     with tracker:
         if config.resume:
-            before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
+            before = read_object(folder / BEFORE, "what the run measured before it began")
         else:
             tracker.config(config)
             before = figures(policy, held_set, config)

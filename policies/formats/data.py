@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import json
 import random
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -42,15 +43,18 @@ def annotate_all(
     """Groups of every poem, in order. Reads the cache file instead, if it was made from the same poems by the same verse version.
 
     Args:
-        cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems.
+        cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems, or is damaged.
         tick: called with the number of poems done, now and then.
     """
     cache_key = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
     stamp = hashlib.sha1(cache_key.encode()).hexdigest()
     if cache is not None and cache.exists():
-        with gzip.open(cache, "rt", encoding="utf-8") as file:
-            if file.readline().strip() == stamp:
-                return [_from_json(json.loads(row)) for row in file]
+        try:
+            with gzip.open(cache, "rt", encoding="utf-8") as file:
+                if file.readline().strip() == stamp:
+                    return [_from_json(json.loads(row)) for row in file]
+        except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError):
+            cache.unlink()  # damaged: it is made again
     annotated = []
     for number, poem in enumerate(poems):
         stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]

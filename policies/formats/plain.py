@@ -185,8 +185,8 @@ class PlainFormat:
             loaded = cls(str(item["lang"]), tuple(item["authors"]), str(item.get("template", "")), "", examples, turns)
         except FileNotFoundError:
             loaded = cls(_language_of_card(Path(folder)) or "en")
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
-            raise RlpoetError(f"{path}: cannot be read ({error!r}); expected the file a policy was saved with. Delete it.") from None
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise RlpoetError(f"{path}: cannot be read ({error!r:.120}); expected the file a policy was saved with. Delete it.") from None
         return replace(loaded, lang=lang) if lang else loaded
 
 

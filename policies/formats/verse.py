@@ -288,5 +288,5 @@ class VerseFormat:
             return cls(**values)
         except FileNotFoundError:
             raise RlpoetError(f"{folder}: no {FILE}; expected a policy trained by rlpoet.") from None
-        except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
-            raise RlpoetError(f"{path}: cannot be read ({error}); expected the file a policy was saved with.") from None
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise RlpoetError(f"{path}: cannot be read ({error!s:.120}); expected the file a policy was saved with.") from None

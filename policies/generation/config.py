@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.config.opening import AskingOptions, OpeningOptions
+from rlpoet.config.ranges import Seed
 
 EARLIER_VALUES = {"limit": {"0": None}}  # values of an earlier release (``rlpoet.config.command.Renames``)
 
@@ -84,5 +85,5 @@ class GenerateConfig(OpeningOptions, AskingOptions):
     allow_unknown: bool = False
     stream: bool = False
     out: str | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     json: bool = False

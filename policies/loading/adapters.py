@@ -23,9 +23,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from policies.formats.codec import Format
-from policies.loading.files import ADAPTER, ModelFiles, find_model, open_model
+from policies.loading.files import ADAPTER, HUB, ModelFiles, find_model, open_model
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.text import whole_files, write_atomically
+from rlpoet.text import read_object, whole_files, write_atomically
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -204,7 +204,7 @@ def fingerprint(files: ModelFiles) -> str:
     digest = hashlib.sha256()
     config = files.folder / "config.json"
     if config.exists() and not files.gguf:
-        shape = json.loads(config.read_text(encoding="utf-8"))
+        shape = read_object(config, "the configuration of a model")
         kept = {key: value for key, value in shape.items() if key not in ("transformers_version", "_name_or_path", "dtype", "torch_dtype")}
         digest.update(json.dumps(kept, sort_keys=True).encode())
     for path in found:
@@ -310,10 +310,10 @@ def read_base(folder: Path) -> dict[str, Any]:
     for name, key in ((BASE, "base"), (ADAPTER, "base_model_name_or_path")):
         try:
             told: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
-            return told if name == BASE else {"base": told[key]}
+            return told | {"base": told[key]} if name == BASE else {"base": told[key]}
         except FileNotFoundError:
             continue
-        except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise RlpoetError(f"{folder / name}: cannot be read ({error!r}); expected what the adapter was saved with.") from error
     raise RlpoetError(f"{folder}: no {BASE}; expected an adapter.")
 
@@ -328,11 +328,36 @@ def base_of(folder: Path, told: dict[str, Any], **opening: bool) -> ModelFiles:
     Raises:
         RlpoetError: nothing of that name.
     """
-    names = [str(told["base"]), *([str(folder / told["relative"])] if "relative" in told else [])]
+    name = str(told["base"])
+    names = [name, *([str(folder / str(told["relative"]))] if "relative" in told else []), *([] if name.startswith(HUB) else [HUB + name])]
     for name in names:
         with contextlib.suppress(UnknownName):
-            return find_model(name, **opening)
+            try:
+                return find_model(name, **opening)
+            except RlpoetError:
+                if not name.startswith(HUB):
+                    raise
     raise RlpoetError(
         f"{folder}: its base {told['base']!r} is not to be found; expected a shipped name, a folder or a cached hub model. "
         f'Write the place of the base into "base" of {folder / BASE}.'
     )
+
+
+def refuse_circle(folder: Path, files: ModelFiles) -> None:
+    """Refuse an adapter that is its own base, at whatever remove.
+
+    Args:
+        files: of its base.
+
+    Raises:
+        RlpoetError: it is.
+    """
+    met = {folder.resolve()}
+    while files.adapter:
+        if files.folder.resolve() in met:
+            raise RlpoetError(
+                f"{folder}: an adapter whose base is {files}, an adapter on itself; expected one on a whole model. "
+                f'Write the place of that model into "base" of {folder / BASE}.'
+            )
+        met.add(files.folder.resolve())
+        files = base_of(files.folder, read_base(files.folder))

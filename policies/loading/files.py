@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 CONFIG = "config.json"
+HUB = "hf:"
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,15 @@ class ModelFiles:
 
 def find_model(source: str | Path, *, allow_download: bool = False, trust_remote_code: bool = False, keep_gguf: bool = True) -> ModelFiles:
     """The files of a shipped prior (``fr``) or rhyming policy (``fr-tb``), a folder, a run or ``latest``, an adapter, a GGUF file,
-    a name on the hub.
+    ``hf:owner/name`` on the hub.
 
     Args:
-        allow_download: fetch a hub model that the local cache does not hold.
+        allow_download: fetch a hub model that the local cache does not hold; without ``hf:`` nothing is looked for there.
         trust_remote_code, keep_gguf: as ``ModelFiles`` has them.
 
     Raises:
-        UnknownName: nothing of that name is shipped, on disk or in the cache.
-        RlpoetError: a folder without a model, or a download that failed.
+        UnknownName: nothing of that name is shipped or on disk.
+        RlpoetError: a folder without a model, a hub model that is not in the cache, or a download that failed.
     """
     found = _found(source, allow_download=allow_download, trust_remote_code=trust_remote_code)
     return replace(found, trusted=trust_remote_code, keep_gguf=keep_gguf)
@@ -68,6 +69,13 @@ def find_model(source: str | Path, *, allow_download: bool = False, trust_remote
 
 def _found(source: str | Path, *, allow_download: bool, trust_remote_code: bool) -> ModelFiles:
     name, path = str(source), Path(source)
+    if name.startswith(HUB):
+        cached = _from_hub(name.removeprefix(HUB), allow_download=allow_download, with_code=trust_remote_code)
+        if cached is None:
+            raise RlpoetError(
+                f"{name}: not in the cache of Hugging Face; expected a model that is. Where a verb has --allow_download, it fetches one."
+            )
+        return ModelFiles(cached)
     shipped = {path.parent.name: path.name == ADAPTER for path in sorted(SHIPPED.glob("*/*config.json")) if path.name in (CONFIG, ADAPTER)}
     if name in shipped:
         return ModelFiles(SHIPPED / name, adapter=shipped[name])
@@ -84,10 +92,7 @@ def _found(source: str | Path, *, allow_download: bool, trust_remote_code: bool)
         raise RlpoetError(f"{path}: a policy of class {kind!r}; expected a Hugging Face model. Open it with rlpoet.load_policy.")
     if path.exists():
         raise RlpoetError(f"{path}: no policy in it (no config.json); expected a folder with config.json and model.safetensors.")
-    cached = _from_hub(name, allow_download=allow_download, with_code=trust_remote_code)
-    if cached is not None:
-        return ModelFiles(cached)
-    fix = "Or give the folder of a trained policy, a .gguf file, or a Hugging Face name that is in the local cache."
+    fix = "Or give the folder of a trained policy, a .gguf file, or hf:OWNER/NAME for a Hugging Face model in the local cache."
     raise UnknownName("policy", name, shipped, fix=fix)
 
 
@@ -240,7 +245,7 @@ def _without_table(folder: Path) -> list[str]:
             found += [] if isinstance(json.loads((folder / name).read_text(encoding="utf-8")), dict) else [name]
         except FileNotFoundError:
             continue
-        except ValueError:
+        except (ValueError, RecursionError):
             found.append(name)
     return found
 
@@ -273,5 +278,6 @@ def _from_hub(name: str, *, allow_download: bool, with_code: bool = False) -> Pa
     except Exception as error:  # requests, httpx and the hub each raise their own
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RlpoetError(
-            f"{name}: cannot be downloaded ({first[:160]}); expected a public model and a network. Or give a folder that holds the model."
+            f"{HUB}{name}: cannot be downloaded ({first[:160]}); expected a public model and a network. "
+            "Or give a folder that holds the model."
         ) from error

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from policies.formats.codec import Format, load_format
 from policies.formats.verse import VerseFormat
 from policies.llama.bare import open_bare
-from policies.loading.adapters import base_of, fingerprint, merge, read_base, silent
+from policies.loading.adapters import base_of, fingerprint, merge, read_base, refuse_circle, silent
 from policies.loading.files import ModelFiles, find_model, grow, is_of_files, open_model, open_tokenizer, quiet
 from rlpoet.errors import RlpoetError
 
@@ -60,6 +60,7 @@ def open_adapter(
     """
     told = read_base(folder)
     files = base_of(folder, told, **opening)
+    refuse_circle(folder, files)
     if "fingerprint" in told and (found := fingerprint(files)) != told["fingerprint"]:
         raise RlpoetError(
             f"{folder}: adapter of base {told['base']!r} with fingerprint {told['fingerprint']}, but {files} has {found}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.config.command import Switch
+from rlpoet.config.ranges import Seed
 
 PIECES = 2048  # of a tokenizer, if nobody says how many
 EARLIER = {"school": "rhyme_pairs_share"}  # names of an earlier release (``rlpoet.config.command.Renames``)
@@ -88,7 +89,7 @@ class PretrainConfig:
     decay: float = 0.4
     warmup_steps: int = 50
     patience: int = 0
-    seed: int = 0
+    seed: Seed = 0
     threads: int | None = None
     precision: str = "auto"
     compile: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,16 @@ def saved_arrays(path: str | Path, what: str, *, fix: str) -> Iterator[NpzFile]:
             yield held
     except OSError as error:
         raise RlpoetError(f"{path}: {error.strerror or error}; expected {what} (.npz). {fix}") from None
-    except (ValueError, TypeError, KeyError, EOFError, AttributeError, zipfile.BadZipFile):  # what NumPy raises for other files
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        EOFError,
+        AttributeError,
+        RecursionError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ):  # what NumPy raises for other files
         name = what.partition(" ")[2]
         raise RlpoetError(f"{path}: no {name}; expected a file that rlpoet wrote (.npz). {fix}") from None

@@ -15,7 +15,7 @@ from typing import IO, Literal
 
 from rlpoet.checkpoints.files import earlier, mend_checkpoint
 from rlpoet.errors import RlpoetError
-from rlpoet.text import remove_parts, write_atomically
+from rlpoet.text import read_object, remove_parts, write_atomically
 
 try:
     import fcntl
@@ -149,10 +149,4 @@ def _reopen(path: Path) -> None:
 
 
 def _result(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("no table")
-    except ValueError as error:
-        raise RlpoetError(f"{path}: not the result of a run ({error!s:.80}); expected a JSON object. Delete it.") from None
-    return content
+    return read_object(path, "the result of a run; delete it, if it is damaged")

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from rlpoet.config.documents import read_yaml
 from rlpoet.errors import RlpoetError
 
 Key = tuple[str, ...]  # the parts of ``reward_options.meter.licence_credit``
@@ -209,7 +210,7 @@ def _inside(renames: Renames, value: Any, path: Key, where: str, note: Callable[
         return _walk(renames, value, path, where, note)
     if isinstance(value, str) and renames.below(path):
         try:
-            table = yaml.safe_load(value)
+            table = read_yaml(value)
         except yaml.YAMLError:
             return value
         if isinstance(table, dict) and (walked := _walk(renames, table, path, where, note)) != table:

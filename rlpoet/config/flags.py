@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from rlpoet.config.command import Command, chosen, renames_of
+from rlpoet.config.documents import read_yaml
 from rlpoet.config.ranges import expected, hints_of, leaves
 from rlpoet.errors import RlpoetError, UnknownName, did_you_mean
 
@@ -145,7 +146,7 @@ def _listed(value: Any) -> Any:
     """Words of a list, where they were written as one: ``'[couplet, sonnet]'``."""
     if isinstance(value, list) and len(value) == 1 and re.fullmatch(r"\[.*\]", value[0], re.S):
         try:
-            items = yaml.safe_load(value[0])
+            items = read_yaml(value[0])
         except yaml.YAMLError:  # a text with brackets at both ends: ``[sic] or [not]``
             return value
         return items if isinstance(items, list) else value
@@ -159,7 +160,7 @@ def _parsed(key: str, value: Any) -> Any:
         RlpoetError: it is no YAML.
     """
     try:
-        return yaml.safe_load(value) if isinstance(value, str) else value
+        return read_yaml(value) if isinstance(value, str) else value
     except yaml.YAMLError:
         raise RlpoetError(f"--{key}: {value!r}; expected YAML. Close its brackets and quotes, or quote the whole of it.") from None
 

@@ -17,6 +17,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from rlpoet.config.command import Command, current, switched, without_switches
+from rlpoet.config.documents import MOST_BRACKETS, endless, read_yaml
 from rlpoet.config.flags import Flags, by_path, described, gathered, negated, opened, spelled
 from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, left_to_preset, made, nested, refuse
 from rlpoet.errors import RlpoetError, did_you_mean
@@ -38,6 +39,9 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
         SystemExit: ``--help`` was asked for and shown.
     """
     flags = Flags(command)
+    for word in argv:
+        if endless(word):
+            raise RlpoetError(f"{word[:30]!r} ...: lists in lists without end; expected at most {MOST_BRACKETS} brackets that open one.")
     given, configs = flags.read(argv)
     notes: list[str] = []
     given = current(command.config, given, where="--", note=notes.append)
@@ -113,7 +117,7 @@ def _read_yaml(path: str, schema: type[Any], note: Callable[[str], None]) -> tup
     """What a file holds by the names of today, and whether that differs from how it is written."""
     text = read_text(path)
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else path

@@ -24,6 +24,8 @@ from rlpoet.errors import RlpoetError, UnknownName, did_you_mean
 Natural = Annotated[int, Ge(0)]
 Count = Annotated[int, Ge(1)]
 Several = Annotated[int, Ge(2)]
+MOST_SEED = 2**32 - 1  # that every library takes
+Seed = Annotated[int, Ge(0), Le(MOST_SEED)]
 NonNegative = Annotated[float, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 Share = Annotated[float, Ge(0), Le(1)]
@@ -34,6 +36,7 @@ WORDS = {
     (Ge(0),): "0 or more",
     (Ge(1),): "1 or more",
     (Ge(2),): "2 or more",
+    (Ge(0), Le(MOST_SEED)): f"0 to {MOST_SEED}",
     (Gt(0),): "more than 0",
     (Ge(0), Le(1)): "a share in [0, 1]",
     (Gt(0), Le(1)): "a share in (0, 1]",

@@ -51,7 +51,9 @@ def kind_of(text: str, where: str) -> Kind:
     >>> kind_of("Ombre,\nsombre", "a"), kind_of('{"stanzas": [["ombre"]]}', "a"), kind_of("author,poem\nA,b", "a")
     ('verse', 'json', 'table')
     """
-    head = text[:HEAD].lstrip("\ufeff \t\r\n")
+    head = text.lstrip("\ufeff \t\r\n")[:HEAD]
+    if not head:
+        return "verse"
     refuse_binary(head[:16].encode("utf-8", "replace"), where)
     if _XML.match(head):
         return "xml"

@@ -178,7 +178,9 @@ def _share(value: Any, place: str) -> float | None:
             value = float(text)
         except ValueError:
             raise RlpoetError(f"{place}: rhymed {text!r}; expected a share in [0, 1].") from None
-    return None if math.isnan(float(value)) else float(value)
+    if not isinstance(value, int | float) or abs(value) > 1e9:
+        raise RlpoetError(f"{place}: rhymed {str(value)[:40]!r}; expected a share in [0, 1].")
+    return None if math.isnan(value) else float(value)
 
 
 def _flag(value: Any) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rlpoet.config.opening import AskingOptions, OpeningOptions
+from rlpoet.config.ranges import Seed
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,6 @@ class EvaluateConfig(OpeningOptions, AskingOptions):
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     text_column: str | None = None
     author_column: str | None = None
-    seed: int = 0
+    seed: Seed = 0
     threads: int = 0
     json: bool = False

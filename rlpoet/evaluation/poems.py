@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.human_baseline import human_stanzas
 from rlpoet.prosody.fit import guess_form
 from rlpoet.prosody.forms import form, forms, unwritable
-from rlpoet.text import split_poem
+from rlpoet.text import read_object, split_poem
 from rlpoet.types import Form, Prompt
 
 TOGETHER = 64  # poems sampled side by side
@@ -115,9 +114,19 @@ def _of_run(path: Path, lang: str) -> list[EvaluationPoem] | None:
     path = path / "after.json" if (path / "after.json").is_file() else path
     if path.suffix != ".json" or not path.is_file():
         return None
-    item = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(item, dict) or not {"prompts", "texts"} <= set(item):
+    try:
+        item = read_object(path, "poems")
+    except RlpoetError:
+        return None  # whoever reads it as a corpus says what is wrong
+    if not {"prompts", "texts"} <= set(item):
         return None
+    try:
+        return _prompted(item, path, lang)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RlpoetError(f"{path}: damaged ({error!s:.80}); expected the poems of a run, each with its prompt.") from None
+
+
+def _prompted(item: Mapping[str, Any], path: Path, lang: str) -> list[EvaluationPoem]:
     poems = []
     for prompt, text in zip(item["prompts"], item["texts"], strict=True):
         if prompt["lang"] != lang:

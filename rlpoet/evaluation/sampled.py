@@ -26,12 +26,13 @@ from rlpoet.analysis.intervals import (
     share_change,
     subsampled,
 )
+from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.diversity import entropy
 from rlpoet.evaluation.form import PoemFacts, figures_of, poem_facts, shares
 from rlpoet.evaluation.sense import figures_of_texts, invented_share, redrawn_bigrams
 from rlpoet.evaluation.target import PriorWeights, prior_weights, strata_of, target_kl
 from rlpoet.rollout import Policy, Rollout, TracksMasks, join
-from rlpoet.text import write_atomically
+from rlpoet.text import read_object, write_atomically
 from rlpoet.types import Prompt
 
 PER_PROMPT = 4  # poems of a prompt
@@ -243,15 +244,22 @@ def keep(path: Path, measured: Measured, *, prior: str | None = None) -> None:
 
 
 def read(path: Path) -> Measured:
-    """Read what ``keep`` wrote and count its poems again. The figures stay those of the original evaluation."""
-    item = json.loads(path.read_text(encoding="utf-8"))
-    prompts = tuple(Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in item["prompts"])
-    facts = tuple(poem_facts(prompt, text) for prompt, text in zip(prompts, item["texts"], strict=True))
-    nats, tokens, rewards, log_ratio = (np.array(item[name], dtype=float) if name in item else None for name in BY_POEM)
-    return Measured(
-        item["figures"], prompts, tuple(item["texts"]), facts, nats, tokens, item.get("prior"),
-        rewards=rewards, beta=item.get("beta"), log_ratio=log_ratio,
-    )  # fmt: skip
+    """Read what ``keep`` wrote and count its poems again. The figures stay those of the original evaluation.
+
+    Raises:
+        RlpoetError: no such file, or a damaged one.
+    """
+    item = read_object(path, "the poems that a run measured")
+    try:
+        prompts = tuple(Prompt(p["lang"], p["form"], p.get("author"), tuple(p.get("opening", ()))) for p in item["prompts"])
+        facts = tuple(poem_facts(prompt, text) for prompt, text in zip(prompts, item["texts"], strict=True))
+        nats, tokens, rewards, log_ratio = (np.array(item[name], dtype=float) if name in item else None for name in BY_POEM)
+        return Measured(
+            dict(item["figures"]), prompts, tuple(item["texts"]), facts, nats, tokens, item.get("prior"),
+            rewards=rewards, beta=item.get("beta"), log_ratio=log_ratio,
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RlpoetError(f"{path}: damaged ({error!s:.80}); expected the poems that a run measured. Start a new run.") from None
 
 
 def _prompt_numbers(measured: Measured) -> NDArray[np.int64]:

@@ -153,9 +153,11 @@ def read_settings(path: Path) -> Settings:
         raise TableError(f"{source}: no such file; expected the settings of a language. Is {str(path)!r} the folder of one?") from None
     except (UnicodeDecodeError, OSError) as error:
         raise TableError(f"{source}: {error}; expected a readable UTF-8 file.") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise TableError(f"{source}:1: tables in tables without end; expected keys and values as in {FILE}.") from None
+    except ValueError as error:  # TOML's own errors, and a number of thousands of digits
         line = re.search(r"line (\d+)", str(error))
-        raise TableError(f"{source}:{line[1] if line else 1}: not TOML ({error}); expected keys and values as in {FILE}.") from None
+        raise TableError(f"{source}:{line[1] if line else 1}: not TOML ({error!s:.120}); expected keys and values as in {FILE}.") from None
     lines = _key_lines(text)
 
     def where(section: str, key: str) -> str:

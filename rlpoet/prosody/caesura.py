@@ -11,7 +11,7 @@ from rlpoet.prosody.meter import scan
 HALVES = {14: 7}  # Spanish: the alejandrino; the endecasílabo has accents in place of a caesura
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def keeps_caesura(line: str, lang: str, lengths: tuple[int, ...]) -> bool | None:
     """Whether some reading of an admissible length has its caesura; None where the tradition requires none.
 

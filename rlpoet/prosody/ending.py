@@ -32,7 +32,7 @@ class LineEnd:
         return self.word.rpartition("-")[2].replace("œ", "oe").replace("æ", "ae") or self.word
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def end_of(line: str, lang: str) -> LineEnd:
     """The end of a line in the likeliest pronunciation.
 

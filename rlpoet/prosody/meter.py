@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 
 from rlpoet.prosody import verse
@@ -23,13 +24,13 @@ def _counter(lang: str) -> Callable[[str, int | None], Scansion]:
     return count
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     """Whether some licensed reading of the line has one of these metrical lengths.
 
     A line with fewer than two letters is never in meter, however its symbols scan.
     """
-    if sum(character.isalpha() for character in line) < 2:
+    if sum(itertools.islice((1 for character in line if character.isalpha()), 2)) < 2:
         return False
     language = verse(lang)
     if (fits := getattr(language, "fits", None)) is not None:
@@ -38,7 +39,7 @@ def in_meter(line: str, lang: str, lengths: tuple[int, ...]) -> bool:
     return any(count(line, target).fits for target in lengths)
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def length_of(line: str, lang: str) -> int:
     """Metrical syllables of the likeliest reading."""
     return usual_reading(line, lang).syllables

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from rlpoet.prosody import verse
@@ -19,7 +20,7 @@ _WORD = re.compile(r"[^\W_]+")
 ASSONANT = frozenset({"assonant", "asonante", "assonante"})  # as English, Spanish and French handbooks spell it
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def rhyme_kind(a: str, b: str, lang: str) -> str | None:
     """How line ``a`` rhymes with line ``b``, or None: ``best_kind`` of their endings, cached."""
     language = verse(lang)
@@ -118,19 +119,23 @@ def find_poem_scheme(lines: Sequence[str], lang: str) -> str:
             mate = first_of.get(bare) if bare else None
         first_of.setdefault(bare, i)
         family.append(i if mate is None else family[mate])
+    sizes = Counter(family)
     if not assonant:
         for i, line in enumerate(lines):
-            if family.count(family[i]) > 1 or i in loose:
+            if sizes[family[i]] > 1 or i in loose:
                 continue
-            nearest = sorted((j for j in range(len(lines)) if 0 < abs(i - j) <= EARSHOT and j not in loose), key=lambda j: abs(i - j))
+            around = range(max(i - EARSHOT, 0), min(i + EARSHOT + 1, len(lines)))
+            nearest = sorted((j for j in around if j != i and j not in loose), key=lambda j: abs(i - j))
             mates = [j for j in nearest if rhyme_kind(lines[j], line, lang) in more]
-            mate = next((j for j in mates if family.count(family[j]) == 1), next(iter(mates), None))
+            mate = next((j for j in mates if sizes[family[j]] == 1), next(iter(mates), None))
             if mate is not None:
+                sizes[family[i]] -= 1
                 family[i] = family[mate]
+                sizes[family[i]] += 1
     named: dict[int, str] = {}
     letters = []
     for f in family:
-        if family.count(f) > 1:
+        if sizes[f] > 1:
             named.setdefault(f, LETTERS[len(named) % len(LETTERS)])
         letters.append(named.get(f, "x"))
     return "".join(letters)

@@ -10,7 +10,7 @@ from rlpoet.prosody.ending import end_of
 from rlpoet.types import Ending
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def shared_sounds(a: str, b: str, lang: str) -> int:
     """Sounds that two rhyming lines share, counted from the end, also before the rhyme vowel; 0 if they do not rhyme in full.
 
@@ -28,7 +28,7 @@ def shared_sounds(a: str, b: str, lang: str) -> int:
     )
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def homophones(a: str, b: str, lang: str) -> bool:
     """Whether the last words of two lines can have the same pronunciation.
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from rlpoet.config.documents import read_settings
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
+from rlpoet.text import read_object
 
 # the curves shown before one asks for all, by the beginnings of their names
 FIRST = ("rewards/rhyme/mean", "rewards/meter/mean", "reward/mean", "objective/", "gfn/", "rewards/", "loss")
@@ -122,7 +121,8 @@ def read_run(path: str | Path) -> RunFolder:
     folder = Path(path)
     if not folder.is_dir():
         raise RlpoetError(f"{folder}: no such folder; expected the folder of a run, such as runs/NAME.")
-    metrics, samples, alarms = (read_jsonl(folder / f"{log}.jsonl") for log in ("metrics", "samples", "alarms"))
+    metrics = _read_metrics(folder / "metrics.jsonl")
+    samples, alarms = (read_jsonl(folder / f"{log}.jsonl") for log in ("samples", "alarms"))
     result, config = _read_result(folder / "result.json"), _read_config(folder / "config.yaml")
     if not metrics and not samples and not result:
         raise RlpoetError(f"{folder}: no metrics.jsonl, samples.jsonl or result.json; expected the folder of a run.")
@@ -134,18 +134,20 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def _read_result(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RlpoetError(f"{path}: not JSON ({error}); expected the file a run wrote.") from None
+    result = read_object(path, "the file a run wrote") if path.exists() else {}
+    for key in ("before", "after", "intervals", "reward"):
+        if not isinstance(result.get(key, {}), dict):
+            raise RlpoetError(f"{path}: {key} is {result[key]!r:.40}; expected a table, as a run writes it.")
+    return result
+
+
+def _read_metrics(path: Path) -> list[dict[str, Any]]:
+    rows = read_jsonl(path)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row.get("step"), int) or not all(isinstance(value, int | float) for value in row.values()):
+            raise RlpoetError(f"{path}:{number}: no row of metrics; expected a step, and numbers by their names.")
+    return rows
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise RlpoetError(f"{path}: not YAML ({error}); expected the file a run wrote.") from None
+    return read_settings(path) if path.exists() else {}

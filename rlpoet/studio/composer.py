@@ -13,6 +13,7 @@ from typing import Any
 
 from policies.causal_lm import CausalPolicy
 from policies.completion.complete import Wishes, complete
+from policies.completion.gaps import MARK
 from policies.decoding.stream import LineStream
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
@@ -29,7 +30,6 @@ from rlpoet.studio.requests import CompleteAsked, ComposeAsked
 from rlpoet.studio.server import Put
 from rlpoet.types import Prompt
 
-GAP = "_"  # marks what is to be written (``policies.completion.gaps``)
 PROPOSALS = 6
 
 
@@ -112,7 +112,7 @@ class PolicyComposer:
         rows = asked.text.split("\n")
         if asked.line >= len(rows):
             raise RlpoetError(f"line {asked.line + 1}: a text of {len(rows)} lines; expected one of them.")
-        given, rows[asked.line] = rows[asked.line], f"{asked.begin.strip()} {GAP}".lstrip()
+        given, rows[asked.line] = rows[asked.line], f"{asked.begin.strip()} {MARK}".lstrip()
         policy = self.policy(asked.lang)
         put({"type": "status", "text": f"Writing lines that fit as line {asked.line + 1}."})
 

@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import socket
+import webbrowser
 from collections.abc import Callable
+from typing import TextIO
 
 import uvicorn
 
 from rlpoet.errors import RlpoetError
-from rlpoet.studio.server import Studio
+from rlpoet.registry import first_import
+from rlpoet.studio.server import Composer, Studio
 
 HERE = "127.0.0.1"
 MOST_CONNECTIONS = 64
+COMPOSER = "rlpoet.studio.composer"  # imported when something is to be composed, since torch takes seconds
 
 
-def listen(studio: Studio, *, port: int, tell: Callable[[str], object]) -> None:
+def open_composer(policy: str | None) -> Composer:
+    """What composes, with a policy as ``rlpoet generate`` names it; None: the rhyming policy of the language."""
+    with first_import("torch"):
+        module = importlib.import_module(COMPOSER)
+    composer: Composer = module.PolicyComposer(policy)
+    return composer
+
+
+def listen(studio: Studio, *, port: int, out: TextIO, browse: bool = False) -> None:
     """Serve until Ctrl-C.
 
     Args:
         port: 0 takes a free one.
-        tell: called with the page's address once connections are taken.
+        out: told the page's address once connections are taken.
+        browse: open the page in the browser then.
 
     Raises:
         RlpoetError: the port cannot be had.
     """
+
+    def ready() -> None:
+        address = f"http://{HERE}:{port}/"
+        out.write(f"The studio is at {address} (Ctrl-C ends it).\n")
+        out.flush()
+        if browse:
+            webbrowser.open(address)
+
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -38,7 +61,8 @@ def listen(studio: Studio, *, port: int, tell: Callable[[str], object]) -> None:
             studio.app(port=port), log_level="warning", access_log=False, server_header=False, limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1, ws="none", lifespan="off",
         )  # fmt: skip
-        _Server(options, lambda: tell(f"http://{HERE}:{port}/")).run(sockets=[door])
+        with contextlib.suppress(KeyboardInterrupt):  # it has closed its connections by then
+            _Server(options, ready).run(sockets=[door])
 
 
 class _Server(uvicorn.Server):

@@ -28,7 +28,6 @@ from rlpoet import __version__
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import CORE, code_of, codes, find
 from rlpoet.prosody.forms import form, forms, unwritable
-from rlpoet.reporting.typeset import FORMATS, Manuscript, typeset
 from rlpoet.studio.dictionary import rhymes_of
 from rlpoet.studio.guard import Guard
 from rlpoet.studio.pad import analyse, line_in_full
@@ -44,6 +43,7 @@ from rlpoet.studio.requests import (
     complaint,
 )
 from rlpoet.studio.runs import run_names, run_shown
+from rlpoet.studio.typeset import FORMATS, Manuscript, typeset
 from rlpoet.text import visible
 
 STATIC = Path(__file__).parent / "static"

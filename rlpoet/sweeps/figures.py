@@ -5,7 +5,6 @@ Poems are measured again with the present verse module, so that all runs of a ta
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from rlpoet.reporting.charts import smooth
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import Cell
 from rlpoet.sweeps.run import attempts
+from rlpoet.text import read_object
 from rlpoet.types import Prompt
 
 END = 0.1  # share of the steps that say where training arrived
@@ -108,7 +108,7 @@ def read_cell(cell: Cell, *, reach: float) -> Trained:
         reach: share of rhyming pairs at which fresh samples are counted.
     """
     folder = cell.folder
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    result = read_object(folder / "result.json", "the result of a run")
     first, last = (read(folder / f"{side}.json") for side in ("before", "after"))
     rows = read_jsonl(folder / "metrics.jsonl")
     before, figures = _counted(first), _counted(last)

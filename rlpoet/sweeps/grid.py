@@ -18,6 +18,7 @@ import yaml
 
 from rlpoet.checkpoints.folder import RunState, run_state
 from rlpoet.config.command import current
+from rlpoet.config.documents import read_settings
 from rlpoet.config.parser import read
 from rlpoet.config.ranges import flat, left_to_preset, nested
 from rlpoet.errors import RlpoetError, UnknownName
@@ -110,7 +111,7 @@ def state_of(cell: Cell) -> State:
 
 def changes(cell: Cell) -> dict[str, tuple[Any, Any]]:
     """Settings that differ from those in the folder: name -> (then, now). A setting that is missing there had its default."""
-    asked = current(TrainConfig, yaml.safe_load((cell.folder / CONFIG_FILE).read_text(encoding="utf-8")) or {})
+    asked = current(TrainConfig, read_settings(cell.folder / CONFIG_FILE))
     then = flat(nested(asked), TrainConfig)
     now, default = _settings(cell.config), _settings(TrainConfig())
     pairs = {key: (then.get(key, default[key]), now[key]) for key in now if key not in UNIMPORTANT}

@@ -24,6 +24,7 @@ from rlpoet.checkpoints.signals import to_take
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
 from rlpoet.sweeps.grid import ATTEMPTS, LOG, Cell, State, changes, state_of, write_config
+from rlpoet.text import read_object
 
 LOCK = ".lock"
 POLL = 0.1  # seconds between looks at the processes
@@ -161,7 +162,7 @@ def _print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
     minutes = (time.monotonic() - one.since) / 60
     text = f"{one.cell.name}: {outcome} after {minutes:.1f} min"
     if outcome == "done":
-        result = json.loads((one.cell.folder / "result.json").read_text(encoding="utf-8"))
+        result = read_object(one.cell.folder / "result.json", "the result of a run")
         before, after = (result.get(side, {}).get("rhyme_pairs") for side in ("before", "after"))
         text += f", pairs that rhyme {100 * before:.1f} -> {100 * after:.1f} %" if before is not None and after is not None else ""
     out.print(text, markup=False)

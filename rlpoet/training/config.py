@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rlpoet.config.opening import AskingOptions, OpeningOptions
-from rlpoet.config.ranges import Count, Natural, NonNegative, ShareAboveZero, ShareBelowOne
+from rlpoet.config.ranges import Count, Natural, NonNegative, Seed, ShareAboveZero, ShareBelowOne
 from rlpoet.errors import RlpoetError
-from rlpoet.reporting.reporters import ReportTo
+from rlpoet.reporting.tracking.reporters import ReportTo
 from rlpoet.training.baselines.options import BestOfNOptions, RFTOptions, TRLOptions
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.options import StepOptions
@@ -136,7 +136,7 @@ class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
     eval_top_p: ShareAboveZero = 1.0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     micro_batch: Count | None = None
-    seed: int = 0
+    seed: Seed = 0
     threads: Count | None = None
     processes: Count | None = None
     save_steps: Count = 50

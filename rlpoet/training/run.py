@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from rich.console import Console
 
 from rlpoet import __version__
@@ -22,6 +21,7 @@ from rlpoet.checkpoints.files import read_checkpoint
 from rlpoet.checkpoints.folder import AFTER, BEFORE, BEST, CHECKPOINT, run_folder
 from rlpoet.checkpoints.signals import Stop, stop_signals
 from rlpoet.config.command import current
+from rlpoet.config.documents import read_settings
 from rlpoet.config.ranges import made, nested
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.diversity import batch_variety
@@ -395,8 +395,7 @@ def resumed(config: TrainConfig) -> TrainConfig:
     if not (folder / "config.yaml").exists():
         raise RlpoetError(f"--resume {folder}: no config.yaml; expected the folder of a run that was stopped. Start one without --resume.")
     notes: list[str] = []
-    content = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    values = nested(current(TrainConfig, content, where=f"{folder / 'config.yaml'}: ", note=notes.append))
+    values = nested(current(TrainConfig, read_settings(folder / "config.yaml"), where=f"{folder / 'config.yaml'}: ", note=notes.append))
     if notes:
         console(stderr=True).print("; ".join(notes), highlight=False, soft_wrap=True)
     table = TABLES.get(values.get("algo", TrainConfig.algo))

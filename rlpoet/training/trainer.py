@@ -360,7 +360,7 @@ class Trainer(ABC):
         """What was drawn, whether the auxiliary task was on, and what was left out, for ``result.json``."""
         words = {} if self.n_aux_words is None or not self.aux_rhyme_weight else {"aux_words": self.n_aux_words}
         tokens = {} if self.n_tokens is None else {"tokens_drawn": self.n_tokens}
-        skipped = {"updates_skipped": self.n_skipped} if self.optimizer else {}
+        skipped = {"updates_skipped": self.n_skipped} if self.n_skipped else {}
         return {"fresh_samples": self.n_fresh, **tokens, "aux_rhyme_weight": self.aux_rhyme_weight, **words, **skipped}
 
     def facts(self) -> dict[str, float]:

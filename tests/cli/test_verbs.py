@@ -47,7 +47,7 @@ def quiet(monkeypatch, tmp_path):
 
 
 def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_prior(saved, quiet, monkeypatch):
-    def pushed(self: TBTrainer) -> float:  # a policy without rhymes learns nothing from its rewards
+    def pushed(self: TBTrainer, **_: object) -> float:  # a policy without rhymes learns nothing from its rewards
         with torch.no_grad():
             for weight in self.learned:
                 weight += 0.1
@@ -207,7 +207,7 @@ def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, m
 
 
 def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
-    def pushed(self: TBTrainer) -> float:
+    def pushed(self: TBTrainer, **_: object) -> float:
         with torch.no_grad():
             for weight in self.learned:
                 weight += 0.1

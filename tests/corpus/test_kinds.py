@@ -56,6 +56,8 @@ def test_markup_is_refused_in_one_line_and_never_read_as_verse(content, what, na
         "The poet, the poem, the name\na, b, c",
         "# Titre\nOmbre",
         "Ombre / sombre",
+        "",
+        "\n" * 10_000,
     ],
 )
 def test_verse_with_signs_stays_verse(text):

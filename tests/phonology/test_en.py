@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlpoet.phonology import phonology
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en import derived_forms
 from rlpoet.phonology.en import tables as en_tables
 from rlpoet.phonology.en.contexts import contexts, guess
@@ -20,7 +21,6 @@ from rlpoet.phonology.en.derived_forms import finally_stressed, formed, inflecte
 from rlpoet.phonology.en.numbers import in_words
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.prosody import verse
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.feet import feet_of, meter_name, name_pattern
 from rlpoet.prosody.en.rhyme import last_words, words_of
 from rlpoet.prosody.en.stress_patterns import grammar, patterns

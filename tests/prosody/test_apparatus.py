@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.prosody import verse
-from rlpoet.prosody.apparatus import heard
 
 
 @pytest.mark.parametrize(

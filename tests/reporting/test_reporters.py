@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from rlpoet.errors import RlpoetError, UnknownName
-from rlpoet.reporting.reporters import LAYOUT, PACKAGES, REPORTERS, check
 from rlpoet.reporting.tracking import Tracker
+from rlpoet.reporting.tracking.reporters import LAYOUT, PACKAGES, REPORTERS, check
 
 CONFIG = {"beta": 22.0, "rewards": {"rhyme": 2.0}, "forms": ("couplet", "sonnet"), "policy": None}
 

@@ -15,13 +15,18 @@ from pathlib import Path
 import torch
 import trl
 from datasets import Dataset
-from poems import WHOLE, byte_tokenizer
+from poems import byte_tokenizer
 from rlpoet_verse.environment import VerseEnvironment, log_parts
 from transformers import LlamaConfig, LlamaForCausalLM
 from trl import GRPOConfig, GRPOTrainer
 
 TEMPLATE = Path(trl.__file__).parent / "chat_templates" / "qwen3.jinja"
-POEMS = (WHOLE.replace("voyage", "naufrage"), "amour\ntoujours")
+POEMS = (
+    # Baudelaire, Correspondances, 1857; not among the environment's own stanzas, which earn nothing
+    "La Nature est un temple où de vivants piliers\nLaissent parfois sortir de confuses paroles ;\n"
+    "L'homme y passe à travers des forêts de symboles\nQui l'observent avec des regards familiers.",
+    "amour\ntoujours",
+)
 
 
 def call(poem: str) -> str:
@@ -36,7 +41,7 @@ def main() -> None:
     size = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
     with tempfile.TemporaryDirectory() as folder:
         LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **size)).save_pretrained(folder)
-        asked = {"prompt": [{"role": "user", "content": "Un quatrain !"}], "lang": "fr", "form": "quatrain-abab"}
+        asked = {"prompt": [{"role": "user", "content": "Un quatrain !"}], "lang": "fr", "form": "quatrain-abba"}
         config = GRPOConfig(
             output_dir=folder, max_steps=1, per_device_train_batch_size=2, num_generations=2, max_completion_length=1024, logging_steps=1,
             save_strategy="no", report_to="none", use_cpu=True, bf16=False, gradient_checkpointing=False,
@@ -57,7 +62,7 @@ def main() -> None:
         logged = next(row for row in trainer.state.log_history if "reward" in row)
         told = [environment.judged for environment in trainer.environments]
     print("trl", version("trl"), {name: value for name, value in logged.items() if "verse" in name.lower() or name == "reward"})
-    assert [one.parts["form"] for one in told] == [1.0, 0.5] and told[1].total == 0.0, told
+    assert [one.parts["form"] for one in told] == [1.0, 0.5] and told[0].total > 0.95 and told[1].total == 0.0, told
     mean = sum(one.total for one in told) / len(told)
     assert abs(logged["rewards/VerseEnvironment/mean"] - mean) < 1e-6, (logged, told)
     assert abs(logged["verse/form"] - 0.75) < 1e-6, logged

@@ -24,15 +24,21 @@ import urllib.request
 from collections import defaultdict
 
 import verifiers.v1 as vf
-from rlpoet_verse.canon import stanzas, stanzas_of
 from rlpoet_verse.taskset import VerseTask, VerseTaskset, VerseTasksetConfig
 from verifiers.v1.trace import AgentInfo, TraceTask
+
+from rewards.testing.attacks import COPIED
+from rlpoet.prosody.forms import form
+
+PEOPLE = {
+    (prompt.lang, form(prompt.form, prompt.lang).name): text for prompt, text in COPIED
+}  # none of them is one of the environment's own
 
 
 def answer(task: VerseTask, options: argparse.Namespace) -> str:
     """What the model answers, reasoning and all: the rewards read the poem out of it."""
     if options.model == "people":
-        return stanzas_of(task.data.lang, task.data.form)[0].text
+        return PEOPLE[task.data.lang, task.data.form]
     asked = {"model": options.model, "messages": [{"role": "user", "content": task.data.prompt_text}], "max_tokens": options.max_tokens}
     key = os.environ.get("OPENAI_API_KEY", "none")
     request = urllib.request.Request(
@@ -46,10 +52,13 @@ def answer(task: VerseTask, options: argparse.Namespace) -> str:
 
 async def evaluate(options: argparse.Namespace) -> dict[str, list[float]]:
     """Reward and parts of each task."""
-    known = sorted({stanza.form for stanza in stanzas()}) if options.model == "people" else ()
-    config = VerseTasksetConfig(id="rlpoet-verse", seed=options.seed, langs=tuple(options.langs), forms=tuple(known))
+    people = options.model == "people"
+    forms = sorted({name for lang, name in PEOPLE if lang in options.langs}) if people else ()
+    config = VerseTasksetConfig(id="rlpoet-verse", seed=options.seed, langs=tuple(options.langs), forms=tuple(forms))
+    if people:
+        config = config.model_copy(update={"themes": 0.0})  # the stanzas are not about what a task would ask for
     found: dict[str, list[float]] = defaultdict(list)
-    tasks = (task for task in VerseTaskset(config).take(20 * options.tasks) if not known or stanzas_of(task.data.lang, task.data.form))
+    tasks = (task for task in VerseTaskset(config) if not people or (task.data.lang, task.data.form) in PEOPLE)
     for n, task in enumerate(tasks):
         if n == options.tasks:
             break
@@ -64,7 +73,7 @@ async def evaluate(options: argparse.Namespace) -> dict[str, list[float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="people", help="name of the model on the server; people for the reference stanzas")
+    parser.add_argument("--model", default="people", help="name of the model on the server; people for known stanzas")
     parser.add_argument("--url", default="http://localhost:8000/v1", help="OpenAI-compatible server")
     parser.add_argument("--tasks", type=int, default=50)
     parser.add_argument("--langs", nargs="+", default=["fr", "es", "en"])

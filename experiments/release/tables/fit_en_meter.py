@@ -202,7 +202,7 @@ def log_odds(counts: Sequence[float], add: float = 1.0, p: float = 0.5) -> float
 def rare(counts: Counts, fewest: int) -> float:
     """The share of beats on monosyllables seen less than ``fewest`` times."""
     few = [pair for entry, pair in counts.items() if not entry.startswith("(") and sum(pair) < fewest]
-    return sum(pair[1] for pair in few) / max(1, sum(map(sum, few)))
+    return (sum(pair[1] for pair in few) + 1) / (sum(map(sum, few)) + 2)
 
 
 def word_table(gold: Counts, corpus: Corpus, weights: Weights) -> dict[str, float]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from rlpoet.config.command import Command
+from rlpoet.config.ranges import Seed
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class RateConfig:
     human: str | None = None
     lang: str | None = None
     partial: bool = False
-    seed: int = 0
+    seed: Seed = 0
     json: bool = False
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
+from rlpoet.config.ranges import Seed
 from rlpoet.errors import UnknownName
 
 ACTIONS = ("build", "near")
@@ -47,7 +48,7 @@ class ThemeConfig:
     forget: float = 0.1
     entries: int = 12000
     beginnings: int = 4000
-    seed: int = 0
+    seed: Seed = 0
     n: int = 12
 
 

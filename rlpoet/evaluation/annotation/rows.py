@@ -134,8 +134,8 @@ def annotate_poem(poem: Poem, lang: str, *, name: str = "", source: str = "") ->
         UnknownName: no such language.
 
     >>> told = annotate_poem(Poem((("Ici gît dans la nuit sombre", "Un poète sans nul nombre"),)), "fr")
-    >>> told.poem.form, told.poem.scheme, [(row.syllables, row.rhymes_with, row.rhyme) for row in told.lines]
-    ('couplet-7', 'aa', [(7, 2, 'suffisante'), (7, 1, 'suffisante')])
+    >>> told.poem.lengths, told.poem.scheme, [(row.syllables, row.rhymes_with, row.rhyme) for row in told.lines]
+    ('7', 'aa', [(7, 2, 'riche'), (7, 1, 'riche')])
     """
     lines, year = poem.lines, year_of(poem)
     form, letters = recognize(poem.stanzas, lang) if len(lines) <= LONGEST else (None, find_poem_scheme(lines, lang))

@@ -33,7 +33,7 @@ def columns_of(table: str) -> list[str]:
 class Csv:
     """Comma-separated values with a header, in UTF-8. What is not known is an empty cell; true and false are 1 and 0."""
 
-    tables = (LINES, POEMS)
+    tables: tuple[str, ...] = (LINES, POEMS)
 
     def render(self, annotated: Sequence[Annotated], table: str) -> bytes:
         """The rows without the header."""
@@ -52,7 +52,7 @@ class Csv:
 class JsonLines:
     """One JSON object a line; what is not known is null."""
 
-    tables = (LINES, POEMS)
+    tables: tuple[str, ...] = (LINES, POEMS)
 
     def render(self, annotated: Sequence[Annotated], table: str) -> bytes:
         """The rows."""
@@ -71,7 +71,7 @@ class Parquet:
         RlpoetError: pyarrow is not installed.
     """
 
-    tables = (LINES, POEMS)
+    tables: tuple[str, ...] = (LINES, POEMS)
 
     def __init__(self) -> None:
         try:
@@ -102,7 +102,7 @@ class Parquet:
 
 def _plain(hint: Any) -> type[Any]:
     """``int`` of ``int | None``."""
-    return next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)  # type: ignore[no-any-return]
+    return next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
 
 
 def _cell(value: Any) -> Any:

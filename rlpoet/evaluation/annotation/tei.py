@@ -61,7 +61,7 @@ FOOT = """    </body>
 class Tei:
     """One document with all poems."""
 
-    tables = (DOCUMENT,)
+    tables: tuple[str, ...] = (DOCUMENT,)
 
     def render(self, annotated: Sequence[Annotated], table: str) -> bytes:
         """The divisions of the poems."""

@@ -22,7 +22,7 @@ NUMBER = re.compile(r"([0-9]{1,40})(st|nd|rd|th)?")
 GRAVE_ED = re.compile(r"[a-z]e[\u0300\u0301]d$")
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def fold(word: str) -> str:
     """Lower-case Latin letters, apostrophes and hyphens; accents dropped, numbers in words.
 
@@ -66,7 +66,7 @@ def pronunciation(phones: Phones) -> Pronunciation:
     return Pronunciation(tuple(ipa), tuple(nuclei), stressed_nucleus(phones))
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def phones_of(word: str) -> tuple[SourcedPhones, bool]:
     """All pronunciations in ARPAbet with their sources, likeliest first; and False if they are only a guess, else True."""
     simple = fold(word)
@@ -80,7 +80,7 @@ def phones_of(word: str) -> tuple[SourcedPhones, bool]:
     return _lookup(simple)
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def _lookup(simple: str) -> tuple[SourcedPhones, bool]:
     """Look up a folded word: in the lexicon, among derived forms, by its hyphenated parts, then by a guess."""
     if len(simple) > LONGEST:

@@ -51,7 +51,7 @@ def attested() -> dict[str, tuple[Phones, str]]:
     return {word: (tuple(phones.split()), where) for where, (word, phones, *_) in rows}
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def known_phones(word: str) -> tuple[tuple[Phones, str], ...]:
     """Every pronunciation of ``word`` in the lexicon, in ``words.tsv`` and in ``attested.tsv``, likeliest first, each with its source."""
     own = verse_words().get(word, ())

@@ -135,7 +135,7 @@ def letter_rules() -> tuple[tuple[Rule, ...], re.Pattern[str]]:
     return table
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _base_letter(letter: str) -> tuple[str, str]:
     """A letter without its marks (a ligature as its letters), and the name of the mark: ``acute``, ``dieresis`` or empty."""
     apart = unicodedata.normalize("NFKD", letter)

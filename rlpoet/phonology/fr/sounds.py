@@ -195,7 +195,7 @@ class French:
             (re.compile(find), "" if put == "0" else put)
             for _, (find, put, _) in read_table(DATA / "old_spelling.tsv", ("find", "put", "example"))
         )
-        self.transcribe = functools.lru_cache(maxsize=100_000)(self._transcribe)  # type: ignore[method-assign]
+        self.transcribe = functools.lru_cache(maxsize=50_000)(self._transcribe)  # type: ignore[method-assign]
 
     def transcribe(self, word: str) -> Transcription:
         """All pronunciations, likeliest first; ``known`` is False when only the rule table had an answer."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en.sounds import phones_of, pronunciation
 from rlpoet.phonology.en.tables import Phones
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.feet import ELISIONS
 from rlpoet.prosody.en.rhyme import HISTORICAL, PRIMARY, PROMOTED, WORD, WRENCHED, EnglishEnding, word_endings
 from rlpoet.prosody.en.scansion import WordOptions, lay, word_options

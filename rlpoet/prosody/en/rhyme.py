@@ -10,9 +10,9 @@ import functools
 import re
 from dataclasses import dataclass
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, arpabet, is_vowel, stressed_nucleus
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.tables import promoted_vowels
 from rlpoet.types import Ending
 
@@ -144,7 +144,7 @@ def spelling_start(word: str, nucleus: int, n_nuclei: int) -> int:
     return groups[max(0, len(groups) - (n_nuclei - nucleus))]
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def word_endings(word: str) -> tuple[EnglishEnding, ...]:
     """The endings of one word, each plausible tail once; end-stressed pronunciations first, as at line ends (combine, the verb)."""
     pronunciations, known = phones_of(word)

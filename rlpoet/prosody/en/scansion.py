@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from operator import itemgetter
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.en.sounds import fold, phones_of
 from rlpoet.phonology.en.tables import Phones, is_vowel
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.en.rhyme import MOJIBAKE, WORD
 from rlpoet.prosody.en.stress_patterns import best_choice, idle, odds, odds_source
 from rlpoet.prosody.en.syllables import Reading, cut, readings
@@ -64,7 +64,7 @@ class WordOptions:
         return self.before_glide if after.glide and self.before_glide is not self.options else self.before_vowel
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def word_options(token: str) -> WordOptions | None:
     """The options of a token of a line; None if it is not a word."""
     spelt = token.rstrip(MOJIBAKE)

@@ -90,7 +90,7 @@ def _licensed(word: str, spoken: str) -> dict[str, tuple[float, float, str, str]
     return forms
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def readings(word: str) -> tuple[Reading, ...]:
     """The readings of a word, cheapest first, one per stress pattern; ``marks`` is empty if it has no syllable (th').
 
@@ -128,7 +128,7 @@ def readings(word: str) -> tuple[Reading, ...]:
     return tuple(replace(reading, cost=reading.cost - least, reach=reading.reach - least) for reading in ordered)
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def joint(word: str) -> int:
     """Where the second part of a compound or of a word with an ending begins, by its sounds; 0 if nowhere.
 
@@ -159,7 +159,7 @@ def _n_syllables(word: str) -> int:
     return max(1, len(readings(word)[0].marks))
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def cut(word: str, n: int) -> tuple[str, ...]:
     """The spelling in ``n`` pieces, approximately: at the joint of a compound or before an ending that begins with a consonant.
 

@@ -120,7 +120,7 @@ def _same_tail(a: Ending, b: Ending) -> str:
     return "promoted" if stresses == {PRIMARY, PROMOTED} else "weak"
 
 
-@functools.lru_cache(maxsize=200_000)
+@functools.lru_cache(maxsize=50_000)
 def line_endings(line: str) -> tuple[Ending, ...]:
     """The endings of a line's last word, then that of a two-word rhyme, if any; empty if there is no word."""
     words = last_words(line, 3)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.es.letters import VOWELS, Parsed, nucleus, parse
 from rlpoet.phonology.es.sounds import Spanish
 from rlpoet.phonology.es.tables import doublets, reductions
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.es.readings import joins
 from rlpoet.prosody.es.rhyme import assonance
 from rlpoet.prosody.es.scansion import Part, choose

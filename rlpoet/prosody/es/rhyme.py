@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 
-from rlpoet.prosody.apparatus import heard
+from rlpoet.phonology.apparatus import heard
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 VOWELS = frozenset("aeiou")

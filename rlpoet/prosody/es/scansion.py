@@ -6,9 +6,9 @@ import functools
 import re
 from typing import NamedTuple
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.es.letters import ROMAN
 from rlpoet.phonology.es.tables import weight_rows
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, readings, stress_pattern
 from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable

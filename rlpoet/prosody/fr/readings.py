@@ -15,8 +15,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rlpoet.phonology.fr.numerals import NUMERAL, aloud
-from rlpoet.prosody.apparatus import heard
+from rlpoet.phonology.apparatus import heard
+from rlpoet.phonology.fr.numerals import LIKELY, NUMERAL, aloud
 from rlpoet.prosody.fr.syllables import START_P, Nucleus, accented, chance, nuclei, row_of, start_keys
 from rlpoet.text import plain_letters
 
@@ -73,7 +73,7 @@ def word_start(word: str) -> str:
     return word if len(starts) > 1 else starts[0]
 
 
-@functools.lru_cache(maxsize=131_072)
+@functools.lru_cache(maxsize=65_536)
 def word_marks(word: str, start: str, enclitic: bool) -> tuple[tuple[int, int, float, bool, tuple[str, ...], float, str, bool], ...]:
     """The marks of a word, given the start of the next word (empty at the end of the line); places are within the word."""
     marks = []
@@ -217,7 +217,7 @@ def compose(line: str) -> tuple[str, list[str] | None]:
     """The line with one character per letter and spaces for what is not heard, and the letters as typed where these differ."""
     silent = heard(line)
     if silent is line and (line.isascii() or (unicodedata.is_normalized("NFC", line) and plain_letters(line) == line)):
-        return (line, None) if NUMERAL.search(line) is None else read_numerals(line, list(line))
+        return (line, None) if LIKELY.search(line) is None else read_numerals(line, list(line))
     letters: list[str] = []  # as typed; empty for the second letter of a ligature
     plain = ""
     for typed, char in zip(line, silent, strict=True):
@@ -228,7 +228,7 @@ def compose(line: str) -> tuple[str, list[str] | None]:
             spelt = plain_letters(unicodedata.normalize("NFC", char)[0])
             letters += [typed, *[""] * (len(spelt) - 1)]
             plain += spelt
-    return (plain, letters) if NUMERAL.search(plain) is None else read_numerals(plain, letters)
+    return (plain, letters) if LIKELY.search(plain) is None else read_numerals(plain, letters)
 
 
 def read_numerals(plain: str, letters: list[str]) -> tuple[str, list[str]]:

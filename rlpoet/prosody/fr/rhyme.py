@@ -13,8 +13,8 @@ import functools
 import re
 import unicodedata
 
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.fr.sounds import VOWELS
-from rlpoet.prosody.apparatus import heard
 from rlpoet.prosody.fr.syllables import graphemes, masculine_ent, mute_ending
 from rlpoet.types import Ending
 

@@ -153,7 +153,7 @@ def masculine_ent(word: str) -> bool:
     return word in ONE_SYLLABLE or not (present or TRAIRE.match(word))
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=50_000)
 def nuclei(word: str) -> tuple[Nucleus, ...]:
     """Nuclei of a lower-case word without apostrophe or hyphen.
 

@@ -44,7 +44,7 @@ NAMES = dict(
         start=1,
     )
 )
-LONGEST_CACHE = 100_000
+LONGEST_CACHE = 50_000
 
 
 class FrenchVerse:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rlpoet.languages.settings import Settings
+from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.generic.sounds import GenericPhonology, Parsed, base_letter, fold
-from rlpoet.prosody.apparatus import heard
 from rlpoet.types import Scansion, Syllable
 
 WORD = re.compile(r"'?[^\W\d_]+(?:-[^\W\d_]+)*'?")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rlpoet.config.opening import AskingOptions, OpeningOptions
-from rlpoet.config.ranges import NonNegative
+from rlpoet.config.ranges import NonNegative, Seed
 from rlpoet.training.config import DEFAULT_OPTIONS, DEFAULT_REWARDS, EARLIER_REWARD_OPTIONS
 from rlpoet.training.time_limit import SECONDS
 
@@ -52,6 +52,6 @@ class PreflightConfig(OpeningOptions, AskingOptions):
     beta: float = 30.0
     prompts: int = 80
     group_size: int = 8
-    seed: int = 0
+    seed: Seed = 0
     threads: int = 0
     json: bool = False

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
-
-if TYPE_CHECKING:
-    from rlpoet.studio.server import Composer
 
 NEEDED = ("pydantic", "starlette", "uvicorn")  # of the extra "studio"
 
@@ -45,28 +42,12 @@ def run(config: StudioConfig) -> int:
     if not 0 <= config.port < 65536:
         raise RlpoetError(f"--port: {config.port}; expected 0 to 65535, where 0 takes a free port.")
     from rlpoet.languages import code_of
-    from rlpoet.studio.listen import listen
+    from rlpoet.studio.listen import listen, open_composer
     from rlpoet.studio.server import Studio
 
     code_of(config.lang)  # a name that is unknown is said now
-
-    def open_composer() -> Composer:
-        from rlpoet.registry import first_import
-
-        with first_import("torch"):
-            from rlpoet.studio.composer import PolicyComposer
-
-        return PolicyComposer(config.policy)
-
-    def tell(address: str) -> None:
-        sys.stderr.write(f"The studio is at {address} (Ctrl-C ends it).\n")
-        sys.stderr.flush()
-        if config.open:
-            import webbrowser
-
-            webbrowser.open(address)
-
-    listen(Studio(open_composer, runs=Path(config.runs), lang=config.lang, policy=config.policy), port=config.port, tell=tell)
+    studio = Studio(partial(open_composer, config.policy), runs=Path(config.runs), lang=config.lang, policy=config.policy)
+    listen(studio, port=config.port, out=sys.stderr, browse=config.open)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The log of a run: files anyone can read, and a place to watch it (``rlpoet.reporting.reporters``).
+"""The log of a run: files anyone can read, and a place to watch it (``rlpoet.reporting.tracking.reporters``).
 
 ``runs/NAME/`` holds ``config.yaml`` (resolved), ``metrics.jsonl`` and ``samples.jsonl`` (one object a line, each with its ``step``),
 ``alarms.jsonl`` where something looked wrong, ``result.json``, and TensorBoard's event files if it reports there. A number that was not
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 import yaml
 
 from rlpoet.errors import RlpoetError
-from rlpoet.reporting.reporters import Reporter, check, reporter
+from rlpoet.reporting.tracking.reporters import Reporter, check, reporter
 from rlpoet.text import write_atomically
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Tracker:
 
     Args:
         folder: made if missing.
-        report_to: one of ``rlpoet.reporting.reporters.REPORTERS``; the JSON Lines files are written whatever it is.
+        report_to: one of ``rlpoet.reporting.tracking.reporters.REPORTERS``; the JSON Lines files are written whatever it is.
         resume_step: None starts afresh, and refuses a folder that already holds metrics. A number goes on after that
             step: rows of later steps, which the resumed run measures again, are dropped, and so are the poems that it ended with.
 
@@ -189,7 +189,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
             item = json.loads(row)
             if not isinstance(item, dict):
                 raise ValueError(row)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == len(rows):
                 break
             raise RlpoetError(f"{path}:{number}: {row[:40]!r} is not a JSON object; expected one a line.") from None

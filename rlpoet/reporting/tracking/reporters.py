@@ -252,7 +252,7 @@ class MLflow:
 
     def figure(self, step: int, name: str, figure: Figure) -> None:
         self._library.log_figure(figure, f"{name}/{step:06d}.png")
-        _close(figure)
+        figure.clear()
 
     def finish(self, step: int, flat: Values, figures: Mapping[str, float]) -> None:
         self._library.log_metrics({f"final/{name}": value for name, value in figures.items()}, step=step)
@@ -277,17 +277,11 @@ def _library(name: str) -> Any:
 
 
 def _drawn(figure: Figure) -> Any:
-    """The figure as an image; the figure is closed."""
+    """The figure as an image; the figure is cleared."""
     from PIL import Image
 
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
-    _close(figure)
+    figure.clear()
     stream.seek(0)
     return Image.open(stream)
-
-
-def _close(figure: Figure) -> None:
-    from matplotlib import pyplot
-
-    pyplot.close(figure)

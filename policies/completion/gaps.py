@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
-from rlpoet.prosody.forms import RHYMES, answers, form, forms, unwritable
+from rlpoet.prosody.forms import RHYMES, answers, detecting, form, forms, unwritable
 from rlpoet.prosody.meter import in_meter, length_of
-from rlpoet.prosody.rhyme import rhymes
+from rlpoet.prosody.rhyme import rhyme_kind, rhymes
 from rlpoet.types import Form
 
 MARK = "_"
@@ -201,8 +201,10 @@ def _agreement(lines: Sequence[Line], one: Form) -> float:
             if not ends[i] or not ends[j]:
                 continue
             asked = one.letters[i] == one.letters[j] != "x"
-            heard = rhymes(ends[j], ends[i], one.lang)
-            score += (1.0 if heard else -UNKEPT) if asked else -1.0 * heard
+            heard = rhyme_kind(ends[j], ends[i], one.lang)
+            full = heard in verse(one.lang).rhyming
+            licensed = heard in detecting(one.lang)  # given lines may rhyme as poets of their time did: love / prove
+            score += (1.0 if full else 0.5 if licensed else -UNKEPT) if asked else -1.0 * full
     return score
 
 

@@ -81,6 +81,11 @@ def test_the_form_is_that_of_the_given_lines(texts, scheme, length):
     assert length is None or found.meters[2] == (length,)
 
 
+def test_given_lines_may_rhyme_as_poets_of_their_time_did():
+    lines = ("My heart is full of sorrow and of love,", "And all the day", "_ prove", "_")
+    assert guess(lines_of(*lines), [4], "en").scheme == "abab"
+
+
 def test_lines_of_two_lengths_alternate():
     lac = ("Ô temps, suspends ton vol ! et vous, heures propices,", "Suspendez votre cours !", "_", "Des plus beaux de nos jours !")
     assert guess(lines_of(*lac), [4], "fr").meters == ((12,), (6,), (12,), (6,))

@@ -212,7 +212,7 @@ def test_a_run_that_goes_on_is_read_again(client: TestClient, runs: Path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("text", "A & B\n\nO_ne\n\ntwo\n"), ("markdown", "## A & B\n\nO\\_ne\n\ntwo\n")],
+    [("text", "A & B\n\nO_ne\n\ntwo\n"), ("markdown", "## A \\& B\n\nO\\_ne\n\ntwo\n")],
 )
 def test_a_poem_is_copied_in_a_format(client: TestClient, name: str, expected: str):
     assert ask(client, "/api/export", text="O_ne\n\n\ntwo", format=name, title="A & B")["text"] == expected

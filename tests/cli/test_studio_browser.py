@@ -79,7 +79,7 @@ def test_the_margin_follows_what_is_typed(page):
     page.focus("#text")
     page.keyboard.type(COUPLET)
     page.wait_for_selector("#reading li:nth-child(2)", state="attached")
-    page.locator("#backdrop .tail", has_text="agne").nth(1).wait_for(state="attached")
+    page.wait_for_selector("#about:has-text('couplet-8')")
     assert [text.split()[:2] for text in margin(page)] == [["a", "8"], ["a", "8"]]
     assert page.inner_text("#about").startswith("couplet-8 (guessed)")
     page.select_option("#form", "couplet")

@@ -121,7 +121,7 @@ def test_the_pad_hears_what_score_hears(client: TestClient):
     [("couplet", "8≠12", False), ("couplet-8", "8", True), ("aa/8", "8", True), ("", "8", True)],
 )
 def test_a_line_is_held_against_the_form_that_was_asked_for(client: TestClient, form: str, count: str, fits: bool):
-    told = ask(client, "/api/analyse", text="Le soir descend sur la montagne\nLe vent court dans la campagne", form=form)
+    told = ask(client, "/api/analyse", text="Le soir descend sur la montagne\nLe vent murmure en la campagne", form=form)
     assert (told["rows"][0]["count"], told["rows"][0]["in_meter"]) == (count, fits)
 
 

@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no C
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120_000  # milliseconds, for a policy that is opened on a busy machine
-COUPLET = "Le soir descend sur la montagne\nLe vent court dans la campagne"
+COUPLET = "Le soir descend sur la montagne\nLe vent murmure en la campagne"
 
 
 @pytest.fixture(scope="module")

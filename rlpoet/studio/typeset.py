@@ -25,7 +25,7 @@ TEX = str.maketrans(
         "\u00a0": "~", "\u202f": r"\,", '"': r"\textquotedbl{}",
     }
 )  # fmt: skip
-MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
+MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&])")
 AT_START = re.compile(r"^([#>+=-]|\d+(?=[.)]))")
 QUAD = 4  # blanks of an indent that LaTeX prints as one quad
 
@@ -100,7 +100,7 @@ def as_latex(poem: Manuscript) -> str:
 def as_tei(poem: Manuscript) -> str:
     """A TEI document with stanzas, rhymes and meter, as ``rlpoet annotate`` writes them.
 
-    >>> "rhyme=\"aa\"" in as_tei(Manuscript("Ici gît dans la nuit sombre\\nUn poète sans nul nombre", "fr"))
+    >>> 'rhyme="aa"' in as_tei(Manuscript("Ici gît dans la nuit sombre\\nUn poète sans nul nombre", "fr"))
     True
     """
     given = Poem(tuple(map(tuple, stanzas(poem.text))), title=poem.title, author=poem.author or None)

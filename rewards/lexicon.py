@@ -11,7 +11,7 @@ from rewards.lines import explain_miscount, read
 from rlpoet.analysis.lexicon import ELIDED, LETTERS, Word, known, lexicon, listed_languages, words_in_place
 from rlpoet.errors import RlpoetError, TableError
 from rlpoet.languages import code_of
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 NAMED_LINES = 0.25  # share of a form's lines that may rest on a capital; of human quatrains 1 in 100 has two such lines

@@ -12,7 +12,7 @@ from rlpoet.analysis.ngram_index import words_of
 from rlpoet.errors import TableError
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.forms import repeats_line
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 USUAL = 5  # times any word may stand in a poem, however short: articles come that often in good quatrains

@@ -30,8 +30,8 @@ from rlpoet.corpus.stream import blocks_of, lines_of, objects_in, objects_of, ta
 from rlpoet.corpus.tables import Columns, Row, poems_of_rows
 from rlpoet.corpus.tei import tei_poems
 from rlpoet.errors import RlpoetError
-from rlpoet.tables import read_csv
 from rlpoet.text import read_text, whole_file
+from rlpoet.text.tables import read_csv
 
 ROWS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".parquet")
 MARKUP = (".xml", ".tei")

@@ -116,7 +116,7 @@ def tei_poems(blocks: Iterable[bytes], where: str, *, encoding: str | None = Non
         yield poem
     if not found:
         parts = "; its parts stand in other files (xi:include)" if reader.includes else ""
-        raise RlpoetError(f"{where}: TEI without verse{parts}; expected lines in <l>. Prose in <p> is not read.")
+        raise RlpoetError(f"{where}: TEI without verse{parts}; expected lines in l elements. Prose in p elements is not read.")
 
 
 class _Reader:

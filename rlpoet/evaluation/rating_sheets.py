@@ -21,8 +21,8 @@ from rlpoet.corpus.read import poems_of
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.fit import guess_form, has_its_lines
 from rlpoet.prosody.forms import form, forms
-from rlpoet.tables import read_csv
 from rlpoet.text import read_text, write_atomically
+from rlpoet.text.tables import read_csv
 
 LOW, HIGH = 1, 5
 HUMAN = "human"  # source of the poems of --human

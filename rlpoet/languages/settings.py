@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from rlpoet.errors import TableError, did_you_mean
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 FILE, WORDS = "language.toml", "words.tsv"
 WORD_COLUMNS = ["word", "syllables", "ipa", "note"]

@@ -16,7 +16,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.notation import LETTERS, is_open, repeats_of, scheme_of, signs
 from rlpoet.prosody.rhyme import ASSONANT, rhyme_kind
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 from rlpoet.types import Form
 
 RHYMES = ("consonant", "assonant", "historical", "radif")

@@ -117,3 +117,22 @@ def duration(seconds: float) -> str:
     if minutes < 90:
         return f"{minutes:.1f} min" if minutes < 10 and round(minutes, 1) != round(minutes) else f"{minutes:.0f} min"
     return f"{minutes / 60:.1f} h"
+
+
+def told_of_lines(out: Console, what: str, *, every: float = 10.0) -> Callable[[int, int], None]:
+    """What a job calls with its poems and lines so far, and what writes a line of them now and then; nobody knows how many there are.
+
+    Args:
+        out: where to write.
+        what: the job.
+        every: seconds between two lines.
+    """
+    started = told = time.monotonic()
+
+    def tell(poems: int, lines: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= every:
+            told = time.monotonic()
+            out.print(f"{what}: {lines:,} lines of {poems:,} poems in {told - started:.0f} s", highlight=False)
+
+    return tell

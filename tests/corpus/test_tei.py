@@ -145,7 +145,7 @@ BOMB = '<!ENTITY a "lol"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">'
         ("", "<l>ombre</p>", "doc.xml:3: not well-formed XML .mismatched tag"),
         ("", "<l>" + "x" * (LONGEST_TEXT + 1) + "</l>", "a line or heading of more than"),
         ("", "<hi>" * 600 + "</hi>" * 600, "elements in one another"),
-        ("", "<p>prose</p>", "TEI without verse; expected lines in <l>"),
+        ("", "<p>prose</p>", "TEI without verse; expected lines in l elements"),
     ],
 )
 def test_documents_that_mean_harm_or_hold_no_verse_are_refused_in_one_line(dtd, body, message):

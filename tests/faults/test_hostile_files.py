@@ -35,7 +35,7 @@ from rlpoet.languages import settings
 from rlpoet.registry import class_of
 from rlpoet.reporting.run_report import write_report
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 ROOT = Path(__file__).resolve().parents[2]
 LONGEST_MESSAGE = 900  # beside its paths

@@ -9,12 +9,12 @@ import pytest
 
 from rlpoet.errors import RlpoetError, TableError
 from rlpoet.phonology.en.contexts import contexts
-from rlpoet.tables import read_csv, read_table, table_lines
+from rlpoet.text.tables import read_csv, read_table, table_lines
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ["find", "put", "note"]
 BY_HAND = {
-    "rlpoet/tables.py",
+    "rlpoet/text/tables.py",
     "rlpoet/phonology/fr/sounds.py",  # Lexique, another's file of another shape, 125,000 rows
     "rlpoet/phonology/en/contexts.py",  # rows of ``table_lines``, cut one by one when they are asked for
     "rlpoet/evaluation/rating_sheets.py",  # writes CSV

@@ -27,7 +27,7 @@ from rlpoet.prosody.en.stress_patterns import grammar, patterns
 from rlpoet.prosody.en.syllables import cut, readings
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 EAR = verse("en")

@@ -17,7 +17,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.fr.syllables import learned, modern_letters, nuclei, start_keys
 from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.protocols import Phonology, Verse
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 VOWEL = french.VOWELS

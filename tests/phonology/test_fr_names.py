@@ -12,7 +12,7 @@ from rlpoet.prosody import verse
 from rlpoet.prosody.explain import explain
 from rlpoet.prosody.fr.syllables import h_starts, is_aspirated
 from rlpoet.prosody.rhyme import rhymes
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 from rlpoet.types import Prompt
 
 SAYS = phonology("fr")

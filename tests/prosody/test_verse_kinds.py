@@ -9,7 +9,7 @@ import pytest
 
 from rlpoet.cli.jsonl import answer_rhymes
 from rlpoet.prosody import verse
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 ROWS = [
     cells for _, cells in read_table(Path(__file__).parents[1] / "golden" / "kinds.tsv", ("kind", "lang", "check", "input", "expected"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rlpoet.analysis.lexicon import lexicon, listed_languages, words
 from rlpoet.languages import code_of, find
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 TABLE = Path(__file__).parent / "data" / "function_words.tsv"
 FEWEST = 5  # words below which nothing is said

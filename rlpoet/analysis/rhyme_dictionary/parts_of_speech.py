@@ -13,7 +13,7 @@ from rlpoet.analysis.lexicon import lexicon
 from rlpoet.analysis.lexicon.verbs import infinitives
 from rlpoet.analysis.lexicon.which import function_words
 from rlpoet.phonology.fr.sounds import lexicon_path
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 TABLE = Path(__file__).parent / "data" / "parts_of_speech.tsv"
 PARTS = ("noun", "verb", "adjective", "adverb", "grammatical")

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-import time
-
 from rlpoet.config.command import Command
 from rlpoet.evaluation.annotation.config import AnnotateConfig
-
-EVERY = 10.0  # seconds between two lines of progress
 
 
 def run(config: AnnotateConfig) -> int:
     from rlpoet.evaluation.annotation.run import annotate
     from rlpoet.reporting.poems import console
+    from rlpoet.reporting.progress import told_of_lines
 
-    started = told = time.monotonic()
-
-    def progress(poems: int, lines: int) -> None:
-        nonlocal told
-        if time.monotonic() - told >= EVERY:
-            told = time.monotonic()
-            sys.stderr.write(f"rlpoet annotate: {lines:,} lines of {poems:,} poems in {told - started:.0f} s\n")
-            sys.stderr.flush()
-
-    done = annotate(config, progress, tell=console(stderr=True).print)
+    err = console(stderr=True)
+    done = annotate(config, told_of_lines(err, "rlpoet annotate"), tell=err.print)
     out = console()
     for path in done.files:
         out.print(str(path))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 
 from rlpoet.phonology.en.tables import DATA, Phones
-from rlpoet.tables import table_lines
+from rlpoet.text.tables import table_lines
 
 ORDER = (1, -1, 2, -2, 3, -3, 4, -4, 5)  # neighbours, in the order they are asked: the right ones tell more in English
 Answer = tuple[Phones, Phones, float, str]  # said under stress, said without, log odds of the stress, the row

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from rlpoet.errors import TableError
 from rlpoet.phonology.en.contexts import guess, unstressed
 from rlpoet.phonology.en.tables import DATA, Phones, attested, is_vowel, known_phones, stressed_nucleus, verse_words
-from rlpoet.tables import read_table, table_lines
+from rlpoet.text.tables import read_table, table_lines
 
 SourcedPhones = tuple[tuple[Phones, str], ...]
 

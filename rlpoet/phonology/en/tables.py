@@ -10,7 +10,7 @@ import itertools
 from pathlib import Path
 
 from rlpoet.errors import TableError
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 DIGITS = frozenset("012")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 REDUCTION_COLUMNS = ["find", "put", "example", "note"]

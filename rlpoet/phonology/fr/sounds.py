@@ -18,8 +18,8 @@ from pathlib import Path
 from rlpoet.errors import RlpoetError
 from rlpoet.phonology.fr.numerals import aloud
 from rlpoet.phonology.fr.spelling import DATA, spell_out
-from rlpoet.tables import read_table
 from rlpoet.text import plain_letters
+from rlpoet.text.tables import read_table
 from rlpoet.types import Pronunciation, Transcription
 
 NASALS = {"@": "ɑ̃", "5": "ɛ̃", "1": "œ̃", "§": "ɔ̃"}

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 DATA = Path(__file__).parent / "data"
 COLUMNS = ["before", "find", "after", "put", "example"]

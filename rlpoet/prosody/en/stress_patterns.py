@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rlpoet.phonology.en.tables import DATA
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 _BASE = itemgetter(1)
 State = tuple[Any, ...]  # of ``scansion.py``: cost, base, odds, and what identifies the reading to the caller

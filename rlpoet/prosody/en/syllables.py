@@ -15,7 +15,7 @@ from operator import attrgetter
 from rlpoet.phonology.en.derived_forms import LONGEST, common
 from rlpoet.phonology.en.sounds import phones_of
 from rlpoet.phonology.en.tables import DATA, Phones, is_vowel, known_phones
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 SYLLABIC_ED = 2.3  # winged in two where no accent says so
 OTHER = 1.1  # every pronunciation after the first

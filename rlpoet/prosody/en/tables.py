@@ -6,7 +6,7 @@ import functools
 import re
 
 from rlpoet.phonology.en.tables import DATA
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 MINED = ("a", "b", "rhymed", "together", "example")  # columns
 

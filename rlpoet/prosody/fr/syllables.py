@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rlpoet.phonology import phonology
 from rlpoet.phonology.fr.sounds import French, fold, strip_accents
 from rlpoet.phonology.fr.spelling import DATA
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 
 VOWEL_LETTERS = "aàâäeéèêëiîïoôöuùûüyÿœæ"
 GRAPHEMES = re.compile("eau|aoû|œu|œi(?=l)|[ae][iîuûy]|o[iîuûùy]|oe(?=u|il)u?|[" + VOWEL_LETTERS + "]")

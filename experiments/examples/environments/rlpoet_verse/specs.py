@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpoet.tables import read_table
+from rlpoet.text.tables import read_table
 from rlpoet.types import Prompt
 
 DATA = Path(__file__).with_name("data")

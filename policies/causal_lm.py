@@ -137,7 +137,7 @@ class CausalPolicy:
         source: str | Path,
         *,
         seed: int = 0,
-        device: str = "cpu",
+        device: str = "auto",
         lang: str | None = None,
         allow_download: bool = False,
         inference_only: bool = False,

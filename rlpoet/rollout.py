@@ -19,7 +19,7 @@ from rlpoet.types import Prompt
 
 ADAPTER = "adapter_config.json"  # in the folder of a LoRA adapter
 LATEST, RUNS = "latest", Path("runs")
-NEUTRAL = {"device": "cpu", "allow_download": False, "inference_only": False, "trust_remote_code": False, "keep_gguf": True}  # when opened
+NEUTRAL = {"device": "auto", "allow_download": False, "inference_only": False, "trust_remote_code": False, "keep_gguf": True}  # when opened
 
 
 @dataclass(frozen=True)
@@ -377,7 +377,7 @@ class PolicyClass(Protocol):
         *,
         seed: int = 0,
         lang: str | None = None,
-        device: str = "cpu",
+        device: str = "auto",
         allow_download: bool = False,
         inference_only: bool = False,
         trust_remote_code: bool = False,

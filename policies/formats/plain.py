@@ -185,7 +185,7 @@ class PlainFormat:
             loaded = cls(str(item["lang"]), tuple(item["authors"]), str(item.get("template", "")), "", examples, turns)
         except FileNotFoundError:
             loaded = cls(_language_of_card(Path(folder)) or "en")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise RlpoetError(f"{path}: cannot be read ({error!r:.120}); expected the file a policy was saved with. Delete it.") from None
         return replace(loaded, lang=lang) if lang else loaded
 

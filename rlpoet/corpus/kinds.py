@@ -70,7 +70,7 @@ def _is_json(text: str) -> bool:
         return re.match(r'\[\s*[\[{"\]]', text) is not None
     try:
         return isinstance(json.loads(first), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return re.match(r'\{\s*"[^"\n]*"\s*:', text) is not None
 
 

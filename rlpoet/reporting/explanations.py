@@ -117,7 +117,7 @@ def line_facts(told: LineExplained) -> list[tuple[str, str]]:
     """What is said of a whole line: ``(label, text)``; a row with an empty label goes on with the one above.
 
     >>> line_facts(explain("Sous le pont Mirabeau coule la Seine", "fr"))[0]
-    ('meter', 'décasyllabe 6+4')
+    ('meter', 'décasyllabe 6+4 · 10 syllables')
     """
     rows = _about_line(told) if told.words else _guesses(told)
     return [(label, text.plain) for label, text in rows]

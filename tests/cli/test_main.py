@@ -230,7 +230,7 @@ def test_scan_answers_in_order_one_row_each(tmp_path, capsys):
 )
 def test_a_bad_row_is_named_and_the_rows_before_it_are_answered(monkeypatch, capsys, data, message):
     feed(monkeypatch, data)
-    assert cli.main(["scan", "--lang", "fr", "--jsonl", "-"]) == 2
+    assert cli.main(["scan", "--lang", "fr", "--jsonl", "-", "--on_error", "stop"]) == 2
     shown = capsys.readouterr()
     assert len(rows(shown.out)) == 1 and message in shown.err and shown.err.count("\n") == 1
 

@@ -56,7 +56,7 @@ def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_
     monkeypatch.setattr(TBTrainer, "descend", pushed)
     assert main(["train", "--policy", str(saved), *SMALL, "--interpolate", "0.25"]) == 0
     kept, prior = (load_file(Path(folder, "model.safetensors")) for folder in ("runs/fr-tb-s0/policy", saved))
-    trained = torch.load("runs/fr-tb-s0/checkpoint.pt", weights_only=True)["model"]
+    trained = prior | torch.load("runs/fr-tb-s0/checkpoint.pt", weights_only=True)["model"]  # which holds what learns
     assert any(not torch.equal(weight, trained[name]) for name, weight in prior.items())
     for name, weight in kept.items():
         assert torch.allclose(weight, 0.75 * trained[name] + 0.25 * prior[name], atol=1e-6)
@@ -298,7 +298,7 @@ def test_every_config_is_read():
         (["generate", "-n", "0"], "expected 1 or more"),
         (["pretrain", "--lang", "fr", "--data", "none.jsonl", "--output_dir", "x", "--minutes", "1"], "no such file"),
         (["pretrain", "--lang", "fr", "--data", "empty.txt", "--output_dir", "x", "--minutes", "1"], "empty"),
-        (["pretrain", "--lang", "fr", "--data", "latin1.txt", "--output_dir", "x", "--minutes", "1"], "byte 0 is not UTF-8"),
+        (["pretrain", "--lang", "fr", "--data", "latin1.txt", "--output_dir", "x", "--minutes", "1"], "byte 0xe9 at column 1 is not UTF-8"),
         (["pretrain", "--lang", "fr", "--data", "bad.jsonl", "--output_dir", "x", "--minutes", "1"], "bad.jsonl:2: not JSON"),
         (["pretrain", "--lang", "fr", "--data", "bad.jsonl", "--output_dir", "x", "--minutes", "1", "--grow", "1"], "nothing to grow"),
         (["score", "none.txt", "--lang", "fr"], "none.txt"),

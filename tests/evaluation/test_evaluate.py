@@ -69,7 +69,7 @@ def test_nats_are_those_of_a_naive_loop_over_the_whole_poem(policy):
     poem = printed(AUTUMN, "fr")
     expected, context = 0.0, [policy.tokenizer.convert_tokens_to_ids("<|bos|>")]
     for group in annotated_groups([poem], "fr")[0].groups:
-        header, body = (policy._ids(part) for part in policy.format.write(group, poem.author))
+        header, body = (policy.codec.many_ids([part])[0] for part in policy.format.write(group, poem.author))
         expected += naive_nats(policy, [*context, *header], body)
         context += [*header, *body]
     cost = score_poems(policy, [poem], window=512)
@@ -80,7 +80,7 @@ def test_nats_are_those_of_a_naive_loop_over_the_whole_poem(policy):
 def test_every_mark_but_the_header_is_charged(policy):
     poem = printed(AUTUMN, "fr")
     bodies = [policy.format.write(group, poem.author)[1] for group in annotated_groups([poem], "fr")[0].groups]
-    assert score_poems(policy, [poem]).tokens == (sum(len(policy._ids(body)) for body in bodies),)
+    assert score_poems(policy, [poem]).tokens == (sum(len(policy.codec.many_ids([body])[0]) for body in bodies),)
     assert all(body.startswith("<|") and body.endswith("<|end|>") for body in bodies)
 
 
@@ -162,7 +162,8 @@ def test_odd_poems_cost_a_finite_number_and_lose_no_character(name, policy):
     cost = score_poems(policy, [poem], window=64)
     assert math.isfinite(cost.bits_per_char) and cost.bits_per_char > 0
     assert cost.characters == (len(poem.text),)
-    read = "\n".join(policy.read(policy._ids("".join(policy.format.write(g, None)))) for g in annotated_groups([poem], "fr")[0].groups)
+    groups = ["".join(policy.format.write(group, None)) for group in annotated_groups([poem], "fr")[0].groups]
+    read = "\n".join(map(policy.read, policy.codec.many_ids(groups)))
     if name != "marks in the text":
         assert "".join(read.split()) == "".join(poem.text.split())
 

@@ -84,7 +84,7 @@ def test_its_trainer_trains_with_its_own_options_stops_and_goes_on(installed, ca
     assert [row["step"] for row in rows] == [1, 2] and all("reinforce/loss" in row and "objective/kl" in row for row in rows)
     assert abs(rows[1]["objective/kl"]) > 0  # the first step moved it
     result = json.loads(Path("runs/own/result.json").read_text(encoding="utf-8"))
-    assert result["algo"] == "reinforce" and result["fresh_samples"] == 8  # of one prompt
+    assert result["algo"] == "reinforce" and result["fresh_samples"] == 32  # one prompt, which stands four times in each step
     capsys.readouterr()
     for wrong, told in (("kl_weigth 1", "did you mean 'kl_weight'"), ("kl_weight -1", "kl_weight: -1; expected 0 or more")):
         name, value = wrong.split()

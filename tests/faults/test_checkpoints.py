@@ -163,7 +163,7 @@ def test_a_run_is_new_until_a_step_is_saved_and_done_with_its_result(tmp_path):
     with pytest.raises(RlpoetError, match=r"holds a run already.*Go on with --resume"):
         refuse_run(tmp_path)
     (tmp_path / "result.json").write_text("{", encoding="utf-8")
-    with pytest.raises(RlpoetError, match=r"result\.json: not the result of a run"):
+    with pytest.raises(RlpoetError, match=r"result\.json: not JSON .*expected the result of a run"):
         run_state(tmp_path)
 
 

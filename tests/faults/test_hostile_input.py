@@ -52,7 +52,7 @@ def test_the_code_in_a_policy_folder_is_not_run(tmp_path):
     config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n", encoding="utf-8")
-    with pytest.raises(RlpoetError, match="broken policy"):
+    with pytest.raises(RlpoetError, match="Python code of its own, which is not run unasked"):
         CausalPolicy.load(tmp_path)
     assert not (tmp_path / "ran").exists()
 

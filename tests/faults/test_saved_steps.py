@@ -270,10 +270,10 @@ def breaks(trainer, monkeypatch, at: tuple[int, ...], number: float = math.nan) 
     """Gradients of these steps are no numbers."""
     real, model = trainer.descend, trainer.policy.model
 
-    def descend(fresh=None):
+    def descend(fresh=None, **settings):
         if trainer.n_steps + 1 in at:
             next(weight for weight in model.parameters() if weight.grad is not None).grad.fill_(number)
-        return real(fresh)
+        return real(fresh, **settings)
 
     monkeypatch.setattr(trainer, "descend", descend)
 

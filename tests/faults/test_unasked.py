@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import socket
 from pathlib import Path
@@ -12,9 +13,10 @@ from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
 from policies.loading.adapters import BASE
-from policies.loading.files import ADAPTER, find_model
+from policies.loading.files import ADAPTER, ModelFiles, find_model
 from rlpoet.cli.main import main
 from rlpoet.config.documents import MOST_VALUES, read_settings, read_yaml
+from rlpoet.config.opening import OpeningOptions
 from rlpoet.config.ranges import MOST_SEED
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.rollout import load_policy
@@ -74,12 +76,16 @@ def test_no_verb_takes_a_bare_name_to_the_hub(argv, asked, tmp_path, monkeypatch
     assert "hf:" in told and "Traceback" not in told and asked == []
 
 
-def test_no_code_of_a_model_is_ever_trusted():
-    root = Path(__file__).resolve().parents[2]
-    for room in ("rlpoet", "rewards", "policies"):
-        for path in (root / room).rglob("*.py"):
-            text = path.read_text(encoding="utf-8").replace("trust_remote_code=False", "")
-            assert "trust_remote_code" not in text, path
+def test_code_of_a_model_is_trusted_only_by_the_option():
+    """Every call that opens a model says so, and none says more than the option, which is off."""
+    assert OpeningOptions().trust_remote_code is False and ModelFiles(Path()).trusted is False
+    root, told = Path(__file__).resolve().parents[2], set()
+    for path in (path for room in ("rlpoet", "rewards", "policies") for path in (root / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".from_pretrained"):
+                given = {item.arg: ast.unparse(item.value) for item in node.keywords}
+                told.add(given.get("trust_remote_code"))
+    assert told <= {"False", "files.trusted"}, told
 
 
 # -- adapters -----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ BY_HAND = {
     "rlpoet/phonology/fr/sounds.py",  # Lexique, another's file of another shape, 125,000 rows
     "rlpoet/phonology/en/contexts.py",  # rows of ``table_lines``, cut one by one when they are asked for
     "rlpoet/evaluation/rating_sheets.py",  # writes CSV
+    "rlpoet/evaluation/annotation/tables.py",  # writes CSV
+    "rlpoet/analysis/rhyme_dictionary/index.py",  # 65,000 rows or more in blocks by sound, of which few are cut
 }
 
 

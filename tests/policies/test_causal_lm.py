@@ -206,15 +206,15 @@ def test_an_opening_stays_as_it_is_and_is_not_charged(policy):
     prompt = Prompt("fr", "quatrain-abab", opening=BAUDELAIRE[:2])
     rollout = policy.sample([prompt], 3, max_new_tokens=40)
     assert all(split_poem(text)[:2] == list(BAUDELAIRE[:2]) for text in rollout.texts)
-    given = len(policy._ids(policy.format.write_prompt(prompt)))
+    given = len(policy.codec.many_ids([policy.format.write_prompt(prompt)])[0])
     assert not rollout.chosen[:, :given].any()
 
 
 def test_a_saved_policy_opens_in_plain_transformers(policy, tmp_path):
     policy.save(tmp_path)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path), AutoTokenizer.from_pretrained(tmp_path)
-    ids = torch.tensor([policy._ids(policy.format.write_prompt(QUATRAIN))])
-    assert tokenizer("<|bos|><|author|>", add_special_tokens=False).input_ids == policy._ids("<|bos|><|author|>")
+    ids = torch.tensor([policy.codec.many_ids([policy.format.write_prompt(QUATRAIN)])[0]])
+    assert tokenizer("<|bos|><|author|>", add_special_tokens=False).input_ids == policy.codec.many_ids(["<|bos|><|author|>"])[0]
     with torch.no_grad():
         assert torch.allclose(model(input_ids=ids).logits, policy.model(input_ids=ids).logits, atol=1e-5)
     again = CausalPolicy.load(tmp_path)
@@ -265,10 +265,10 @@ def test_a_grammar_asks_for_each_mark_of_the_form_in_turn(policy, name):
     """Draw the mark whenever it is allowed: the shortest poem of the form, stanza breaks and all."""
     prompt = Prompt("fr", name)
     grammar = Grammar(policy.format, policy.tokenizer, [prompt], policy.model.config.vocab_size)
-    ids = policy._ids(policy.format.write_prompt(prompt))
+    ids = policy.codec.many_ids([policy.format.write_prompt(prompt)])[0]
     eager = torch.zeros(policy.model.config.vocab_size)
     eager[policy.tokenizer.convert_tokens_to_ids([*policy.format.line_marks, BREAK, END])] = 1.0
-    eager[policy._ids("Albatros")] = 0.5
+    eager[policy.codec.many_ids(["Albatros"])[0]] = 0.5
     while ids[-1] != policy.end:
         logits = eager.clone()[None]
         grammar.allow(logits)

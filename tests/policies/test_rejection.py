@@ -207,7 +207,7 @@ def told(monkeypatch, capsys):
 
     def run(poems, *argv, choose: bool = False):
         argv = argv if choose or "--best_of" in argv else (*argv, "--best_of", "1")
-        monkeypatch.setattr(verb, "load_policy", lambda *args, **options: Fake(tuple(poems)))
+        monkeypatch.setattr(verb, "open_policy", lambda *args, **options: Fake(tuple(poems)))
         assert main(["generate", "--lang", "es", "--form", "couplet", "--seed", "1", "--json", *argv]) == 0
         captured = capsys.readouterr()
         return [json.loads(row) for row in captured.out.splitlines()], captured.err

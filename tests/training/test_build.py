@@ -21,15 +21,15 @@ def processes(**settings) -> int | None:
 def test_how_many_processes_pay():
     assert processes(threads=4) == 4 and processes(threads=1) == 1
     assert processes(threads=4, prompts_per_step=12) == 2
-    for alone in ({"max_steps": 3}, {"algo": "ppo"}, {"tb.replay": 0.5}, {"tb.objective": "fl"}, {"tb.explore": ("rhyme",)}):
+    for alone in ({"max_steps": 3}, {"algo": "grpo"}, {"algo": "best-of-n"}):
         assert processes(threads=4, **alone) == 1
-    assert processes(threads=4, algo="ppo", processes=3) == 3  # asked for: refused below, not mended
+    for shared in ({"algo": "ppo"}, {"algo": "rft"}, {"tb.replay": 0.5}, {"tb.objective": "fl"}, {"tb.explore": ("rhyme",)}):
+        assert processes(threads=4, **shared) == 4
+    assert processes(threads=4, algo="grpo", processes=3) == 3  # asked for: refused below, not mended
     assert resolve(TrainConfig(threads=4), spawn=False).processes == 1  # another's script may not bear to be imported again
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"algo": "ppo"}, {"tb.replay": 0.5}, {"tb.explore": ("rhyme",)}, {"prompts_per_step": 1}, {"tb.objective": "fl"}]
-)
+@pytest.mark.parametrize("wrong", [{"algo": "grpo"}, {"algo": "rloo"}, {"algo": "best-of-n"}, {"prompts_per_step": 1}])
 def test_what_cannot_be_shared_is_refused(wrong):
     with pytest.raises(RlpoetError, match=r"--processes 2: .*expected"):
         check(made(TrainConfig, {"processes": 2, **wrong}))

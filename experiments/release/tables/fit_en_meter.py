@@ -265,12 +265,12 @@ def using(words: dict[str, float], patterns: dict[str, float]) -> Iterator[None]
         write_tables(Path(name), words, patterns)
         try:
             stress_patterns.DATA = Path(name)
-            for function in (*cached, stress_patterns.idle, stress_patterns._idle, scansion.word_options):
+            for function in (*cached, stress_patterns.idle, stress_patterns._idle, scansion.word_options, scansion._read):
                 function.cache_clear()
             yield
         finally:
             stress_patterns.DATA = shipped
-            for function in (*cached, stress_patterns.idle, stress_patterns._idle, scansion.word_options):
+            for function in (*cached, stress_patterns.idle, stress_patterns._idle, scansion.word_options, scansion._read):
                 function.cache_clear()
 
 

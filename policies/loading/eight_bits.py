@@ -83,7 +83,7 @@ def open_eight_bits(folder: Path) -> PreTrainedModel:
     weights = read(folder)
     with torch.random.fork_rng(devices=[]):  # a fresh model draws its weights
         model: PreTrainedModel = AutoModelForCausalLM.from_config(
-            AutoConfig.from_pretrained(folder, local_files_only=True), dtype=torch.float32
+            AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False), dtype=torch.float32
         )
     if model.config.tie_word_embeddings:
         weights["lm_head.weight"] = weights["model.embed_tokens.weight"]

@@ -195,10 +195,10 @@ def _unpack(folder: Path, gguf: str, place: Path) -> None:
 
     given: dict[str, Any] = {"gguf_file": gguf, "local_files_only": True}
     whole = {"quantization_config": transformers.GgufConfig(dequantize=True)} if hasattr(transformers, "GgufConfig") else {}
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **whole, **given)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False, **whole, **given)
     model.hf_quantizer = None  # its weights are whole now; with it save_pretrained refuses
     model.config.__dict__.pop("quantization_config", None)
-    AutoTokenizer.from_pretrained(folder, **given).save_pretrained(place)
+    AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **given).save_pretrained(place)
     model.save_pretrained(place)
 
 

@@ -59,8 +59,12 @@ def forked(argv: Sequence[str], *, before: Callable[[], object] = lambda: None, 
         os._exit(code)
 
 
-def changes_counted(folder: Path, call: Callable[[int], object]) -> None:
-    """From here on, call back before each change of a folder or of what is in it, with its number from 1."""
+def changes_counted(folder: Path, call: Callable[[int], object], *, but: Sequence[str] = ()) -> None:
+    """From here on, call back before each change of a folder or of what is in it, with its number from 1.
+
+    Args:
+        but: events that are counted without a call.
+    """
     where, n = os.fspath(folder), 0
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -69,7 +73,8 @@ def changes_counted(folder: Path, call: Callable[[int], object]) -> None:
         paths = [os.fspath(item) for item in arguments[:2] if isinstance(item, str | os.PathLike)]
         if writes and any(f"{path}/".startswith(f"{where}/") for path in paths):
             n += 1
-            call(n)
+            if event not in but:
+                call(n)
 
     sys.addaudithook(hook)
 

@@ -245,6 +245,9 @@ def test_a_run_goes_on_from_the_checkpoint_before_a_damaged_one(verb, runs, tmp_
     assert left(folder) == expected
 
 
+FREES = ("shutil.rmtree", "os.remove", "os.rmdir")  # events that a full disk does not mind
+
+
 @pytest.mark.parametrize("at", [0.2, 0.7])
 def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(at, runs, tmp_path):
     folder, log = tmp_path / "run", tmp_path / "log.txt"
@@ -254,7 +257,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_room(at, runs
         if n >= number:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    assert in_child(runs.argv("train", folder), before=lambda: changes_counted(folder, full), log=log) == 2
+    assert in_child(runs.argv("train", folder), before=lambda: changes_counted(folder, full, but=FREES), log=log) == 2
     lines = [line for line in log.read_text(encoding="utf-8").splitlines() if "No space left" in line]
     assert len(lines) == 1 and "Traceback" not in log.read_text(encoding="utf-8")
     runs.go_on("train", folder, log)

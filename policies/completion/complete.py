@@ -144,7 +144,7 @@ def complete(
                 f"lines {i} and {j} do not rhyme, and the scheme {part.form.scheme!r} asks for it; expected other ends, or another scheme."
             )
         filler = Filler(policy, part, wishes)
-        proposals.append(filler.fill(lambda n, before=done: tick(before + n)))
+        proposals.append(filler.fill(functools.partial(_ticked, tick, done)))
         draws += filler.draws
         done += sum(line.gap for line in part.lines)
     out = []

@@ -186,7 +186,7 @@ class Trainer(ABC):
     def _made(self, prompts: Sequence[Prompt], progress: float) -> Update:
         """The update of a step, by all ranks together."""
         while True:
-            asked = [prompts[rank :: self.ranks.size] for rank in range(self.ranks.size)]
+            asked = [list(prompts[rank :: self.ranks.size]) for rank in range(self.ranks.size)]
             handed = [self.hand(own) for own in asked]
             try:
                 if self.ranks.size > 1:

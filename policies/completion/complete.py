@@ -93,6 +93,11 @@ class Wishes:
     allow_unknown: bool = False
 
 
+def _ticked(tick: Callable[[int], object], before: int, n: int) -> object:
+    """Tell of the gaps of a part, after those of the parts before it."""
+    return tick(before + n)
+
+
 def complete(
     policy: CausalPolicy,
     text: str,

@@ -49,7 +49,7 @@ lint: $(VENV)/.installed-dev ## style, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-results: $(VENV)/.installed-dev ## experiments/RESULTS.md and SPEED.md from experiments/results/*.json
+results: $(VENV)/.installed-dev ## the pages RESULTS, VERSE and SPEED of experiments/ from experiments/results/*.json
 	$(BIN)/python -m experiments.release.results_page
 
 docs: $(VENV)/.installed-docs ## the generated pages, then the site in build/site; a broken link fails

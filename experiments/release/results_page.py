@@ -1,4 +1,4 @@
-"""Write ``experiments/RESULTS.md`` and ``experiments/SPEED.md`` from ``experiments/results/*.json``.
+"""Write ``experiments/RESULTS.md``, ``VERSE.md`` and ``SPEED.md`` from ``experiments/results/*.json``.
 
     python -m experiments.release.results_page            # or: make results
 
@@ -18,6 +18,7 @@ A cell is a number, a text, null (not measured) or an object: ``mean`` with ``se
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,13 +30,13 @@ from experiments.release.pages import write_page
 
 EXPERIMENTS = Path(__file__).resolve().parents[1]
 RESULTS = EXPERIMENTS / "results"
-PAGE, SPEED_PAGE = EXPERIMENTS / "RESULTS.md", EXPERIMENTS / "SPEED.md"
 MAIN_JOB = "main_job"
-SPEED = ("step_cost", "sampling")  # tables of the page of speed
-ORDER = (
-    MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "priors", "judge", "verse_tools",
-    "human", "style_theme", *SPEED,
-)  # fmt: skip
+PAGES: Mapping[str, Sequence[str]] = {  # name of a page: its tables in their order
+    "RESULTS": (MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "priors"),
+    "VERSE": ("judge", "verse_tools", "human", "style_theme"),
+    "SPEED": ("step_cost", "sampling"),
+}
+ORDER = tuple(name for names in PAGES.values() for name in names)
 COMMAND_WIDTH = 160  # characters; longer commands are left in the file
 MAIN_JOB_COLUMNS = (
     "language", "machine", "minutes", "updates", "poems", "pairs before", "pairs", "lines before", "lines", "perfect before", "perfect",
@@ -124,25 +125,29 @@ def main_job(file: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def page(files: Mapping[str, Mapping[str, Any]], *, speed: bool = False) -> str:
-    """A page as Markdown: that of results, or that of speed.
+def page(files: Mapping[str, Mapping[str, Any]], name: str = "RESULTS") -> str:
+    """A page as Markdown.
 
     Args:
-        files: what ``read_tables`` read; those of the other page are left out.
-        speed: the page of speed.
+        files: what ``read_tables`` read; those of other pages are left out.
+        name: of the page, one of ``PAGES``.
     """
-    files = {name: file for name, file in files.items() if (name in SPEED) == speed}
-    tables = [main_job(file) if name == MAIN_JOB else table_of(name, file) for name, file in files.items()]
+    files = {table: file for table, file in files.items() if table in PAGES[name]}
+    tables = [main_job(file) if table == MAIN_JOB else table_of(table, file) for table, file in files.items()]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(
         loader=loader, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
     )
-    return environment.get_template("results.md.jinja").render(tables=tables, speed=speed)
+    return environment.get_template("results.md.jinja").render(tables=tables, page=name)
 
 
 def main() -> None:
-    write_page(PAGE, lambda: page(read_tables()), about=__doc__)
-    write_page(SPEED_PAGE, lambda: page(read_tables(), speed=True), about=__doc__)
+    for name in PAGES:
+        write_page(EXPERIMENTS / f"{name}.md", functools.partial(_page, name), about=__doc__)
+
+
+def _page(name: str) -> str:
+    return page(read_tables(), name)
 
 
 if __name__ == "__main__":

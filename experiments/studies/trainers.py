@@ -333,7 +333,9 @@ def _cell(values: Sequence[float], digits: int) -> dict[str, Any]:
 
 def _spelt(cell: Mapping[str, Any]) -> str:
     flat = {**cell, **{name: value for table in cell.values() if isinstance(table, Mapping) for name, value in table.items()}}
-    return ", ".join(f"{name} {value}" for name, value in sorted(flat.items()) if not isinstance(value, Mapping))
+    told = {name: value for name, value in sorted(flat.items()) if not isinstance(value, Mapping)}
+    free = told.pop("clip", 0.0) > 1e6  # gradients are cut nowhere
+    return ", ".join([*(f"{name} {value}" for name, value in told.items()), *(["no clipping"] if free else [])])
 
 
 # -- the command ----------------------------------------------------------------------------------------

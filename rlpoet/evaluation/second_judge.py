@@ -1,6 +1,6 @@
 """A second judge of rhyme and length, with other sources and other rules than the verse module of the rewards.
 
-A policy may learn the mistakes of the rules that reward it. The second judges are less accurate (``experiments/RESULTS.md`` has their
+A policy may learn the mistakes of the rules that reward it. The second judges are less accurate (``experiments/VERSE.md`` has their
 agreement with annotated verse). So do not read their level: see whether it rises with the reward.
 
 | language | rhyme | syllables |

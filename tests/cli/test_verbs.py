@@ -324,9 +324,7 @@ def test_an_adapter_alone_learns_and_is_saved_merged(saved, quiet, algo, capsys)
     kept, prior = (load_file(where / "model.safetensors") for where in (folder / "policy", saved))
     assert kept.keys() == prior.keys()
     learned = torch.load(folder / "checkpoint.pt", weights_only=True)["model"]
-    assert {name for name in learned if "lora" in name} and all(
-        torch.equal(learned[name.replace(".weight", ".base_layer.weight")], weight) for name, weight in prior.items() if "proj" in name
-    )
+    assert learned and all("lora" in name for name in learned)
     assert main(["train", "--resume", str(folder), "--max_steps", "4"]) == 0
     assert main(["generate", "-i", str(folder), "--form", "couplet", "-n", "1", "--raw"]) == 0
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import matplotlib
@@ -30,3 +31,34 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guard(connect))
         patch.setattr(socket.socket, "connect_ex", guard(connect_ex))
         yield
+
+
+LINEAR, QUADRATIC = 4, 16  # what four times the text costs
+
+
+@pytest.fixture
+def growth() -> Callable[[Callable[[str], object], str, int], float]:
+    """How many times longer a text of `size` characters, a repeated unit, takes than a quarter of it.
+
+    A ratio, so that a slow or busy machine changes nothing. The least of three tries, each with a text of its own,
+    since answers are remembered; 0.0 for what is too quick to be measured.
+    """
+
+    def ratio(work: Callable[[str], object], unit: str, size: int) -> float:
+        def seconds(mark: str, length: int) -> float:
+            text = (mark + unit * (length // len(unit) + 1))[:length]
+            began = time.process_time()
+            work(text)
+            return time.process_time() - began
+
+        found = []
+        for mark in ("a ", "o ", "i "):
+            whole = seconds(mark, size)
+            if whole < 0.2:
+                return 0.0
+            found.append(whole / max(seconds(mark * 2, size // 4), 1e-3))
+            if found[-1] < (LINEAR + QUADRATIC) / 2:
+                break
+        return min(found)
+
+    return ratio

@@ -106,7 +106,7 @@ class Late:
 """
 
 
-@pytest.mark.parametrize("at", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("at", [1, pytest.param(8, marks=pytest.mark.slow)])
 def test_a_late_nan_ends_a_run_in_one_line_and_its_checkpoint_stands(at, runs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
@@ -114,8 +114,8 @@ def test_a_late_nan_ends_a_run_in_one_line_and_its_checkpoint_stands(at, runs, t
     Path(f"{name}.py").write_text(LATE.replace("{at}", str(at)), encoding="utf-8")
     argv = [*runs.argv("train", tmp_path / "run"), "--save_steps", "1", "--rewards", f"{{{name}:Late: 1}}"]
     assert main(argv) == 2
-    told = [line for line in capsys.readouterr().err.splitlines() if "late" in line]
-    assert len(told) == 1 and "late: score nan of" in told[0] and "Traceback" not in told[0]
+    told = [line for line in capsys.readouterr().err.splitlines() if "late: " in line or "Traceback" in line]
+    assert len(told) == 1 and "late: score nan of" in told[0]
     assert run_state(tmp_path / "run") == ("new" if at == 1 else "stopped")
     if at > 1:
         assert 0 < read_checkpoint(tmp_path / "run" / "checkpoint.pt")["n_steps"] < 3

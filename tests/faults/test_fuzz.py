@@ -104,12 +104,12 @@ def test_any_name_of_a_form_and_any_filter_is_one_or_is_refused(text, lang):
 
 @pytest.mark.parametrize("lang", LANGS)
 @pytest.mark.parametrize(
-    "text", ["a" * 20_000, "a " * 5_000, "-" * 20_000, "'" * 20_000, "é\u0301" * 5_000, "1" * 5_000, "aeiou" * 2_000, "!?" * 5_000]
+    "unit, size",
+    [("a", 20_000), ("a ", 10_000), ("-", 20_000), ("'", 20_000), ("é\u0301", 10_000), ("1", 5_000), ("aeiou", 10_000), ("!?", 10_000)],
 )
-def test_a_long_text_takes_no_time(text, lang):
-    import time
+def test_the_time_of_a_text_grows_with_its_length(unit, size, lang, growth):
+    def ask(text):
+        answers(rlpoet.scan, text, lang=lang)
+        answers(rlpoet.rhymes, text, text[::-1], lang=lang)
 
-    began = time.process_time()
-    answers(rlpoet.scan, text, lang=lang)
-    answers(rlpoet.rhymes, text, text[::-1], lang=lang)
-    assert time.process_time() - began < 10
+    assert growth(ask, unit, size) < 10

@@ -68,7 +68,7 @@ def test_a_reward_without_end_is_one_error_that_names_it(function):
     began = time.monotonic()
     with pytest.raises(BrokenContractError, match=rf"^{function.__name__}: no answer for a text within 0.05 seconds.*--reward_timeout"):
         WeightedMean([(reward, 1.0)])([PROMPT], ["amour\njour"])
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30  # these rewards would never have answered
 
 
 def test_answers_that_come_one_by_one_have_to_come_in_time_too():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -156,23 +155,22 @@ def test_a_frame_changes_no_letter(text, header, thought, mark):
 
 
 @pytest.mark.parametrize(
-    "text",
+    "unit, end",
     [
-        "<think>" * 20_000,
-        "```\n" * 20_000,
-        "<|" * 50_000,
-        "<s>" * 50_000,
-        "<think>x" * 9_000 + "</think>",
-        "<|channel|>" + "a" * 50_000,
-        "<answer>" * 9_000,
-        "~~~\n```\n" * 9_000,
-        "\n " * 50_000 + "a",
+        ("<think>", ""),
+        ("```\n", ""),
+        ("<|", ""),
+        ("<s>", ""),
+        ("<think>x", "</think>"),
+        ("<|channel|>a", ""),
+        ("a", "<|channel|>"),
+        ("<answer>", ""),
+        ("~~~\n```\n", ""),
+        ("\n ", "a"),
     ],
 )
-def test_a_hostile_answer_takes_no_time(text):
-    started = time.perf_counter()
-    poem_of(text)
-    assert time.perf_counter() - started < 2
+def test_the_time_of_a_hostile_answer_grows_with_its_length(unit, end, growth):
+    assert growth(lambda text: poem_of(text + end), unit, 100_000) < 10
 
 
 BOTH = WeightedMean([(Rhyme(), 2.0), (Meter(), 1.0)])

@@ -15,6 +15,7 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind
 from rlpoet.text import read_rows
+from rlpoet.text.json_rows import json_value
 from rlpoet.types import Scansion
 
 OnError = Literal["go_on", "stop"]
@@ -32,12 +33,7 @@ def parse(row: str, at: str) -> dict[str, Any]:
         row.encode("utf-8")
     except UnicodeEncodeError as error:  # bytes that are no UTF-8 were read as halves of surrogate pairs
         raise RlpoetError(f"{at}: byte 0x{ord(row[error.start]) & 0xFF:02x} is not UTF-8; expected UTF-8 text.") from None
-    try:
-        item = json.loads(row)
-    except json.JSONDecodeError as error:
-        raise RlpoetError(f"{at}: not JSON ({error.msg}); expected one object a line.") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-        raise RlpoetError(f"{at}: cannot be read ({error!s:.60}); expected one object a line.") from None
+    item = json_value(row, at, "one object a line")
     if not isinstance(item, dict):
         raise RlpoetError(f"{at}: {type(item).__name__}; expected one JSON object a line.")
     return item

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 
 from rlpoet.errors import RlpoetError
 from rlpoet.text import decoded
+from rlpoet.text.json_rows import json_value
 
 LONGEST = 1 << 26  # bytes of a row
 MOST_UNPACKED, MOST_RATIO = 1 << 28, 100  # bytes of a compressed file, once they are so many times its size: text shrinks to a third
@@ -60,7 +61,7 @@ def objects_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     for number, line in enumerate(lines_of(path), start=1):
         if line.strip():
-            yield number, _object(path, number, line)
+            yield number, _checked(path, number, json_value(line, f"{path}:{number}", "one poem a line"))
 
 
 def objects_in(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -79,7 +80,7 @@ def objects_in(text: str, where: str) -> Iterator[tuple[int, dict[str, Any]]]:
         return
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
-            yield number, _object(where, number, line)
+            yield number, _checked(where, number, json_value(line, f"{where}:{number}", "one poem a line"))
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:
@@ -90,16 +91,6 @@ def blocks_of(path: Path) -> Iterator[bytes]:
     """
     with _opened(path) as stream:
         yield from _parts(path, stream, stream.read, BLOCK)
-
-
-def _object(path: Path | str, number: int, line: str) -> dict[str, Any]:
-    try:
-        item = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise RlpoetError(f"{path}:{number}: not JSON ({error.msg}); expected one poem a line.") from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
-        raise RlpoetError(f"{path}:{number}: cannot be read ({error!s:.60}); expected one poem a line.") from None
-    return _checked(path, number, item)
 
 
 def _checked(path: Path | str, number: int, item: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from policies.loading.files import locate
 from rlpoet.text import write_atomically
 
+TOLD_APART = ("data", "prose", "prose_share", "output_dir", "lang")
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 
 
@@ -17,11 +18,16 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     """``README.md`` with Hugging Face front matter."""
     lang = str(result["lang"])
     rates = "\n".join(f"| {name} | {rate:.1%} |" for name, rate in result["rhyme_pairs"].items())
+    order = "**backwards, from its last word**" if config.get("order", "backward") == "backward" else "from its first word"
     bits = f"{result['bits_per_char']:.3f}" if "bits_per_char" in result else "not measured"
     start = str(config.get("start") or "")
     earlier = _training_of(locate(start)) if start else ""
-    flags = " ".join(_flag(key, value) for key, value in config.items() if key not in ("data", "output_dir", "lang") and value != "")
+    told = {key: value for key, value in config.items() if key not in TOLD_APART and value not in ("", None)}
+    flags = " ".join(_flag(key, value) for key, value in told.items())
     names = ", ".join(Path(path).name for path in config["data"])
+    prose = ", ".join(Path(path).name for path in config.get("prose", ()))
+    flags = f"--prose {prose} --prose_share {config['prose_share']} {flags}" if prose else flags
+    sources = f"{names}; prose: {prose}" if prose else names
     text = f"""---
 language: {lang}
 license: apache-2.0
@@ -32,12 +38,12 @@ tags: [poetry, rlpoet]
 # rlpoet {NAMES.get(lang, lang)} prior
 
 A tiny Llama ({result["parameters"] / 1e6:.2f}M parameters, multi-query attention) that writes rhymed verse. It reads a header of control
-codes (author, length, scheme) and writes each line after the sound of its rhyme, **backwards, from its last word**:
+codes (author, length, scheme) and writes each line after the sound of its rhyme, {order}:
 `AutoModelForCausalLM` and `AutoTokenizer` open it, `verse_format.json` names its marks, and `rlpoet generate` puts the lines in order.
 
 ## Data
 
-{names}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
+{sources}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
 the weights where a non-commercial licence would matter.
 {result["poems"]["train"]} poems trained on, {result["poems"]["validation"]} whole poems held out (by a hash of their first lines).
 

@@ -21,6 +21,9 @@ class PretrainConfig:
         lang: fr, es or en.
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         where: only poems that meet these conditions, such as author=Ronsard|Labé,year<1600 or type=Love.
+        prose: files of prose, .jsonl with "paragraphs" or "text", or .txt, also .gz; read as unrhymed verse, cut into phrases of 6 to 14
+            syllables. Go on without it by --start.
+        prose_share: share of prose in the training data, with --prose.
         output_dir: folder for the policy, its checkpoint and TensorBoard log.
         minutes: budget of training time; 0 means no limit.
         max_steps: budget of updates; 0 means no limit.
@@ -47,6 +50,7 @@ class PretrainConfig:
         warmup_steps: updates over which the rate rises.
         patience: stop after this many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
         seed: seed of weights and data order.
+        device: auto, cpu, cuda or cuda:N; auto takes a GPU where there is one.
         threads: processor threads; by default all cores.
         precision: precision of matrix products, auto, fp32 or bf16; auto times both here and takes bf16 only if it is clearly faster.
         compile: use torch.compile, if a C++ compiler is installed and the faster path for CPUs cannot be used.
@@ -65,6 +69,8 @@ class PretrainConfig:
     data: tuple[str, ...]
     output_dir: str
     where: str = ""
+    prose: tuple[str, ...] = ()
+    prose_share: float = 0.5
     minutes: float = 0.0
     max_steps: int = 0
     start: str = ""
@@ -90,6 +96,7 @@ class PretrainConfig:
     warmup_steps: int = 50
     patience: int = 0
     seed: Seed = 0
+    device: str = "auto"
     threads: int | None = None
     precision: str = "auto"
     compile: bool = True

@@ -23,16 +23,18 @@ from policies.loss_chart import BITS, loss_figure
 from policies.pretraining.card import write_card
 from policies.pretraining.config import PIECES, PretrainConfig
 from policies.pretraining.model import Schedule, bits_per_char, build_model, checkpoint_step, grown, pretrain
+from policies.pretraining.prose import enough
 from policies.pretraining.rhyme_pairs import rhyme_pair_pieces
 from policies.pretraining.vocabulary import learn_pieces, teach_marks
 from policies.training_loop import Patience
 from rlpoet.checkpoints.folder import BEST, CHECKPOINT, run_folder
 from rlpoet.checkpoints.signals import Stop, Stopped, stop_signals
 from rlpoet.corpus import read_poems, select, split_poems
+from rlpoet.corpus.prose import read_prose
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.form import measure
 from rlpoet.languages import code_of
-from rlpoet.machine import AUTO, PRECISIONS, precision_of
+from rlpoet.machine import AUTO, PRECISIONS, check_device, gpu, precision_of
 from rlpoet.phonology import phonology
 from rlpoet.reporting.charts import save_png
 from rlpoet.reporting.poems import console
@@ -65,6 +67,9 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--grow {config.grow}: nothing to grow; expected --start, or a larger --size.")
     if config.rhyme_pairs_share and not config.plans:
         raise RlpoetError("--rhyme_pairs_share: rhyme pairs stand after a plan token; expected plans. Leave out --no_plans.")
+    if config.prose and not 0 < config.prose_share < 1:
+        raise RlpoetError(f"--prose_share: {config.prose_share}; expected a share between 0 and 1.")
+    check_device(config.device)
     phonology(config.lang)
     folder, out = Path(config.resume or config.output_dir), console(stderr=True)
     fix = ", begin again with --overwrite"
@@ -124,6 +129,8 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
         pieces += rhyme_pair_pieces(
             train, verse_format, tokenizer, share=config.rhyme_pairs_share, seed=config.seed, n_tokens=_count(pieces)
         )
+    if config.prose:
+        pieces += _prose_pieces(pieces, verse_format, tokenizer, config, folder, out)
     held_pieces = encode(held_annotated, verse_format, tokenizer)
     held_sample, n = [], 0
     for poem in held_pieces:
@@ -132,7 +139,7 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
         if n > N_EVAL_TOKENS:
             break
     n_tokens = round(_count(pieces) / share)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = gpu() if config.device == AUTO else config.device
     model = (model or build_model(config.size, tokenizer, seed=config.seed, key_heads=config.key_heads)).to(device)
     policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
     precision, pace = precision_of(config.precision, model)
@@ -235,10 +242,34 @@ def _enough(
     some = shuffled[:200]
     n_lines = [sum(len(group.lines) for group in poem.groups) for poem in train]
     per_line = _count(encode([train[i] for i in some], verse_format, tokenizer)) / max(sum(n_lines[i] for i in some), 1)
-    needed = 1.25 * config.max_steps * config.batch_tokens * config.gradient_accumulation_steps / max(per_line, 1e-9)
+    of_verse = 1 - config.prose_share if config.prose else 1.0
+    n_tokens = config.max_steps * config.batch_tokens * config.gradient_accumulation_steps * of_verse
+    needed = 1.25 * n_tokens / max(per_line, 1e-9)
     until = bisect.bisect(list(itertools.accumulate(n_lines[i] for i in shuffled)), needed) + 1
     chosen = shuffled[:until]
     return sorted(chosen), sum(n_lines[i] for i in chosen) / max(sum(n_lines[i] for i in order), 1)
+
+
+def _prose_pieces(
+    verse_pieces: Sequence[Sequence[Piece]],
+    verse_format: VerseFormat,
+    tokenizer: PreTrainedTokenizerBase,
+    config: PretrainConfig,
+    folder: Path,
+    out: Console,
+) -> list[list[Piece]]:
+    """Prose in the format of the verse, as much as its share asks for or as there is."""
+    n_verse = sum(piece.n_chars for poem in verse_pieces for piece in poem)
+    wanted = n_verse * config.prose_share / (1 - config.prose_share)
+    with Pulse(out) as pulse:
+        tick = pulse.part("cutting prose into phrases", wanted)
+        poems = enough(read_prose(config.prose), config.lang, n_characters=wanted, seed=config.seed, tick=tick)
+        tick = pulse.part("listening to prose", len(poems))
+        annotated = annotate_all(poems, config.lang, cache=folder / "prose.jsonl.gz", tick=tick)
+    n_read = sum(len(line) + 1 for poem in poems for line in poem.lines)
+    short = "" if n_read >= wanted else f"; {n_read / (n_read + n_verse):.0%} of the data, for there is no more"
+    out.print(f"{len(poems)} passages of prose, {n_read / 1e6:.1f}M characters{short}", highlight=False)
+    return encode(annotated, verse_format, tokenizer)
 
 
 def _count(poems: Sequence[Sequence[Piece]]) -> int:

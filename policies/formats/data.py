@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import json
+import multiprocessing
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +29,7 @@ from rlpoet.text import canonical, whole_file
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+PART, LEAST_PARTS = 50, 40  # poems that a process takes at a time, and the parts from which it is worth its start
 IGNORED = -100  # label torch's cross-entropy leaves out
 
 
@@ -38,13 +42,14 @@ class Annotated:
 
 
 def annotate_all(
-    poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None
+    poems: Sequence[Poem], lang: str, *, cache: Path | None = None, tick: Callable[[int], None] = lambda n: None, processes: int = 1
 ) -> list[Annotated]:
     """Groups of every poem, in order. Reads the cache file instead, if it was made from the same poems by the same verse version.
 
     Args:
         cache: ``.jsonl.gz`` file; written atomically, ignored if it belongs to other poems, or is damaged.
         tick: called with the number of poems done, now and then.
+        processes: that share many poems; few are annotated here.
     """
     cache_key = "".join(poem.fingerprint for poem in poems) + lang + verse_version()
     stamp = hashlib.sha1(cache_key.encode()).hexdigest()
@@ -56,16 +61,32 @@ def annotate_all(
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError):
             cache.unlink()  # damaged: it is made again
     annotated = []
-    for number, poem in enumerate(poems):
-        stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]
-        annotated.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
-        if number % 50 == 0:
-            tick(number)
+    for some in _annotated_parts(poems, lang, processes):
+        annotated += some
+        tick(len(annotated))
     if cache is not None:
         with whole_file(cache) as stream, gzip.open(stream, "wt", encoding="utf-8", compresslevel=3) as file:
             file.write(stamp + "\n")
             for item in annotated:
                 file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+    return annotated
+
+
+def _annotated_parts(poems: Sequence[Poem], lang: str, processes: int) -> Iterator[list[Annotated]]:
+    parts = [poems[at : at + PART] for at in range(0, len(poems), PART)]
+    one = functools.partial(_annotated_part, lang=lang)
+    if processes == 1 or len(parts) < LEAST_PARTS:
+        yield from map(one, parts)
+        return
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:  # a fork would inherit torch's locks
+        yield from pool.map(one, parts)
+
+
+def _annotated_part(poems: Sequence[Poem], lang: str) -> list[Annotated]:
+    annotated = []
+    for poem in poems:
+        stanzas = [[line for line in (canonical(line, lang) for line in stanza) if any(map(str.isalpha, line))] for stanza in poem.stanzas]
+        annotated.append(Annotated(poem.author, tuple(annotate([s for s in stanzas if s], lang))))
     return annotated
 
 

@@ -100,7 +100,7 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
     out.print(f"{len(train_poems)} poems to train on, {len(held_poems)} held out, {sum(len(p.lines) for p in train_poems)} lines")
     with Pulse(out) as pulse:
         tick = pulse.part("listening to rhyme and meter", len(poems))
-        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=tick)
+        train = annotate_all(train_poems, config.lang, cache=folder / "train.jsonl.gz", tick=tick, processes=torch.get_num_threads())
         held_annotated = annotate_all(held_poems, config.lang, cache=folder / "held.jsonl.gz")
     model: Any = None
     if config.start:
@@ -265,7 +265,7 @@ def _prose_pieces(
         tick = pulse.part("cutting prose into phrases", wanted)
         poems = enough(read_prose(config.prose), config.lang, n_characters=wanted, seed=config.seed, tick=tick)
         tick = pulse.part("listening to prose", len(poems))
-        annotated = annotate_all(poems, config.lang, cache=folder / "prose.jsonl.gz", tick=tick)
+        annotated = annotate_all(poems, config.lang, cache=folder / "prose.jsonl.gz", tick=tick, processes=torch.get_num_threads())
     n_read = sum(len(line) + 1 for poem in poems for line in poem.lines)
     short = "" if n_read >= wanted else f"; {n_read / (n_read + n_verse):.0%} of the data, for there is no more"
     out.print(f"{len(poems)} passages of prose, {n_read / 1e6:.1f}M characters{short}", highlight=False)

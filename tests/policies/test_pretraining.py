@@ -7,10 +7,12 @@ import torch
 from tiny_policy import tiny_policy
 from torch.nn import functional as F
 
+from policies.formats import data
 from policies.formats.data import IGNORED
 from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import grown, nats_of
 from policies.pretraining.vocabulary import learn_pieces, padded
+from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError
 
 
@@ -72,3 +74,14 @@ def test_more_pieces_say_of_old_words_what_their_old_pieces_said() -> None:
     for kept in (*policy.format.marks, "<0x41>", "s"):
         assert torch.equal(rows[new.convert_tokens_to_ids(kept)], before[old.convert_tokens_to_ids(kept)])
     assert policy.model.config.eos_token_id == new.eos_token_id and torch.isfinite(policy.model(torch.arange(len(new))[None]).logits).all()
+
+
+@pytest.mark.slow
+def test_two_processes_hear_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    poems = [Poem(((f"la noche {n}", "el mar y la luz", "un coche", "la cruz"),), "Nadie") for n in range(9)]
+    alone = data.annotate_all(poems, "es")
+    monkeypatch.setattr(data, "PART", 2)
+    monkeypatch.setattr(data, "LEAST_PARTS", 2)
+    ticks: list[int] = []
+    assert data.annotate_all(poems, "es", processes=2, tick=ticks.append) == alone and ticks == [2, 4, 6, 8, 9]
+    assert alone[3].groups[0].scheme == "xaxa"

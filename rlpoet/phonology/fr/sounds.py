@@ -179,6 +179,11 @@ class French:
         for word in self.lexicon:
             if not word.isascii():
                 self.folded.setdefault(fold(word), word)
+        self.read_tables()
+        self.transcribe = functools.lru_cache(maxsize=50_000)(self._transcribe)  # type: ignore[method-assign]
+
+    def read_tables(self) -> None:
+        """Read the tables beside the lexicon."""
         self.homographs = {
             strip_ligatures(spelt): tuple(tuple(ipa.split()) for ipa in said.split("|"))
             for _, (spelt, said) in read_table(DATA / "homographs.tsv", ("word", "ipa"))
@@ -195,7 +200,6 @@ class French:
             (re.compile(find), "" if put == "0" else put)
             for _, (find, put, _) in read_table(DATA / "old_spelling.tsv", ("find", "put", "example"))
         )
-        self.transcribe = functools.lru_cache(maxsize=50_000)(self._transcribe)  # type: ignore[method-assign]
 
     def transcribe(self, word: str) -> Transcription:
         """All pronunciations, likeliest first; ``known`` is False when only the rule table had an answer."""

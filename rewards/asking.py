@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+import reprlib
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rlpoet.errors import BrokenContractError, RlpoetError
 from rlpoet.protocols import Reward
 from rlpoet.types import Prompt
 
-SHOWN = 60  # characters of a text in a message
+SHOWN, LONGEST = 60, 300  # characters of a text, and of what an error says, in a message
 FIX = "Try the reward with rewards.testing.contract.check_reward."
 
 
@@ -21,12 +23,15 @@ def scores_of(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str]) -
         BrokenContractError: another number of scores, one that is no number in [0, 1], or an error of the reward's own.
     """
     answer = _attempt(reward, prompts, texts)
+    if not isinstance(answer, Iterable):
+        raise BrokenContractError(f"{reward.name}: gives {reprlib.repr(answer)}; expected a list of scores. {FIX}")
     try:
-        scores = tuple(answer)
-    except TypeError:
-        raise BrokenContractError(f"{reward.name}: gives {answer!r:.60}; expected a list of scores. {FIX}") from None
+        scores = tuple(itertools.islice(answer, len(texts) + 1))  # it may have no end
+    except Exception as error:  # it may be computed only now
+        raise _raised(reward, error, None) from error
     if len(scores) != len(texts):
-        raise BrokenContractError(f"{reward.name}: {len(scores)} scores for {len(texts)} texts; expected one per text, in order. {FIX}")
+        n = f"{len(scores)}" if len(scores) < len(texts) else f"more than {len(texts)}"
+        raise BrokenContractError(f"{reward.name}: {n} scores for {len(texts)} texts; expected one per text, in order. {FIX}")
     return tuple(_score(reward, text, score) for text, score in zip(texts, scores, strict=True))
 
 
@@ -68,7 +73,9 @@ def _culprit(reward: Reward, prompts: Sequence[Prompt], texts: Sequence[str]) ->
 
 def _raised(reward: Reward, error: BaseException, text: str | None) -> BrokenContractError:
     about = f" for {text[:SHOWN]!r}" if text is not None else ""
-    return BrokenContractError(f"{reward.name}: {type(error).__name__}: {error}{about}; expected a number in [0, 1]. {FIX}")
+    said = str(error)
+    said = said if len(said) <= LONGEST else f"{said[:LONGEST]} ..."
+    return BrokenContractError(f"{reward.name}: {type(error).__name__}: {said}{about}; expected a number in [0, 1]. {FIX}")
 
 
 def _score(reward: Reward, text: str, score: Any) -> float | None:
@@ -78,8 +85,10 @@ def _score(reward: Reward, text: str, score: Any) -> float | None:
         if isinstance(score, str | bytes):
             raise TypeError
         number = float(score)
-    except (TypeError, ValueError, OverflowError):
-        raise BrokenContractError(f"{reward.name}: gives {score!r:.60} for {text[:SHOWN]!r}; expected a number in [0, 1]. {FIX}") from None
+    except Exception:  # a number of somebody's own kind
+        raise BrokenContractError(
+            f"{reward.name}: gives {reprlib.repr(score)} for {text[:SHOWN]!r}; expected a number in [0, 1]. {FIX}"
+        ) from None
     if not 0.0 <= number <= 1.0:
         raise BrokenContractError(f"{reward.name}: score {score} of {text[:SHOWN]!r} is outside [0, 1]. {FIX}")
     return number

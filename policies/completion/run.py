@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import secrets
-import sys
 
 from policies.causal_lm import CausalPolicy
 from policies.completion.complete import Completion, Wishes, complete
@@ -15,7 +13,7 @@ from policies.loading.files import rhyming
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.progress import Pulse
-from rlpoet.reporting.terminal import console
+from rlpoet.reporting.terminal import console, write_plain, write_row
 from rlpoet.rollout import load_policy
 from rlpoet.text import read_text
 
@@ -44,13 +42,13 @@ def show(config: CompleteConfig, text: str) -> int:
     for number, one in enumerate(found, start=1):
         if config.json:
             item = {**dataclasses.asdict(one), "filled": dict(one.filled), "unfilled": dict(one.unfilled), "seed": seed}
-            sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+            write_row(item)
         else:
-            sys.stdout.write(_shown(one, number, len(found)))
+            write_plain(_shown(one, number, len(found)))
     if found[0].unfilled:
         for line, wanted in found[0].unfilled:
-            sys.stderr.write(f"Line {line} stays open: no line with {wanted} in {config.max_draws} draws.\n")
-        sys.stderr.write("Set --max_draws higher, or ask for less.\n")
+            write_plain(f"Line {line} stays open: no line with {wanted} in {config.max_draws} draws.\n", stderr=True)
+        write_plain("Set --max_draws higher, or ask for less.\n", stderr=True)
         return 1
     return 0
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from policies.causal_lm import CausalPolicy
+from rlpoet.text import visible
 from rlpoet.types import Prompt
 
 
@@ -36,6 +37,6 @@ class LineStream:
         lines = self.policy.read(self.tokens).split("\n")
         ready = lines if final else lines[:-1]  # the last one is still being written
         for line in ready[self.shown :]:
-            self.out.write(line + "\n")
+            self.out.write(visible(line, keep="\t") + "\n")
         self.shown = max(self.shown, len(ready))
         self.out.flush()

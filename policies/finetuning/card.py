@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from policies.pretraining.card import NAMES
-from rlpoet.text import write_atomically
+from rlpoet.text import visible, write_atomically
+from rlpoet.text.escapes import markdown
 
 LABELS = {
     "bits_per_char": "held-out bits per character",
@@ -30,7 +31,7 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     flags = " ".join(f"--{key} {_spell(value)}" for key, value in facts.items() if value)
     data = ", ".join(Path(path).name for path in config["data"])
     adapter = bool(config["lora"]) and not config["merge"]
-    new = f"\nNew author marks: {', '.join(result['new_authors'])}.\n" if result["new_authors"] else ""
+    new = f"\nNew author marks: {', '.join(map(markdown, result['new_authors']))}.\n" if result["new_authors"] else ""
     kind = "A LoRA adapter: `rlpoet generate --policy` of this folder finds its base by name and checks its weights."
     kind = kind if adapter else "Whole weights."
     text = f"""---
@@ -39,14 +40,14 @@ library_name: {"peft" if adapter else "transformers"}
 pipeline_tag: text-generation
 tags: [poetry, rlpoet{", lora" if adapter else ""}]
 ---
-# {NAMES.get(lang, lang)} verse, fine-tuned from {name}
+# {NAMES.get(lang, lang)} verse, fine-tuned from {markdown(name)}
 
 {kind}
 Licences of the base and of the poems hold for what was made of them.
 {new}
-    rlpoet finetune --policy {name} --data {data} {flags}
+    {visible(f"rlpoet finetune --policy {name} --data {data} {flags}")}
 
-Way of training: {result["how"]}; {result["parameters_trained"]:,} parameters. {result["poems"]["train"]} poems read,
+Way of training: {markdown(result["how"])}; {result["parameters_trained"]:,} parameters. {result["poems"]["train"]} poems read,
 {result["poems"]["validation"]} whole poems held out; {result["steps"]} updates ({result["epochs"]} epochs) in {result["seconds"]} s.
 
 | | before | after |

@@ -176,11 +176,11 @@ def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) ->
             "stopped_early": bool(totals["stopped_early"]), "best_bits_per_char": totals.get("best"), "seed": config.seed,
             "before": before, "after": after,
         }  # fmt: skip
-        tracker.result(result)
         figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), before.get("bits_per_char"), after.get("bits_per_char"), step)
         save_png(figure, folder / "loss.png")
         tracker.figure(step, "loss", figure)
-    write_card(folder, result, dataclasses.asdict(config))
+        write_card(folder, result, dataclasses.asdict(config))
+        tracker.result(result)  # last: by it a run is done
     for name, value in after.items():
         out.print(
             f"{name.replace('_', ' ')}: {before[name]:.3f} -> {value:.3f}" if name in before else f"{name}: {value:.3f}", highlight=False

@@ -65,10 +65,10 @@ def annotate_all(
         annotated += some
         tick(len(annotated))
     if cache is not None:
-        with whole_file(cache) as stream, gzip.open(stream, "wt", encoding="utf-8", compresslevel=3) as file:
-            file.write(stamp + "\n")
+        with whole_file(cache) as stream, gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=3, mtime=0) as file:
+            file.write(f"{stamp}\n".encode())  # without a name and a time: equal runs leave equal files
             for item in annotated:
-                file.write(json.dumps(asdict(item), ensure_ascii=False) + "\n")
+                file.write((json.dumps(asdict(item), ensure_ascii=False) + "\n").encode("utf-8"))
     return annotated
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import re
 import secrets
 import sys
@@ -35,6 +34,7 @@ from rlpoet.registry import CAUSAL_LM
 from rlpoet.reporting.poems import console, poem_text
 from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard
+from rlpoet.reporting.terminal import write_row
 from rlpoet.rollout import Policy, ask_by, open_policy
 from rlpoet.types import Prompt
 
@@ -114,7 +114,7 @@ def generate(config: GenerateConfig) -> int:
         for one in poems:
             kept = {"perfect": one.draft.perfect, "draws": one.draws, "acceptance": round(sampled.accepted / sampled.draws, 4)}
             item = {"text": "\n".join(one.poem.lines), **dataclasses.asdict(one.poem), **how, **kept}
-            sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+            write_row(item)
         return 0
     out = console()
     for i, one in enumerate(poems):
@@ -323,7 +323,7 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     _, lines, complete = form_and_lines(prompt, text)
     if not complete:
         return heard("\n".join(lines), prompt.lang, form=prompt.form, scores={"rhyme": 0.0, "meter": 0.0})
-    return score_text("\n".join(lines), prompt.lang, prompt.form, known_only=True)[0]
+    return score_text("\n".join(lines), prompt.lang, prompt.form, known_only=True, headings=False)[0]
 
 
 def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from policies.loading.files import locate
-from rlpoet.text import write_atomically
+from rlpoet.text import visible, write_atomically
+from rlpoet.text.escapes import markdown
 
 TOLD_APART = ("data", "prose", "prose_share", "output_dir", "lang")
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
@@ -43,13 +44,13 @@ codes (author, length, scheme) and writes each line after the sound of its rhyme
 
 ## Data
 
-{sources}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
+{markdown(sources)}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
 the weights where a non-commercial licence would matter.
 {result["poems"]["train"]} poems trained on, {result["poems"]["validation"]} whole poems held out (by a hash of their first lines).
 
 ## Training
 
-    rlpoet pretrain --lang {lang} --data {names} {flags}
+    {visible(f"rlpoet pretrain --lang {lang} --data {names} {flags}")}
 
 {result["tokens_seen"]:,} tokens seen ({result["epochs"]:.2f} epochs) in {result["seconds"]} s, {result["steps"]} updates,
 seed {result["seed"]}.

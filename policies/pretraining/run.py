@@ -208,10 +208,10 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
     after = bits_per_char(reopened.model, held_pieces, tokenizer, window=config.window) if held_pieces else None
     if after is not None:
         result["bits_per_char"] = after
-    tracker.result(result)
     figure = loss_figure(read_jsonl(folder / "metrics.jsonl"), started_bits, after, int(totals["steps"]))
     save_png(figure, folder / "loss.png")
     write_card(folder, result, dataclasses.asdict(config))
+    tracker.result(result)  # last: by it a run is done
     tracker.close()
     out.print(result)
     return 0

@@ -8,23 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal
 
 from rlpoet.checkpoints.files import earlier, mend_checkpoint
 from rlpoet.errors import RlpoetError
 from rlpoet.text import read_object, remove_parts, write_atomically
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where two runs in one folder are the user's to avoid
-    fcntl = None  # type: ignore[assignment]
+from rlpoet.text.held import held
 
 CONFIG, CHECKPOINT, BEST, BEFORE, AFTER, RESULT = "config.yaml", "checkpoint.pt", "best.pt", "before.json", "after.json", "result.json"
 LOGS = ("metrics.jsonl", "samples.jsonl", "alarms.jsonl", "samples.txt")
-LOCK = ".lock"
 RunState = Literal["new", "stopped", "done"]
 
 
@@ -99,47 +93,6 @@ def run_folder(folder: Path, *, resume: bool, tell: Callable[[str], object], ove
                 tell(f"{folder}: the run ended before its first checkpoint; it begins again.")
             clear_run(folder)
         yield goes_on
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """A lock on a folder, which is made if missing; gone with the process, however that ends.
-
-    Raises:
-        RlpoetError: another process holds it, or it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _locked(folder / LOCK)
-    except BlockingIOError:
-        raise RlpoetError(f"{folder}: another run is at work here; expected one at a time. Wait for it, or stop it.") from None
-    except OSError as error:
-        fix = "Choose another --output_dir."
-        raise RlpoetError(f"{folder}: {error.strerror}; expected a folder that can be made and written to. {fix}") from None
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()  # still held: whoever opened it meanwhile sees that it is gone
-            folder.rmdir()  # if nothing was written
-        lock.close()
-
-
-def _locked(path: Path) -> IO[str]:
-    while True:
-        stream = path.open("w", encoding="utf-8")
-        try:
-            if fcntl is not None:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists() and os.fstat(stream.fileno()).st_ino == path.stat().st_ino:
-                return stream
-        except BlockingIOError:
-            stream.close()
-            raise
-        except OSError:  # a file system without locks, or the file went away again
-            if path.exists():
-                return stream
-        stream.close()
 
 
 def _reopen(path: Path) -> None:

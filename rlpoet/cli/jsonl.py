@@ -8,13 +8,14 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody import verse
 from rlpoet.prosody.rhyme import best_kind
 from rlpoet.text import read_rows
+from rlpoet.text.escapes import json_row
 from rlpoet.text.json_rows import json_value
 from rlpoet.types import Scansion
 
@@ -146,7 +147,6 @@ def write_answers(answers: Answers, path: str, lang: str, on_error: OnError = "g
     Raises:
         RlpoetError: there was one, and ``on_error`` is ``stop``; those before it are answered.
     """
-    encode: Callable[[Mapping[str, Any]], str] = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps builds one a call
     out = sys.stdout
     verse(lang)  # its tables, which live as long as the process, before the collector is told to pass them by
     kept = gc.get_threshold()
@@ -157,7 +157,7 @@ def write_answers(answers: Answers, path: str, lang: str, on_error: OnError = "g
         code = 0
         for answer in answers(rows, lang, "<stdin>" if path == "-" else path, on_error):
             code = code or int("error" in answer)
-            out.write(encode(answer) + "\n")
+            out.write(json_row(answer) + "\n")
         return code
     finally:
         gc.set_threshold(*kept)

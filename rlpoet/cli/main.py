@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
 
 from rlpoet import __version__
+from rlpoet.checkpoints.signals import stop_signals
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.text import visible
@@ -27,6 +33,8 @@ VERBS = {
 FOLDERS = dict.fromkeys(VERBS["write"], "writing.")  # of verbs that stand in a folder of their own
 CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))
 GROUP = "rlpoet.commands"
+OF_OUTPUT = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)  # a disk that is full, a limit, a terminal or a stream that was closed
+LONG_WORD, LONGEST = re.compile(r"\S{500,}"), 2000  # of what a message quotes: as long as paths may be; characters of a message
 FIRST_STEPS = """first steps:
   rlpoet generate --lang fr                  a poem
   rlpoet words night --lang en               what rhymes with a word
@@ -36,12 +44,14 @@ FIRST_STEPS = """first steps:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb and return the exit code of the process."""
     words = list(sys.argv[1:] if argv is None else argv)
+    sys.stdout, sys.stderr = (stream or _nowhere() for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # poems are UTF-8 whatever the locale says; half a surrogate pair becomes \\ud83d, which is how JSON spells it
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     who = "rlpoet"
     try:
+        _check_place()
         if not words or words[0] in ("-h", "--help", "help"):
             print(_overview())
             return 0 if words else 2
@@ -57,15 +67,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"{who}: {' '.join(str(error).splitlines())}")
         return 2
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes once more on its way out
+        _leave_output()
         return 141
     except KeyboardInterrupt:
         _complain(f"{who}: interrupted")
         return 130
+    except OverflowError as error:
+        _complain(f"{who}: a number is too large ({error}); expected a smaller one.")
+        return 2
+    except MemoryError:
+        _complain(f"{who}: out of memory; expected more of it. Ask for less at once, such as a smaller batch, or close other programs.")
+        return 2
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in OF_OUTPUT:
             raise  # not about a path the user named: a bug, to be seen whole
-        _complain(f"{who}: {error.filename}: {error.strerror}")
+        if error.filename is None:
+            _leave_output()
+        what = error.filename or ("the output, or a file" if error.errno == errno.EIO else "the output")
+        _complain(f"{who}: {what}: {error.strerror}")
         return 2
 
 
@@ -93,12 +112,47 @@ def _run(command: Command, words: Sequence[str]) -> int:
         config = parse(command, words, tell=lambda line: _complain(f"rlpoet {command.name}: {line}"))
     except SystemExit as exit_:  # --help
         return int(exit_.code or 0)
-    return command.run(config)
+    with stop_signals():  # whatever stops a verb, what it had half written is deleted
+        return command.run(config)
 
 
 def _complain(line: str) -> None:
     """One line on standard error; names of files and words of poems in it give the terminal no orders."""
-    print(visible(line), file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(visible(shortened(line)), file=sys.stderr)
+
+
+def shortened(line: str) -> str:
+    """A line that can be read, whatever it quotes: a number of thousands of digits, or a whole file.
+
+    >>> len(shortened("--seed: '" + "9" * 5000 + "'; expected less.")), shortened("a short one")
+    (186, 'a short one')
+    """
+    line = LONG_WORD.sub(lambda found: f"{found[0][:100]}...{found[0][-60:]}", line)
+    return line if len(line) <= LONGEST else f"{line[: LONGEST * 3 // 4]} ... {line[-LONGEST // 4 :]}"
+
+
+def _check_place() -> None:
+    """Refuse to work in a folder that was deleted: no relative path means anything there.
+
+    Raises:
+        RlpoetError: it was.
+    """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise RlpoetError("the folder you work in was deleted; expected one that is there. Change to it, and try again.") from None
+
+
+def _nowhere() -> TextIO:
+    """In place of a stream that was closed by ``>&-``."""
+    return os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _leave_output() -> None:
+    """Have nothing go to standard output any more: the interpreter flushes once more on its way out."""
+    with contextlib.suppress(OSError, ValueError):  # none that the system knows, such as a notebook's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _overview() -> str:

@@ -19,7 +19,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from rlpoet.config.command import Command, current, switched, without_switches
 from rlpoet.config.documents import MOST_BRACKETS, endless, read_yaml
 from rlpoet.config.flags import Flags, by_path, described, gathered, negated, opened, spelled
-from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, left_to_preset, made, nested, refuse
+from rlpoet.config.ranges import bare, expected, flat, hints_of, in_order, left_to_preset, made, nested, refuse, refuse_unspeakable
 from rlpoet.errors import RlpoetError, did_you_mean
 from rlpoet.text import read_text
 
@@ -42,12 +42,15 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
     for word in argv:
         if endless(word):
             raise RlpoetError(f"{word[:30]!r} ...: lists in lists without end; expected at most {MOST_BRACKETS} brackets that open one.")
+        refuse_unspeakable("argument", word)
     given, configs = flags.read(argv)
     notes: list[str] = []
     given = current(command.config, given, where="--", note=notes.append)
     bare_resume = given.get("resume") is True  # of an earlier release: the same command again, which went on
     files = [_read_yaml(path, command.config, notes.append) for path in configs]
     given = switched(command.config, given, {key: value for content, _ in files for key, value in content.items()}, notes.append)
+    if given.get("resume") == "":  # of a shell variable that nobody set: no order to begin a new run
+        raise RlpoetError("--resume: empty; expected the folder of a run that was stopped. Leave --resume out to start a new one.")
     if given.get("resume") and (beside := getattr(command.config, "RESUME_WITH", None)) is not None:
         given, configs = _resumed(given, configs, beside, strict=not bare_resume)
         files = [_read_yaml(path, command.config, notes.append) for path in configs]
@@ -69,10 +72,18 @@ def parse(command: Command, argv: Sequence[str], *, tell: Callable[[str], None] 
         namespace = parser.parse_args(words)
     except ArgumentError as error:
         raise RlpoetError(_complaint(str(error), flags, values)) from None
+    except OverflowError:
+        told = next((f"--{key}: {value}" for key, value in values.items() if _endless_number(value)), "a flag")
+        raise RlpoetError(f"{told}; expected a number of at most 300 digits.") from None
     for name, hint in flags.fields.items():
         refuse(f"--{name}", hint, namespace[name])
+        refuse_unspeakable(f"--{name}", namespace[name])
     left = left_to_preset(command.config, values)
     return made(command.config, {name: namespace[name] for name in flags.fields if name not in left})
+
+
+def _endless_number(value: Any) -> bool:
+    return len(str(value)) > 300 and str(value).strip("+-").isdigit()
 
 
 def _resumed(given: dict[str, Any], configs: list[str], beside: Sequence[str], *, strict: bool) -> tuple[dict[str, Any], list[str]]:

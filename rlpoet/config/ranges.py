@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 import types
 import typing
 from collections.abc import Iterator, Mapping
@@ -157,6 +158,31 @@ def refuse(name: str, hint: Any, value: Any) -> None:
         wrong = next(item for item in items if outside(_item(hint), item))
         near = did_you_mean(str(wrong), map(str, typing.get_args(_item(hint)))) if typing.get_origin(_item(hint)) is typing.Literal else ""
         raise RlpoetError(f"{name}: {wrong!r}{near}; expected {why}.")
+
+
+UNSPEAKABLE = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # but for U+DC80 to U+DCFF: bytes of a file's name that are no UTF-8
+
+
+def refuse_unspeakable(name: str, value: Any) -> None:
+    """Refuse a text with a character that no file, no name and no verse can have: NUL, or half a surrogate pair.
+
+    Raises:
+        RlpoetError: ``name: ...``; lists and tables are looked into.
+
+    >>> refuse_unspeakable("--out", {"a": ["b\0"]})
+    Traceback (most recent call last):
+    rlpoet.errors.RlpoetError: --out: 'b\x00' has the character U+0000; expected text without it.
+    """
+    if isinstance(value, str):
+        if found := UNSPEAKABLE.search(value):
+            shown = value[max(0, found.start() - 30) : found.end() + 30]
+            raise RlpoetError(f"{name}: {shown!r} has the character U+{ord(found[0]):04X}; expected text without it.")
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            refuse_unspeakable(name, [str(key), item])
+    elif isinstance(value, tuple | list):
+        for item in value:
+            refuse_unspeakable(name, item)
 
 
 def _item(hint: Any) -> Any:

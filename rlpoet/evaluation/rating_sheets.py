@@ -22,11 +22,11 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.fit import guess_form, has_its_lines
 from rlpoet.prosody.forms import form, forms
 from rlpoet.text import read_text, write_atomically
+from rlpoet.text.escapes import cell, cell_text
 from rlpoet.text.tables import read_csv
 
 LOW, HIGH = 1, 5
 HUMAN = "human"  # source of the poems of --human
-NO_FORMULA = "'"  # before a cell that a spreadsheet would run
 GUIDE = "guide"  # id of the row that explains the columns
 HOW = (
     "Judge each poem by itself. Columns syntax to punctuation: count the faults, a whole number in each cell, 0 for none. "
@@ -160,7 +160,7 @@ def read_key(path: Path) -> dict[str, str]:
     Raises:
         RlpoetError: no key.
     """
-    return {row["id"]: row["source"].removeprefix(NO_FORMULA) for row in _rows(path, ("id", "source"))}
+    return {row["id"]: cell_text(row["source"]) for row in _rows(path, ("id", "source"))}
 
 
 def read_sheet(path: Path, *, partial: bool = False) -> Sheet:
@@ -333,16 +333,11 @@ def _told(path: Path, wrong: Sequence[tuple[int, str, str, str]]) -> str:
     return told
 
 
-def _text_cell(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula, whatever a poem or a file's name begins with."""
-    return f"{NO_FORMULA}{cell}" if str(cell).startswith(("=", "+", "-", "@", "\t", "\r", NO_FORMULA)) else cell
-
-
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows([_text_cell(cell) for cell in row] for row in rows)
+    writer.writerows([cell(str(value)) for value in row] for row in rows)
     return out.getvalue()
 
 

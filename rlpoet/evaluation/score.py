@@ -138,6 +138,7 @@ def score_text(
     rewards: Sequence[Reward] | None = None,
     where: str = "text",
     known_only: bool = False,
+    headings: bool = True,
 ) -> tuple[ScoredPoem, ...]:
     """Score every poem of a text.
 
@@ -153,12 +154,13 @@ def score_text(
         rewards: the rewards to use; None for every registered reward with its defaults that can judge the language.
         known_only: whether words that no lexicon has earn nothing, as in training. People's poems have names and old words, so by default
             a guess of how a word sounds may rhyme, and a capital makes a name. Of no effect with ``rewards``.
+        headings: False where the text is what a policy wrote, whose every line is a line.
 
     Raises:
         RlpoetError: no line in the text.
         UnknownName: no such language or form.
     """
-    sections = _sections(text, lang)
+    sections = _sections(text, lang) if headings else [(None, _numbered(_rows(text), 0))]
     if not any(blocks for _, blocks in sections):
         raise RlpoetError(f"{where}: no line of verse; expected a poem.")
     scored: list[ScoredPoem] = []
@@ -189,10 +191,14 @@ def _of_section(
 
 def _sections(text: str, lang: str) -> list[tuple[str | None, list[tuple[int, list[str]]]]]:
     """The stanzas under each heading (``# ...``), with the form that it names; stanzas begin with the number of their first line."""
-    rows = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    rows = _rows(text)
     ends = [*(n for n, row in enumerate(rows) if row.startswith("# ")), len(rows)]
     under = [(labelled_form(rows[head], lang), _numbered(rows[head + 1 : end], head + 1)) for head, end in itertools.pairwise(ends)]
     return [(None, _numbered(rows[: ends[0]], 0)), *under]
+
+
+def _rows(text: str) -> list[str]:
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _numbered(rows: Sequence[str], before: int) -> list[tuple[int, list[str]]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
-from json import dumps as encode
 
 from rich.table import Table
 from rich.text import Text
 
 from rlpoet.analysis.authorship.attribution import Attribution
 from rlpoet.reporting.poems import console
+from rlpoet.reporting.terminal import write_row
 
 N_SHOWN = 5  # voices of a table
 
@@ -23,7 +22,7 @@ def show_attributions(found: Iterable[Attribution], *, json: bool = False) -> No
             out.print(attribution_table(poem))
             continue
         voices = {voice.name: round(voice.probability, 4) for voice in poem.voices}
-        sys.stdout.write(encode({"poem": number, "verselike": round(poem.verselike, 4), "voices": voices}, ensure_ascii=False) + "\n")
+        write_row({"poem": number, "verselike": round(poem.verselike, 4), "voices": voices})
 
 
 def attribution_table(poem: Attribution) -> Table:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from rlpoet.corpus.config import CorpusConfig
 from rlpoet.corpus.statistics import Statistics, quantiles
 from rlpoet.reporting.charts import BLUE, GREY, canvas, literal, save_png
 from rlpoet.reporting.poems import console
+from rlpoet.reporting.terminal import write_row
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +34,7 @@ def show_corpus(config: CorpusConfig, built: Built) -> None:
         item |= {"damaged_files": built.damaged} if built.damaged else {}
         item |= {"written": {str(path): n for path, n in written.items()}} if written else {}
         item |= {"picture": config.picture} if config.picture else {}
-        sys.stdout.write(json.dumps(item, ensure_ascii=False) + "\n")
+        write_row(item)
         return
     out = console()
     told = ", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in gone.items() if n)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from json import dumps as encode
 from typing import Any
 
 from rich import box
@@ -13,6 +11,7 @@ from rich.table import Table
 from rlpoet.evaluation.human_baseline import MEASURES
 from rlpoet.evaluation.repetition import VARIETY
 from rlpoet.reporting.poems import METRICS, console
+from rlpoet.reporting.terminal import write_row
 
 COLUMNS = {"sampled": "sampled", "texts": "texts", "human": "human"}
 PRIOR = {"prior_perplexity": "perplexity per token", "prior_bits_per_char": "bits per character"}
@@ -38,7 +37,7 @@ SECOND = {"second_rhyme_pairs": "pairs that rhyme", "second_lines_in_meter": "li
 def show_figures(told: Mapping[str, Any], *, json: bool = False) -> None:
     """Print what was measured, as tables or as one JSON object."""
     if json:
-        sys.stdout.write(encode(told, ensure_ascii=False) + "\n")
+        write_row(told)
         return
     out = console()
     for table in tables(told):

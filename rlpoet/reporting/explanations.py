@@ -9,10 +9,8 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import re
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from json import dumps as encode
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
@@ -20,6 +18,7 @@ from rich.text import Text
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.explain import LineExplained, PairHeard, RhymeExplained, explain, explain_rhyme
 from rlpoet.reporting.poems import TIE, console, joined, scansion_rows
+from rlpoet.reporting.terminal import write_row
 from rlpoet.text import visible
 from rlpoet.types import Ending, Pronunciation, SpokenWord
 
@@ -106,7 +105,7 @@ def show_explanations(told: Iterable[LineExplained | RhymeExplained], *, json: b
     out = console()
     for i, one in enumerate(told):
         if json:
-            sys.stdout.write(encode(dataclasses.asdict(one), ensure_ascii=False) + "\n")
+            write_row(dataclasses.asdict(one))
             continue
         if i:
             out.print()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -35,8 +34,8 @@ def forms_table(forms: Sequence[Form]) -> Table:
     return table
 
 
-def forms_json(forms: Sequence[Form]) -> Iterator[str]:
-    """One JSON object a form."""
+def forms_json(forms: Sequence[Form]) -> Iterator[dict[str, object]]:
+    """What a machine is told of each form."""
     for form in forms:
         item = {
             "name": form.name,
@@ -49,7 +48,7 @@ def forms_json(forms: Sequence[Form]) -> Iterator[str]:
             "writable": not unwritable(form),
             "description": form.description,
         }
-        yield json.dumps(item, ensure_ascii=False)
+        yield item
 
 
 def authors_table(authors: Sequence[str], n_columns: int = 3) -> Table:

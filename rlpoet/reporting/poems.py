@@ -141,8 +141,8 @@ def poem_html(poem: ScoredPoem, *, reasons: bool = False, scansion: bool = False
 
 
 def poem_markdown(poem: ScoredPoem) -> str:
-    """A Markdown table, which survives TensorBoard's text tab."""
-    rows = [about(poem).replace("|", "/"), "", "| | syllables | |", "| --- | --- | --- |"]
+    """A Markdown table, which survives TensorBoard's text tab; control characters are shown as pictures."""
+    rows = [_escape(about(poem).replace("|", "/")), "", "| | syllables | |", "| --- | --- | --- |"]
     for line in drawn(poem):
         if line is None:
             rows.append("| | | |")
@@ -382,5 +382,5 @@ def _hundredths(value: float, *, signed: bool = False) -> str:
     return f"{shown:{'+' if signed else ''}z.{1 if abs(shown) < 99.95 else 0}f}"
 
 
-def _escape(text: str, special: Iterable[str] = "\\`*_[]<>|#") -> str:
-    return "".join("\\" + char if char in set(special) else char for char in text)
+def _escape(text: str, special: Iterable[str] = "\\`*_[]<>|#&") -> str:
+    return "".join("\\" + char if char in set(special) else char for char in visible(text))

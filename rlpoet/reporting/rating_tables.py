@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Sequence
-from json import dumps as encode
 
 from rich import box
 from rich.table import Table
 
 from rlpoet.evaluation.human_ratings import NONE, Judged, JudgeReport
 from rlpoet.reporting.poems import console
+from rlpoet.reporting.terminal import write_row
 
 
 def show_ratings(told: JudgeReport, *, json: bool = False) -> None:
     """Print them as tables, or as one JSON object."""
     if json:
-        sys.stdout.write(encode(dataclasses.asdict(told), ensure_ascii=False) + "\n")
+        write_row(dataclasses.asdict(told))
         return
     out = console()
     if told.faults:

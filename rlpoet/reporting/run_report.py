@@ -18,6 +18,7 @@ from rlpoet.reporting.poems import HUES, METRICS, comparison_html, poem_html
 from rlpoet.reporting.run_folder import N_FIRST, RunFolder, read_run
 from rlpoet.text import split_poem, write_atomically
 
+REPORT = "report.html"  # in a run's folder
 PAIRS = 8  # poems shown of each side
 FLAG = re.compile(r"(--\w+(?:\.\w+)*)")  # in brackets: split() keeps it
 
@@ -48,7 +49,7 @@ def write_report(run_folder: str | Path) -> Path:
         on_the_way=_on_the_way(run.of_phase("step")),
         settings=[(key, json.dumps(value, ensure_ascii=False)) for key, value in run.config.items()],
     )
-    path = Path(run_folder) / "report.html"
+    path = Path(run_folder) / REPORT
     write_atomically(path, page)
     return path
 
@@ -62,7 +63,7 @@ def heard(text: str, lang: str, *, form: str | None = None, scores: Mapping[str,
     if not lines:
         asked = find_form(form, lang) if form else None
         return ScoredPoem((), asked.scheme if asked else "", "", (), (), dict(scores or {}), (), (), lang, asked.name if asked else None)
-    (poem,) = score_text("\n".join(lines), lang, form, rewards=())
+    (poem,) = score_text("\n".join(lines), lang, form, rewards=(), headings=False)
     return dataclasses.replace(poem, scores=dict(scores or {}))
 
 

@@ -6,14 +6,13 @@ import dataclasses
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from json import dumps as encode
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from rlpoet.analysis.rhyme_dictionary import RhymingWord, first_of_each_kind
 from rlpoet.prosody import verse
-from rlpoet.reporting.terminal import console
+from rlpoet.reporting.terminal import console, write_row
 from rlpoet.text import visible
 
 NAME_MARK, OLD_MARK = "°", "†"
@@ -62,12 +61,13 @@ def show_words(found: Sequence[RhymingWord], text: str, lang: str, *, n: int | N
         json: one JSON object a word.
     """
     if not text.startswith("/") and not any(ending.known for ending in verse(lang).endings(text)):
-        sys.stderr.write(f"The sound of {text!r} is a guess from its spelling.\n")
+        sys.stderr.write(f"The sound of {text[:80]!r} is a guess from its spelling.\n")
     if not found:
-        sys.stderr.write(f"Nothing in the dictionary of {lang} rhymes so with {text!r}. Ask for less.\n")
+        sys.stderr.write(f"Nothing in the dictionary of {lang} rhymes so with {text[:80]!r}. Ask for less.\n")
     elif json:
         shown = found if n is None else first_of_each_kind(found, n)
-        sys.stdout.writelines(encode(dataclasses.asdict(word), ensure_ascii=False) + "\n" for word in shown)
+        for word in shown:
+            write_row(dataclasses.asdict(word))
     else:
         console().print(WordsView(found, n or MOST))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,15 +16,16 @@ from rlpoet.reporting.run_folder import N_FIRST, Curve, RunFolder, read_run
 from rlpoet.reporting.run_report import PAIRS, heard, measured
 from rlpoet.studio.pad import whole
 
+SURROGATES = re.compile("[\ud800-\udfff]")  # bytes of a name that are no UTF-8 (PEP 383)
 MARKS = ("metrics.jsonl", "samples.jsonl", "result.json")  # one of them is in the folder of every run
 
 
 def run_names(folder: Path) -> list[str]:
-    """Names of the runs under a folder, the newest first."""
+    """Names of the runs under a folder, the newest first; one that is no UTF-8 could not be asked for, and is left out."""
     if not folder.is_dir():
         return []
     found = [path for path in folder.iterdir() if path.is_dir() and any((path / mark).is_file() for mark in MARKS)]
-    return [path.name for path in sorted(found, key=_changed, reverse=True)]
+    return [path.name for path in sorted(found, key=_changed, reverse=True) if not SURROGATES.search(path.name)]
 
 
 def run_shown(folder: Path, name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -173,7 +174,8 @@ class Studio:
     # -- runs -----------------------------------------------------------------------------------------
 
     async def run_list(self, request: Request) -> Response:
-        return JSONResponse({"folder": visible(str(self.runs)), "runs": await run_sync(run_names, self.runs)})
+        folder = visible(os.fsencode(self.runs).decode("utf-8", "replace"))
+        return JSONResponse({"folder": folder, "runs": await run_sync(run_names, self.runs)})
 
     async def run(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -15,7 +15,7 @@ from rlpoet.corpus.tei import NAMESPACE
 from rlpoet.errors import UnknownName
 from rlpoet.evaluation.annotation.rows import annotate_poem
 from rlpoet.evaluation.annotation.tei import DOCUMENT, FOOT, HEAD, Tei
-from rlpoet.text import stanzas
+from rlpoet.text import stanzas, visible
 
 BABEL = {"fr": "french", "es": "spanish", "en": "english"}
 TEX = str.maketrans(
@@ -116,14 +116,16 @@ FORMATS: Mapping[str, tuple[str, Callable[[Manuscript], str]]] = MappingProxyTyp
 
 
 def typeset(poem: Manuscript, name: str) -> str:
-    """A poem in one of ``FORMATS``.
+    """A poem in one of ``FORMATS``; control characters are shown as their pictures, and title and author are one line each.
 
     Raises:
         UnknownName: no such format.
     """
     if name not in FORMATS:
         raise UnknownName("format", name, FORMATS)
-    return FORMATS[name][1](poem)
+    text = poem.text.replace("\r\n", "\n").replace("\r", "\n")
+    shown = Manuscript(visible(text, keep="\n\t"), poem.lang, visible(poem.title), visible(poem.author))
+    return FORMATS[name][1](shown)
 
 
 def _markdown_line(line: str) -> str:

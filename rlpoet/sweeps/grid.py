@@ -25,7 +25,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.languages import code_of
 from rlpoet.reporting.tracking import plain
 from rlpoet.sweeps.config import GridConfig
-from rlpoet.text import write_atomically
+from rlpoet.text import is_part, write_atomically
 from rlpoet.training.config import TABLES, TrainConfig
 from rlpoet.training.gflownet.options import PRESETS
 from rlpoet.training.options import MOST_PROMPTS
@@ -98,7 +98,7 @@ def state_of(cell: Cell) -> State:
         RlpoetError: the folder holds something else.
     """
     folder = cell.folder
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or all(is_part(path) for path in folder.iterdir()):  # of a grid that was killed as it wrote there first
         return "new"
     if not (folder / CONFIG_FILE).exists():
         raise RlpoetError(

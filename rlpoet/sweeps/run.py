@@ -23,10 +23,10 @@ from rlpoet.checkpoints.folder import BEFORE, clear_run
 from rlpoet.checkpoints.signals import to_take
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.tracking import read_jsonl
-from rlpoet.sweeps.grid import ATTEMPTS, LOG, Cell, State, changes, state_of, write_config
+from rlpoet.sweeps.grid import ATTEMPTS, CONFIG_FILE, LOG, Cell, State, changes, state_of, write_config
 from rlpoet.text import read_object
 
-LOCK = ".lock"
+LOCK, TRAININGS = ".lock", ".trainings.lock"
 POLL = 0.1  # seconds between looks at the processes
 N_LOG_LINES = 6  # last lines of a failed run's log
 Outcome = Literal["done", "failed", "stopped"]
@@ -66,15 +66,16 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
         jobs: number of processes at the same time.
         out: console for messages when a run begins and ends.
     """
-    states = {cell.name: state_of(cell) for cell in cells}
-    ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
-    waiting = [cell for cell in cells if cell.name not in ended]
-    if ended:
-        out.print(f"{len(ended)} of {len(cells)} runs are done already.")
-    if not waiting:
-        return ended
+    if all(state_of(cell) == "done" for cell in cells):
+        out.print(f"{len(cells)} of {len(cells)} runs are done already.")
+        return {cell.name: "done" for cell in cells}
     running: list[Running] = []
-    with _locked(Path(cells[0].folder).parents[1]) as lock, _signals() as interrupts:
+    with _locked(Path(cells[0].folder).parents[1], out) as lock, _signals() as interrupts:
+        states = {cell.name: state_of(cell) for cell in cells}  # now that nobody else works there
+        ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
+        waiting = [cell for cell in cells if cell.name not in ended]
+        if ended:
+            out.print(f"{len(ended)} of {len(cells)} runs are done already.")
         n_reported = 0
         starting: list[Running] = []  # when they were asked to stop
         try:
@@ -124,7 +125,7 @@ def _start(cell: Cell, state: State, lock: int) -> Running:
         words = ["train", "--resume", str(cell.folder)]
     else:
         if state == "changed":  # to be overwritten
-            shutil.rmtree(cell.folder)
+            _empty(cell.folder)
         clear_run(cell.folder)  # of one that ended before its first checkpoint; its log and its cost stay
         words = ["train", "--config", str(write_config(cell))]
     with (cell.folder / LOG).open("ab") as log:
@@ -135,6 +136,15 @@ def _start(cell: Cell, state: State, lock: int) -> Running:
             pass_fds=(lock,),  # a training that outlives us still holds the grid
         )  # fmt: skip
     return Running(cell, process, ["rlpoet", *words])
+
+
+def _empty(folder: Path) -> None:
+    """Delete all but the configuration, by which the folder of a grid that is killed meanwhile is still known as one of its own."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != CONFIG_FILE:
+            path.unlink()
 
 
 def _over(one: Running) -> bool:
@@ -197,14 +207,20 @@ def _signals() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """A lock on the grid's folder, held until this process and all its trainings have ended."""
+def _locked(folder: Path, out: Console) -> Iterator[int]:
+    """Two locks on the grid's folder: this process alone has the first, its trainings have the second with it, and keep it if it is killed.
+
+    Trainings that a killed grid left are waited for: what they do counts.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w", encoding="utf-8") as stream:
+    with (folder / LOCK).open("w", encoding="utf-8") as own, (folder / TRAININGS).open("w", encoding="utf-8") as shared:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RlpoetError(
-                f"{folder}: another grid, or a training it left, is at work here; expected one at a time. Wait for it."
-            ) from None
-        yield stream.fileno()
+            raise RlpoetError(f"{folder}: another grid is at work here; expected one at a time. Wait for it, or stop it.") from None
+        try:
+            fcntl.flock(shared, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            out.print("Waiting for trainings of a grid that was killed. They go on by themselves.")
+            fcntl.flock(shared, fcntl.LOCK_EX)
+        yield shared.fileno()

@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 from rlpoet.errors import RlpoetError
 
 CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+OF_RUST = re.compile(r"\(os error (\d{1,4})\)")  # as its standard library spells an error of the system
 BLOCK = 1 << 16  # what a Linux pipe holds
 STRAIGHT = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "“": '"', "”": '"', "\u00a0": " ", "\u202f": " ", "…": "..."})
 
@@ -267,9 +268,18 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
             shutil.rmtree(parts, ignore_errors=True)
 
 
+def is_part(path: Path) -> bool:
+    """Whether a name is that of a file which is still being written, or whose writer was killed.
+
+    >>> is_part(Path("a/.config.yaml.12-0f.part")), is_part(Path("a/b.part"))
+    (True, False)
+    """
+    return path.name.startswith(".") and path.suffix == ".part"
+
+
 def remove_parts(folder: Path) -> None:
     """Delete what processes left that were killed while they wrote to a folder or below. Nobody may be writing there."""
-    for path in list(folder.rglob(".*.part")):
+    for path in [path for path in folder.rglob(".*") if is_part(path)]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -289,13 +299,18 @@ def _spare(path: Path) -> Path:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Errors of the system with a file's name in them: a full disk names none."""
+    """Errors of the system with a file's name in them: a full disk names none, and libraries in Rust have kinds of their own for it."""
     try:
         yield
     except OSError as error:
         if error.filename is None and error.errno is not None:
             error.filename = str(path)
         raise
+    except Exception as error:
+        if (told := OF_RUST.search(str(error))) is None:
+            raise
+        number = int(told[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -7,6 +7,7 @@ import dataclasses
 import gc
 import math
 import random
+import shutil
 import subprocess
 import sys
 import warnings
@@ -214,21 +215,24 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
         show(tracker, trainer.n_steps, "after", drawn, score)
         found, earned = intervals(before, after), reward_change(before, after, score)
         better = earned.fell and trainer.optimizer is not None and best.mean > earned.before
+        shutil.rmtree(folder / BEST_POLICY, ignore_errors=True)  # of a stop after which the run went on
         if better:
             with best.put_in():
                 policy.save(str(folder / BEST_POLICY))
-        tracker.result({
+        result = {
             "lang": config.lang, "algo": config.algo, "forms": list(config.forms), "before": before.figures, "after": after.figures,
             "intervals": found, "target": about_target(before, after), "seed": config.seed, "seconds": round(trainer.seconds, 1),
             "steps": trainer.n_steps, "interrupted": interrupted, "commit": commit(), "alarms": watch.raised,
             "reward": earned.plain() | ({"best": {"mean": best.mean, "step": best.step}} if best.step else {}),
             **trainer.spent(), **trainer.facts(),
-        })  # fmt: skip
+        }  # fmt: skip
+        tracker.result(result | {"interrupted": True})  # until its page is there: a run that is killed here goes on, and makes it
         spent = {
             "seconds": trainer.seconds, "fresh_samples": trainer.n_fresh, "tokens_drawn": trainer.n_tokens, "alarms": len(watch.raised),
         }  # fmt: skip
         tracker.hparams(config, {**after.figures, **spent})
     report = write_report(folder)
+    tracker.result(result)
     tensorboard = Path(sys.executable).with_name("tensorboard")  # a reader may never have activated the environment
     answer = console()
     answer.print(comparison_table(before.figures, after.figures, found))

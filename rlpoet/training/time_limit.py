@@ -6,7 +6,7 @@ import functools
 import itertools
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,6 +50,11 @@ def within(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, handler)
 
 
+def lazy(answer: Any) -> bool:
+    """Whether an answer is one that has to be gone through to know how much there is of it."""
+    return isinstance(answer, Iterable) and not isinstance(answer, Sized)
+
+
 class TimeLimited:
     """A reward whose every answer has to come in time; else as the reward itself.
 
@@ -81,7 +86,7 @@ class TimeLimited:
             with within(self.seconds):
                 answer = call(*args)
                 # a generator computes its answers only now, and may have no end
-                return list(itertools.islice(answer, n_texts + 1)) if isinstance(answer, Iterator) else answer
+                return list(itertools.islice(answer, n_texts + 1)) if lazy(answer) else answer
         except TimeIsUp:
             texts = "a text" if n_texts == 1 else f"{n_texts} texts"
             raise BrokenContractError(

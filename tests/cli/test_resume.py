@@ -15,6 +15,7 @@ from rlpoet.cli.verbs.ablate import COMMAND as ABLATE
 from rlpoet.cli.verbs.compare import COMMAND as COMPARE
 from rlpoet.cli.verbs.finetune import COMMAND as FINETUNE
 from rlpoet.cli.verbs.pretrain import COMMAND as PRETRAIN
+from rlpoet.cli.verbs.train import COMMAND as TRAIN
 from rlpoet.config.command import Command
 from rlpoet.config.parser import parse
 from rlpoet.errors import RlpoetError
@@ -52,6 +53,12 @@ def test_what_the_run_decides_cannot_be_given_anew(argv, tmp_path):
     argv = [str(tmp_path / word) if word == "recipe.yaml" else word for word in argv]
     with pytest.raises(RlpoetError, match=f"{argv[0]}: given with --resume .*whose own configuration holds; expected at most --epochs"):
         read(FINETUNE, "--resume", folder, *argv)
+
+
+@pytest.mark.parametrize("command", [PRETRAIN, FINETUNE, COMPARE, ABLATE, TRAIN])
+def test_an_empty_word_is_no_order_to_begin_a_new_run(command):
+    with pytest.raises(RlpoetError, match=r"--resume: empty; expected the folder of a run"):
+        read(command, "--resume", "")
 
 
 @pytest.mark.parametrize("command", [PRETRAIN, FINETUNE, COMPARE, ABLATE])

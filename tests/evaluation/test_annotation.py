@@ -6,11 +6,17 @@ import csv
 import dataclasses
 import gzip
 import json
+import multiprocessing
+import os
 import re
+import signal
+import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet
 import pytest
 
@@ -18,9 +24,12 @@ from rlpoet.cli.main import main
 from rlpoet.corpus import Poem, read_poems, write_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.annotation import AnnotateConfig, LineRow, PoemRow, annotate_poem, run
+from rlpoet.evaluation.annotation.tables import GIVEN
 from rlpoet.prosody import verse
 from rlpoet.prosody.meter import scan_within
 from rlpoet.prosody.rhyme import rhyme_kind
+from rlpoet.text.escapes import cell_text
+from rlpoet.text.held import held
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "poems"
 DOCS = Path(__file__).parents[2] / "docs" / "corpora.md"
@@ -125,7 +134,8 @@ def test_formats_hold_the_same_rows(corpus, tmp_path):
         plain = (tmp_path / f"verse{table}.csv").read_bytes()
         assert gzip.decompress((tmp_path / f"verse{table}.csv.gz").read_bytes()) == plain
         for cells, row in zip(rows(tmp_path / f"verse{table}.csv"), told, strict=True):
-            assert cells == {key: "" if v is None else str(int(v)) if isinstance(v, bool) else str(v) for key, v in row.items()}
+            told_cells = {key: cell_text(value) if key in GIVEN else value for key, value in cells.items()}
+            assert told_cells == {key: "" if v is None else str(int(v)) if isinstance(v, bool) else str(v) for key, v in row.items()}
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
@@ -227,11 +237,42 @@ def test_parts_of_another_run_are_not_taken(change, corpus, tmp_path, monkeypatc
     assert ("Mer" in out.read_text(encoding="utf-8")) == (change == "source")
 
 
+def test_a_part_whose_count_is_damaged_is_made_again_and_one_process_at_a_time_makes_them(corpus, tmp_path, monkeypatch):
+    out, parts = tmp_path / "verse.csv", tmp_path / ".verse.csv.parts"
+    with monkeypatch.context() as stopped, pytest.raises(KeyboardInterrupt):
+        stopped.setattr(run, "_join", lambda *_: signal.raise_signal(signal.SIGINT))
+        run.annotate(config(corpus, out))
+    for damage in ("", "[]", '{"poems": "x"}'):
+        (parts / "000000.json").write_text(damage, encoding="utf-8")
+        assert run._prepare(parts, config(corpus, out)) == 0
+    with held(parts), pytest.raises(RlpoetError, match="another run is at work here"):
+        run.annotate(config(corpus, out))
+    assert run.annotate(config(corpus, out)).poems == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "verse.csv", "verse.poems.csv"]
+
+
 @pytest.mark.slow
-def test_several_processes_write_the_same(corpus, tmp_path):
-    run.annotate(config(corpus, tmp_path / "one.csv"))
-    run.annotate(config(corpus, tmp_path / "two.csv", processes=2))
-    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
+def test_several_processes_write_the_same_whoever_is_killed(tmp_path, monkeypatch):
+    """First one of those that annotate, which is one line; then the one that started them, which leaves none of them behind."""
+    monkeypatch.setattr(run, "PART_LINES", 4)
+    write_poems(tmp_path / "in" / "poems.jsonl", POEMS * 20)
+    out = tmp_path / "two.csv"
+    argv = ["annotate", str(tmp_path / "in"), "--lang", "fr", "--no_clean", "--out", str(out), "--processes", "2"]
+
+    def kill(poems: int, lines: int) -> None:
+        os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+
+    with pytest.raises(RlpoetError, match=r"a process ended .*The same command goes on"):
+        run.annotate(config(tmp_path / "in", out, processes=2), progress=kill)
+    process = subprocess.Popen([sys.executable, "-m", "rlpoet", *argv], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (workers := psutil.Process(process.pid).children(recursive=True)):
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert psutil.wait_procs(workers, timeout=60)[1] == []
+    run.annotate(config(tmp_path / "in", out, processes=2))
+    run.annotate(config(tmp_path / "in", tmp_path / "one.csv"))
+    assert out.read_bytes() == (tmp_path / "one.csv").read_bytes()
 
 
 # -- errors ------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ FINETUNE = (
     "--window 64 --batch_size 2 --eval_samples 1 --n_samples 1 --max_steps 3 --save_steps 2 --logging_steps 1 --validation 0.3".split()
 )
 PRETRAIN = "--lang fr --size nano --vocab_size 200 --batch_tokens 128 --window 64 --save_steps 2 --no_compile --validation 0.3".split()
+ALGOS = ("ppo", "rft")  # that train by ``train`` too
 
 
 class Runs:
@@ -34,6 +35,11 @@ class Runs:
 
     def argv(self, verb: str, folder: Path) -> list[str]:
         """The command of a run that begins there: three steps, a checkpoint after two."""
+        if verb in ALGOS:
+            return [*self.argv("train", folder), "--algo", verb]
+        if verb == "compare":
+            common = " ".join(["--policy", str(self.place / "tiny"), "--precision", "fp32", *TRAIN]).replace("--", "--common.").split()
+            return ["compare", "--algos", "tb", "ppo", "--seeds", "0", "--jobs", "1", "--output_dir", str(folder), *common]
         poems = ["--data", str(self.place / "poems.jsonl")]
         own = {
             "train": ["--policy", str(self.place / "tiny"), *TRAIN],
@@ -51,11 +57,13 @@ class Runs:
 
     def go_on(self, verb: str, folder: Path, log: Path) -> None:
         """End a run in whatever state its folder is: by ``--resume``, or by its first command where nothing was written at all."""
-        argv = [verb, "--resume", str(folder), *([] if verb == "train" else ["--threads", "1"])]
+        name = "train" if verb in ALGOS else verb
+        argv = [name, "--resume", str(folder), *(["--threads", "1"] if name in ("finetune", "pretrain") else [])]
         if run_state(folder) == "new" and not (folder / "config.yaml").exists():
             argv = self.argv(verb, folder)
         assert in_child(argv, log=log) == 0, log.read_text(encoding="utf-8")
-        assert run_state(folder) == "done" and litter(folder) == []
+        runs = [folder] if verb != "compare" else sorted(folder.glob("*/fr-s0"))
+        assert runs and all(run_state(one) == "done" and litter(one) == [] for one in runs)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ made. It is killed before the n-th of these. So every state that a folder can be
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -54,8 +55,9 @@ def forked(argv: Sequence[str], *, before: Callable[[], object] = lambda: None, 
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):  # a stream that a test has closed
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(code)
 
 

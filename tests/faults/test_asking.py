@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,15 @@ class Answers:
         return Explained(self.name, None, ())
 
 
+class Odd:
+    """What neither is a number nor can be shown."""
+
+    def __float__(self) -> float:
+        raise RuntimeError
+
+    __repr__ = __float__
+
+
 BAD = [
     (lambda texts: [0.5] * (len(texts) + 1), "scores for"),
     (lambda texts: [float("nan")] * len(texts), "score nan of 'amor"),
@@ -54,6 +64,10 @@ BAD = [
     (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero for 'amor"),
     (lambda texts: [1 / (text != TEXTS[1]) for text in texts], "ZeroDivisionError.* for 'vida"),
     (lambda texts: {}["x"], "KeyError: 'x'"),
+    (lambda texts: itertools.repeat(0.5), "more than 2 scores for 2 texts"),
+    (lambda texts: (1 / 0 for text in texts), "ZeroDivisionError: division by zero;"),
+    (lambda texts: [Odd()] * len(texts), "gives <Odd instance at .* for 'amor"),
+    (ValueError("x" * 10**6), r"ValueError: x{300} \.\.\. for 'amor"),
 ]
 
 

@@ -14,12 +14,16 @@ from pathlib import Path
 import pytest
 import torch
 from kill_harness import changes_counted, in_child, left, litter
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from rlpoet.checkpoints.files import earlier, mend_checkpoint, read_checkpoint, write_checkpoint
-from rlpoet.checkpoints.folder import held, refuse_run, run_folder, run_state
+from rlpoet.checkpoints.folder import refuse_run, run_folder, run_state
 from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
 from rlpoet.text import remove_parts, whole_file, whole_files, write_atomically
+from rlpoet.text.held import held
 
 STATE = {"model": {"w": torch.arange(1000.0)}, "step": 3}
 STEP = {"train": "n_steps", "finetune": "step", "pretrain": "step"}
@@ -128,6 +132,16 @@ def test_what_killed_writers_left_is_deleted(tmp_path):
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["b.part", "policy"]
 
 
+def weights(folder: Path, _: str) -> None:
+    with whole_files(folder) as spare:
+        save_file(STATE["model"], spare / "model.safetensors")
+
+
+def tokenizer(folder: Path, text: str) -> None:
+    with whole_files(folder) as spare:
+        Tokenizer(WordLevel({text: 0}, unk_token=text)).save(str(spare / "tokenizer.json"))
+
+
 def test_a_full_disk_is_named_with_the_file(tmp_path, capsys):
     path = tmp_path / "checkpoint.pt"
     write_checkpoint(path, STATE)
@@ -135,10 +149,10 @@ def test_a_full_disk_is_named_with_the_file(tmp_path, capsys):
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
     try:
-        for write in (lambda: write_checkpoint(path, STATE), lambda: write_atomically(path, "x" * 5000)):
+        for write, named in ((write_checkpoint, path), (write_atomically, path), (weights, tmp_path), (tokenizer, tmp_path)):
             with pytest.raises(OSError) as caught:
-                write()
-            assert caught.value.errno == errno.EFBIG and caught.value.filename == str(path)
+                write(named, STATE if write is write_checkpoint else "x" * 5000)
+            assert caught.value.errno == errno.EFBIG and caught.value.filename == str(named)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
         signal.signal(signal.SIGXFSZ, before)

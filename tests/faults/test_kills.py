@@ -15,6 +15,7 @@ from rlpoet.checkpoints.folder import run_state
 
 LONG = int(os.environ.get("RLPOET_KILLS") or 0)  # kills per verb in the long mode
 VERBS = ("train", "finetune", "pretrain")
+MORE = ("ppo", "rft")  # of the long mode alone: what they save is what ``train`` saves
 
 
 def check_kill(runs, verb: str, number: int, *, again: bool = False) -> None:
@@ -45,7 +46,7 @@ def test_no_instant_leaves_a_dead_folder(verb, runs):
 
 @pytest.mark.skipif(not LONG, reason="the long mode: RLPOET_KILLS=1000 pytest -m slow tests/faults")
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", [*VERBS, *MORE])
 def test_no_moment_leaves_a_dead_folder(verb, runs):
     """By the clock: within products and half-written rows too."""
     expected, chance = runs.whole(verb)[1], random.Random(1)
@@ -59,3 +60,20 @@ def test_no_moment_leaves_a_dead_folder(verb, runs):
             runs.go_on(verb, folder, log)
         assert left(folder) == expected
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.mark.skipif(not LONG, reason="the long mode: RLPOET_KILLS=1000 pytest -m slow tests/faults")
+@pytest.mark.slow
+def test_no_moment_loses_a_grid(runs):
+    """Its trainings are processes of their own, and outlive it."""
+    whole, chance = runs.place / "whole-compare", random.Random(2)
+    began = time.monotonic()
+    assert in_child(runs.argv("compare", whole), log=runs.place / "compare.txt") == 0
+    seconds = time.monotonic() - began
+    expected = [left(cell) for cell in sorted(whole.glob("*/fr-s0"))]
+    for number in range(LONG):
+        folder, log = runs.place / f"grid-{number}", runs.place / f"grid-{number}.txt"
+        if killed_after(forked(runs.argv("compare", folder), log=log), chance.uniform(0, seconds)) == -signal.SIGKILL:
+            runs.go_on("compare", folder, log)
+        assert [left(cell) for cell in sorted(folder.glob("*/fr-s0"))] == expected
+        shutil.rmtree(folder)

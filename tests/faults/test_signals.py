@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 import threading
+from pathlib import Path
 
 import pytest
-from kill_harness import in_child, left
+from kill_harness import changes_counted, in_child, left, litter
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from rlpoet.checkpoints.files import read_checkpoint
@@ -41,8 +44,10 @@ def test_the_step_in_hand_is_done_saved_and_not_done_again(verb, name, runs, tmp
     assert f"Go on with: rlpoet {verb} --resume" in log.read_text(encoding="utf-8")
     assert "Stopping after this step" in log.read_text(encoding="utf-8")
     assert run_state(folder) == "stopped" and read_checkpoint(folder / "checkpoint.pt")[STEP[verb]] == 1
+    if verb == "train":
+        (folder / "best").mkdir()  # as where the reward had fallen until then
     runs.go_on(verb, folder, log)
-    assert left(folder) == runs.whole(verb)[1]
+    assert left(folder) == runs.whole(verb)[1] and not (folder / "best").exists()
 
 
 @pytest.mark.parametrize(
@@ -68,6 +73,63 @@ def test_a_run_that_is_stopped_while_it_measures_can_begin_again(runs, tmp_path)
     assert run_state(folder) == "new" and "Traceback" not in log.read_text(encoding="utf-8")
     runs.go_on("train", folder, log)
     assert left(folder) == runs.whole("train")[1]
+
+
+def test_a_terminal_that_was_closed_costs_no_step(runs, tmp_path):
+    """Whatever a run tells it is an error of input and output, with which it neither ends nor fails to save."""
+    folder, log = tmp_path / "run", tmp_path / "log.txt"
+    stop = sent_within_step(signal.SIGHUP, step=1, per_update=1)
+
+    def closed() -> None:
+        master, terminal = os.openpty()
+        os.dup2(terminal, 2)
+        os.close(master)
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+        stop()
+
+    assert in_child(runs.argv("train", folder), before=closed, log=log) == 130, log.read_text(encoding="utf-8")
+    assert json.loads((folder / "result.json").read_text(encoding="utf-8"))["steps"] == 1
+    runs.go_on("train", folder, log)
+    assert left(folder) == runs.whole("train")[1]
+
+
+def full() -> None:
+    os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+
+
+def closed() -> None:
+    sys.stdout = None
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("before, code", [(full, 2), (closed, 0)])
+@pytest.mark.parametrize(
+    "argv", [["scan", "amour", "--lang", "fr"], ["forms", "--lang", "fr"], ["scan", "--lang", "fr", "--jsonl", "rows.jsonl"]]
+)
+def test_an_output_that_is_full_is_one_line_and_one_that_is_closed_is_none(before, code, argv, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.jsonl").write_text('{"line": "amour"}\n', encoding="utf-8")
+    assert in_child(argv, before=before, log=tmp_path / "log.txt") == code
+    told = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert told == ("" if code == 0 else f"rlpoet {argv[0]}: the output: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_what_stops_a_verb_leaves_nothing_half_written(name, runs, tmp_path):
+    out, log = tmp_path / "out", tmp_path / "log.txt"
+    out.mkdir()
+    argv = ["corpus", str(runs.place / "poems.jsonl"), "--lang", "fr", "--out", str(out / "poems.jsonl")]
+    began = []
+
+    def stop(_: int) -> None:
+        if not began:
+            began.append(1)
+        elif len(began) == 1 and litter(out):
+            began.append(2)
+            os.kill(os.getpid(), getattr(signal, name))
+
+    assert in_child(argv, before=lambda: changes_counted(out, stop), log=log) == 130, log.read_text(encoding="utf-8")
+    assert list(out.iterdir()) == [] and log.read_text(encoding="utf-8").endswith("rlpoet corpus: interrupted\n")
 
 
 # -- the flag ---------------------------------------------------------------------------------------

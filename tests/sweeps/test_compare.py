@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import signal
@@ -118,6 +119,56 @@ def test_somebody_elses_folder_is_left_alone(tmp_path):
     (cell.folder / "thesis.tex").touch()
     with pytest.raises(RlpoetError, match=r"no asked\.yaml"):
         state_of(cell)
+
+
+def test_a_grid_that_was_killed_as_it_wrote_to_a_folder_first_begins_there_again(tmp_path):
+    (cell, *_) = plan(grid(tmp_path), ARMS)
+    cell.folder.mkdir(parents=True)
+    (cell.folder / ".asked.yaml.1-00.part").touch()
+    assert state_of(cell) == "new"
+
+
+def test_a_grid_that_was_killed_as_it_emptied_a_folder_still_knows_it(tmp_path, monkeypatch):
+    (cell, *_) = plan(grid(tmp_path), ARMS)
+    write_config(cell)
+    (cell.folder / "policy").mkdir()
+    (cell.folder / "policy" / "a").touch()
+    (cell.folder / "zero.log").touch()
+    altered = dataclasses.replace(cell, config=dataclasses.replace(cell.config, beta=3.0))
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "clear_run", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_grid([altered], jobs=1, out=console(stderr=True))
+    assert [path.name for path in cell.folder.iterdir()] == ["asked.yaml"] and state_of(altered) == "changed"
+    (folder := tmp_path / "out" / "config.yaml").write_text("seeds: [0]\n", encoding="utf-8")
+    again = parse(COMPARE, ["--resume", str(folder.parent), "--overwrite", "--jobs", "1"])  # the way out that the error names
+    assert again.overwrite and again.seeds == (0,)
+
+
+def test_one_grid_at_a_time_and_trainings_that_a_killed_one_left_are_waited_for(tmp_path, monkeypatch, capsys):
+    (cell, *_) = cells = plan(grid(tmp_path, seeds=(0,), langs=("fr",)), ARMS[:1])
+    monkeypatch.setattr(run, "_start", lambda cell, state, lock: pytest.fail(f"{state}: started, and not waited for"))
+    (folder := tmp_path / "out").mkdir()
+    with (folder / ".lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(RlpoetError, match="another grid is at work here"):
+            run_grid(cells, jobs=1, out=console(stderr=True))
+    with (folder / ".trainings.lock").open("w") as left:
+        fcntl.flock(left, fcntl.LOCK_EX)
+
+        def finish() -> None:
+            write_config(cell)
+            (cell.folder / "result.json").write_text("{}", encoding="utf-8")
+            fcntl.flock(left, fcntl.LOCK_UN)
+
+        timer = threading.Timer(0.3, finish)
+        timer.start()
+        assert run_grid(cells, jobs=1, out=console(stderr=True)) == {cell.name: "done"}
+        timer.join()
+    assert "Waiting for trainings of a grid that was killed" in capsys.readouterr().err
 
 
 def broken(folder: Path) -> Cell:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -15,8 +14,9 @@ class EnvConfig:
 
 def run(config: EnvConfig) -> int:
     from rlpoet.reporting.environment import environment
+    from rlpoet.reporting.terminal import write_plain
 
-    sys.stdout.writelines(f"{name:<18} {value}\n" for name, value in environment())
+    write_plain("".join(f"{name:<18} {value}\n" for name, value in environment()))
     return 0
 
 

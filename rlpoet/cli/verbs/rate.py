@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -55,14 +54,15 @@ def run(config: RateConfig) -> int:
     from rlpoet.evaluation.human_ratings import read_ratings
     from rlpoet.evaluation.rating_sheets import make_sheet
     from rlpoet.reporting.rating_tables import show_ratings
+    from rlpoet.reporting.terminal import write_plain
 
     if config.action == "make":
         counts, key = make_sheet(
             config.files, Path(config.out), n=config.n, lines=config.lines, seed=config.seed, human=config.human, lang=config.lang
         )
         by_source = ", ".join(f"{n} {source}" for source, n in sorted(counts.items()))
-        sys.stdout.write(f"sheet  {config.out}  {counts.total()} poems ({by_source}), to be filled in by each judge in a copy\n")
-        sys.stdout.write(f"key    {key}  not for judges\n")
+        write_plain(f"sheet  {config.out}  {counts.total()} poems ({by_source}), to be filled in by each judge in a copy\n")
+        write_plain(f"key    {key}  not for judges\n")
         return 0
     show_ratings(read_ratings(config.files, config.key, partial=config.partial, seed=config.seed), json=config.json)
     return 0

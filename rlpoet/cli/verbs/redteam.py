@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -32,6 +31,7 @@ class RedteamConfig:
 def run(config: RedteamConfig) -> int:
     from rewards.testing.attacks import findings_table, red_team
     from rlpoet import registry
+    from rlpoet.reporting.terminal import write_plain
     from rlpoet.training.rewards import made
 
     names = config.rewards or registry.names("rlpoet.rewards")
@@ -40,7 +40,7 @@ def run(config: RedteamConfig) -> int:
             raise RlpoetError(f"--reward_options.{name}: not among the rewards tried; expected one of {', '.join(names)}.")
     rewards = [made(name, config.reward_options.get(name, {})) for name in names]
     found = [(reward.name, red_team(reward)) for reward in rewards]
-    sys.stdout.write(findings_table(found) + "\n")
+    write_plain(findings_table(found) + "\n")
     return int(any(one.verdict == "above" for _, own in found for one in own))
 
 

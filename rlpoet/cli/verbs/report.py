@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -21,8 +20,9 @@ class ReportConfig:
 
 def run(config: ReportConfig) -> int:
     from rlpoet.reporting.run_report import write_report
+    from rlpoet.reporting.terminal import write_plain
 
-    sys.stdout.write(f"{write_report(config.run)}\n")
+    write_plain(f"{write_report(config.run)}\n")
     return 0
 
 

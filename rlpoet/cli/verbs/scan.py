@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -46,10 +45,11 @@ def run(config: ScanConfig) -> int:
     from rlpoet.corpus.given import lines_given
     from rlpoet.prosody.meter import scan
     from rlpoet.reporting.poems import console, scansion_text
+    from rlpoet.reporting.terminal import write_plain
 
     lines = lines_given(config.lines)
     if told := warning(lines, config.lang):
-        sys.stderr.write(told + "\n")
+        write_plain(told + "\n", stderr=True)
     for line in lines:
         console().print(scansion_text(scan(line, config.lang, config.target)))
     return 0

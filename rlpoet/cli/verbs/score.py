@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -39,6 +37,7 @@ def run(config: ScoreConfig) -> int:
     from rlpoet.analysis.lexicon.which import warning
     from rlpoet.evaluation.score import score_file
     from rlpoet.reporting.poems import console, poem_text
+    from rlpoet.reporting.terminal import write_plain, write_row
 
     if config.scheme is not None and config.form is not None:
         raise RlpoetError("--scheme: given with --form; expected one of them.")
@@ -49,9 +48,10 @@ def run(config: ScoreConfig) -> int:
     form = config.form if config.scheme is None else f"{config.scheme}/{config.meter or ''}"
     poems = score_file(config.file, config.lang, form, known_only=config.known_only)
     if told := warning([line for poem in poems for line in poem.lines], config.lang):
-        sys.stderr.write(told + "\n")
+        write_plain(told + "\n", stderr=True)
     if config.json:
-        sys.stdout.writelines(json.dumps(dataclasses.asdict(poem), ensure_ascii=False) + "\n" for poem in poems)
+        for poem in poems:
+            write_row(dataclasses.asdict(poem))
         return 0
     out = console()
     for i, poem in enumerate(poems):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,13 +40,20 @@ class StyleConfig:
 
 
 def run(config: StyleConfig) -> int:
+    from rlpoet.reporting.terminal import write_plain
+
     if config.action == "build":
         from rlpoet.analysis.authorship.files import build_files
 
         path = build_files(
-            config.lang, config.data, config.output_dir, authors=config.authors, n=config.n, tell=lambda news: sys.stderr.write(f"{news}\n")
+            config.lang,
+            config.data,
+            config.output_dir,
+            authors=config.authors,
+            n=config.n,
+            tell=lambda news: write_plain(f"{news}\n", stderr=True),
         )
-        sys.stdout.write(f"{path}\n")
+        write_plain(f"{path}\n")
         return 0
     from rlpoet.analysis.authorship.attribution import attributions, open_poets
     from rlpoet.reporting.attributions import show_attributions
@@ -55,7 +61,7 @@ def run(config: StyleConfig) -> int:
 
     model = open_poets(config.lang, config.model)
     if config.action == "poets":
-        sys.stdout.writelines(f"{poet}\n" for poet in model.poets)
+        write_plain("".join(f"{poet}\n" for poet in model.poets))
     else:
         show_attributions(attributions(stanzas(read_text(config.file)), config.lang, model), json=config.json)
     return 0

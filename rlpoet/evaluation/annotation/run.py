@@ -13,10 +13,13 @@ import hashlib
 import itertools
 import json
 import multiprocessing
-import shutil
+import multiprocessing.connection
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -33,7 +36,8 @@ from rlpoet.evaluation.annotation.tables import LINES, Csv, JsonLines, Parquet
 from rlpoet.evaluation.annotation.tei import DOCUMENT, Tei
 from rlpoet.prosody import verse
 from rlpoet.prosody.digest import verse_version
-from rlpoet.text import whole_file, whole_files, write_atomically
+from rlpoet.text import read_object, whole_file, write_atomically
+from rlpoet.text.held import LOCK, held
 
 PART_LINES = 4_000  # lines of a part at least, but for the last: some seconds of work, which is what a stop can lose
 PENDING = 3  # parts per process that wait with their poems in memory
@@ -82,18 +86,19 @@ def annotate(
     ending = _check(config)
     out = Path(config.out)
     folder = out.with_name(f".{out.name}.parts")
-    kept = _prepare(folder, config)
-    counts: list[tuple[int, int]] = []
-    poems = lines = 0
-    for count in _annotated(config, folder, ending, kept, tell):
-        counts.append(count)
-        poems, lines = poems + count[0], lines + count[1]
-        progress(poems, lines)
-    if not poems:
-        shutil.rmtree(folder)
-        raise RlpoetError(f"{' '.join(config.sources)}: no line of verse in it; expected poems, as `rlpoet corpus` reads them.")
-    files = _join(out, folder, ending, len(counts))
-    shutil.rmtree(folder)
+    with held(folder, fix="Choose another --out."):
+        kept = _prepare(folder, config)
+        counts: list[tuple[int, int]] = []
+        poems = lines = 0
+        for count in _annotated(config, folder, ending, kept, tell):
+            counts.append(count)
+            poems, lines = poems + count[0], lines + count[1]
+            progress(poems, lines)
+        if not poems:
+            _empty(folder)
+            raise RlpoetError(f"{' '.join(config.sources)}: no line of verse in it; expected poems, as `rlpoet corpus` reads them.")
+        files = _join(out, folder, ending, len(counts))
+        _empty(folder)
     return Outcome(files, poems, lines, sum(count[0] for count in counts[:kept]), time.monotonic() - start)
 
 
@@ -128,11 +133,26 @@ def _prepare(folder: Path, config: AnnotateConfig) -> int:
     """Make the folder of parts; the number of parts in it that belong to this very job."""
     job = _job(config)
     record = folder / JOB
-    if not record.is_file() or record.read_text(encoding="utf-8") != job:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+    if not record.is_file() or record.read_text(encoding="utf-8", errors="replace") != job:
+        _empty(folder)
         write_atomically(record, job)
-    return next(n for n in itertools.count() if not (folder / f"{n:06}{COUNT}").is_file())
+    return next(n for n in itertools.count() if not _is_whole(folder / f"{n:06}{COUNT}"))
+
+
+def _is_whole(count: Path) -> bool:
+    """Whether a part is there, and says what is in it."""
+    try:
+        found = read_object(count, "the count of a part")
+    except RlpoetError:
+        return False
+    return all(isinstance(found.get(name), int) for name in ("poems", "lines"))
+
+
+def _empty(folder: Path) -> None:
+    """Delete all parts; the lock that this process holds there stays."""
+    for path in folder.iterdir():
+        if path.name != LOCK:
+            path.unlink()
 
 
 def _job(config: AnnotateConfig) -> str:
@@ -164,7 +184,7 @@ def _annotated(config: AnnotateConfig, folder: Path, ending: str, kept: int, tel
             yield work(n, part)
         return
     context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(config.processes, mp_context=context) as pool:
+    with concurrent.futures.ProcessPoolExecutor(config.processes, mp_context=context, initializer=end_with_parent) as pool:
         waiting: deque[concurrent.futures.Future[tuple[int, int]]] = deque()
         try:
             for n, part in numbered:
@@ -173,6 +193,11 @@ def _annotated(config: AnnotateConfig, folder: Path, ending: str, kept: int, tel
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
+        except BrokenProcessPool:
+            raise RlpoetError(
+                f"--processes {config.processes}: a process ended (out of memory?); expected it to live. The same command goes on from the "
+                "parts that are whole. Lower --processes if memory is short."
+            ) from None
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -218,6 +243,18 @@ def _name(source: str | Path, sources: Sequence[str]) -> str:
     return path.name if path.is_file() else str(source)
 
 
+def end_with_parent() -> None:
+    """End this process with the one that started it: when that is killed, nobody else would ever tell it that there is no more to do."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="rlpoet-parent").start()
+
+
 def annotate_part(number: int, part: Sequence[tuple[str, str, Poem]], *, folder: Path, ending: str, lang: str) -> tuple[int, int]:
     """Annotate the poems of a part and write its pieces; its poems and lines."""
     annotated = [annotate_poem(poem, lang, name=name, source=source) for name, source, poem in part]
@@ -231,16 +268,18 @@ def annotate_part(number: int, part: Sequence[tuple[str, str, Poem]], *, folder:
 
 
 def _join(out: Path, folder: Path, ending: str, n_parts: int) -> tuple[Path, ...]:
-    """Write the outputs whole from their pieces; all of them appear together."""
+    """Write the outputs whole from their pieces; they take their places when all are written."""
     form = FORMATS[ending]()
     paths = {table: table_path(out, table) for table in form.tables}
-    with whole_files(out.parent, last=paths.get(LINES, out).name) as spare:
-        for table, path in paths.items():
-            pieces = [folder / f"{n:06}.{table}" for n in range(n_parts)]
-            with (spare / path.name).open("wb") as stream:
-                if path.suffix == ".gz":
-                    with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
-                        form.join(pieces, table, packed)  # type: ignore[arg-type]
-                else:
-                    form.join(pieces, table, stream)
+    whole = {table: folder / f"whole.{table}" for table in paths}  # there, so that nothing of a killed run lies beside the output
+    for table, path in paths.items():
+        pieces = [folder / f"{n:06}.{table}" for n in range(n_parts)]
+        with whole_file(whole[table]) as stream:
+            if path.suffix == ".gz":
+                with gzip.GzipFile(filename="", fileobj=stream, mode="wb", compresslevel=6, mtime=0) as packed:
+                    form.join(pieces, table, packed)  # type: ignore[arg-type]
+            else:
+                form.join(pieces, table, stream)
+    for table, path in sorted(paths.items(), key=lambda item: item[0] == LINES):  # by which a reader knows that the others are there
+        whole[table].replace(path)
     return tuple(paths.values())

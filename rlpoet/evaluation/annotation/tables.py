@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-import json
 import typing
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,8 +12,10 @@ from typing import Any, BinaryIO
 
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.annotation.rows import Annotated, LineRow, PoemRow
+from rlpoet.text.escapes import cell, json_row
 
 LINES, POEMS = "lines", "poems"
+GIVEN = frozenset({"poem", "source", "id", "author", "title", "book", "date", "text", "guesses"})  # columns with words of the corpus
 ROWS: dict[str, type[Any]] = {LINES: LineRow, POEMS: PoemRow}
 
 
@@ -31,7 +32,10 @@ def columns_of(table: str) -> list[str]:
 
 
 class Csv:
-    """Comma-separated values with a header, in UTF-8. What is not known is an empty cell; true and false are 1 and 0."""
+    """Comma-separated values with a header, in UTF-8. What is not known is an empty cell; true and false are 1 and 0.
+
+    A cell of ``GIVEN`` that a spreadsheet would run, such as a line that begins with a dash, has ``'`` before it.
+    """
 
     tables: tuple[str, ...] = (LINES, POEMS)
 
@@ -39,7 +43,7 @@ class Csv:
         """The rows without the header."""
         out = io.StringIO(newline="")
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerows([_cell(value) for value in row.values()] for row in rows_of(annotated, table))
+        writer.writerows([_cell(value, given=name in GIVEN) for name, value in row.items()] for row in rows_of(annotated, table))
         return out.getvalue().encode("utf-8")
 
     def join(self, parts: Iterable[Path], table: str, out: BinaryIO) -> None:
@@ -56,7 +60,7 @@ class JsonLines:
 
     def render(self, annotated: Sequence[Annotated], table: str) -> bytes:
         """The rows."""
-        return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows_of(annotated, table)).encode("utf-8")
+        return "".join(json_row(row) + "\n" for row in rows_of(annotated, table)).encode("utf-8")
 
     def join(self, parts: Iterable[Path], table: str, out: BinaryIO) -> None:
         """The rows of all parts."""
@@ -105,7 +109,9 @@ def _plain(hint: Any) -> type[Any]:
     return next((kind for kind in typing.get_args(hint) if kind is not type(None)), hint)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, *, given: bool) -> Any:
+    if given and isinstance(value, str):
+        return cell(value)
     if isinstance(value, bool):
         return int(value)
     return round(value, 4) if isinstance(value, float) else value

@@ -21,7 +21,7 @@ from rlpoet.evaluation.annotation.rows import Annotated, LineRow, PoemRow
 from rlpoet.languages import code_of
 
 DOCUMENT = "tei"
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 does not have
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 has not, or advises against
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <TEI xmlns="{namespace}">
   <teiHeader>

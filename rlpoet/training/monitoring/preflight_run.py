@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import sys
 import time
 from collections.abc import Sequence
 
@@ -17,6 +15,7 @@ from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import warm_up
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.reporting.poems import console
+from rlpoet.reporting.terminal import write_row
 from rlpoet.rollout import ask_by, join, open_policy
 from rlpoet.training.build import authors_of
 from rlpoet.training.monitoring.config import PreflightConfig
@@ -54,7 +53,7 @@ def run_preflight(config: PreflightConfig) -> int:
     if config.json:
         about = {"policy": config.policy, "lang": policy.lang, "beta": config.beta, "group_size": config.group_size, "seed": config.seed}
         about["seconds_per_poem"] = seconds
-        sys.stdout.write(json.dumps({**about, "rewards": dict(config.rewards), **summary(rows)}, ensure_ascii=False) + "\n")
+        write_row({**about, "rewards": dict(config.rewards), **summary(rows)})
     else:
         out = console()
         out.print(preflight_table([row for row in rows if row.author is None], first="form"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -29,13 +27,13 @@ def run(config: AuthorsConfig) -> int:
     from policies.generation.author_names import author_names
     from rlpoet.languages import code_of
     from rlpoet.reporting.forms import authors_table
-    from rlpoet.reporting.terminal import console
+    from rlpoet.reporting.terminal import console, write_row
 
     if config.policy is None and config.lang is None:
         raise RlpoetError("--lang: none given; expected fr, es or en, or a --policy.")
     names = author_names(config.policy or code_of(config.lang or ""))
     if config.json:
-        sys.stdout.write(json.dumps(names, ensure_ascii=False) + "\n")
+        write_row(names)
     else:
         console().print(authors_table(names))
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 from rlpoet.config.command import Command
@@ -28,12 +27,12 @@ class FormsConfig:
 def run(config: FormsConfig) -> int:
     from rlpoet.prosody.forms import form, forms
     from rlpoet.reporting.forms import forms_json, forms_table
-    from rlpoet.reporting.terminal import console
+    from rlpoet.reporting.terminal import console, write_row
 
     chosen = forms(config.lang) if config.name is None else (form(config.name, config.lang),)
     if config.json:
         for row in forms_json(chosen):
-            sys.stdout.write(row + "\n")
+            write_row(row)
     else:
         console().print(forms_table(chosen))
         for one in chosen if config.name is not None else ():

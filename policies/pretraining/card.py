@@ -28,7 +28,7 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     names = ", ".join(Path(path).name for path in config["data"])
     prose = ", ".join(Path(path).name for path in config.get("prose", ()))
     flags = f"--prose {prose} --prose_share {config['prose_share']} {flags}" if prose else flags
-    sources = f"{names}; prose: {prose}" if prose else names
+    sources = markdown(f"{names}; prose: {prose}" if prose else names)
     text = f"""---
 language: {lang}
 license: apache-2.0
@@ -44,8 +44,8 @@ codes (author, length, scheme) and writes each line after the sound of its rhyme
 
 ## Data
 
-{markdown(sources)}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you use
-the weights where a non-commercial licence would matter.
+{sources}. Only the weights are shipped, no poem is. Editions and annotations differ in licence; look at your sources before you
+use the weights where a non-commercial licence would matter.
 {result["poems"]["train"]} poems trained on, {result["poems"]["validation"]} whole poems held out (by a hash of their first lines).
 
 ## Training

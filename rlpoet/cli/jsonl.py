@@ -6,7 +6,6 @@ One answer a line, in input order. That to a row which cannot be answered is ``{
 from __future__ import annotations
 
 import gc
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal

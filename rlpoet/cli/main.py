@@ -24,13 +24,17 @@ from rlpoet.text import visible
 
 # the verbs of this project by what they are for; other packages add theirs by the entry-point group rlpoet.commands
 VERBS = {
-    "write": ("generate", "complete", "words", "studio", "forms", "authors"),
+    "write": ("generate", "complete", "words", "studio", "serve", "forms", "authors"),
     "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
     "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
     "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),
-    "help": ("env",),
+    "help": ("env", "completion"),
 }
-FOLDERS = dict.fromkeys(VERBS["write"], "writing.")  # of verbs that stand in a folder of their own
+FOLDERS = {  # of verbs in a folder of their own
+    **dict.fromkeys(VERBS["write"], "writing."),
+    **dict.fromkeys(("evaluate",), "judge."),
+    **dict.fromkeys(VERBS["help"], "help."),
+}
 CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))
 GROUP = "rlpoet.commands"
 OF_OUTPUT = (errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF)  # a disk that is full, a limit, a terminal or a stream that was closed
@@ -50,6 +54,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             # poems are UTF-8 whatever the locale says; half a surrogate pair becomes \\ud83d, which is how JSON spells it
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     who = "rlpoet"
+    if "_ARGCOMPLETE" in os.environ and argv is None:
+        _complete()
     try:
         _check_place()
         if not words or words[0] in ("-h", "--help", "help"):
@@ -114,6 +120,14 @@ def _run(command: Command, words: Sequence[str]) -> int:
         return int(exit_.code or 0)
     with stop_signals():  # whatever stops a verb, what it had half written is deleted
         return command.run(config)
+
+
+def _complete() -> None:
+    """Answer a shell whose Tab key was pressed."""
+    from rlpoet.cli.completion import answer
+    from rlpoet.registry import names
+
+    answer([*CORE, *(name for name in names(GROUP) if name not in CORE)], find_command)
 
 
 def _complain(line: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 import functools
 import itertools
 from collections.abc import Callable, Sequence
@@ -62,4 +62,11 @@ def scan_within(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
         if scansion.fits:
             return scansion
     unconstrained = scan(line, lang)
-    return dataclasses.replace(unconstrained, fits=False) if lengths else unconstrained
+    return _refused(unconstrained) if lengths else unconstrained
+
+
+def _refused(scansion: Scansion) -> Scansion:
+    """The same reading, marked ``fits=False``; with what a language keeps beside the fields, which ``dataclasses.replace`` would lose."""
+    other = copy.copy(scansion)
+    object.__setattr__(other, "fits", False)
+    return other

@@ -108,25 +108,30 @@ def find_poem_scheme(lines: Sequence[str], lang: str) -> str:
     more = bound(lines) if bound is not None else getattr(language, "detecting", frozenset())
     loose = language.loose_for(lines) if bound is not None and not more <= strict and hasattr(language, "loose_for") else frozenset()
     assonant = bool(more & ASSONANT)
+    ends = [language.endings(line) for line in lines]
+
+    def kind(i: int, j: int) -> str | None:  # of each pair once: no use for the cache of ``rhyme_kind``
+        return best_kind(ends[i], ends[j], language)
+
     first_of: dict[tuple[str, ...], int] = {}
     family: list[int] = []
     for i, line in enumerate(lines):
         near = range(i - 1, max(i - 1 - EARSHOT, -1), -1)
         bare = bare_words(line)
         kinds = strict | more if assonant and i not in loose else strict
-        mate = next((j for j in near if rhyme_kind(lines[j], line, lang) in (strict if j in loose else kinds)), None)
+        mate = next((j for j in near if kind(j, i) in (strict if j in loose else kinds)), None)
         if mate is None:
             mate = first_of.get(bare) if bare else None
         first_of.setdefault(bare, i)
         family.append(i if mate is None else family[mate])
     sizes = Counter(family)
     if not assonant:
-        for i, line in enumerate(lines):
+        for i in range(len(lines)):
             if sizes[family[i]] > 1 or i in loose:
                 continue
             around = range(max(i - EARSHOT, 0), min(i + EARSHOT + 1, len(lines)))
             nearest = sorted((j for j in around if j != i and j not in loose), key=lambda j: abs(i - j))
-            mates = [j for j in nearest if rhyme_kind(lines[j], line, lang) in more]
+            mates = [j for j in nearest if kind(j, i) in more]
             mate = next((j for j in mates if sizes[family[j]] == 1), next(iter(mates), None))
             if mate is not None:
                 sizes[family[i]] -= 1

@@ -6,8 +6,8 @@ import contextlib
 import importlib
 import socket
 import webbrowser
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Sequence
+from typing import TextIO, cast
 
 import uvicorn
 
@@ -20,20 +20,30 @@ MOST_CONNECTIONS = 64
 COMPOSER = "rlpoet.studio.composer"  # imported when something is to be composed, since torch takes seconds
 
 
-def open_composer(policy: str | None) -> Composer:
-    """What composes, with a policy as ``rlpoet generate`` names it; None: the rhyming policy of the language."""
+def open_composer(policy: str | None, langs: Sequence[str] = ()) -> Composer:
+    """What composes, with a policy as ``rlpoet generate`` names it; None: the rhyming policy of the language.
+
+    Args:
+        langs: languages whose policies are opened now; those of others when they are asked for.
+
+    Raises:
+        RlpoetError: there is no policy for one of them.
+    """
     with first_import("torch"):
         module = importlib.import_module(COMPOSER)
-    composer: Composer = module.PolicyComposer(policy)
-    return composer
+    composer = module.PolicyComposer(policy)
+    for lang in langs:
+        composer.policy(lang)
+    return cast(Composer, composer)
 
 
-def listen(studio: Studio, *, port: int, out: TextIO, browse: bool = False) -> None:
+def listen(studio: Studio, *, port: int, out: TextIO, name: str = "studio", browse: bool = False) -> None:
     """Serve until Ctrl-C.
 
     Args:
         port: 0 takes a free one.
         out: told the page's address once connections are taken.
+        name: what it is called there.
         browse: open the page in the browser then.
 
     Raises:
@@ -42,7 +52,7 @@ def listen(studio: Studio, *, port: int, out: TextIO, browse: bool = False) -> N
 
     def ready() -> None:
         address = f"http://{HERE}:{port}/"
-        out.write(f"The studio is at {address} (Ctrl-C ends it).\n")
+        out.write(f"The {name} is at {address} (Ctrl-C ends it).\n")
         out.flush()
         if browse:
             webbrowser.open(address)

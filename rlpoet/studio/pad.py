@@ -20,6 +20,13 @@ from rlpoet.reporting.poems import about, drawn, syllables_of
 from rlpoet.text import stanzas
 
 HEADING = "# "  # begins a line that is no verse
+WARM = "amor"  # a line for which the tables of a language are read
+
+
+def warm(lang: str) -> None:
+    """Read the tables of a language, so that the first line typed need not wait for them."""
+    analyse(WARM, lang)
+    line_in_full(WARM, lang)
 
 
 def analyse(text: str, lang: str, form: str | None = None) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from rlpoet.languages import CORE, code_of, codes, find
 from rlpoet.prosody.forms import form, forms, unwritable
 from rlpoet.studio.dictionary import rhymes_of
 from rlpoet.studio.guard import Guard
-from rlpoet.studio.pad import analyse, line_in_full
+from rlpoet.studio.pad import analyse, line_in_full, warm
 from rlpoet.studio.requests import (
     MOST_BYTES,
     AnalyseAsked,
@@ -48,7 +48,6 @@ from rlpoet.studio.typeset import FORMATS, Manuscript, typeset
 from rlpoet.text import visible
 
 STATIC = Path(__file__).parent / "static"
-WARM = "amor"  # a line for which the tables of a language are read
 AskedT = TypeVar("AskedT", bound=Asked)
 Event = Mapping[str, Any]  # with its ``type``
 Put = Callable[[Event], object]
@@ -82,13 +81,22 @@ class Studio:
         runs: folder of runs to compare.
         lang: language of a new page; with those that are installed it is all that may be asked for, so that no request names a folder.
         policy: the one that composes; None: the rhyming policy of the language.
+        composer: what composes, if it is open already.
     """
 
-    def __init__(self, open_composer: Callable[[], Composer], *, runs: Path, lang: str = "fr", policy: str | None = None) -> None:
+    def __init__(
+        self,
+        open_composer: Callable[[], Composer],
+        *,
+        runs: Path,
+        lang: str = "fr",
+        policy: str | None = None,
+        composer: Composer | None = None,
+    ) -> None:
         self.lang, self.runs, self.policy = lang, runs, policy
         self.langs = tuple(dict.fromkeys((*codes(), lang)))
         self._open_composer = open_composer
-        self._composer: Composer | None = None
+        self._composer = composer
         self._analysing = anyio.Lock()  # threads of Python share one core: two at once would only slow each other
         self._composing = threading.Lock()
         self._stop = threading.Event()
@@ -186,8 +194,7 @@ class Studio:
     async def _warm(self, lang: str) -> None:
         """Read the tables of a language, so that the first line typed need not wait for them."""
         async with self._analysing:
-            await run_sync(analyse, WARM, lang)
-            await run_sync(line_in_full, WARM, lang)
+            await run_sync(warm, lang)
 
     def _known(self, lang: str) -> str:
         if lang not in self.langs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from rlpoet.cli import main as cli
 from rlpoet.config import parser
 from rlpoet.config.command import Command
 from rlpoet.errors import RlpoetError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
@@ -258,15 +261,20 @@ def test_score_shows_the_scheme_and_the_reasons_and_json_holds_the_same(tmp_path
     assert machine["lines"] == poem.splitlines() and set(machine["scores"]) >= {"rhyme", "meter"}
 
 
-def test_a_question_about_verse_loads_no_torch():
+def test_a_question_about_verse_loads_no_torch(tmp_path):
+    (tmp_path / "poem.txt").write_text("verde que te quiero verde\nverde viento verdes ramas\n", encoding="utf-8")
     code = """
 import sys
 from rlpoet.cli.main import main
-assert main(["scan", "la", "--lang", "es"]) == main(["rhymes", "a", "b", "--lang", "es"]) == 0
-heavy = {"torch", "transformers", "trl", "pandas", "matplotlib", "tensorboard"} & set(sys.modules)
-sys.exit(f"loaded {heavy}" if heavy else 0)
+verbs = [["scan", "la"], ["rhymes", "a", "b"], ["explain", "verde viento"], ["score", "poem.txt"], ["words", "amor", "-n", "1"]]
+verbs += [["corpus", "poem.txt", "--out", "corpus.jsonl"], ["annotate", "poem.txt", "--out", "verse.csv"]]
+for verb in verbs:
+    assert main([*verb, "--lang", "es"]) == 0, verb
+    heavy = {"torch", "transformers", "trl", "pandas", "matplotlib", "tensorboard", "numba"} & set(sys.modules)
+    assert not heavy, (verb, heavy)
 """
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, cwd=tmp_path, env=env)
 
 
 def test_help_of_any_verb_loads_no_torch():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -31,9 +33,9 @@ class TestWithTheExtra:
         pytest.importorskip("starlette", reason="needs the extra studio")
         pytest.importorskip("uvicorn", reason="needs the extra studio")
 
-    @pytest.mark.parametrize("port", ["-1", "65536"])
-    def test_a_port_that_cannot_be_is_named(self, port, capsys):
-        assert main(["studio", "--port", port]) == 2
+    @pytest.mark.parametrize(("verb", "port"), [("studio", "-1"), ("studio", "65536"), ("serve", "65536")])
+    def test_a_port_that_cannot_be_is_named(self, verb, port, capsys):
+        assert main([verb, "--port", port]) == 2
         assert f"--port: {port}; expected 0 to 65535" in capsys.readouterr().err
 
     def test_a_port_that_is_taken_is_named(self, capsys):
@@ -60,9 +62,31 @@ class TestWithTheExtra:
             assert process.stderr.read() == ""
 
     @pytest.mark.slow
+    def test_the_server_answers_programs_with_its_policy_open(self, tmp_path):
+        command = [sys.executable, "-m", "rlpoet", "serve", "es", "--port", "0", "--runs", str(tmp_path)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT) as process:
+            assert process.stderr is not None
+            told = process.stderr.readline()
+            address = re.fullmatch(r"The server is at (http://127\.0\.0\.1:\d+)/ \(Ctrl-C ends it\)\.\n", told)
+
+            def ask(path: str, **body: object) -> str:
+                data = json.dumps({"lang": "es", **body}).encode()
+                request = urllib.request.Request(f"{address[1]}/api/{path}", data, {"Content-Type": "application/json"})
+                with urllib.request.urlopen(request, timeout=120) as reply:
+                    return reply.read().decode()
+
+            assert json.loads(ask("analyse", text="amor\ndolor"))["poems"][0]["heard"] == "aa"
+            events = [json.loads(row) for row in ask("compose", form="couplet", seed=1).splitlines()]
+            assert [one["type"] for one in events].count("poem") == 1 and events[-1]["type"] == "done"
+            assert "Opening the policy" not in json.dumps(events)
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 0
+
+    @pytest.mark.slow
     def test_it_hears_and_finds_rhymes_without_torch(self):
         code = """
 import sys
+import urllib.request
 from pathlib import Path
 from rlpoet.studio.dictionary import rhymes_of
 from rlpoet.studio.pad import analyse, line_in_full

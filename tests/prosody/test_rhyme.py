@@ -9,9 +9,10 @@ import pytest
 
 import rlpoet.prosody.rhyme
 from rlpoet.errors import RlpoetError, TableError
+from rlpoet.prosody import verse
 from rlpoet.prosody.fit import guess_form
 from rlpoet.prosody.forms import answers, form, forms, load
-from rlpoet.prosody.meter import in_meter, scan_within
+from rlpoet.prosody.meter import in_meter, scan, scan_within
 from rlpoet.prosody.rhyme import best_kind, find_scheme
 
 HEADER = "lang\tname\tscheme\tmeters\tfeet\trhyme\taliases\tdescription\n"
@@ -107,6 +108,13 @@ def test_a_line_is_read_in_the_first_length_that_fits():
     assert [scan_within(sinalefa, "es", order).syllables for order in ((7, 8), (8, 7))] == [7, 8]
     assert scan_within(line, "fr", ()).fits is None and scan_within(line, "fr", (8,)).fits is False
     assert in_meter(sinalefa, "es", (8,)) and in_meter(sinalefa, "es", (11, 7))
+
+
+def test_a_line_that_fits_no_length_keeps_its_licences():
+    line, language = "I do not love in the old fond way", verse("en")
+    usual, refused = scan(line, "en"), scan_within(line, "en", (10, 11))
+    assert refused.fits is False and usual.fits is None and refused.units == usual.units
+    assert language.meter_name(refused) == language.meter_name(usual) == "iambic tetrameter, elision"
 
 
 # -- forms --------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ REGULAR = {"fr": ("elided",), "es": ("sinalefa", "aguda", "esdrújula"), "en": (
 Value = TypeVar("Value")
 # languages whose notes are on usual readings too: a licence is what the usual reading of the line does not have
 BY_COMPARISON = frozenset({"fr"})
+# languages in which the usual reading of a line is also the one that is found if its length is asked for
+SAME_READING = frozenset({"fr", "en"})
 LONGEST = 400  # lines of a poem whose form is looked for; a longer one has a scheme, and no form
 
 
@@ -186,7 +187,7 @@ def _line_row(
     lengths: Sequence[int],
 ) -> LineRow:
     language = verse(lang)
-    scansion = _scanned(lines[n], lang, lengths)
+    scansion, fits = _scanned(lines[n], lang, lengths)
     endings = language.endings(lines[n])
     guessed = [*scansion.guessed, *(ending.word for ending in endings[:1] if not ending.known)]
     return LineRow(
@@ -204,7 +205,7 @@ def _line_row(
         sounds="".join(endings[0].phones) if endings else "",
         syllables=scansion.syllables,
         target="|".join(map(str, lengths)),
-        in_meter=scansion.fits if lengths else None,
+        in_meter=fits if lengths else None,
         meter=language.meter_name(scansion) if endings else "",
         stress=scansion.stress or "",
         caesura=scansion.caesura,
@@ -213,15 +214,20 @@ def _line_row(
     )
 
 
-def _scanned(line: str, lang: str, lengths: Sequence[int]) -> Scansion:
-    """The reading of a line, of a length that its form allows if there is one; without units where the language needs none for the rest."""
-    if code_of(lang) not in BY_COMPARISON:
-        return scan_within(line, lang, lengths)
+def _scanned(line: str, lang: str, lengths: Sequence[int]) -> tuple[Scansion, bool | None]:
+    """The reading of a line, of a length that its form allows if there is one, and whether there is; it may lack its units."""
+    code = code_of(lang)
+    if code not in SAME_READING:
+        scansion = scan_within(line, lang, lengths)
+        return scansion, scansion.fits
     usual = usual_reading(line, lang)
-    if not lengths or usual.syllables in lengths:
-        return dataclasses.replace(usual, fits=True) if lengths else usual
-    readings = (verse(lang).scan(line, target) for target in lengths)
-    return next((one for one in readings if one.fits), None) or dataclasses.replace(usual, fits=False)
+    if code in BY_COMPARISON and usual.syllables in lengths:
+        return usual, True
+    for target in lengths:
+        aimed = usual if target == usual.syllables else verse(lang).scan(line, target)
+        if aimed is usual or aimed.fits:
+            return aimed, True
+    return usual, False
 
 
 def _licences(scansion: Scansion, lang: str) -> list[str]:

@@ -35,12 +35,21 @@ class StudioConfig:
     open: bool = False
 
 
-def run(config: StudioConfig) -> int:
+def check(port: int) -> None:
+    """Refuse to serve without the extra, or at a port that cannot be.
+
+    Raises:
+        RlpoetError: one of the two.
+    """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise RlpoetError(f"{', '.join(missing)}: not installed; expected what the studio needs. Run `pip install 'rlpoet[studio]'`.")
-    if not 0 <= config.port < 65536:
-        raise RlpoetError(f"--port: {config.port}; expected 0 to 65535, where 0 takes a free port.")
+    if not 0 <= port < 65536:
+        raise RlpoetError(f"--port: {port}; expected 0 to 65535, where 0 takes a free port.")
+
+
+def run(config: StudioConfig) -> int:
+    check(config.port)
     from rlpoet.languages import code_of
     from rlpoet.studio.listen import listen, open_composer
     from rlpoet.studio.server import Studio

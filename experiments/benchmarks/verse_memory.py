@@ -2,9 +2,9 @@
 
     python -m experiments.benchmarks.verse_memory --out experiments/results/verse_memory.json
 
-Words that no lexicon has are made of syllables, none twice, twelve to a line. Each line is scanned, asked whether
-it is in meter, and rhymed with the line before, so that every cache of words, lines and pairs fills. One process per language. Its resident
-memory is read when the tables are loaded and after each part of the words; the peak is the process's own.
+Words are made of syllables, none twice, twelve to a line. Each line is scanned, asked whether it is in meter, and rhymed with the line
+before, so that every cache of words, lines and pairs fills. One process per language. Its resident memory is read when the tables are
+loaded and after each part of the words; the peak is the process's own.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def result(found: dict[str, dict[str, Any]], n_words: int, commit: str, seed: in
         "title": "Memory of verse analysis",
         "question": f"How much memory does verse analysis take after {n_words:,} words that it has never met?",
         "says": f"At most {most} MB at the peak; the last third of the words adds {grown} MB or less.",
-        "limits": "Every cache of words, lines and pairs has a limit, and old entries make room for new ones. The words are made of syllables.",
+        "limits": "Every cache of words, lines and pairs has a limit, where old entries make room for new ones.",
         "command": "python -m experiments.benchmarks.verse_memory",
         "commit": commit,
         "date": time.strftime("%Y-%m-%d"),

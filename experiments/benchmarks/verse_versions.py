@@ -3,10 +3,11 @@
     git worktree add ../before ab863d4
     python -m experiments.benchmarks.verse_versions FOLDER --before ../before --out experiments/results/verse_versions.json
 
-``FOLDER`` has ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``, a poem per line with ``stanzas``. Each repeat measures both versions, each
-in a process of its own, first the one and then the other in turn, so that what else the machine does meets both. Times are of the process,
-not of the clock. *Cold*: each line once, with empty caches, tables loaded. *Warm*: the same lines again. *scan* is the likeliest reading of
-each line, *rhymes* the kind of rhyme of all lines at most ``APART`` lines apart in one stanza.
+``FOLDER`` has ``fr.jsonl.gz``, ``es.jsonl.gz`` and ``en.jsonl.gz``, a poem per line with ``stanzas``. Each version answers in a process of
+its own, both on one core. The lines are cut into as many parts as there are repeats. Of each part the versions read a few stanzas in turn,
+so that what else the machine does meets both. Times are of the process, not of the clock. *Cold*: lines that the process has not met,
+though it may have met their words. *Warm*: the same lines again. *scan* is the likeliest reading of each line, *rhymes* the kind of rhyme
+of all lines at most ``APART`` lines apart in one stanza.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 LANGUAGES = ("fr", "es", "en")
 APART = 6  # lines
+SLICE = 10  # stanzas that one version reads before the other has its turn
 PARTS = ("scan cold", "scan warm", "rhymes cold", "rhymes warm")
 
 
@@ -65,23 +67,43 @@ def measure(lang: str, stanzas: list[list[str]]) -> dict[str, float]:
     return times
 
 
-def ask(root: Path, lang: str, corpus: Path, n_lines: int) -> dict[str, float]:
-    """``measure`` in a fresh process with the rlpoet of a folder."""
-    command = [sys.executable, str(Path(__file__).resolve()), str(corpus), "--measure", lang, "--lines", str(n_lines)]
-    environment = os.environ | {"PYTHONPATH": str(root.resolve()), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, cwd=root, text=True, capture_output=True, check=True)
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
+class Version:
+    """A process with the rlpoet of a folder that answers ``measure``."""
+
+    def __init__(self, root: Path, lang: str, core: int) -> None:
+        environment = os.environ | {"PYTHONPATH": str(root.resolve()), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(Path(__file__).resolve()), "--measure", lang, "--core", str(core)]
+        self.process = subprocess.Popen(command, env=environment, cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def ask(self, stanzas: list[list[str]]) -> dict[str, float]:
+        """The times of the version for some stanzas."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(stanzas) + "\n")
+        self.process.stdin.flush()
+        times: dict[str, float] = json.loads(self.process.stdout.readline())
+        return times
+
+    def close(self) -> None:
+        self.process.communicate()
 
 
-def compare(lang: str, before: Path, now: Path, corpus: Path, n_lines: int, repeats: int) -> dict[str, list[float]]:
+def compare(lang: str, before: Path, now: Path, corpus: Path, n_lines: int, repeats: int, core: int) -> dict[str, list[float]]:
     """The ratio now / before of each part's times, one per repeat."""
+    stanzas = stanzas_of(corpus / f"{lang}.jsonl.gz", n_lines)
+    versions = {"now": Version(now, lang, core), "before": Version(before, lang, core)}
     ratios: dict[str, list[float]] = {part: [] for part in PARTS}
     for repeat in range(repeats):
-        times = {root: ask(root, lang, corpus, n_lines) for root in ((before, now) if repeat % 2 else (now, before))}
+        own = stanzas[repeat::repeats]
+        times = {name: dict.fromkeys(PARTS, 0.0) for name in versions}
+        for start in range(0, len(own), SLICE):
+            for name in ("before", "now") if start // SLICE % 2 else ("now", "before"):
+                for part, seconds in versions[name].ask(own[start : start + SLICE]).items():
+                    times[name][part] += seconds
         for part in PARTS:
-            ratios[part].append(times[now][part] / times[before][part])
-        print(json.dumps({"repeat": repeat, "lang": lang, "before": times[before], "now": times[now]}), file=sys.stderr, flush=True)
+            ratios[part].append(times["now"][part] / times["before"][part])
+        print(json.dumps({"repeat": repeat, "lang": lang, **times}), file=sys.stderr, flush=True)
+    for version in versions.values():
+        version.close()
     return ratios
 
 
@@ -95,7 +117,7 @@ def result(ratios: dict[str, dict[str, list[float]]], commits: dict[str, str], n
         "question": "Is verse analysis slower than before the second round of rules and tables?",
         "says": f"A line that is new takes {min(cold):.2f} to {max(cold):.2f} times as long; the slowest part is {worst[1]} in {worst[0]}, "
         f"{medians[worst]:.2f} times.",
-        "limits": "These are ratios of process times; a line that was met before takes microseconds, and its ratio is that of cache look-ups.",
+        "limits": "These are ratios of process times, on a busy machine; and warm ones are mostly of cache look-ups.",
         "command": "python -m experiments.benchmarks.verse_versions FOLDER --before WORKTREE",
         "commit": commits["now"],
         "date": time.strftime("%Y-%m-%d"),
@@ -120,26 +142,30 @@ def result(ratios: dict[str, dict[str, list[float]]], commits: dict[str, str], n
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path, help="folder of LANG.jsonl.gz")
+    parser.add_argument("corpus", nargs="?", type=Path, help="folder of LANG.jsonl.gz")
     parser.add_argument("--before", type=Path, help="folder of the older version")
     parser.add_argument("--lines", type=int, default=20_000)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--jobs", type=int, default=1, help="languages measured at a time")
+    parser.add_argument("--core", type=int, help="of both versions; the last one by default")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--measure", choices=LANGUAGES, help="print the times of the rlpoet on the path")
+    parser.add_argument("--measure", choices=LANGUAGES, help="answer the stanzas on standard input, as one version")
     args = parser.parse_args()
+    core = max(os.sched_getaffinity(0)) if args.core is None else args.core
     if args.measure:
-        print(json.dumps(measure(args.measure, stanzas_of(args.corpus / f"{args.measure}.jsonl.gz", args.lines))))
+        os.sched_setaffinity(0, {core})
+        for row in sys.stdin:
+            print(json.dumps(measure(args.measure, json.loads(row))), flush=True)
         return
-    if args.before is None:
-        parser.error("--before: missing; expected the folder of the older version. Make one with git worktree add.")
+    if args.corpus is None or args.before is None:
+        parser.error("FOLDER or --before: missing; expected the corpora and the older version. Make one with git worktree add.")
     now = Path(__file__).resolve().parents[2]
     commits = {
         name: subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=root, text=True, capture_output=True, check=True).stdout.strip()
         for name, root in (("before", args.before), ("now", now))
     }
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        compared = pool.map(lambda lang: compare(lang, args.before, now, args.corpus.resolve(), args.lines, args.repeats), LANGUAGES)
+        compared = pool.map(lambda lang: compare(lang, args.before, now, args.corpus.resolve(), args.lines, args.repeats, core), LANGUAGES)
         ratios = dict(zip(LANGUAGES, compared, strict=True))
     told = json.dumps(result(ratios, commits, args.lines), indent=1, ensure_ascii=False)
     print(told)

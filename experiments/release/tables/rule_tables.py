@@ -265,7 +265,7 @@ class FrenchRules(Language):
 
     def words(self, text: str) -> Iterable[str]:
         tokens = TOKEN.findall(text)
-        return [*tokens, *(part for token in tokens if not token.isalpha() for part in PART.findall(token))]
+        return [*(part for token in tokens for part in PART.findall(token)), *(token for token in tokens if "-" in token)]
 
     def sign(self, table: str, cells: list[str]) -> str:
         if table == "rules.tsv":

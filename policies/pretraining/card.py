@@ -11,6 +11,7 @@ from policies.loading.files import locate
 from rlpoet.text import visible, write_atomically
 from rlpoet.text.escapes import markdown
 
+OF_ONE_CALL = ("output_dir", "overwrite", "resume")  # what a run is made again without
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 
 
@@ -21,7 +22,8 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     bits = f"{result['bits_per_char']:.3f}" if "bits_per_char" in result else "not measured"
     start = str(config.get("start") or "")
     earlier = _training_of(locate(start)) if start else ""
-    flags = " ".join(_flag(key, value) for key, value in config.items() if key not in ("data", "output_dir", "lang") and value != "")
+    told = {key: value for key, value in config.items() if key not in ("data", "lang", *OF_ONE_CALL) and value not in ("", None)}
+    flags = " ".join(_flag(key, value) for key, value in told.items())
     names = ", ".join(Path(path).name for path in config["data"])
     text = f"""---
 language: {lang}

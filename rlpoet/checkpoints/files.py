@@ -88,3 +88,4 @@ def _keep(path: Path, name: Path) -> None:
     except OSError:  # no links on this file system
         shutil.copyfile(path, spare)
     spare.replace(name)
+    spare.unlink(missing_ok=True)  # where both were names of one file, which a rename leaves as they are

@@ -148,7 +148,7 @@ def shown(path: Path, folder: Path) -> bytes | str:
     if path.suffix not in (".html", ".md"):
         return path.read_bytes()
     text = path.read_text(encoding="utf-8").replace(str(folder), "").replace(f": {folder.name}<", "").replace(f">{folder.name}<", "")
-    return re.sub(r"<svg.*?</svg>|commit [\w.-]+|[-+]?\d[\d.,e-]*", "", text, flags=re.DOTALL)
+    return re.sub(r"<svg.*?</svg>|<tr><th scope=\"row\">output_dir</th>.*?</tr>|commit [\w.-]+|[-+]?\d[\d.,e-]*", "", text, flags=re.DOTALL)
 
 
 def litter(folder: Path) -> list[str]:

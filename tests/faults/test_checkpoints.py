@@ -44,6 +44,15 @@ def test_the_generation_before_is_kept(tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["checkpoint.earlier.pt", "checkpoint.pt"]
 
 
+def test_two_names_of_one_file_leave_no_third(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, STATE)
+    os.link(path, earlier(path))  # as where a damaged checkpoint was replaced by the one before it
+    write_checkpoint(path, {**STATE, "step": 4})
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["checkpoint.earlier.pt", "checkpoint.pt"]
+    assert [read_checkpoint(one)["step"] for one in (path, earlier(path))] == [4, 3]
+
+
 def damaged(path: Path, how: str) -> None:
     content = bytearray(path.read_bytes())
     if how == "half":

@@ -81,7 +81,7 @@ def mend_checkpoint(path: Path, tell: Callable[[str], object]) -> None:
 
 def _keep(path: Path, name: Path) -> None:
     """Give a file another name as well, in place of what had it; there is no moment at which neither is there."""
-    spare = name.with_name(f".{name.name}.{os.getpid()}")
+    spare = name.with_name(f".{name.name}.{os.getpid()}.part")  # by which the next run knows what a killed one left
     spare.unlink(missing_ok=True)
     try:
         os.link(path, spare)

@@ -11,7 +11,8 @@ from policies.loading.files import locate
 from rlpoet.text import visible, write_atomically
 from rlpoet.text.escapes import markdown
 
-TOLD_APART = ("data", "prose", "prose_share", "output_dir", "lang")
+TOLD_APART = ("lang", "data", "prose", "prose_share")
+OF_ONE_CALL = ("output_dir", "overwrite", "resume")  # what a run is made again without
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 
 
@@ -23,7 +24,7 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     bits = f"{result['bits_per_char']:.3f}" if "bits_per_char" in result else "not measured"
     start = str(config.get("start") or "")
     earlier = _training_of(locate(start)) if start else ""
-    told = {key: value for key, value in config.items() if key not in TOLD_APART and value not in ("", None)}
+    told = {key: value for key, value in config.items() if key not in (*TOLD_APART, *OF_ONE_CALL) and value not in ("", None)}
     flags = " ".join(_flag(key, value) for key, value in told.items())
     names = ", ".join(Path(path).name for path in config["data"])
     prose = ", ".join(Path(path).name for path in config.get("prose", ()))

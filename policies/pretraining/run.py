@@ -225,6 +225,8 @@ def _keep(tokenizer: PreTrainedTokenizerBase, verse_format: VerseFormat, folder:
 
 def _kept_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    for name in ("is_local", "local_files_only"):  # of this opening, which would be saved as properties of the tokenizer
+        tokenizer.init_kwargs.pop(name, None)
     return tokenizer
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from rlpoet.checkpoints.signals import put_off
 from rlpoet.errors import RlpoetError
 from rlpoet.text import whole_file
 
@@ -18,9 +19,9 @@ from rlpoet.text import whole_file
 def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     """Write tensors and plain values; what stood there before is kept as ``earlier(path)``.
 
-    A full disk or a killed process leaves the checkpoint that stood there before, at every moment.
+    A full disk or a killed process leaves the checkpoint that stood there before, at every moment. A signal waits until it is written.
     """
-    with whole_file(path) as stream:
+    with put_off(), whole_file(path) as stream:
         torch.save(dict(state), stream)
         if path.exists():
             _keep(path, earlier(path))
@@ -80,10 +81,11 @@ def mend_checkpoint(path: Path, tell: Callable[[str], object]) -> None:
 
 def _keep(path: Path, name: Path) -> None:
     """Give a file another name as well, in place of what had it; there is no moment at which neither is there."""
-    spare = name.with_name(f".{name.name}.{os.getpid()}")
+    spare = name.with_name(f".{name.name}.{os.getpid()}.part")  # by which the next run knows what a killed one left
     spare.unlink(missing_ok=True)
     try:
         os.link(path, spare)
     except OSError:  # no links on this file system
         shutil.copyfile(path, spare)
     spare.replace(name)
+    spare.unlink(missing_ok=True)  # where both were names of one file, which a rename leaves as they are

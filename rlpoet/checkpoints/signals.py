@@ -70,6 +70,23 @@ def stop_signals() -> Iterator[Stop]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
+@contextmanager
+def put_off() -> Iterator[None]:
+    """Have signals wait while something is done that may not be broken off: torch's writer ends the process if its stream fails so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in to_take()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
 def to_take() -> list[int]:
     """Numbers of these signals, but for a hang-up that is ignored: that is what ``nohup`` is for."""
     return [number for number in NUMBERS if signal.Signals(number).name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN]

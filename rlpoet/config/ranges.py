@@ -164,12 +164,12 @@ UNSPEAKABLE = re.compile("[\x00\ud800-\udc7f\udd00-\udfff]")  # but for U+DC80 t
 
 
 def refuse_unspeakable(name: str, value: Any) -> None:
-    """Refuse a text with a character that no file, no name and no verse can have: NUL, or half a surrogate pair.
+    r"""Refuse a text with a character that no file, no name and no verse can have: NUL, or half a surrogate pair.
 
     Raises:
         RlpoetError: ``name: ...``; lists and tables are looked into.
 
-    >>> refuse_unspeakable("--out", {"a": ["b\0"]})
+    >>> refuse_unspeakable("--out", {"a": ["b" + chr(0)]})
     Traceback (most recent call last):
     rlpoet.errors.RlpoetError: --out: 'b\x00' has the character U+0000; expected text without it.
     """

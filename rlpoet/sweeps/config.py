@@ -53,7 +53,7 @@ class GridConfig:
         resume: folder of a grid to go on with; its own configuration holds.
     """
 
-    RESUME_WITH = ("jobs", "overwrite", "report_only", "dry_run")
+    RESUME_WITH = ("jobs", "report_only", "dry_run")
 
     output_dir: str = "runs/compare"
     langs: tuple[str, ...] = ("fr",)

@@ -46,6 +46,6 @@ def markdown(text: str) -> str:
     r"""One line of text within Markdown, none of which is markup.
 
     >>> markdown("<b>[x](y)\n# z")
-    '\\<b\\>\\[x\\](y)␤\\# z'
+    '\\<b\\>\\[x\\](y)␊\\# z'
     """
     return MARKDOWN.sub(r"\\\1", visible(text))

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,7 @@ from rlpoet.cli.main import main
 
 CHANGES = ("os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "shutil.rmtree")
 TIMED = ("time/", "train/tokens_per_second")
+OF_THE_WAY = ("checkpoint", "best.", "events.out", "config.yaml")  # files of how a run came to its end
 UNCERTAIN = ("seconds", "seconds_per_poem", "commit")
 
 
@@ -134,9 +136,19 @@ def left(folder: Path) -> dict[str, Any]:
     found["result"] = {key: value for key, value in result.items() if key not in UNCERTAIN}
     state = torch.load(folder / "checkpoint.pt", weights_only=True)
     found["weights"] = {name: weight.tolist() for name, weight in state["model"].items()}
-    for path in sorted([*folder.glob("*.safetensors"), *folder.glob("policy/*.safetensors"), *folder.glob("samples.txt")]):
-        found[path.name] = path.read_bytes()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name not in (*found, "result.json") and not name.startswith(OF_THE_WAY):
+            found[name] = shown(path, folder)
     return found
+
+
+def shown(path: Path, folder: Path) -> bytes | str:
+    """A file of a run; a page or a card without pictures and numbers, which tell of times, and without the folder's name."""
+    if path.suffix not in (".html", ".md"):
+        return path.read_bytes()
+    text = path.read_text(encoding="utf-8").replace(str(folder), "").replace(f": {folder.name}<", "").replace(f">{folder.name}<", "")
+    return re.sub(r"<svg.*?</svg>|<tr><th scope=\"row\">output_dir</th>.*?</tr>|commit [\w.-]+|[-+]?\d[\d.,e-]*", "", text, flags=re.DOTALL)
 
 
 def litter(folder: Path) -> list[str]:

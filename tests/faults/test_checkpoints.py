@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,7 +10,9 @@ import resource
 import shutil
 import signal
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -18,6 +21,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
+from rlpoet.checkpoints import files
 from rlpoet.checkpoints.files import earlier, mend_checkpoint, read_checkpoint, write_checkpoint
 from rlpoet.checkpoints.folder import refuse_run, run_folder, run_state
 from rlpoet.cli.main import main
@@ -38,6 +42,15 @@ def test_the_generation_before_is_kept(tmp_path):
         write_checkpoint(path, {**STATE, "step": step})
     assert [read_checkpoint(one)["step"] for one in (path, earlier(path))] == [3, 2]
     assert sorted(one.name for one in tmp_path.iterdir()) == ["checkpoint.earlier.pt", "checkpoint.pt"]
+
+
+def test_two_names_of_one_file_leave_no_third(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, STATE)
+    os.link(path, earlier(path))  # as where a damaged checkpoint was replaced by the one before it
+    write_checkpoint(path, {**STATE, "step": 4})
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["checkpoint.earlier.pt", "checkpoint.pt"]
+    assert [read_checkpoint(one)["step"] for one in (path, earlier(path))] == [4, 3]
 
 
 def damaged(path: Path, how: str) -> None:
@@ -86,6 +99,47 @@ def test_no_instant_of_writing_a_checkpoint_leaves_none(tmp_path):
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         assert read_checkpoint(copy / path.name)["step"] in (2, 3) and read_checkpoint(earlier(copy / path.name))["step"] in (1, 2)
     assert code == 0  # the last instants come after the end
+
+
+class Interrupting:
+    """A stream in whose first writing the process is interrupted."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream, self.asked = stream, False
+
+    def write(self, data: bytes) -> int:
+        if not self.asked:
+            self.asked = True
+            signal.raise_signal(signal.SIGINT)
+        return self.stream.write(data)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.stream, name)
+
+
+@contextlib.contextmanager
+def interrupting(path: Path) -> Iterator[Interrupting]:
+    with whole_file(path) as stream:
+        yield Interrupting(stream)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_signal_waits_for_the_checkpoint_in_hand(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.pt"
+    write_checkpoint(path, STATE)
+    monkeypatch.setattr(files, "whole_file", interrupting)
+    pid = os.fork()  # torch would end the process
+    if not pid:
+        code = 1
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the suite was started in the background
+        try:
+            write_checkpoint(path, {**STATE, "step": 4})
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
+    assert read_checkpoint(path)["step"] == 4 and litter(tmp_path) == []
 
 
 def test_a_file_has_the_mode_of_any_new_file_and_two_writers_do_not_meet(tmp_path):

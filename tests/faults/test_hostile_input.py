@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import json
 import math
 from pathlib import Path
@@ -15,6 +17,7 @@ from policies.training_loop import Batch, Schedule, learn
 from rlpoet.checkpoints.files import read_checkpoint
 from rlpoet.cli.jsonl import answer_rhymes, answer_scans
 from rlpoet.cli.main import main
+from rlpoet.cli.verbs.scan import COMMAND as SCAN
 from rlpoet.errors import RlpoetError
 
 ROWS = [
@@ -44,6 +47,46 @@ def test_half_a_surrogate_pair_is_a_character_like_any_other(verb, row, tmp_path
     (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
     assert main([verb, "--lang", "fr", "--jsonl", str(tmp_path / "rows.jsonl")]) in (0, 2)
     assert "Traceback" not in capsys.readouterr().err
+
+
+NUL, HALF, DIGITS = "a\0b", "a\ud83d", "9" * 400
+
+
+@pytest.mark.parametrize("argv, told", [
+    (["annotate", "poem.txt", "--lang", "fr", "--out", f"{NUL}.csv"], "has the character U+0000"),
+    (["complete", HALF, "--lang", "fr"], "has the character U+D83D"),
+    (["rate", "read", NUL], "has the character U+0000"),
+    (["train", "--config", "hostile.yaml"], "--forms: 'a\\x00b' has the character U+0000"),
+    (["train", "--reward_timeout", DIGITS], "expected a number of at most 300 digits"),
+    (["scan", "nuit", "--lang", "a" * 100_000], "unknown 'aaa"),
+    (["x" * 100_000], "command: unknown 'xxx"),
+    (["train", "--lang", "fr", "--forms", "aa " * 100_000], "aa aa aa"),
+])  # fmt: skip
+def test_a_hostile_word_is_one_line_that_can_be_read(argv, told, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("hostile.yaml").write_text('forms: ["a\\0b"]\n', encoding="utf-8")
+    assert main(argv) == 2
+    said = capsys.readouterr().err
+    assert told in said and said.count("\n") == 1 and len(said) < 2500
+
+
+def test_a_folder_that_was_deleted_is_told(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["scan", "nuit", "--lang", "fr"]) == 2
+    told = "the folder you work in was deleted; expected one that is there. Change to it, and try again."
+    assert capsys.readouterr().err == f"rlpoet: {told}\n"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OverflowError("int too large"), OSError(errno.ENOSPC, "No space left on device")])
+def test_what_a_machine_cannot_do_is_one_line(error, monkeypatch, capsys):
+    def run(_: object) -> int:
+        raise error
+
+    monkeypatch.setattr("rlpoet.cli.main.find_command", lambda name: dataclasses.replace(SCAN, run=run))
+    assert main(["scan", "nuit", "--lang", "fr"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_the_code_in_a_policy_folder_is_not_run(tmp_path):

@@ -27,12 +27,12 @@ VERBS = {
     "write": ("generate", "complete", "words", "studio", "serve", "forms", "authors"),
     "look at verse": ("scan", "rhymes", "explain", "score", "style", "theme"),
     "teach and compare models": ("train", "preflight", "compare", "ablate", "report", "redteam", "pretrain", "finetune"),
-    "judge poems and gather them": ("evaluate", "rate", "corpus", "annotate"),
+    "judge poems and gather them": ("evaluate", "bench", "rate", "corpus", "annotate"),
     "help": ("env", "completion"),
 }
 FOLDERS = {  # of verbs in a folder of their own
     **dict.fromkeys(VERBS["write"], "writing."),
-    **dict.fromkeys(("evaluate",), "judge."),
+    **dict.fromkeys(("evaluate", "bench"), "judge."),
     **dict.fromkeys(VERBS["help"], "help."),
 }
 CORE = tuple(sorted(verb for verbs in VERBS.values() for verb in verbs))

@@ -31,6 +31,13 @@ WHOLE_SETS = {  # measure of sense -> (label, whether it is a share, digits); th
     "distinct_bigrams": ("distinct word pairs in 5,000 words", True, 1),
     "rhyme_sound_entropy": ("entropy of rhyme sounds, nats", False, 2),
 }
+BOARD = {  # figures of the benchmark
+    "right_lines": "as many lines",
+    "rhyme_pairs": "pairs that rhyme",
+    "credited_pairs": "pairs that earn",
+    "lines_in_meter": "lines in meter",
+    "perfect_stanzas": "perfect",
+}
 SECOND = {"second_rhyme_pairs": "pairs that rhyme", "second_lines_in_meter": "lines in meter", "second_agreement": "pairs both judge alike"}
 
 
@@ -109,6 +116,23 @@ def _rows(blocks: list[Mapping[str, Any]]) -> list[tuple[str, str, bool]]:
     rows += [(key, f"prior: {label}", False) for key, label in PRIOR.items()]
     rows += [(key, label, is_share) for key, (label, is_share) in VARIETY.items()]
     return [row for row in rows if row[0] in there]
+
+
+def board_table(board: Mapping[str, Any]) -> Table:
+    """A leaderboard of ``rlpoet bench``: a row per model and language, best model first, and one of people."""
+    title = f"{board['benchmark']}, version {board['version']}"
+    note = "Shares with 95 % intervals. People: each poem under the form it keeps best."
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", caption=note, caption_justify="left")
+    for name in ("model", "", "n", *BOARD.values()):
+        table.add_column(name, justify="left" if name in ("model", "") else "right")
+    langs = list(dict.fromkeys(lang for row in board["models"] for lang in row["langs"]))
+    people = {"model": "people", "langs": {lang: own for lang, own in board["people"].items() if lang in langs}}
+    for row in (people, *board["models"]):
+        for number, (lang, own) in enumerate(row["langs"].items()):
+            cells = (f"{share} ({bounds})" if bounds else share for key in BOARD for share, bounds in [_cells(own["all"], key, digits=0)])
+            table.add_row("" if number else row["model"], lang, str(own["all"]["n"]), *cells)
+        table.add_section()
+    return table
 
 
 def _cells(own: Mapping[str, Any], key: str, *, is_share: bool = True, digits: int | None = None) -> tuple[str, str]:

@@ -1,0 +1,215 @@
+"""The benchmark: fixed prompts, answers of a server and of a folder, and a leaderboard that keeps its rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from rlpoet.cli.main import main
+from rlpoet.corpus import Poem
+from rlpoet.errors import RlpoetError, UnknownName
+from rlpoet.evaluation.bench import bench_prompts
+from rlpoet.evaluation.bench.run import entered, people, shipped_people
+from rlpoet.evaluation.bench.server import ServerModel
+from rlpoet.prosody.forms import form
+
+COUPLET = "Je suis le ténébreux, le veuf, l'inconsolé,\nMa seule étoile est morte, et mon luth constellé"
+LANGS = ("fr", "es", "en")
+
+
+class Server(ThreadingHTTPServer):
+    """A server of chat completions that answers every prompt with one poem.
+
+    Attributes:
+        refusals: statuses that the next requests get.
+        asked: bodies and keys of the requests.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answers)
+        self.content: Any = f"<think>Il faut douze syllabes.</think>\n```\n{COUPLET}\n```"
+        self.refusals: list[int] = []
+        self.asked: list[tuple[dict[str, Any], str | None]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+
+class Answers(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append((body, self.headers.get("Authorization")))
+        status = self.server.refusals.pop() if self.server.refusals else 200
+        content = body["messages"][0]["content"] if self.server.content == "echo" else self.server.content
+        reply = {"choices": [{"message": {"role": "assistant", "content": content}}]} if status == 200 else {"error": "not today"}
+        data = json.dumps(reply).encode()
+        self.send_response(status if self.path == "/v1/chat/completions" else 404)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+# -- prompts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_there_are_two_hundred_prompts_of_four_long_forms_and_the_first_are_balanced(lang):
+    prompts = bench_prompts(lang)
+    assert len({one.text for one in prompts}) == len(prompts) == 200
+    assert {len({one.form for one in prompts[n : n + 4]}) for n in range(0, 200, 4)} == {4}
+    for one in prompts:
+        assert form(one.form, lang).name == one.form and one.theme in one.text and "{" not in one.text
+        assert set(form(one.form, lang).meters) == {{"fr": (12,), "es": (11,), "en": (10, 11)}[lang]}
+
+
+def test_prompts_stay_what_they_are_in_a_version():
+    text = json.dumps([(one.lang, one.form, one.text) for lang in LANGS for one in bench_prompts(lang)], ensure_ascii=False)
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == "c50f75c06f9127f2"  # another digest takes another VERSION
+
+
+def test_a_language_without_prompts_is_named():
+    with pytest.raises(UnknownName, match="expected one of en, es, fr"):
+        bench_prompts("it")
+
+
+# -- models ------------------------------------------------------------------------------------------
+
+
+def test_a_server_is_asked_and_its_answers_are_counted(server, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sesame")
+    out, answers = tmp_path / "board.json", tmp_path / "answers.jsonl"
+    options = ["--name", "poet", "--langs", "fr", "-n", "4", "--out", str(out), "--answers", str(answers)]
+    assert main(["bench", server.url, *options]) == 0
+    board = json.loads(out.read_text(encoding="utf-8"))
+    (row,) = board["models"]
+    figures = row["langs"]["fr"]
+    assert row["model"] == "poet" and figures["all"]["n"] == 4
+    assert figures["all"]["right_lines"] == figures["all"]["perfect_stanzas"] == 0.25
+    assert figures["couplet"]["rhyme_pairs"] == figures["couplet"]["lines_in_meter"] == 1.0
+    assert figures["sonnet"]["right_lines"] == figures["sonnet"]["rhyme_pairs"] == 0.0
+    assert figures["all"]["perfect_stanzas_95"][0] < 0.25 < figures["all"]["perfect_stanzas_95"][1]
+    kept = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    assert [one["prompt"] for one in kept] == [one.text for one in bench_prompts("fr")[:4]] and kept[0]["poem"] == COUPLET
+    assert {key for _, key in server.asked} == {"Bearer sesame"} and {body["model"] for body, _ in server.asked} == {"poet"}
+    shown = capsys.readouterr().out
+    assert "poet" in shown and "people" in shown and "25 %" in shown
+
+
+def test_answers_of_a_server_come_in_the_order_of_the_prompts(server):
+    server.content = "echo"
+    asked = bench_prompts("es")[:20]
+    told: list[int] = []
+    assert ServerModel(server.url, "poet", parallel=8).answers(asked, told.append) == [one.text for one in asked]
+    assert told == list(range(1, 21))
+    assert sorted(body["seed"] for body, _ in server.asked) == list(range(20))
+
+
+def test_a_busy_server_is_asked_again_and_one_without_words_writes_no_poem(server):
+    server.refusals, server.content = [429, 503], None
+    assert ServerModel(server.url, "poet", wait=0.0).answers(bench_prompts("fr")[:1]) == [None]
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(401, "401 Unauthorized .*not today.*OPENAI_API_KEY"), (429, "429 Too Many"), (404, "404 Not Found")]
+)
+def test_a_server_that_refuses_is_told_in_one_line(status, message, server):
+    server.refusals = [status] * 9
+    with pytest.raises(RlpoetError, match=message):
+        ServerModel(server.url, "poet", wait=0.0, parallel=1).answers(bench_prompts("fr")[:1])
+
+
+def test_an_address_without_a_server_is_told(server):
+    with pytest.raises(RlpoetError, match="expected a server there"):
+        ServerModel("http://127.0.0.1:9/v1", "poet").answers(bench_prompts("fr")[:1])
+
+
+def test_a_plain_model_is_asked_in_words_and_writes_its_own_tokens(tmp_path):
+    from tiny_plain import gpt2, plain_tokenizer, save_plain  # torch, which no other test here needs
+
+    tokenizer = plain_tokenizer()
+    folder = save_plain(tmp_path / "model", gpt2(tokenizer), tokenizer)
+    out = tmp_path / "board.json"
+    options = ["--langs", "fr", "-n", "2", "--max_tokens", "8", "--temperature", "0", "--out", str(out)]
+    options += ["--answers", str(tmp_path / "a.jsonl")]
+    assert main(["bench", str(folder), *options]) == 0
+    first = (tmp_path / "a.jsonl").read_bytes()
+    assert json.loads(out.read_text(encoding="utf-8"))["models"][0]["langs"]["fr"]["all"]["n"] == 2
+    assert main(["bench", str(folder), *options]) == 0
+    assert (tmp_path / "a.jsonl").read_bytes() == first  # temperature 0
+    assert len(json.loads(out.read_text(encoding="utf-8"))["models"]) == 1
+
+
+# -- leaderboard -------------------------------------------------------------------------------------
+
+
+def board_row(model: str, share: float) -> dict[str, Any]:
+    return {"model": model, "langs": {"fr": {"all": {"n": 4, "perfect_stanzas": share}}}}
+
+
+def test_a_leaderboard_is_sorted_and_replaces_a_model(tmp_path):
+    path = tmp_path / "board.json"
+    entered(path, board_row("a", 0.25), {"fr": {"all": {"n": 9}}})
+    entered(path, board_row("b", 0.5), {"en": {"all": {"n": 8}}})
+    board = entered(path, board_row("a", 0.75), {})
+    assert [(row["model"], row["langs"]["fr"]["all"]["perfect_stanzas"]) for row in board["models"]] == [("a", 0.75), ("b", 0.5)]
+    assert set(board["people"]) == {"fr", "en"} and json.loads(path.read_text(encoding="utf-8")) == board
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "MODEL is missing"),
+        (["http://localhost:1/v1"], "--name: none given"),
+        (["fr-tb", "-n", "201"], "expected at most 200"),
+        (["fr-tb", "--langs", "it"], "unknown 'it'"),
+        (["fr-tb", "--out", "other.json"], "expected a leaderboard of 'rlpoet verse', version 1"),
+        (["fr-tb", "--langs", "fr", "es"], "this policy writes fr; expected --langs fr"),
+    ],
+)
+def test_what_cannot_be_run_is_told_in_one_line(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.json").write_text('{"benchmark": "chess"}', encoding="utf-8")
+    assert main(["bench", *options]) == 2
+    shown = capsys.readouterr().err
+    assert message in shown and shown.count("\n") == 1
+
+
+# -- people ------------------------------------------------------------------------------------------
+
+
+def test_people_count_under_the_form_they_keep_and_only_if_they_keep_one():
+    poems = [Poem((tuple(COUPLET.split("\n")),)), Poem((("Le chat dort", "La mer est bleue et verte"),))]
+    found = people(poems, "fr", 5, seed=0)
+    assert found["all"]["n"] == found["couplet"]["n"] == 1 and found["couplet"]["rhyme_pairs"] == 1.0
+
+
+@pytest.mark.parametrize("lang", LANGS)
+def test_shipped_figures_of_people_have_every_form_and_are_near_the_top(lang):
+    found = shipped_people()[lang]
+    assert set(found) == {one.form for one in bench_prompts(lang)} | {"all"}
+    assert 0.75 < found["all"]["rhyme_pairs"] <= 1 and 0.85 < found["all"]["lines_in_meter"] <= 1
+    low, high = found["all"]["perfect_stanzas_95"]
+    assert low < found["all"]["perfect_stanzas"] < high

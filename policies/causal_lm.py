@@ -15,6 +15,7 @@ from torch import Tensor
 
 from policies.decoding.beams import beam_tokens
 from policies.decoding.end_words import lines_ending
+from policies.decoding.line_search import search_lines
 from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding, Grammar, sample_tokens
 from policies.formats.codec import Format, codec_of
@@ -263,6 +264,7 @@ class CausalPolicy:
         allow_identical_rhyme: bool | None = None,
         theme: Sequence[str] = (),
         theme_strength: float = 4.0,
+        best_of_line: int = 1,
         watch: Callable[[int, int], None] | None = None,
         **decoding: Any,
     ) -> Rollout:
@@ -275,11 +277,13 @@ class CausalPolicy:
                 their end (``policies.formats.identical_rhyme``). None: use the policy's attribute of that name, by default False.
             theme: words to bring into the poems; adds ``theme_strength`` nats to each of their pieces
                 (``policies.decoding.logits_processors.Theme``).
+            best_of_line: draws of each line, of which the best is kept (``policies.decoding.line_search``); the poems then are no sample
+                of the policy. Not with beams, a theme, ``max_new_tokens`` or ``watch``.
             watch: called once per token with its row, as it is drawn; see ``sample_tokens``.
             decoding: fields of ``policies.decoding.sampler.Decoding``. With ``beams`` the poems of a prompt are its ``n`` likeliest.
 
         Raises:
-            RlpoetError: ``n`` is larger than the number of beams.
+            RlpoetError: ``n`` is larger than the number of beams, or ``best_of_line`` is given with what it does not take.
         """
         repeated = [prompt for prompt in prompts for _ in range(n)]
         starts = {prompt: self.start_ids(prompt) for prompt in dict.fromkeys(repeated)}
@@ -297,6 +301,14 @@ class CausalPolicy:
         self.model.eval()
 
         repeats = self.allow_identical_rhyme if allow_identical_rhyme is None else allow_identical_rhyme
+        if best_of_line != 1:
+            if best_of_line < 1 or options.beams or theme or max_new_tokens or watch is not None:
+                raise RlpoetError(f"best_of_line: {best_of_line}; expected 1 or more, without beams, theme, max_new_tokens and watch.")
+            per_line = dataclasses.replace(options, max_new_tokens=min(self.codec.line_room, room))
+            return self.write(
+                repeated,
+                search_lines(self, repeated, best_of_line, per_line, allow_identical_rhyme=repeats, constrained=constrained),
+            )
 
         def grammar(rows: Sequence[Prompt]) -> Grammar | None:
             return self.codec.grammar(rows, self.model.config.vocab_size, allow_identical_rhyme=repeats) if constrained else None
@@ -339,7 +351,7 @@ class CausalPolicy:
     @_by_own_weights
     def lines_ending(self, prompts: Sequence[Prompt], words: Sequence[str]) -> list[str] | None:
         """The next line of each prompt, with a given last word; None if the policy writes lines from their beginning."""
-        return lines_ending(self, prompts, words) if getattr(self.format, "order", "forward") == "backward" else None
+        return lines_ending(self, prompts, words) if self.codec.word_first else None
 
     @_by_own_weights
     def rhyming_words(self, sounds: Sequence[Sequence[int]], n: int) -> RhymingWords | None:
@@ -355,12 +367,12 @@ class CausalPolicy:
         return meter_error_spans(self, rollout, lines)
 
     def idle_options(self) -> dict[str, str]:
-        """Options of training that mean nothing to the policy, and why; none for one with marks that writes lines from their end."""
+        """Options of training that mean nothing to the policy, and why; none for one with marks that settles last words first."""
         found: dict[str, str] = {}
         if not getattr(self.format, "plans", False):
             no_sounds = "it names no sound before a line"
             found |= {"aux_rhyme_weight": no_sounds, "aux_sampler": no_sounds, "tb.plan_token_weight": no_sounds}
-        if getattr(self.format, "order", "forward") != "backward":
+        if not self.codec.word_first:
             forward = "it writes lines from their beginning, so that no last word can be given or weighed apart"
             found |= {"tb.explore rhyme": forward, "tb.rhyme_word_weight": forward, "tb.token_prob_exponent": forward}
         return found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 
 from policies.formats.codec import Codec, Format
+from rlpoet.rollout import Rollout
 from rlpoet.types import Prompt
 
 if TYPE_CHECKING:
@@ -36,4 +37,12 @@ class Writer(Protocol):
 
     def read(self, ids: Sequence[int]) -> str:
         """The poem a token sequence spells, its opening included; header and marks dropped."""
+        ...
+
+    def continued(self, prompts: Sequence[Prompt], tokens: Sequence[Sequence[int]]) -> Rollout:
+        """A rollout of token sequences that continue their prompts."""
+        ...
+
+    def log_prob(self, rollout: Rollout) -> torch.Tensor:
+        """Log-probability of each drawn token at temperature 1, ``(B, S)``, nats, 0 elsewhere."""
         ...

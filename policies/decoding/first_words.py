@@ -1,20 +1,22 @@
 """First lines that begin with given words.
 
-A policy that writes forward continues from the words. A policy that writes each line from its end cannot do that. It draws many
-first lines instead. Each is cut after every word, and the given words replace what was cut off. The policy then gives the
-probability of these words, followed by the end of the line, after the part that was kept. Lines are drawn in proportion to it:
-importance sampling of p(line | its first words). Lines of the form's length come first.
+A policy that writes forward continues from the words, one that plans its lines after it has drawn the last word. A policy that
+writes each line from its end cannot do that. It draws many first lines instead. Each is cut after every word, and the given words
+replace what was cut off. The policy then gives the probability of these words, followed by the end of the line, after the part that
+was kept. Lines are drawn in proportion to it: importance sampling of p(line | its first words). Lines of the form's length come
+first.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from policies.causal_lm import CausalPolicy
 from policies.decoding.sampler import Decoding, sample_tokens
+from policies.formats.planned import PlannedCodec
 from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.prosody.meter import in_meter
@@ -75,11 +77,28 @@ def fit_of_words(policy: CausalPolicy, prompt: Prompt, words: str, lines: Sequen
 def _go_on(policy: CausalPolicy, prompt: Prompt, words: str, temperature: float) -> str:
     """The first line that a forward policy writes after the given words."""
     codec, ids = policy.codec, policy.start_ids(prompt)
-    draw = functools.partial(sample_tokens, policy.model, end=codec.end, pad=codec.pad, generator=policy.generator)
+    draw = functools.partial(sample_tokens, policy.model, pad=codec.pad, generator=policy.generator)
+    if isinstance(codec, PlannedCodec):
+        return _planned(codec, policy.model.config.vocab_size, draw, prompt, words, temperature)
     if getattr(policy.format, "plans", False):  # the line names its rhyme before its words
         grammar = codec.grammar([prompt], policy.model.config.vocab_size)
-        ids += draw([ids], Decoding(temperature=temperature, max_new_tokens=1), grammar=grammar)[0]
+        ids += draw([ids], Decoding(temperature=temperature, max_new_tokens=1), end=codec.end, grammar=grammar)[0]
     ids += codec.many_ids([words])[0]
-    rest = draw([ids], Decoding(temperature=temperature, max_new_tokens=codec.line_room))[0]
+    rest = draw([ids], Decoding(temperature=temperature, max_new_tokens=codec.line_room), end=codec.end)[0]
     stop = next((i for i, token in enumerate(rest) if codec.ends_line(token)), len(rest))
     return codec.read([*ids, *rest[:stop]]).strip().split("\n")[0]
+
+
+def _planned(
+    codec: PlannedCodec, n_pieces: int, draw: Callable[..., list[list[int]]], prompt: Prompt, words: str, temperature: float
+) -> str:
+    """As ``_go_on``: first the word in which the line ends, then the given words, then what leads from them to it."""
+    grammar = codec.grammar([prompt], n_pieces)
+    decoding = Decoding(temperature=temperature, max_new_tokens=codec.line_room)
+    ids = codec.start_ids(prompt)
+    ids += draw([ids], decoding, end=codec.breaks, grammar=grammar)[0]
+    given = codec.many_ids([words])[0]
+    for token in given:
+        grammar.advance_row(0, token)
+    ids += given
+    return codec.read([*ids, *draw([ids], decoding, end=codec.breaks, grammar=grammar)[0]]).strip().split("\n")[0]

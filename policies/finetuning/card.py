@@ -26,7 +26,8 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     before, after = result["before"], result["after"]
     rows = "\n".join(f"| {label} | {_number(key, before)} | {_number(key, after)} |" for key, label in LABELS.items() if key in after)
     facts = {
-        key: config[key] for key in ("where", "lora", "freeze", "epochs", "max_steps", "minutes", "batch_size", "learning_rate", "seed")
+        key: config[key]
+        for key in ("where", "format", "lora", "freeze", "epochs", "max_steps", "minutes", "batch_size", "learning_rate", "seed")
     }
     flags = " ".join(f"--{key} {_spell(value)}" for key, value in facts.items() if value)
     data = ", ".join(Path(path).name for path in config["data"])

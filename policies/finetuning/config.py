@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from rlpoet.config.command import Switch
 from rlpoet.config.opening import OpeningOptions
@@ -23,6 +24,8 @@ class FinetuneConfig(OpeningOptions):
         output_dir: folder for the policy or adapter, with samples.txt, loss.png, result.json and TensorBoard's log.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love or author=Ronsard|Labé,year<1600.
         lang: language in which a plain model is to write; an rlpoet policy has its own.
+        format: planned teaches a plain model to write the last word of each line before the line, plain to write lines alone; by default
+            that of the policy. An rlpoet policy has marks of its own and keeps them.
         freeze: parts that are not trained: attention, embeddings, all-but-head; several separated by commas.
         lora: train an adapter only, such as r=64,alpha=16,dropout=0.1; "" trains the weights themselves.
         lora_target: layers that get an adapter: all-linear, attention, mlp, or names such as q_proj.
@@ -66,6 +69,7 @@ class FinetuneConfig(OpeningOptions):
     output_dir: str
     where: str = ""
     lang: str | None = None
+    format: Literal["plain", "planned"] | None = None
     freeze: tuple[str, ...] = ()
     lora: str = ""
     lora_target: tuple[str, ...] = ("all-linear",)

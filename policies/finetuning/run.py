@@ -234,7 +234,7 @@ def open_base(config: FinetuneConfig) -> CausalPolicy:
     """The policy to start from, on the GPU where there is one, its base in four bits where that is asked for.
 
     Raises:
-        RlpoetError: the policy is of another language; see also ``policies.loading.open.open_files``.
+        RlpoetError: the policy is of another language, or keeps its format; see also ``policies.loading.open.open_files``.
     """
     if config.qlora:
         files = find_model(config.policy, allow_download=config.allow_download, trust_remote_code=config.trust_remote_code)
@@ -247,6 +247,10 @@ def open_base(config: FinetuneConfig) -> CausalPolicy:
         )  # fmt: skip
     if config.lang is not None and policy.lang != config.lang:
         raise RlpoetError(f"--lang {config.lang}: {config.policy} writes {policy.lang!r}; expected the same. Leave --lang out.")
+    if config.format is not None:
+        if not isinstance(policy.format, PlainFormat):
+            raise RlpoetError(f"--format {config.format}: {config.policy} has marks of its own; expected a plain model. Leave it out.")
+        policy.adopt(dataclasses.replace(policy.format, planned=config.format == "planned"))
     return policy
 
 

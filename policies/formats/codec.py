@@ -1,6 +1,7 @@
 """From poems to token ids and back: one codec per kind of format.
 
-A format defines a poem's text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines); a codec binds it to a tokenizer.
+A format defines a poem's text (``VerseFormat`` with plan marks, ``PlainFormat`` as ordinary lines, planned or not). A codec binds it to
+a tokenizer.
 ``CausalPolicy`` uses codecs only, so both kinds of format share the code for sampling, scoring, training and saving.
 """
 
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from policies.formats.grammar import Grammar
 from policies.formats.identical_rhyme import Spelled
 from policies.formats.plain import PlainCodec, PlainFormat
+from policies.formats.planned import PlannedCodec
 from policies.formats.verse import BREAK, END, FILE, VerseFormat
 from rlpoet.prosody.annotate import Group, relabel, tail_keys
 from rlpoet.prosody.forms import form
@@ -55,6 +57,7 @@ class Codec(Protocol):
         marks: ids that are not part of a line's words; repetition controls do not change their logits.
         line_room: most tokens that a line may need.
         any_author: whether a prompt may name any author, because names are ordinary words to the model.
+        word_first: whether the last word of a line is settled before the rest of it is written.
     """
 
     pad: int
@@ -63,6 +66,8 @@ class Codec(Protocol):
     line_room: int
     any_author: bool
 
+    @property
+    def word_first(self) -> bool: ...
     @property
     def marks(self) -> Sequence[int]: ...
 
@@ -139,6 +144,24 @@ class VerseCodec:
     @property
     def marks(self) -> Sequence[int]:
         return sorted(self._marks)
+
+    @property
+    def word_first(self) -> bool:
+        return self.format.order == "backward"
+
+    def begin_lines(self, prompts: Sequence[Prompt], words: Sequence[str], n_pieces: int) -> tuple[list[list[int]], Grammar]:
+        """Tokens with which lines begin that end in given words, and the grammar after them; of a format with ``word_first``.
+
+        Args:
+            prompts, words: of each line; words with the punctuation that follows them.
+            n_pieces: as in ``grammar``.
+        """
+        texts = [self.rest(prompt, "\n".join([*prompt.opening, word])) for prompt, word in zip(prompts, words, strict=True)]
+        forced = [ids[:-1] for ids in self.many_ids(texts)]  # less END
+        grammar = self.grammar(prompts, n_pieces)
+        for place in range(int(self.format.plans) + 1):  # after the mark of the tail and the first piece the grammar is inside the line
+            grammar.advance([ids[place] for ids in forced])
+        return forced, grammar
 
     @property
     def begins(self) -> Sequence[int]:
@@ -235,7 +258,7 @@ def codec_of(verse_format: Format, tokenizer: PreTrainedTokenizerBase, *, stops:
         return VerseCodec(verse_format, tokenizer)
     if not isinstance(verse_format, PlainFormat):
         raise TypeError(f"format: {type(verse_format).__name__}; expected VerseFormat or PlainFormat")
-    return PlainCodec(verse_format, tokenizer, stops=stops)
+    return (PlannedCodec if verse_format.planned else PlainCodec)(verse_format, tokenizer, stops=stops)
 
 
 def load_format(folder: str | Path, *, lang: str | None = None) -> Format:

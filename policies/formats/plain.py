@@ -19,9 +19,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policies.formats.plain_grammar import Pieces, PlainGrammar
+from policies.formats.plan import with_plans
 from policies.formats.verse import BOS, END
 from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.prosody.annotate import Group, relabel
@@ -63,6 +64,7 @@ class PlainFormat:
             "", text. A prompt shows those of its form.
         turns: what a model that was taught to talk has before the first request, between a request and its answer, and between an answer
             and the next request (``chat_turns``); empty for plain text.
+        planned: whether each line stands after its last word (``policies.formats.plan``), as ``finetune --format planned`` teaches it.
     """
 
     lang: str = "en"
@@ -71,6 +73,7 @@ class PlainFormat:
     theme: str = ""
     examples: tuple[tuple[str, str, str], ...] = ()
     turns: tuple[str, ...] = ()
+    planned: bool = False
 
     def header(self, *, author: str | None, meter: str, scheme: str) -> str:
         """The line that describes the poem, and an empty line; unknown properties are left out.
@@ -122,9 +125,10 @@ class PlainFormat:
         return out
 
     def write_lines(self, lines: Sequence[str], scheme: str) -> str:
-        """Lines as printed; a line beyond the scheme ends with one break."""
+        """Lines as printed, each after its plan if there are plans; a line beyond the scheme ends with one break."""
         breaks = [*self.breaks(scheme)[: len(lines)], *["\n"] * (len(lines) - len(scheme.replace(" ", "")))]
-        return "".join(canonical(line, self.lang) + gap for line, gap in zip(lines, breaks, strict=True))
+        spelled = [canonical(line, self.lang) for line in lines]
+        return "".join(line + gap for line, gap in zip(with_plans(spelled, self.lang) if self.planned else spelled, breaks, strict=True))
 
     def write(self, group: Group, author: str | None = None) -> tuple[str, str]:
         """``(header, body)`` of a group as the policy reads it."""
@@ -182,7 +186,8 @@ class PlainFormat:
             item = json.loads(path.read_text(encoding="utf-8"))
             examples = tuple((str(name), str(author), str(text)) for name, author, text in item.get("examples", ()))
             turns = tuple(map(str, item.get("turns", ())))
-            loaded = cls(str(item["lang"]), tuple(item["authors"]), str(item.get("template", "")), "", examples, turns)
+            planned = item.get("planned", False) is True
+            loaded = cls(str(item["lang"]), tuple(item["authors"]), str(item.get("template", "")), "", examples, turns, planned)
         except FileNotFoundError:
             loaded = cls(_language_of_card(Path(folder)) or "en")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -205,6 +210,7 @@ class PlainCodec:
 
     line_room = 40
     any_author = True
+    word_first = False
 
     def __init__(self, plain_format: PlainFormat, tokenizer: PreTrainedTokenizerBase, *, stops: Sequence[int] = ()) -> None:
         self.format, self.tokenizer = plain_format, tokenizer
@@ -305,7 +311,7 @@ class PlainCodec:
     def marks(self) -> Sequence[int]:
         return [i for i, breaks in enumerate(self.pieces.breaks) if breaks]
 
-    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> PlainGrammar:
+    def grammar(self, prompts: Sequence[Prompt], n_pieces: int, *, allow_identical_rhyme: bool = False) -> Any:
         gaps = [self.format.breaks(relabel(form(p.form, p.lang).scheme))[len(p.opening) :] for p in prompts]
         return PlainGrammar(self.pieces, gaps, end=self.end, n_pieces=n_pieces, longest=self.line_room - 2)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 CONTROL = re.compile(r"</?[A-Za-z|｜][\w|｜▁./:-]*>|\[/?[A-Z][A-Z_0-9]+\]|\[unused\d+\]")  # <s>, <|im_end|>, <unused0>, [INST], [MASK]
+SPACES = ("▁", "Ġ", " ")  # a space, as the kinds of tokenizers spell it
 BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
 START, WORDS, GAP, FORCED = range(4)  # what a row may draw next: a line's first words, more of them, one more break, the end
 
@@ -30,11 +31,15 @@ class Pieces:
         breaks: number of line breaks at the end of the token; -1 if it may not stand in a poem at all.
         words: whether it holds a letter, a digit or part of one.
         bare: whether it consists of line breaks only.
+        texts: what it spells by itself.
+        spaced: whether it begins with a space where it follows other text.
     """
 
     breaks: tuple[int, ...]
     words: tuple[bool, ...]
     bare: tuple[bool, ...]
+    texts: tuple[str, ...]
+    spaced: tuple[bool, ...]
 
     @classmethod
     def of(cls, tokenizer: PreTrainedTokenizerBase, *, special: set[int]) -> Pieces:
@@ -45,6 +50,10 @@ class Pieces:
         """
         n = len(tokenizer)
         texts = tokenizer.batch_decode([[i] for i in range(n)], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        names = tokenizer.convert_ids_to_tokens(range(n))
+        spaced = [name is not None and name.startswith(SPACES) for name in names]
+        for i in (i for i, name in enumerate(names) if name is not None and name.strip("▁") == "" and texts[i] == ""):
+            texts[i] = " "  # decoders leave out the space before a text, and it is all that the piece holds
         masked = {*special, *control_ids(tokenizer)}
         breaks, words, bare = [], [], []
         for i, text in enumerate(texts):
@@ -53,7 +62,7 @@ class Pieces:
             breaks.append(-1 if odd else len(text) - len(body))
             words.append(not odd and any(c.isalnum() or c == "\ufffd" for c in body))  # U+FFFD: some bytes of a letter
             bare.append(not body and not odd)
-        return cls(tuple(breaks), tuple(words), tuple(bare))
+        return cls(tuple(breaks), tuple(words), tuple(bare), tuple(texts), tuple(spaced))
 
 
 def control_ids(tokenizer: PreTrainedTokenizerBase) -> set[int]:

@@ -46,6 +46,8 @@ class GenerateConfig(OpeningOptions, AskingOptions):
         best_of: poems to write for each one shown; shows the one with the best scores, of those that keep their form if there are any.
             By default 8 that keep it, of which the one whose lines fit together best is shown, or fewer if they take more than 24 draws;
             1 for forms of more than four lines, and with --raw.
+        best_of_line: draws of each line, of which the best is kept before the next line is written: that keeps its length and rhyme, and of
+            several the likeliest; not with --theme, --beams, --limit or --stream. 1 draws whole poems.
         raw: show poems as they are drawn, whether or not they keep their form; so do --stream, --beams and a temperature of 0.
         max_draws: most draws per poem shown, after which the best of them is shown; by default 64.
         allow_unknown: allow words that are in no lexicon; at the end of a line they still rhyme with nothing.
@@ -80,6 +82,7 @@ class GenerateConfig(OpeningOptions, AskingOptions):
     limit: int | None = None
     precision: str = "auto"
     best_of: int | None = None
+    best_of_line: int = 1
     raw: bool = False
     max_draws: int | None = None
     allow_unknown: bool = False

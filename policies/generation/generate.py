@@ -252,6 +252,10 @@ def check(config: GenerateConfig) -> None:
         raise RlpoetError(
             f"--beams: {config.beams} for {config.n * (config.best_of or 1)} poems; expected at least as many beams as poems."
         )
+    if config.best_of_line < 1 or (config.best_of_line > 1 and (config.theme or config.beams or config.limit or config.stream)):
+        raise RlpoetError(
+            f"--best_of_line: {config.best_of_line}; expected 1 or more, and alone: without --theme, --beams, --limit and --stream."
+        )
     if config.opening and config.prompt:
         raise RlpoetError("--prompt: given with --opening; expected one of them. Line breaks in --prompt make whole lines too.")
     if config.lang is not None:
@@ -269,8 +273,9 @@ def decoding_of(config: GenerateConfig, theme: Sequence[str]) -> dict[str, Any]:
     """What ``sample`` is given of the configuration: what is not at its neutral value, so that a policy may know less than ours."""
     neutral = {item.name: item.default for item in dataclasses.fields(Decoding)}
     names = ("temperature", "top_k", "top_p", "beams", "repetition_penalty", "no_repeat_ngram")
-    found = {name: value for name in names if (value := getattr(config, name)) != neutral[name]}
+    found: dict[str, Any] = {name: value for name in names if (value := getattr(config, name)) != neutral[name]}
     found |= {"max_new_tokens": config.limit} if config.limit else {}
+    found |= {"best_of_line": config.best_of_line} if config.best_of_line > 1 else {}
     return found | ({"theme": theme, "theme_strength": config.theme_strength} if theme else {})
 
 
@@ -281,8 +286,18 @@ def refuse_tokens(config: GenerateConfig, policy: Policy) -> None:
         RlpoetError: such a flag.
     """
     *_, words = config.prompt.replace("\\n", "\n").split("\n")
-    asked = {"stream": config.stream, "prompt": bool(words.strip()), "author": "," in (config.author or "")}
-    instead = {"stream": "Leave it out.", "prompt": "End it with a line break: it then is a whole line.", "author": "Name one author."}
+    asked = {
+        "stream": config.stream,
+        "best_of_line": config.best_of_line > 1,
+        "prompt": bool(words.strip()),
+        "author": "," in (config.author or ""),
+    }
+    instead = {
+        "stream": "Leave it out.",
+        "best_of_line": "Leave it out.",
+        "prompt": "End it with a line break: it then is a whole line.",
+        "author": "Name one author.",
+    }
     for name in [name for name, given in asked.items() if given]:
         raise RlpoetError(f"--{name}: with {type(policy).__name__}, whose tokens it needs; expected a causal-lm policy. {instead[name]}")
 

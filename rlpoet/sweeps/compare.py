@@ -19,6 +19,7 @@ from rlpoet.sweeps.config import GridConfig
 from rlpoet.sweeps.figures import read_cell
 from rlpoet.sweeps.grid import Arm, plan, state_of
 from rlpoet.sweeps.page import page
+from rlpoet.sweeps.ray_grid import run_on_ray
 from rlpoet.sweeps.results import Comparison, as_json, compared, spoken
 from rlpoet.sweeps.run import n_cores, refuse_changes, run_grid
 from rlpoet.sweeps.tables import markdown, terminal_table
@@ -56,7 +57,10 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         if not config.overwrite:
             refuse_changes(cells)
         write_config(config)
-        outcomes = run_grid(cells, jobs=config.jobs or n_cores(), out=out)
+        if config.cluster == "ray":
+            outcomes = run_on_ray(cells, jobs=config.jobs, out=out)
+        else:
+            outcomes = run_grid(cells, jobs=config.jobs or n_cores(), out=out)
     states = {cell.name: outcomes.get(cell.name, state_of(cell)) for cell in cells}
     again = dataclasses.replace(config, report_only=False, overwrite=False, resume=None)  # what makes all of it, from nothing
     trained = [read_cell(cell, reach=config.reach) for cell in cells if states[cell.name] == "done"]

@@ -34,12 +34,24 @@ Outcome = Literal["done", "failed", "stopped"]
 
 @dataclass
 class Running:
-    """A cell whose process is running."""
+    """A cell that is running.
+
+    Attributes:
+        since: when it began.
+        code: exit code, once it is over.
+    """
 
     cell: Cell
-    process: subprocess.Popen[bytes]
-    words: Sequence[str]
     since: float = field(default_factory=time.monotonic)
+    code: int | None = None
+
+
+@dataclass
+class RunningProcess(Running):
+    """A cell whose process is running."""
+
+    process: subprocess.Popen[bytes] = field(kw_only=True)
+    words: Sequence[str] = field(kw_only=True)
 
 
 def refuse_changes(cells: Sequence[Cell]) -> None:
@@ -69,15 +81,15 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
     if all(state_of(cell) == "done" for cell in cells):
         out.print(f"{len(cells)} of {len(cells)} runs are done already.")
         return {cell.name: "done" for cell in cells}
-    running: list[Running] = []
-    with _locked(Path(cells[0].folder).parents[1], out) as lock, _signals() as interrupts:
+    running: list[RunningProcess] = []
+    with locked(Path(cells[0].folder).parents[1], out) as lock, signals() as interrupts:
         states = {cell.name: state_of(cell) for cell in cells}  # now that nobody else works there
         ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
         waiting = [cell for cell in cells if cell.name not in ended]
         if ended:
             out.print(f"{len(ended)} of {len(cells)} runs are done already.")
         n_reported = 0
-        starting: list[Running] = []  # when they were asked to stop
+        starting: list[RunningProcess] = []  # when they were asked to stop
         try:
             while running or (waiting and not interrupts):
                 while waiting and len(running) < jobs and not interrupts:
@@ -96,7 +108,7 @@ def run_grid(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Out
                 for one in [one for one in running if _over(one)]:
                     running.remove(one)
                     ended[one.cell.name] = _outcome(one, stopped=bool(interrupts))
-                    _print_outcome(one, ended[one.cell.name], out)
+                    print_outcome(one, ended[one.cell.name], out)
                 time.sleep(POLL)
         finally:
             _stop(running, signal.SIGTERM)  # nothing is left behind, whatever happened here
@@ -120,14 +132,18 @@ def last_words(cell: Cell) -> list[str]:
     return [line for line in lines if line.strip()][-N_LOG_LINES:]
 
 
-def _start(cell: Cell, state: State, lock: int) -> Running:
+def words_of(cell: Cell, state: State) -> list[str]:
+    """The command that begins a cell, or goes on with it; what stood in the way in its folder is deleted."""
     if state == "stopped":
-        words = ["train", "--resume", str(cell.folder)]
-    else:
-        if state == "changed":  # to be overwritten
-            _empty(cell.folder)
-        clear_run(cell.folder)  # of one that ended before its first checkpoint; its log and its cost stay
-        words = ["train", "--config", str(write_config(cell))]
+        return ["train", "--resume", str(cell.folder)]
+    if state == "changed":  # to be overwritten
+        _empty(cell.folder)
+    clear_run(cell.folder)  # of one that ended before its first checkpoint; its log and its cost stay
+    return ["train", "--config", str(write_config(cell))]
+
+
+def _start(cell: Cell, state: State, lock: int) -> RunningProcess:
+    words = words_of(cell, state)
     with (cell.folder / LOG).open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "rlpoet", *words],
@@ -135,7 +151,7 @@ def _start(cell: Cell, state: State, lock: int) -> Running:
             start_new_session=True,  # Ctrl-C comes to us alone, and we pass it on
             pass_fds=(lock,),  # a training that outlives us still holds the grid
         )  # fmt: skip
-    return Running(cell, process, ["rlpoet", *words])
+    return RunningProcess(cell, process=process, words=["rlpoet", *words])
 
 
 def _empty(folder: Path) -> None:
@@ -147,12 +163,12 @@ def _empty(folder: Path) -> None:
             path.unlink()
 
 
-def _over(one: Running) -> bool:
+def _over(one: RunningProcess) -> bool:
     """Whether a process ended; if so, its cost is noted."""
     pid, status, usage = os.wait4(one.process.pid, os.WNOHANG)
     if pid == 0:
         return False
-    code = one.process.returncode = os.waitstatus_to_exitcode(status)
+    code = one.code = one.process.returncode = os.waitstatus_to_exitcode(status)
     row = {
         "command": " ".join(one.words), "seconds": round(time.monotonic() - one.since, 1),
         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 1), "exit": code,
@@ -162,13 +178,14 @@ def _over(one: Running) -> bool:
     return True
 
 
-def _outcome(one: Running, *, stopped: bool) -> Outcome:
+def _outcome(one: RunningProcess, *, stopped: bool) -> Outcome:
     if state_of(one.cell) == "done":
         return "done"
     return "stopped" if stopped or one.process.returncode == 130 else "failed"
 
 
-def _print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
+def print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
+    """Tell how a run ended, with the end of the log of one that failed."""
     minutes = (time.monotonic() - one.since) / 60
     text = f"{one.cell.name}: {outcome} after {minutes:.1f} min"
     if outcome == "done":
@@ -178,21 +195,19 @@ def _print_outcome(one: Running, outcome: Outcome, out: Console) -> None:
     out.print(text, markup=False)
     if outcome == "failed":
         out.print(
-            "\n".join(
-                [f"  exit code {one.process.returncode}; end of {one.cell.folder / LOG}:", *(f"  | {x}" for x in last_words(one.cell))]
-            ),
+            "\n".join([f"  exit code {one.code}; end of {one.cell.folder / LOG}:", *(f"  | {x}" for x in last_words(one.cell))]),
             markup=False,
         )
 
 
-def _stop(running: Sequence[Running], number: int) -> None:
+def _stop(running: Sequence[RunningProcess], number: int) -> None:
     for one in running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(one.process.pid, number)
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
+def signals() -> Iterator[list[int]]:
     """A list that gets every signal that stops a run; child processes have the default handlers."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
@@ -207,7 +222,7 @@ def _signals() -> Iterator[list[int]]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, out: Console) -> Iterator[int]:
+def locked(folder: Path, out: Console) -> Iterator[int]:
     """Two locks on the grid's folder: this process alone has the first, its trainings have the second with it, and keep it if it is killed.
 
     Trainings that a killed grid left are waited for: what they do counts.

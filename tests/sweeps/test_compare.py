@@ -216,7 +216,7 @@ def test_a_run_that_lost_its_interrupt_while_it_started_is_asked_again(tmp_path,
         with process.stdout as told:
             assert told.readline() == b"up\n"
         os.kill(os.getpid(), signal.SIGINT)
-        return run.Running(cell, process, [])
+        return run.RunningProcess(cell, process=process, words=[])
 
     monkeypatch.setattr(run, "_start", deaf)
     monkeypatch.setattr(run, "_outcome", lambda one, stopped: "stopped" if one.process.returncode == 130 else "failed")

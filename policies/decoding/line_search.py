@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ def search_lines(
         starts = {prompt: policy.start_ids(prompt) for prompt in dict.fromkeys(asked)}
         begun = [starts[prompt] for prompt in asked]
 
-        def grammar(asked: Sequence[Prompt] = asked) -> Grammar | None:
+        def grammar(asked: Sequence[Prompt] = asked) -> Any:
             return codec.grammar(asked, n_pieces, allow_identical_rhyme=allow_identical_rhyme) if constrained else None
 
         new = sample_tokens(

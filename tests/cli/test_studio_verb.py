@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from rlpoet.cli import serving
 from rlpoet.cli.main import main
-from rlpoet.cli.verbs.writing import studio
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr(studio, "find_spec", lambda name: None if name == "uvicorn" else name)
+    monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "uvicorn" else name)
     assert main(["studio"]) == 2
     assert capsys.readouterr().err == (
         "rlpoet studio: uvicorn: not installed; expected what the studio needs. Run `pip install 'rlpoet[studio]'`.\n"

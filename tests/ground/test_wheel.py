@@ -51,6 +51,7 @@ def test_the_wheel_has_the_three_packages_and_nothing_else(wheel):
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / room).rglob("*.tsv")}
         assert here <= set(names)
     assert any(name.endswith("fr-tb/model.safetensors") for name in names) and "rlpoet/studio/static/index.html" in names
+    assert "rlpoet/evaluation/bench/data/people.json" in names
 
 
 def test_the_packages_of_the_wheel_work_away_from_the_project(wheel, tmp_path):

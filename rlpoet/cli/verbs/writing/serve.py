@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlpoet.cli.verbs.writing.studio import check
+from rlpoet.cli.serving import check
 from rlpoet.config.command import Command
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
+from rlpoet.cli.serving import check
 from rlpoet.config.command import Command
-from rlpoet.errors import RlpoetError
-
-NEEDED = ("pydantic", "starlette", "uvicorn")  # of the extra "studio"
 
 
 @dataclass(frozen=True)
@@ -33,19 +30,6 @@ class StudioConfig:
     runs: str = "runs"
     policy: str | None = None
     open: bool = False
-
-
-def check(port: int) -> None:
-    """Refuse to serve without the extra, or at a port that cannot be.
-
-    Raises:
-        RlpoetError: one of the two.
-    """
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise RlpoetError(f"{', '.join(missing)}: not installed; expected what the studio needs. Run `pip install 'rlpoet[studio]'`.")
-    if not 0 <= port < 65536:
-        raise RlpoetError(f"--port: {port}; expected 0 to 65535, where 0 takes a free port.")
 
 
 def run(config: StudioConfig) -> int:

@@ -73,7 +73,6 @@ def _read(line: str) -> tuple[str, list[int] | None, str, Laid, dict[int, Readin
     return folded, places, visible, laid, readings(laid), guessed
 
 
-@functools.lru_cache(maxsize=2 * JUST_READ)
 def choose(line: str, target: int | None = None) -> Chosen:
     """The reading that ``SpanishVerse.scan`` describes."""
     folded, places, visible, laid, by_length, guessed = _read(line)

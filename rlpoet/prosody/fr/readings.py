@@ -27,7 +27,6 @@ RARE_LENGTH = 0.01
 OLD_E = 0.3  # chance of the licence of verse before Malherbe: a mute e after a vowel counts before a consonant (livré-e jolie)
 JUST_READ = 512  # lines whose readings are remembered: who asks for a length asks next for another, or for the likeliest one
 FAR_FETCHED = 0.15  # how much less likely than the best a reading of the target length may be
-LEAST = math.log(FAR_FETCHED)
 SURE = 1.0 - 1e-4
 MOST_READINGS = 64
 MOST_OF_ONE_COUNT = 8
@@ -199,22 +198,16 @@ def _read(line: str) -> tuple[str, list[str] | None, list[Mark], list[Reading]]:
     return text, letters, marks, readings(marks)
 
 
-@functools.lru_cache(maxsize=JUST_READ)
-def _old_readings(line: str) -> list[Reading]:
-    """The readings of a line by the licence ``OLD_E``; empty if no mark takes it. Nobody may change them."""
-    old = old_marks(_read(line)[2])
-    return readings(old) if old else []
-
-
-@functools.lru_cache(maxsize=2 * JUST_READ)  # of a line its usual reading and that of a length: form, caesura and licences ask for both
 def read_line(line: str, target: int | None = None) -> LineReading:
     """The likeliest reading; with a target, the likeliest of that length if it is not far-fetched."""
     text, letters, marks, candidates = _read(line)
     fits: bool | None = None
     if target is not None:
-        floor = candidates[0].score + LEAST
+        floor = candidates[0].score + math.log(FAR_FETCHED)
         aimed = [reading for reading in candidates if reading.count == target and reading.score > floor]
-        aimed = aimed or [reading for reading in _old_readings(line) if reading.count == target and reading.score > floor]
+        if not aimed:
+            old = old_marks(marks)
+            aimed = [reading for reading in readings(old) if reading.count == target and reading.score > floor] if old else []
         fits = bool(aimed)
         candidates = aimed or candidates
     return LineReading(text, letters, marks, candidates[0] if len(candidates) == 1 else max(candidates, key=weigh), fits)

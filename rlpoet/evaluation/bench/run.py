@@ -138,8 +138,8 @@ def people(poems: Sequence[Poem], lang: str, n: int, *, seed: int) -> dict[str, 
     chosen: dict[str, list[tuple[str, Prompt, str]]] = {one.name: [] for one in forms}
     for i in np.random.default_rng(seed).permutation(len(poems)).tolist():
         for lines in [poems[i].lines, *poems[i].stanzas]:
-            wanted = [one for one in forms if one.n_lines == len(lines) and len(chosen[one.name]) < n]
-            best = guess_form(lines, lang) if wanted else None
+            wanted = [one for one in forms if len(chosen[one.name]) < n]
+            best = guess_form(lines, lang) if len(lines) in {one.n_lines for one in wanted} else None
             name = next((one.name for one in wanted if best and (one.scheme, one.rhyme) == (best.scheme, best.rhyme)), None)
             if best and name:
                 chosen[name].append((name, Prompt(lang, best.name), "\n".join(lines)))

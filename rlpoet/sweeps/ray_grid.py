@@ -37,7 +37,7 @@ def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, O
         out: console for messages when a run begins and ends.
 
     Raises:
-        RlpoetError: Ray is not installed.
+        RlpoetError: Ray is not installed, or does not start.
     """
     states = {cell.name: state_of(cell) for cell in cells}
     ended: dict[str, Outcome] = {cell.name: "done" for cell in cells if states[cell.name] == "done"}
@@ -140,7 +140,7 @@ def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
     """Ray, joined or started here and then ended.
 
     Raises:
-        RlpoetError: it is not installed.
+        RlpoetError: it is not installed, or does not start.
     """
     try:
         import ray
@@ -149,11 +149,15 @@ def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    if os.environ.get(ADDRESS):
-        ray.init(log_to_driver=False)
-    else:
-        most = int(max(needs(cell)["num_cpus"] for cell in cells))
-        ray.init(num_cpus=max(most * jobs or n_cores(), most), include_dashboard=False, log_to_driver=False)
+    most = int(max(needs(cell)["num_cpus"] for cell in cells))
+    here = {} if os.environ.get(ADDRESS) else {"num_cpus": max(most * jobs or n_cores(), most), "include_dashboard": False}
+    try:
+        ray.init(log_to_driver=False, **here)
+    except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy
+        where = f"join {os.environ[ADDRESS]}" if not here else "start on this machine"
+        raise RlpoetError(
+            f"--cluster ray: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Look at {ADDRESS}, or leave --cluster out."
+        ) from error
     try:
         yield ray
     finally:

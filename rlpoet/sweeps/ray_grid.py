@@ -26,15 +26,16 @@ from rlpoet.sweeps.run import Outcome, Running, locked, n_cores, print_outcome, 
 
 RETRIES = 3  # of a run whose worker died
 POLL = 0.5  # seconds between looks at the tasks and at the signals
-ADDRESS = "RAY_ADDRESS"  # of a cluster to join; without it Ray starts on this machine
+LOCAL = "local"  # Ray's name for a cluster of its own on this machine
 
 
-def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
+def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console, address: str = "") -> dict[str, Outcome]:
     """Run every cell as a Ray task; as ``rlpoet.sweeps.run.run_grid``.
 
     Args:
         jobs: most runs at the same time; 0 for as many as Ray has processors for.
         out: console for messages when a run begins and ends.
+        address: of a cluster to join, as Ray writes it (``auto``, ``10.0.0.1:6379``); "" starts Ray on this machine.
 
     Raises:
         RlpoetError: Ray is not installed, or does not start.
@@ -47,7 +48,7 @@ def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, O
     if not waiting:
         return ended
     most = jobs or len(cells)
-    with locked(Path(cells[0].folder).parents[1]), _ray(waiting, jobs) as ray, signals() as interrupts:
+    with locked(Path(cells[0].folder).parents[1]), _ray(waiting, jobs, address) as ray, signals() as interrupts:
         # a worker of its own for each run, which leaves nothing behind for the next
         task = ray.remote(max_calls=1, max_retries=RETRIES)(train_cell)
         running: dict[Any, Running] = {}
@@ -136,7 +137,7 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
+def _ray(cells: Sequence[Cell], jobs: int, address: str) -> Iterator[Any]:
     """Ray, joined or started here and then ended.
 
     Raises:
@@ -150,13 +151,13 @@ def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
         yield ray
         return
     most = int(max(needs(cell)["num_cpus"] for cell in cells))
-    here = {} if os.environ.get(ADDRESS) else {"num_cpus": max(most * jobs or n_cores(), most), "include_dashboard": False}
+    here = {} if address else {"num_cpus": max(most * jobs or n_cores(), most), "include_dashboard": False}
     try:
-        ray.init(log_to_driver=False, **here)
+        ray.init(address or LOCAL, log_to_driver=False, **here)
     except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy
-        where = f"join {os.environ[ADDRESS]}" if not here else "start on this machine"
+        where = f"join {address}" if address else "start on this machine"
         raise RlpoetError(
-            f"--cluster ray: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Look at {ADDRESS}, or leave --cluster out."
+            f"--cluster ray: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Leave --cluster out, or change it."
         ) from error
     try:
         yield ray

@@ -42,6 +42,8 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         raise RlpoetError("--arms: none; expected one or more.")
     if baseline is not None and baseline not in names:
         raise UnknownName("--baseline", baseline, names)
+    if config.cluster is not None and config.cluster.partition(":")[0] != "ray":
+        raise UnknownName("--cluster", config.cluster, ("ray", "ray:ADDRESS"))
     out = console(stderr=True)
     if config.dry_run:
         listing = [f"{cell.name:<32} {state_of(cell):<8} {spoken(cell.config)}" for cell in cells]
@@ -57,10 +59,10 @@ def run_comparison(command: Command, config: GridConfig, arms: Sequence[Arm], *,
         if not config.overwrite:
             refuse_changes(cells)
         write_config(config)
-        if config.cluster == "ray":
-            outcomes = run_on_ray(cells, jobs=config.jobs, out=out)
-        else:
+        if config.cluster is None:
             outcomes = run_grid(cells, jobs=config.jobs or n_cores(), out=out)
+        else:
+            outcomes = run_on_ray(cells, jobs=config.jobs, out=out, address=config.cluster.partition(":")[2])
     states = {cell.name: outcomes.get(cell.name, state_of(cell)) for cell in cells}
     again = dataclasses.replace(config, report_only=False, overwrite=False, resume=None)  # what makes all of it, from nothing
     trained = [read_cell(cell, reach=config.reach) for cell in cells if states[cell.name] == "done"]

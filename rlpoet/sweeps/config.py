@@ -46,8 +46,8 @@ class GridConfig:
         common: settings of every run, as in rlpoet train; by default one thread per run.
         by_lang: language -> settings of its runs, which override the common ones.
         jobs: runs at the same time; 0 for one per core.
-        cluster: ray makes each run a task of Ray, on this machine or on the cluster that RAY_ADDRESS names, whose machines share these
-            folders; a worker that dies is replaced. Needs the extra ray. By default each run is a process of this machine.
+        cluster: ray makes each run a task of Ray on this machine, ray:ADDRESS on a cluster whose machines share these folders; a worker
+            that dies is replaced. Needs the extra ray. By default each run is a process of this machine.
         reach: share of rhyming pairs at which fresh samples are counted.
         overwrite: start runs again if their settings have changed; without it that is an error.
         report_only: run nothing; report on the results that are there.
@@ -65,7 +65,7 @@ class GridConfig:
     common: TrainConfig = field(default_factory=TrainConfig)
     by_lang: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     jobs: int = 0
-    cluster: Literal["ray"] | None = None
+    cluster: str | None = None
     reach: float = 0.8
     overwrite: bool = False
     report_only: bool = False

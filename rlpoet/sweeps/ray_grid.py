@@ -26,18 +26,19 @@ from rlpoet.sweeps.run import Outcome, Running, locked, n_cores, print_outcome, 
 
 RETRIES = 3  # of a run whose worker died
 POLL = 0.5  # seconds between looks at the tasks and at the signals
-ADDRESS = "RAY_ADDRESS"  # of a cluster to join; without it Ray starts on this machine
+LOCAL = "local"  # Ray's name for a cluster of its own on this machine
 
 
-def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, Outcome]:
+def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console, address: str = "") -> dict[str, Outcome]:
     """Run every cell as a Ray task; as ``rlpoet.sweeps.run.run_grid``.
 
     Args:
         jobs: most runs at the same time; 0 for as many as Ray has processors for.
         out: console for messages when a run begins and ends.
+        address: of a cluster to join, as Ray writes it (``auto``, ``10.0.0.1:6379``); "" starts Ray on this machine.
 
     Raises:
-        RlpoetError: Ray is not installed.
+        RlpoetError: Ray is not installed, or does not start.
     """
     if all(state_of(cell) == "done" for cell in cells):
         out.print(f"{len(cells)} of {len(cells)} runs are done already.")
@@ -50,7 +51,7 @@ def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console) -> dict[str, O
         waiting = [cell for cell in cells if cell.name not in ended]
         if ended:
             out.print(f"{len(ended)} of {len(cells)} runs are done already.")
-        ray, interrupts = stack.enter_context(_ray(waiting, jobs)), stack.enter_context(signals())
+        ray, interrupts = stack.enter_context(_ray(waiting, jobs, address)), stack.enter_context(signals())
         # a worker of its own for each run, which leaves nothing behind for the next
         task = ray.remote(max_calls=1, max_retries=RETRIES)(train_cell)
         running: dict[Any, Running] = {}
@@ -139,11 +140,11 @@ def _logged(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
+def _ray(cells: Sequence[Cell], jobs: int, address: str) -> Iterator[Any]:
     """Ray, joined or started here and then ended.
 
     Raises:
-        RlpoetError: it is not installed.
+        RlpoetError: it is not installed, or does not start.
     """
     try:
         import ray
@@ -152,11 +153,15 @@ def _ray(cells: Sequence[Cell], jobs: int) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    if os.environ.get(ADDRESS):
-        ray.init(log_to_driver=False)
-    else:
-        most = int(max(needs(cell)["num_cpus"] for cell in cells))
-        ray.init(num_cpus=max(most * jobs or n_cores(), most), include_dashboard=False, log_to_driver=False)
+    most = int(max(needs(cell)["num_cpus"] for cell in cells))
+    here = {} if address else {"num_cpus": max(most * jobs or n_cores(), most), "include_dashboard": False}
+    try:
+        ray.init(address or LOCAL, log_to_driver=False, **here)
+    except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy
+        where = f"join {address}" if address else "start on this machine"
+        raise RlpoetError(
+            f"--cluster ray: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Leave --cluster out, or change it."
+        ) from error
     try:
         yield ray
     finally:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from tiny_policy import tiny_policy
 
+from rlpoet.cli.main import main
 from rlpoet.errors import RlpoetError
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.tracking import read_jsonl
@@ -50,6 +51,11 @@ def test_without_ray_the_extra_is_named(tmp_path, monkeypatch):
     with pytest.raises(RlpoetError, match=r"rlpoet\[ray\]"):
         run_on_ray(plan(grid(tmp_path / "out", tmp_path, steps=1), [Arm("tb", {})]), jobs=1, out=console(stderr=True))
     assert not (tmp_path / "out/tb/fr-s0").exists()
+
+
+def test_another_kind_of_cluster_is_refused(tmp_path, capsys):
+    assert main(["compare", "--cluster", "slurm", "--output_dir", str(tmp_path / "out"), "--dry_run"]) == 2
+    assert "--cluster" in capsys.readouterr().err
 
 
 def test_a_run_asks_for_the_processors_and_the_gpu_it_uses(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from tiny_policy import BAUDELAIRE, tiny_policy
 from policies.causal_lm import CausalPolicy
 from policies.finetuning import run as finetune_run
 from policies.formats.plain import PlainFormat
-from policies.formats.plan import plan_word
 from policies.formats.planned import PlannedCodec
 from rlpoet.cli.main import main
 from rlpoet.training.baselines.rejection import RejectionTrainer
@@ -35,7 +35,19 @@ LORA = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarn
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Path:
     tokenizer = plain_tokenizer()
-    return save_plain(tmp_path_factory.mktemp("base"), gpt2(tokenizer, positions=400), tokenizer)
+    model = gpt2(tokenizer, positions=400)
+    for name in ("attn_pdrop", "embd_pdrop", "resid_pdrop"):  # so that few steps teach it
+        setattr(model.config, name, 0.0)
+    return save_plain(tmp_path_factory.mktemp("base"), model, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def couplet(tmp_path_factory) -> Path:
+    """Two lines and the same in the other order: what few steps teach."""
+    path = tmp_path_factory.mktemp("couplet") / "poems.jsonl"
+    rows = [{"author": "Charles Baudelaire", "stanzas": [list(order)]} for order in itertools.permutations(BAUDELAIRE[::2])]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +63,16 @@ def tune(*words: object) -> int:
     return main(["finetune", *FLAGS, *map(str, words)])
 
 
-def free_form(policy: CausalPolicy, n: int = 12) -> float:
-    """Share of couplets drawn without a grammar in which every line stands after its last word."""
-    policy.generator.manual_seed(5)
-    rollout = policy.sample([Prompt("fr", "couplet", "Charles Baudelaire")], n, constrained=False, max_new_tokens=90)
-    kept = 0
-    for row in range(n):
-        drawn = [line for line in policy.tokenizer.decode(rollout.ids[row][rollout.chosen[row]]).split("\n") if line.strip()]
-        pairs = list(zip(drawn[::2], drawn[1::2], strict=False))
-        kept += len(pairs) >= 2 and all(plan_word(line, "fr") == plan.strip() for plan, line in pairs[:2])
-    return kept / n
+def forbidden(policy: CausalPolicy) -> float:
+    """How much the masks of the format take away from a model that writes a couplet of the training poems, nats."""
+    couplet = [Prompt("fr", "couplet", "Charles Baudelaire")], ["\n".join(BAUDELAIRE[::2])]
+    policy.adopt(dataclasses.replace(policy.format, planned=True))
+    with torch.no_grad():
+        free = policy.write(*couplet)
+        return float((policy.log_prob(policy.masked(free)) - policy.log_prob(free)).sum())
 
 
-def test_a_tuned_model_keeps_the_format_by_itself_and_resumes(base, poems, tmp_path, monkeypatch):
+def test_a_tuned_model_comes_to_keep_the_format_by_itself_and_resumes(base, couplet, tmp_path, monkeypatch):
     run = tmp_path / "run"
     real = finetune_run.batches
 
@@ -71,16 +80,15 @@ def test_a_tuned_model_keeps_the_format_by_itself_and_resumes(base, poems, tmp_p
         yield from itertools.islice(real(*args, **kwargs), 7)
         raise KeyboardInterrupt
 
-    flags = ["--policy", base, "--data", poems, "--validation", 0, "--max_steps", 120, "--save_steps", 200, "--learning_rate", 0.02]
+    flags = ["--policy", base, "--data", couplet, "--validation", 0, "--max_steps", 100, "--save_steps", 200, "--learning_rate", 0.02]
     monkeypatch.setattr(finetune_run, "batches", stopping)
     assert tune(*flags, "--output_dir", run) == 130
     assert isinstance(CausalPolicy.load(run, lang="fr").codec, PlannedCodec)
     monkeypatch.setattr(finetune_run, "batches", real)
     assert main(["finetune", "--resume", str(run)]) == 0
-    plain = CausalPolicy.load(base, lang="fr")
     tuned = CausalPolicy.load(run)
     assert tuned.format.planned and tuned.lang == "fr" and "--format planned" in (run / "README.md").read_text(encoding="utf-8")
-    assert free_form(plain) == 0.0 and free_form(tuned) > 0.7
+    assert forbidden(tuned) < 0.5 * forbidden(CausalPolicy.load(base, lang="fr"))
 
 
 @LORA

@@ -50,7 +50,7 @@ def test_the_wheel_has_the_three_packages_and_nothing_else(wheel):
     for room in ROOMS:
         here = {path.relative_to(ROOT).as_posix() for path in (ROOT / room).rglob("*.tsv")}
         assert here <= set(names)
-    assert any(name.endswith("fr-tb/model.safetensors") for name in names) and "rlpoet/studio/static/index.html" in names
+    assert any(name.endswith("fr-tb/model.int8.safetensors") for name in names) and "rlpoet/studio/static/index.html" in names
     assert "rlpoet/evaluation/bench/data/people.json" in names
 
 

@@ -38,7 +38,7 @@ run: $(VENV)/.installed ## train the shipped policy of RL_LANG (fr, es, en); mor
 test: $(VENV)/.installed-dev ## the default suite, some minutes
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(VENV)/.installed-dev ## with the slow tests, as CI does
+test-all: $(VENV)/.installed-dev ## with the slow tests, half an hour on two slow cores
 	$(BIN)/python -m pytest -m "slow or not slow" $(ARGS)
 
 bench: $(VENV)/.installed-dev ## speeds and accuracies

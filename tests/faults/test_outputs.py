@@ -300,7 +300,7 @@ def test_no_verb_gives_a_terminal_orders(output, tmp_path, monkeypatch, capsys):
 
 def test_what_is_written_to_a_terminal_goes_through_one_room():
     """``write_plain``, ``write_row`` and the consoles; and those who write words of their own alone."""
-    own = {"terminal.py", "jsonl.py", "words.py", "generate.py"}
+    own = {"terminal.py", "jsonl.py", "words.py", "generate.py", "completion.py"}
     found = {
         path.name
         for room in ("rlpoet", "rewards", "policies")

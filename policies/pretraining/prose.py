@@ -42,7 +42,7 @@ def phrases(paragraph: str, lang: str, *, length: int = 10) -> list[str]:
         length: syllables that a phrase should have.
 
     >>> phrases("Il ouvrit la porte, puis il regarda longtemps la rue où personne ne passait.", "fr", length=8)
-    ['Il ouvrit la porte, puis il', 'regarda longtemps la rue', 'où personne ne passait.']
+    ['Il ouvrit la porte, puis', 'il regarda longtemps la rue', 'où personne ne passait.']
     """
     words = canonical(paragraph, lang).split()
     if not words:

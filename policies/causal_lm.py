@@ -17,7 +17,7 @@ from policies.decoding.beams import beam_tokens
 from policies.decoding.end_words import lines_ending
 from policies.decoding.line_search import search_lines
 from policies.decoding.logits_processors import LogitsProcessor, Theme
-from policies.decoding.sampler import Decoding, Grammar, sample_tokens
+from policies.decoding.sampler import Decoding, Grammar, sample_tokens, table_of_positions
 from policies.formats.codec import Format, codec_of
 from policies.formats.masks import with_masks
 from policies.formats.meter_errors import meter_error_spans
@@ -482,10 +482,3 @@ def stops_of(model: Any) -> list[int]:
 def is_quick_on_a_cpu(model: Any) -> bool:
     """Whether a model has the fast path of a CPU (``policies.llama``) and is so small that a GPU would mostly wait for the next call."""
     return isinstance(model, BareLlama) or (can_step(model) and sum(weight.numel() for weight in model.parameters()) < SMALL)
-
-
-def table_of_positions(model: PreTrainedModel) -> int | None:
-    """The most tokens that a model with learned positions can read; None for rotary positions, which have no such limit."""
-    config = model.config
-    rotates = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
-    return None if rotates else getattr(config, "max_position_embeddings", None)

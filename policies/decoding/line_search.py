@@ -6,6 +6,7 @@ it is no sample of the policy: a trainer would weigh another distribution than t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from policies.decoding.sampler import Decoding, Grammar, sample_tokens
+from policies.decoding.sampler import Decoding, Grammar, sample_tokens, table_of_positions
 from policies.formats.codec import Codec
 from policies.formats.masks import with_masks
 from policies.writer import Writer
@@ -30,7 +31,7 @@ def search_lines(
     """A poem per prompt, each of its lines the best of ``k``.
 
     Best is the line that lacks least of its form (its length, and the rhyme with the lines before); of several the one that the policy
-    finds likeliest. A poem breaks off where no draw of a line comes to its end.
+    finds likeliest. A poem breaks off where no draw of a line comes to its end, or where the model has no positions left for a line.
 
     Args:
         decoding: how to draw; ``max_new_tokens`` is for one line.
@@ -38,10 +39,15 @@ def search_lines(
     """
     codec, n_pieces = policy.codec, policy.model.config.vocab_size
     lines = [list(prompt.opening) for prompt in prompts]
+    reach = table_of_positions(policy.model) or math.inf
     unfinished = list(range(len(prompts)))
     while unfinished := [row for row in unfinished if len(lines[row]) < form(prompts[row].form, prompts[row].lang).n_lines]:
-        asked = [replace(prompts[row], opening=tuple(lines[row])) for row in unfinished for _ in range(k)]
-        starts = {prompt: policy.start_ids(prompt) for prompt in dict.fromkeys(asked)}
+        opened = {row: replace(prompts[row], opening=tuple(lines[row])) for row in unfinished}
+        starts = {prompt: policy.start_ids(prompt) for prompt in dict.fromkeys(opened.values())}
+        unfinished = [row for row in unfinished if len(starts[opened[row]]) + decoding.max_new_tokens <= reach]
+        asked = [opened[row] for row in unfinished for _ in range(k)]
+        if not asked:
+            break
         begun = [starts[prompt] for prompt in asked]
 
         def grammar(asked: Sequence[Prompt] = asked) -> Any:

@@ -69,6 +69,13 @@ def decoder_for(model: PreTrainedModel, dtype: torch.dtype | None = None) -> Dec
     return LlamaDecoder(base, dtype) if can_step(base) else hub_decoder(model, dtype)
 
 
+def table_of_positions(model: PreTrainedModel) -> int | None:
+    """The most tokens that a model with learned positions can read; None for rotary positions, which have no such limit."""
+    config = model.config
+    rotates = getattr(config, "rope_parameters", None) or getattr(config, "rope_theta", None)
+    return None if rotates else getattr(config, "max_position_embeddings", None)
+
+
 def right_padded(prompts: Sequence[Sequence[int]], pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Prompts as ``(B, S)`` and their lengths ``(B,)``."""
     lengths = torch.tensor([len(p) for p in prompts], device=device)
@@ -95,6 +102,8 @@ def sample_tokens(
 ) -> list[list[int]]:
     """Continuations of each prompt, without the prompt; includes END if the policy wrote it.
 
+    They end where the model has read its table of positions to the end: all at the length that the longest prompt of the batch leaves.
+
     Args:
         prompts: token ids, any lengths, none empty.
         end: id that ends a sequence, or several.
@@ -110,18 +119,23 @@ def sample_tokens(
     if not prompts:
         return []
     ends = {end} if isinstance(end, int) else set(end)
+    longest, most = max(map(len, prompts)), decoding.max_new_tokens
+    if (reach := table_of_positions(model)) is not None:
+        most = min(most, reach - longest)
+        if most < 1:
+            return [[] for _ in prompts]
     device = next(model.parameters()).device
     decoder = decoder_for(model, dtype)
     distinct = {prompt: i for i, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     ids, lengths = right_padded(list(distinct), pad, device)
-    logits = decoder.start(ids, lengths, int(lengths.max()) + decoding.max_new_tokens)  # (prompts, V)
+    logits = decoder.start(ids, lengths, longest + most)  # (prompts, V)
     if len(distinct) < len(prompts):  # poems of one prompt: it is read once
         copies = torch.tensor([distinct[tuple(prompt)] for prompt in prompts], device=device)
         decoder.reorder(copies)
         logits = logits[copies]  # (B, V)
     rows = list(range(len(prompts)))  # which prompt each live row continues
     out: list[list[int]] = [[] for _ in prompts]
-    for step in range(decoding.max_new_tokens):
+    for step in range(most):
         if shape is not None:
             logits = shape([[*prompts[row], *out[row]] for row in rows], logits.float())
         logits[:, pad] = -torch.inf
@@ -136,7 +150,7 @@ def sample_tokens(
             if watch is not None:
                 watch(row, token)
         live = [i for i, token in enumerate(token_ids) if token not in ends]
-        if not live or step + 1 == decoding.max_new_tokens:
+        if not live or step + 1 == most:
             break
         if len(live) < len(rows):
             if progress is not None:

@@ -23,6 +23,7 @@ from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
 from policies.generation.rejection import CHOICE, MAX_DRAWS, SETTLE, SHORT, Draft, FormJudge, Sampled, candidates, sample_accepted
 from policies.loading.files import rhyming
+from rlpoet.config.opening import OpeningOptions
 from rlpoet.corpus.authors import parse_authors
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.examples import example_poems
@@ -39,6 +40,10 @@ from rlpoet.rollout import Policy, ask_by, open_policy
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
+OF_GAPS = (  # options that a poem of gaps takes; of --theme_strength and the options of opening it has no use, and they ask for nothing
+    "lang", "policy", "form", "scheme", "meter", "end_words", "acrostic", "author", "opening", "n", "temperature", "top_p", "max_draws",
+    "allow_unknown", "seed", "json", "theme_strength", *(item.name for item in dataclasses.fields(OpeningOptions)),
+)  # fmt: skip
 FIRST_LINES = 4  # first lines per poem that begins with given words, so that drawing it again is no longer bound to one of them
 
 
@@ -149,17 +154,11 @@ def gaps_of(config: GenerateConfig) -> tuple[CompleteConfig, str]:
     >>> gaps_of(GenerateConfig(lang="fr", form="couplet", end_words=("nuit", "bruit")))[1]
     '_ nuit\\n_ bruit'
     """
-    for name, unset in (
-        ("prompt", ""),
-        ("theme", ""),
-        ("stream", False),
-        ("beams", 0),
-        ("raw", False),
-        ("out", None),
-        ("policy_class", None),
-    ):
-        if getattr(config, name) != unset:
-            raise RlpoetError(f"--{name}: given with --end_words or --acrostic; expected one of them. `rlpoet complete` takes first words.")
+    for item in dataclasses.fields(config):
+        if item.name not in OF_GAPS and getattr(config, item.name) != item.default:
+            raise RlpoetError(
+                f"--{item.name}: given with --end_words or --acrostic; expected one of them. `rlpoet complete` takes first words."
+            )
     asked = form(config.form, config.lang or "fr")
     ends = config.end_words or ("_",) * asked.n_lines
     if len(ends) != asked.n_lines:

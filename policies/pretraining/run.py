@@ -71,6 +71,8 @@ def pretrain_run(config: PretrainConfig) -> int:
         raise RlpoetError(f"--prose_share: {config.prose_share}; expected a share between 0 and 1.")
     check_device(config.device)
     phonology(config.lang)
+    for source in config.prose:  # hearing the poems takes minutes: a file that is missing is told before
+        next(read_prose([source]), None)
     folder, out = Path(config.resume or config.output_dir), console(stderr=True)
     fix = ", begin again with --overwrite"
     with (

@@ -43,8 +43,8 @@ def answer(verbs: Sequence[str], find: Callable[[str], Command]) -> None:
         import argcomplete
     except ImportError:
         return
-    typed = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode(errors="ignore").split()
-    complete = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])].endswith((" ", "\t"))
+    line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode(errors="ignore")
+    typed, complete = line.split(), line.endswith((" ", "\t"))
     if len(typed) > 2 or (len(typed) == 2 and complete):
         os.environ[ASKED] = str(int(os.environ[ASKED]) + 1)  # the verb is the program now
         try:

@@ -68,7 +68,7 @@ def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console, address: str =
                     for reference in running:
                         ray.cancel(reference, force=n_reported > 1)
                     out.print(f"Stopping {len(running)} runs; they save and measure." if n_reported == 1 else "Ended at once.")
-                over, _ = ray.wait(list(running), num_returns=1, timeout=POLL)
+                over = ray.wait(list(running), num_returns=1, timeout=POLL)[0] if running else []  # a signal came before the first began
                 for reference in over:
                     one = running.pop(reference)
                     one.code = _code(ray, reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -144,6 +145,66 @@ def test_a_server_that_refuses_is_told_in_one_line(status, message, server):
 def test_an_address_without_a_server_is_told(server):
     with pytest.raises(RlpoetError, match="expected a server there"):
         ServerModel("http://127.0.0.1:9/v1", "poet").answers(bench_prompts("fr")[:1])
+
+
+@pytest.mark.parametrize(
+    ("reply", "message"),
+    [
+        (b'HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{"choices":', "IncompleteRead"),
+        (b"hello\r\n", "hello"),
+        (b"HTTP/1.1 200 OK\r\n\r\n[]", "expected choices with a message"),
+        (b'HTTP/1.1 200 OK\r\n\r\n{"choices": [{"message": {"content": 5}}]}', "expected choices with a message"),
+        (b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * 200_000, "not JSON"),
+    ],
+)
+def test_a_server_that_answers_something_else_is_told_in_one_line(reply, message):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                read = b""
+                while not read.endswith(b"}"):  # a connection with bytes unread is reset
+                    read += connection.recv(1 << 16)
+                connection.sendall(reply)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(RlpoetError, match=message):
+            ServerModel(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "poet").answers(bench_prompts("fr")[:1])
+        thread.join()
+
+
+@pytest.mark.parametrize("address", ["http://[::1/v1", "http://localhost:port/v1", "http://a b/v1", "http:///v1"])
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(RlpoetError, match="expected a"):
+        ServerModel(address, "poet").answers(bench_prompts("fr")[:1])
+
+
+def test_the_key_is_not_taken_to_where_a_server_points():
+    seen: list[str | None] = []
+
+    class Pointing(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(302)
+            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            seen.append(self.headers.get("Authorization"))
+            self.send_error(404)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Pointing) as pointing:
+        threading.Thread(target=pointing.serve_forever).start()
+        with pytest.raises(RlpoetError, match="404"):
+            ServerModel(f"http://127.0.0.1:{pointing.server_port}/v1", "poet", key="sesame").answers(bench_prompts("fr")[:1])
+        pointing.shutdown()
+    assert seen == ["Bearer sesame", None]
 
 
 def test_a_plain_model_is_asked_in_words_and_writes_its_own_tokens(tmp_path):

@@ -203,6 +203,10 @@ def test_generate_with_last_words_is_a_poem_of_gaps():
         ({"end_words": ("nuit",)}, "1 for the 4 lines"),
         ({"acrostic": "LAURE", "theme": "mer"}, "--theme: given with"),
         ({"end_words": ("a", "b", "c", "d"), "stream": True}, "--stream: given with"),
+        ({"acrostic": "LAUR", "best_of_line": 4}, "--best_of_line: given with"),
+        ({"acrostic": "LAUR", "top_k": 5}, "--top_k: given with"),
+        ({"acrostic": "LAUR", "best_of": 2}, "--best_of: given with"),
+        ({"acrostic": "LAUR", "chat": True}, "--chat: given with"),
     ],
 )
 def test_what_generate_cannot_be_asked(options, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -75,8 +76,12 @@ class ServerModel:
 
     def _answer(self, number: int, text: str) -> Any:
         body = {**self.options, "seed": self.seed + number, "messages": [{"role": "user", "content": text}]}
-        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {self.key}"} if self.key else {})
-        request = urllib.request.Request(self.url, data=json.dumps(body).encode(), headers=headers)
+        try:
+            request = urllib.request.Request(self.url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})
+        except ValueError as error:
+            raise RlpoetError(f"{self.url}: {error}; expected an address such as http://localhost:8000/v1.") from None
+        if self.key:
+            request.add_unredirected_header("Authorization", f"Bearer {self.key}")  # for this server, not for one it points to
         for left in reversed(range(TRIES)):
             try:
                 with urllib.request.urlopen(request, timeout=self.timeout) as reply:
@@ -87,10 +92,10 @@ class ServerModel:
                     raise RlpoetError(
                         f"{self.url}: {error.code} {error.reason} ({said:.200}); expected an answer. Look at --name and OPENAI_API_KEY."
                     ) from None
-            except (urllib.error.URLError, OSError) as error:
+            except (urllib.error.URLError, OSError, http.client.HTTPException) as error:  # the last: no HTTP, cut off, or no address
                 why = getattr(error, "reason", error)
                 raise RlpoetError(f"{self.url}: {why}; expected a server there. Start it, or mend the address.") from None
-            except ValueError as error:  # no JSON
+            except (ValueError, RecursionError) as error:  # no JSON, or lists in lists in lists
                 raise RlpoetError(f"{self.url}: not JSON ({error!s:.80}); expected chat completions.") from None
             time.sleep(self.wait * 2 ** (TRIES - 1 - left))
         raise AssertionError("the last try returns or raises")
@@ -98,6 +103,9 @@ class ServerModel:
 
 def _content(reply: Any, url: str) -> Any:
     try:
-        return reply["choices"][0]["message"].get("content")
+        content = reply["choices"][0]["message"].get("content")
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise RlpoetError(f"{url}: {json.dumps(reply)!s:.120}; expected choices with a message.") from None
+        content = {}  # no message
+    if content is None or isinstance(content, str | list):
+        return content
+    raise RlpoetError(f"{url}: {json.dumps(reply)!s:.120}; expected choices with a message.")

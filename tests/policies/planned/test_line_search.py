@@ -94,6 +94,26 @@ def test_more_draws_of_a_line_keep_more_of_the_form(monkeypatch):
     assert seen[6] <= 1 < seen[1]
 
 
+def test_a_poem_breaks_off_where_a_model_has_no_positions_left_and_others_go_on():
+    tokenizer = plain_tokenizer()
+    policy = CausalPolicy(gpt2(tokenizer, positions=150), tokenizer, PlainFormat("fr"), seed=1)
+    long = Prompt("fr", "quatrain-abab", opening=("Le navire des mers, " * 14,))
+    n_left = 150 - len(policy.start_ids(long))
+    assert 0 < n_left < policy.codec.line_room
+    short, broken = search_lines(policy, [COUPLET, long], 1, Decoding(max_new_tokens=policy.codec.line_room), allow_identical_rhyme=True)
+    assert len(split_poem(short)) == 2 and len(split_poem(broken)) == 1
+    texts = policy.sample([Prompt("fr", "quatrain-abab")], best_of_line=2).texts
+    assert 1 <= len(split_poem(texts[0])) <= 4
+
+
+def test_a_line_with_a_given_end_stops_at_the_last_position():
+    tokenizer = plain_tokenizer()
+    policy = CausalPolicy(gpt2(tokenizer, positions=60), tokenizer, PlainFormat("fr", planned=True), seed=1)
+    assert policy.codec.line_room > 60 - len(policy.start_ids(COUPLET))
+    assert policy.lines_ending([COUPLET], ["mers"]) is not None
+    assert policy.lines_ending([replace(COUPLET, opening=("Le navire des mers, " * 5,))], ["mers"]) == [""]
+
+
 @pytest.mark.parametrize("more", [{"beams": 8}, {"theme": "mer"}, {"limit": 9}, {"stream": True}, {"best_of_line": 0}])
 def test_what_the_search_cannot_do_is_refused(more):
     with pytest.raises(RlpoetError, match="--best_of_line"):

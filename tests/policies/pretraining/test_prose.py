@@ -115,9 +115,14 @@ def test_pretraining_reads_prose_beside_verse_and_goes_on(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "flags, message", [(["--prose_share", "1.0"], "--prose_share: 1.0"), (["--device", "cuda:99"], "--device cuda:99")]
+    "flags, message",
+    [
+        (["--prose_share", "1.0"], "--prose_share: 1.0"),
+        (["--device", "cuda:99"], "--device cuda:99"),
+        (["--device", "cpu"], "y.jsonl: cannot be read"),
+    ],
 )
-def test_pretraining_refuses_a_share_and_a_device_that_cannot_be(flags, message, tmp_path, capsys):
+def test_pretraining_refuses_a_share_a_device_and_prose_that_cannot_be(flags, message, tmp_path, capsys):
     argv = [
         "pretrain",
         "--lang",

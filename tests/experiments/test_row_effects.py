@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from experiments.release.tables.row_effects import Effects, drop, remembered
 from experiments.release.tables.rules.english import EnglishRules
 from experiments.release.tables.rules.french import FrenchRules
-from experiments.release.tables.rules.language import left_out, without
+from experiments.release.tables.rules.language import MOST_LINES, left_out, without
 from experiments.release.tables.rules.spanish import SpanishRules
 from rlpoet.phonology import phonology
 from rlpoet.prosody.es import scansion
@@ -70,6 +71,15 @@ def test_a_new_cache_of_lines_makes_no_row_idle(monkeypatch):
     row = row_with(own, "unstressed.tsv", "del\t")
     found = Effects(own, ["La rosa del jardín", "La rosa roja"], [])
     assert found.n_lines[row] == 1 and row not in found.idle
+
+
+def test_a_row_that_wants_a_word_after_its_own_is_asked_of_lines_that_have_it():
+    own = SpanishRules()
+    own.tables = own.line_tables = ("unstressed.tsv",)
+    row = row_with(own, "unstressed.tsv", "tres\tmil\t")
+    others = [f"Los tres {word} amigos" for word in map("".join, itertools.product("lmprst", "aeo", "bdlm", "aeo"))]
+    assert len(others) > MOST_LINES
+    assert Effects(own, [*others, "Treinta soldados en tres mil galeras"], []).n_lines[row] == 1
 
 
 def test_a_table_without_any_effect_is_told_apart():

@@ -81,9 +81,10 @@ class SpanishRules(Language):
             cache.cache_clear()
 
     def lines_touched(self, lines: list[str]) -> dict[str, list[str]]:
-        weak: dict[str, list[str]] = collections.defaultdict(list)
-        for row, (word, *_) in es_tables.rows("unstressed.tsv", es_tables.UNSTRESSED_COLUMNS):
-            weak[word].append(row)
+        weak: dict[str, list[tuple[str, re.Pattern[str]]]] = collections.defaultdict(list)
+        for row, (word, before, _) in es_tables.rows("unstressed.tsv", es_tables.UNSTRESSED_COLUMNS):
+            following = "" if before in ("", "Name") else rf"\W+{before}(?![^\W\d_])"
+            weak[word].append((row, re.compile(rf"(?<![^\W\d_]){word}(?![^\W\d_]){following}", re.IGNORECASE)))
         by_length: dict[int, list[str]] = collections.defaultdict(list)
         for row, (length, *_) in es_tables.rows("rhythms.tsv", es_tables.RHYTHM_COLUMNS):
             by_length[int(length)].append(row)
@@ -114,17 +115,17 @@ class SpanishRules(Language):
             for line in lines[:: max(len(lines) // MOST_SCANNED, 1)]:
                 noted.clear()
                 read = verse("es").counted(line)  # type: ignore[attr-defined]
-                noted.update(row for word in {word.lower() for word in SPANISH_WORD.findall(line)} & weak.keys() for row in weak[word])
+                words = {word.lower() for word in SPANISH_WORD.findall(line)} & weak.keys()
+                noted.update(row for word in words for row, pattern in weak[word] if pattern.search(line))
                 noted.update(rows_of_name(read.stress or ""))
                 if read.caesura == es_accents.HEMISTICH:
                     noted.update(rows_of_name(read.stress[: es_accents.HEMISTICH]), rows_of_name(read.stress[es_accents.HEMISTICH :]))
                 for row in noted:
                     if row and len(touched[row]) < MOST_LINES:
                         touched[row].append(line)
-        for row, (word, *_) in es_tables.rows("unstressed.tsv", es_tables.UNSTRESSED_COLUMNS):
-            if not touched[row]:  # a rare word: all lines that have it
-                whole = re.compile(rf"(?<![^\W\d_]){word}(?![^\W\d_])", re.IGNORECASE)
-                touched[row] = list(itertools.islice((line for line in lines if word in line.lower() and whole.search(line)), MOST_LINES))
+        for word, row, pattern in [(word, *rare) for word, own in weak.items() for rare in own if not touched[rare[0]]]:
+            found = (line for line in lines if word in line.lower() and pattern.search(line))  # of a rare word all lines that have it
+            touched[row] = list(itertools.islice(found, MOST_LINES))
         return touched
 
     def line_answer(self, table: str, line: str) -> Hashable:

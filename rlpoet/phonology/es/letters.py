@@ -32,7 +32,7 @@ ACCENTED = frozenset("AIU")
 MARKED = frozenset("ïüq")
 GLIDE = "w"  # hu before a vowel is a consonant in sound: vi-hue-la
 VOWELS = frozenset("aAqiIïuUüyw")
-HIATUS = re.compile("[aeo]i[nrszd]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
+HIATUS = re.compile("[aeo]i[nrszd]$|[aeo]u[ld]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
 ROMAN = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})")  # Felipe II
 WORD_CACHE = 65_536
 

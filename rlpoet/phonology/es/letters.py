@@ -308,8 +308,8 @@ def parse(word: str) -> Parsed:
 def with_tilde(word: str) -> tuple[str, bool]:
     """A folded word from capitals without accents with the accent it may have lost, and whether it certainly has.
 
-    >>> with_tilde("cancion"), with_tilde("alegria"), with_tilde("sol"), with_tilde("con")
-    (('canción', True), ('alegría', False), ('sol', False), ('con', False))
+    >>> with_tilde("cancion"), with_tilde("varonia"), with_tilde("sol"), with_tilde("seis")
+    (('canción', True), ('varonía', False), ('sol', False), ('seis', False))
     """
     if not word.isascii() or (len(parse(word).groups) < 2 and not HIATUS.search(word)):
         return word, False

@@ -34,7 +34,7 @@ MAIN_JOB = "main_job"
 PAGES: Mapping[str, Sequence[str]] = {  # name of a page: its tables in their order
     "RESULTS": (MAIN_JOB, "shipped", "generate", "sense", "target", "trainers_to_target", "end_words", "rewards", "priors"),
     "VERSE": ("judge", "verse_tools", "human", "style_theme"),
-    "SPEED": ("step_cost", "sampling"),
+    "SPEED": ("step_cost", "sampling", "verse_versions"),
 }
 ORDER = tuple(name for names in PAGES.values() for name in names)
 COMMAND_WIDTH = 160  # characters; longer commands are left in the file

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import shutil
 
 import pytest
 
-from experiments.release.tables.row_effects import Effects, drop
-from experiments.release.tables.rule_tables import EnglishRules, FrenchRules, SpanishRules, left_out, without
+from experiments.release.tables.row_effects import Effects, drop, remembered
+from experiments.release.tables.rules.english import EnglishRules
+from experiments.release.tables.rules.french import FrenchRules
+from experiments.release.tables.rules.language import MOST_LINES, left_out, without
+from experiments.release.tables.rules.spanish import SpanishRules
 from rlpoet.phonology import phonology
+from rlpoet.prosody.es import scansion
 
 
 def row_with(rules, table, start):
@@ -55,3 +61,30 @@ def test_drop_deletes_the_rows_and_nothing_else(tmp_path):
     before = (tmp_path / "doublets.tsv").read_text(encoding="utf-8").split("\n")
     drop(tmp_path, ["doublets.tsv:5", "doublets.tsv:3"])
     assert (tmp_path / "doublets.tsv").read_text(encoding="utf-8").split("\n") == [*before[:2], before[3], *before[5:]]
+
+
+def test_a_new_cache_of_lines_makes_no_row_idle(monkeypatch):
+    """A cache of whole readings that nobody told the tables of: a row left out would seem to change nothing."""
+    monkeypatch.setattr(scansion, "choose", functools.lru_cache(maxsize=1024)(scansion.choose))
+    own = SpanishRules()
+    own.tables = own.line_tables = ("unstressed.tsv",)
+    row = row_with(own, "unstressed.tsv", "del\t")
+    found = Effects(own, ["La rosa del jardín", "La rosa roja"], [])
+    assert found.n_lines[row] == 1 and row not in found.idle
+
+
+def test_a_row_that_wants_a_word_after_its_own_is_asked_of_lines_that_have_it():
+    own = SpanishRules()
+    own.tables = own.line_tables = ("unstressed.tsv",)
+    row = row_with(own, "unstressed.tsv", "tres\tmil\t")
+    others = [f"Los tres {word} amigos" for word in map("".join, itertools.product("lmprst", "aeo", "bdlm", "aeo"))]
+    assert len(others) > MOST_LINES
+    assert Effects(own, [*others, "Treinta soldados en tres mil galeras"], []).n_lines[row] == 1
+
+
+def test_a_table_without_any_effect_is_told_apart():
+    own = SpanishRules()
+    own.tables = ("doublets.tsv", "unstressed.tsv")
+    rows = own.rows("doublets.tsv")
+    assert remembered(own, [*rows, *own.rows("unstressed.tsv")[1:]]) == ["doublets.tsv"]
+    assert remembered(own, rows[1:]) == []

@@ -149,6 +149,23 @@ def test_the_example_of_a_rhythm_has_its_weight(where, syllables, weight, line):
         ("como el pájaro duerme en las ramas", 10),
         ("Cendal flotante de leve bruma", 10),
         ("rizada cinta de blanca espuma", 10),
+        ("Yo soy ardiente, yo soy morena,", 10),  # Bécquer, Rima XI: 5 + 5
+        ("¿A mí me buscas? —No es a ti, no.", 10),
+        ("¿A mí me llamas? —No; no es a ti.", 10),
+        ("Yo soy un sueño, un imposible,", 10),
+        ("soy incorpórea, soy intangible;", 10),
+        ("no puedo amarte. —¡Oh, ven; ven tú!", 10),
+        ("puedo brindarte dichas sin fin;", 10),
+        ("Id en las alas del raudo céfiro,", 10),  # Leandro Fernández de Moratín, A Jovellanos
+        ("humildes versos, de las floridas", 10),
+        ("El olímpico cisne de nieve", 10),  # Darío, Blasón
+        ("lustra el ala eucarística y breve", 10),
+        ("Purpúreas rosas, perlas de Oriente,", 11),  # a pause after the fifth syllable too
+        ("Pierdes el tiempo, Muerte, en mi herida,", 11),
+        ("con la hambre, sed, calor y frío", 9),
+        ("Era una dulce niña, en este", 9),
+        ("mundo de duelo y de aflicción.", 9),
+        ("Ella, naturalmente, fue,", 9),
         ("En tanto que de rosa y azucena", 11),
         ("Que el alma que hablar puede con los ojos", 11),
         ("Era un aire suave, de pausados giros", 12),
@@ -156,12 +173,25 @@ def test_the_example_of_a_rhythm_has_its_weight(where, syllables, weight, line):
         ("e iban frases vagas y tenues suspiros", 12),
         ("Al muy prepotente don Juan el segundo", 12),
         ("Metro mágico y rico que al alma expresas", 12),
+        ("donceles latinos de rítmica tropa;", 12),  # Nervo, El metro de doce
+        ("hasta en las bocas rojas de las gitanas.", 12),
         ("La princesa está pálida en su silla de oro", 14),
+        ("Gautier? Fijo en mi mente tu extraño rostro está,", 14),  # Darío, Margarita
+        ("sorbían el champaña del fino baccarat;", 14),
+        ("¿Qué quieren esas nubes que con furor se agrupan", 14),  # Zorrilla, Las nubes
+        ("del cenit suspendiendo su tenebroso tul?", 14),
+        ("Muy cerca de mi ocaso, yo te bendigo, Vida,", 14),  # Nervo, En paz
         ("Que el alma de los poetas se abre a la nueva aurora", 14),
     ],
 )
 def test_without_a_target_a_line_has_the_length_of_its_rhythm(line, syllables):
     assert EAR.scan(line).syllables == syllables
+
+
+def test_five_and_five_are_read_as_hemistichs():
+    read = EAR.scan("Yo soy ardiente, yo soy morena,")
+    assert (read.caesura, read.stress) == (5, "++-+-++-+-")
+    assert EAR.scan("Dulce vecino de la verde selva").caesura is None
 
 
 BERCEO = (

@@ -6,12 +6,12 @@
 Every distinct word of the corpus is read once, and the rows that take part in its sounds are noted. Then each row is left out, and the
 words that it took part in are read again, the most frequent first, until ``MOST_WORDS`` of them hold one that changes. Their lines are
 counted, a line once a word: a lower bound. A row that changes no word at all has no effect. Of rows about lines (which Spanish words are
-weak, which rhythms make a length likely, what a verse is called) some lines are read again that the row touches (``rule_tables.MOST_LINES``
-of ``MOST_SCANNED``, spread over the corpus); where none changes, the row is *unproven* and stays.
+weak, which rhythms make a length likely, what a verse is called) some lines are read again that the row touches (``MOST_LINES``
+of ``MOST_SCANNED`` in ``rules/language.py``, spread over the corpus); where none changes, the row is *unproven* and stays.
 
 ``--keep`` names texts whose words count like those of the corpus but are told apart: cases and tests. ``--drop`` deletes the rows without
 an effect, and puts back those that only stood in for each other. Prints one JSON object per row without an effect, and one per table.
-Read that list before you drop: of the whole Spanish corpus it named all rows of ``unstressed.tsv``, which is wrong; 4,000 lines do not.
+Read that list before you drop. A table of which no row has an effect is not dropped: an answer from before a row went was remembered.
 
 Not asked: tables that a program learned (their rows are counts, not rules), the symbols of ``arpabet.tsv``, and ``licences.tsv``, of which
 ``fit_en_meter --licences`` tells the same.
@@ -25,11 +25,14 @@ import contextlib
 import gzip
 import json
 import re
+import sys
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 
 import rlpoet.phonology.fr.sounds as fr_sounds
-from experiments.release.tables.rule_tables import RULES, Language, noted, uncached, without
+from experiments.release.tables.rules import RULES, Language
+from experiments.release.tables.rules.language import uncached, without
+from experiments.release.tables.rules.noting import noted
 from rlpoet.errors import TableError
 
 MOST_WORDS, FIRST_WORDS = 20, 8_000
@@ -82,7 +85,7 @@ class Effects:
         self.n_lines: dict[str, int] = {}
         self.for_cases: list[str] = []
         rows = [row for table in rules.tables if table not in rules.line_tables for row in rules.rows(table)]
-        with uncached():
+        with uncached(rules.code):
             self._note(frequent[:FIRST_WORDS])
             self._count(rows)
             rows = [row for row in rows if not self.n_lines[row]]
@@ -98,7 +101,7 @@ class Effects:
                     self.for_cases.append(row)
                 elif not self.n_lines[row] and not row.startswith("unstressed.tsv"):
                     self.unproven.append(row)
-        with uncached():
+        with uncached(rules.code):
             used = {*self.for_cases, *self.unproven}
             self.idle = self._together([row for row, n in self.n_lines.items() if not n and row not in used])
 
@@ -172,6 +175,12 @@ def drop(folder: Path, rows: Iterable[str]) -> None:
         (folder / table).write_text("\n".join(line for n, line in enumerate(lines, 1) if n not in numbers), encoding="utf-8")
 
 
+def remembered(rules: Language, idle: Iterable[str]) -> list[str]:
+    """The tables all of whose rows are idle: no corpus does that to a table, but a cache that outlives its rows does."""
+    found = set(idle)
+    return [table for table in rules.tables if found.issuperset(rules.rows(table))]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("lang", choices=RULES)
@@ -195,6 +204,10 @@ def main() -> None:
     if args.out:
         all_rows = {row: effects.n_lines[row] for table in rules.tables for row in rules.rows(table)}
         args.out.write_text(json.dumps(all_rows, indent=0, ensure_ascii=False), encoding="utf-8")
+    for table in (whole := remembered(rules, effects.idle)):
+        print(f"{table}: no row has an effect; expected some. Look for what remembers answers of this table.", file=sys.stderr)
+    if whole:
+        sys.exit(1)
     if args.drop:
         drop(rules.folder, effects.idle)
 

@@ -32,7 +32,7 @@ ACCENTED = frozenset("AIU")
 MARKED = frozenset("ïüq")
 GLIDE = "w"  # hu before a vowel is a consonant in sound: vi-hue-la
 VOWELS = frozenset("aAqiIïuUüyw")
-HIATUS = re.compile("[aeo]i[nrszd]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
+HIATUS = re.compile("[aeo]i[nrszd]$|[aeo]u[ld]$|[^gq]i[ao][sn]?$")  # raiz, dia: the accent may part two vowels of one syllable
 ROMAN = re.compile("(?=[IVX])X{0,3}L?X{0,3}(?:IX|IV|V?I{0,3})")  # Felipe II
 WORD_CACHE = 65_536
 
@@ -308,8 +308,8 @@ def parse(word: str) -> Parsed:
 def with_tilde(word: str) -> tuple[str, bool]:
     """A folded word from capitals without accents with the accent it may have lost, and whether it certainly has.
 
-    >>> with_tilde("cancion"), with_tilde("alegria"), with_tilde("sol"), with_tilde("con")
-    (('canción', True), ('alegría', False), ('sol', False), ('con', False))
+    >>> with_tilde("cancion"), with_tilde("varonia"), with_tilde("sol"), with_tilde("seis")
+    (('canción', True), ('varonía', False), ('sol', False), ('seis', False))
     """
     if not word.isascii() or (len(parse(word).groups) < 2 and not HIATUS.search(word)):
         return word, False

@@ -207,13 +207,22 @@ def prior(count: int) -> float:
 
 
 def likeliest(laid: Laid, by_length: dict[int, Reading]) -> Reading:
-    """The reading without a target: least cost, prior cost of its length and cost of a rhythm that the length does not have."""
+    """The reading without a target, see ``weighed``."""
+    return weighed(laid, by_length)[1]
+
+
+def weighed(laid: Laid, by_length: dict[int, Reading]) -> tuple[float, Reading]:
+    """The reading without a target and its cost: least cost, prior cost of its length and cost of a rhythm that the length does not have.
+
+    A single reading near the least cost is not asked for its rhythm.
+    """
     found = sorted((reading.cost + prior(reading.syllables), n) for n, reading in by_length.items())
     least = found[0][0]
     near = [(cost, n) for cost, n in found if cost - least < MOST_RHYTHM]
-    if len(near) == 1:
-        return by_length[near[0][1]]
-    return by_length[min((cost - rhythm(stress_pattern(laid, by_length[n])), n) for cost, n in near)[1]]
+    cost, n = near[0]
+    if len(near) > 1:
+        cost, n = min((cost - rhythm(stress_pattern(laid, by_length[n])), n) for cost, n in near)
+    return cost, by_length[n]
 
 
 @functools.lru_cache(maxsize=CACHE)

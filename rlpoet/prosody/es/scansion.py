@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from rlpoet.phonology.apparatus import heard
 from rlpoet.phonology.es.letters import ROMAN
 from rlpoet.phonology.es.tables import weight_rows
-from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, readings, stress_pattern
-from rlpoet.prosody.es.vowel_groups import HARD, Juncture, fold_letters
+from rlpoet.prosody.es.readings import Laid, Reading, joins, lay, likeliest, pieces, prior, readings, stress_pattern, weighed
+from rlpoet.prosody.es.vowel_groups import HARD, PAUSES, Juncture, fold_letters
 from rlpoet.types import Scansion, Syllable
 
 CACHE = 65_536
@@ -21,6 +23,9 @@ ALEXANDRINE, HEMISTICH = 14, 7
 DOUBLE_FIVE, SHORT_HEMISTICH = 10, 5  # Yo soy ardiente, | yo soy morena
 # A pause at the caesura is itself a licence not to make sinalefa: what both halves may cost together.
 CAESURA_LICENCE = 4.0
+# How much likelier a pause between them makes two hemistichs of five, in nats: the line's only one, or one that ends a clause.
+ONLY_PAUSE, CLAUSE_END = 2.0, 4.0
+BREAKS = PAUSES | frozenset("¡¿—–")
 FIGURES = re.compile(r"\d+")  # written in figures and not read: what they take is unknown
 MOST_VOWELS = 3 * ALEXANDRINE  # three vowels in every syllable: no alexandrine has more
 LONGEST = 300  # characters; beyond that a line is not verse and only its beginning is read
@@ -82,9 +87,13 @@ def choose(line: str, target: int | None = None) -> Chosen:
     wanted = target is None or target == ALEXANDRINE
     verse = _halves(laid, folded, visible, HEMISTICH) if wanted and _may_be_alexandrine(laid, by_length) else None
     if target is None:
-        best = likeliest(laid, by_length)
+        cost, best = weighed(laid, by_length)
         if verse is not None and best.syllables >= 12 and verse[0] <= CAESURA_LICENCE:
             return Chosen(verse[1], ALEXANDRINE, None, places, guessed)
+        if abs(best.syllables - DOUBLE_FIVE) == 1 and cost > prior(DOUBLE_FIVE) - CLAUSE_END:
+            fives = _parted_fives(laid, folded, visible, cost)
+            if fives:
+                return Chosen(fives, DOUBLE_FIVE, None, places, guessed)
         return Chosen((Part(0, laid, best),), best.syllables, None, places, guessed)
     if verse is not None and (verse[0] <= LICENCE or all(_by_dialefa(part) for part in verse[1])):
         return Chosen(verse[1], ALEXANDRINE, True, places, guessed)
@@ -124,10 +133,26 @@ def _may_be_alexandrine(laid: Laid, by_length: dict[int, Reading]) -> bool:
     return laid.last <= MOST_VOWELS and max(by_length) >= ALEXANDRINE - 1 and min(by_length) <= ALEXANDRINE + 2
 
 
-def _halves(whole: Laid, folded: str, line: str, half: int) -> tuple[float, tuple[Part, ...]] | None:
-    """The cheapest cut into two of ``half`` syllables after a stressed word, or None. Costs are relative to each half's cheapest one."""
+def _parted_fives(whole: Laid, folded: str, line: str, cost: float) -> tuple[Part, ...]:
+    """Two hemistichs of five that need no licence, with the line's strongest pause between them, if they cost less than ``cost``."""
+    gaps = [folded[left[2] : right[1]] for left, right in itertools.pairwise(whole.words)]
+    strengths = [0 if gap.isspace() else 2 if BREAKS.intersection(gap) else 1 for gap in gaps]
+    most = max(strengths, default=0)
+    cuts = [n for n, strength in enumerate(strengths, start=1) if strength == most]
+    if most == 0 or (most == 1 and len(cuts) > 1) or prior(DOUBLE_FIVE) - (ONLY_PAUSE if most == 1 else CLAUSE_END) >= cost:
+        return ()
+    verse = _halves(whole, folded, line, SHORT_HEMISTICH, cuts)
+    return verse[1] if verse is not None and verse[0] == 0.0 else ()
+
+
+def _halves(whole: Laid, folded: str, line: str, half: int, cuts: Iterable[int] | None = None) -> tuple[float, tuple[Part, ...]] | None:
+    """The cheapest cut into two of ``half`` syllables after a stressed word, or None. Costs are relative to each half's cheapest one.
+
+    Args:
+        cuts: the words before which the line may be cut; any by default.
+    """
     best: tuple[float, tuple[Part, ...]] | None = None
-    for n in range(1, len(whole.words)):
+    for n in range(1, len(whole.words)) if cuts is None else cuts:
         if not whole.tonic[n - 1] or not _may_be_cut(whole, n, half):
             continue
         cut = whole.words[n][1]

@@ -115,9 +115,10 @@ class SpanishVerse:
     def scan(self, line: str, target: int | None = None) -> Scansion:
         """The likeliest reading of a line, or with a target the best one of that many syllables.
 
-        Without a target there is a small preference for the usual lengths (11, then 8 and 7), and a line that divides into 7 + 7 is
-        an alexandrine with a caesura. With a target there is no such preference. ``fits`` says whether sinalefa, dialefa, diéresis
-        and sinéresis can license exactly that many syllables.
+        Without a target there is a small preference for the usual lengths (11, then 8 and 7). A line that divides into 7 + 7 is an
+        alexandrine with a caesura. One that divides into 5 + 5 at its strongest pause is a decasílabo compuesto, if any other reading
+        needs a licence. With a target there is no such preference. ``fits`` says whether sinalefa, dialefa, diéresis and sinéresis can
+        license exactly that many syllables.
         """
         return scan_line(line, target)
 

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -253,12 +254,15 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
         parts = _spare(folder / "files")
         parts.mkdir()
         try:
+            usual = _usual_mode(parts / "mode")
             yield parts
             written = sorted(path for path in parts.rglob("*") if path.is_file())
             written.sort(key=lambda path: bool(last) and path.match(last))
             for path in written:
                 with path.open("rb") as stream:
                     os.fsync(stream.fileno())
+                with suppress(OSError):  # a file system without modes
+                    path.chmod(usual)  # safetensors lets nobody but the owner read what it writes
             for path in written:
                 place = folder / path.relative_to(parts)
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -311,6 +315,14 @@ def _named(path: Path) -> Iterator[None]:
             raise
         number = int(told[1])
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _usual_mode(path: Path) -> int:
+    """The mode that a new file has here, from one that is made at a path and deleted again: asking for the umask would change it."""
+    path.touch(exist_ok=False)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.unlink()
+    return mode
 
 
 def _sync_folder(folder: Path) -> None:

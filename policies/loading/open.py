@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policies.formats.codec import Format, load_format
 from policies.formats.verse import VerseFormat
@@ -41,11 +41,25 @@ def open_files(
         return open_adapter(files.folder, lang=lang, inference_only=inference_only, **opening)
     verse_format = load_format(files.folder, lang=lang)
     if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
+        _refuse_unknown_marks(files, bare[1], verse_format)
         return (*bare, verse_format)
     tokenizer = open_tokenizer(files)
     if isinstance(verse_format, VerseFormat) and tokenizer.pad_token_id is None:
         raise RlpoetError(f"{files}: broken policy (its tokenizer has no padding token); expected the tokenizer it was saved with.")
+    if isinstance(verse_format, VerseFormat):
+        _refuse_unknown_marks(files, tokenizer, verse_format)
     return open_model(files), tokenizer, verse_format
+
+
+def _refuse_unknown_marks(files: ModelFiles, tokenizer: Any, verse_format: VerseFormat) -> None:
+    """Refuse a format whose marks a tokenizer does not have.
+
+    Raises:
+        RlpoetError: one of them is missing.
+    """
+    for mark in verse_format.marks:
+        if tokenizer.convert_tokens_to_ids(mark) is None:
+            raise RlpoetError(f"{files}: broken policy (its tokenizer has no mark {mark!r:.60}); expected the tokenizer it was saved with.")
 
 
 def open_adapter(

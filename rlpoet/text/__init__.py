@@ -6,6 +6,7 @@ joins or wraps a line.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -270,6 +271,26 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
             _sync_folder(folder)
         finally:
             shutil.rmtree(parts, ignore_errors=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a file that cannot be written, before the work whose result it is to hold. Its folder is made if it is missing.
+
+    Raises:
+        RlpoetError: it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a terminal
+        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        spare = _spare(path)
+        spare.touch(exist_ok=False)
+        spare.unlink()
+    except OSError as error:
+        raise RlpoetError(f"{path}: {error.strerror}; expected a file that can be written. Name another one.") from None
 
 
 def is_part(path: Path) -> bool:

@@ -27,6 +27,9 @@ from rlpoet.types import Prompt
 ORDERS = "\x1b[2J\x1b]0;x\x07"
 EVIL = "import pathlib; pathlib.Path('ran').touch()\nfrom transformers import LlamaConfig as E, LlamaForCausalLM as M"
 PICKLE = b"cposix\nsystem\n(S'touch ran'\ntR."
+PADDING = {
+    "strategy": {"Fixed": 10**9}, "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0, "pad_type_id": 0, "pad_token": "<|pad|>",
+}  # fmt: skip
 Damage = Callable[[Path], Any]
 
 
@@ -83,6 +86,18 @@ def pieces(spell: Callable[[int], str]) -> Damage:
         words = {name: number for name, number in model["vocab"].items() if number >= n_marks and len(name) > 1 and "<" not in name}
         model["vocab"] = {spell(number) if name in words else name: number for name, number in model["vocab"].items()}
         model["merges"] = []
+        path.write_text(json.dumps(entries), encoding="utf-8")
+
+    return call
+
+
+def vocabulary(number_of: Callable[[int], int]) -> Damage:
+    """Other numbers of pieces."""
+
+    def call(folder: Path) -> None:
+        path = folder / "tokenizer.json"
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        entries["model"]["vocab"] = {name: number_of(number) for name, number in entries["model"]["vocab"].items()}
         path.write_text(json.dumps(entries), encoding="utf-8")
 
     return call
@@ -145,6 +160,8 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "orders in pieces": (pieces(lambda number: f"▁{ORDERS}{number}"), ""),
     "markup in pieces": (pieces(lambda number: f"▁[/b]<script>{number}"), ""),
     "breaks in pieces": (pieces(lambda number: f"a\n\r\u2028{number}"), ""),
+    "pieces beyond the model": (vocabulary(lambda number: number * 1000), "its tokenizer has no mark"),
+    "padding without end": (table("tokenizer.json", padding=PADDING), ""),
     "a class of the system": (table("tokenizer_config.json", tokenizer_class="os.system"), ""),
     "a mark that is not there": (table("tokenizer_config.json", pad_token="<|nope|>"), ""),
     "a language elsewhere": (table("verse_format.json", lang="../../x"), ""),

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-import rlpoet.errors
 from policies.loading.checks import check_folder
 from policies.loading.eight_bits import EIGHT_BITS, open_eight_bits
 from policies.loading.gguf import plain_folder
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 CONFIG = "config.json"
 HUB = "hf:"
-OURS = (Path(__file__).parents[1], Path(rlpoet.errors.__file__).parent)  # folders of this project's code
+LIBRARIES = ("transformers", "huggingface_hub", "torch", "tokenizers", "safetensors", "peft")  # that read files of a model
 
 
 @dataclass(frozen=True)
@@ -259,8 +258,8 @@ def is_of_files(error: Exception) -> bool:
 
     safetensors, pickle and the hub's checks of a configuration raise kinds of their own; tokenizers raises bare ``Exception``, torch
     ``RuntimeError`` for weights of another shape, transformers ``OSError`` and ``ValueError``, and ``KeyError`` for an entry that a file
-    lacks. A number in a configuration can have any kind raised, by 0 heads for one, but then in a library: the last frame tells. What is
-    raised in code of this project is a bug of ours.
+    lacks. An entry of a configuration can have any kind raised, but then in a library that reads it: the last frame tells. What is raised
+    elsewhere is a bug.
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
@@ -269,7 +268,7 @@ def is_of_files(error: Exception) -> bool:
     if type(error) is Exception or (isinstance(error, kinds) and not isinstance(error, NotImplementedError | RecursionError)):
         return True
     frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return bool(frames) and not isinstance(error, MemoryError) and not any(Path(frames[-1]).is_relative_to(place) for place in OURS)
+    return bool(frames) and not isinstance(error, MemoryError) and any(name in Path(frames[-1]).parts for name in LIBRARIES)
 
 
 def _without_table(folder: Path) -> list[str]:

@@ -36,6 +36,7 @@ from rlpoet.reporting.evaluation_tables import show_figures
 from rlpoet.reporting.poems import console
 from rlpoet.reporting.progress import Pulse
 from rlpoet.rollout import Policy, ask_by, open_policy
+from rlpoet.text import check_writable
 
 FORMS = ("couplet", "quatrain-abab", "quatrain-abba")  # sampled where none are asked for
 NO_PRIOR = "none"
@@ -294,6 +295,8 @@ def corpus_index(config: EvaluateConfig) -> NgramIndex | None:
     """
     if not config.corpus:
         return NgramIndex.load(config.index) if config.index else None
+    if config.index:
+        check_writable(config.index)
     index = NgramIndex.build(read_poems(config.corpus, columns=columns_of(config)))
     if config.index:
         index.save(config.index)

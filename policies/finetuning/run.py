@@ -76,9 +76,15 @@ def finetune_run(config: FinetuneConfig) -> int:
 
 def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) -> int:
     """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``finetune_run``."""
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    threads = config.threads or torch.get_num_threads()
+    config = dataclasses.replace(config, threads=threads)
+    torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     policy = open_base(config)
+    precision, pace = precision_of(config.precision, policy.model)
+    if pace is not None:  # part of the run: another precision rounds otherwise
+        config = dataclasses.replace(config, precision=pace.precision)
+        out.print(pace.line(), highlight=False)
     if config.resume is None:
         write_config(folder, config)  # a run that ends before its first checkpoint can begin again by it
     for name in config.forms:
@@ -114,9 +120,6 @@ def run_in(folder: Path, config: FinetuneConfig, out: Console, *, stop: Stop) ->
         warmup_steps=round(config.warmup_ratio * steps) if steps else 20, seed=config.seed, window=window,
     )  # fmt: skip
     n_parameters = sum(p.numel() * (1 if p.is_floating_point() else 2) for p in policy.model.parameters())  # two four-bit numbers a byte
-    precision, pace = precision_of(config.precision, policy.model)
-    if pace is not None:
-        out.print(pace.line(), highlight=False)
     out.print(
         f"{n_trained:,} of {n_parameters:,} parameters trained; {len(train)} poems in {len(rows)} rows, "
         f"{len(held_poems)} held out; {f'{steps} updates' if steps else f'{config.minutes:g} minutes'}",

@@ -37,6 +37,7 @@ from rlpoet.reporting.progress import Pulse
 from rlpoet.reporting.run_report import heard
 from rlpoet.reporting.terminal import write_row
 from rlpoet.rollout import Policy, ask_by, open_policy
+from rlpoet.text import check_writable
 from rlpoet.types import Prompt
 
 MANY = 64  # poems at once, for which products in bfloat16 can be worth their rounding
@@ -60,6 +61,8 @@ def generate(config: GenerateConfig) -> int:
     """Print ``config.n`` poems; JSON objects hold the poem, its scores and the seed that writes it again."""
     config = with_scheme(config)
     check(config)
+    if config.out is not None and not Path(config.out).is_file():  # what is there is added to
+        check_writable(config.out)
     if config.end_words or config.acrostic:
         return show(*gaps_of(config))
     seed = secrets.randbelow(2**31) if config.seed is None else config.seed
@@ -111,7 +114,7 @@ def generate(config: GenerateConfig) -> int:
         options = [(scored(draft.text, draft.prompt), draft) for draft in pool]
         poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
         poems.append(Delivered(poem, draft, draws=len(drafts_of_poem)))
-    _append(config, poems, seed)
+    lost = _append(config, poems, seed)
     if not is_raw(config):
         _tell(poems, sampled, max_draws)
     if config.json:
@@ -120,12 +123,14 @@ def generate(config: GenerateConfig) -> int:
             kept = {"perfect": one.draft.perfect, "draws": one.draws, "acceptance": round(sampled.accepted / sampled.draws, 4)}
             item = {"text": "\n".join(one.poem.lines), **dataclasses.asdict(one.poem), **how, **kept}
             write_row(item)
-        return 0
-    out = console()
-    for i, one in enumerate(poems):
-        if i or config.stream:
-            out.print()
-        out.print(poem_text(one.poem))
+    else:
+        out = console()
+        for i, one in enumerate(poems):
+            if i or config.stream:
+                out.print()
+            out.print(poem_text(one.poem))
+    if lost is not None:  # only now: the poems are at least shown
+        raise lost
     return 0
 
 
@@ -312,10 +317,10 @@ def _with_words(policy: CausalPolicy, prompt: Prompt, words: str, config: Genera
     return [dataclasses.replace(prompt, opening=(line,)) for line in lines]
 
 
-def _append(config: GenerateConfig, poems: Sequence[Delivered], seed: int) -> None:
-    """Add poems to the samples file; what it held stays."""
+def _append(config: GenerateConfig, poems: Sequence[Delivered], seed: int) -> RlpoetError | None:
+    """Add poems to the samples file, whose own stay; what is wrong if that fails."""
     if config.out is None:
-        return
+        return None
     path = Path(config.out)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -329,7 +334,8 @@ def _append(config: GenerateConfig, poems: Sequence[Delivered], seed: int) -> No
                 about += ["raw"] if is_raw(config) else []
                 file.write("# " + ", ".join(filter(None, about)) + "\n" + "\n".join(one.poem.lines) + "\n\n")
     except OSError as error:
-        raise RlpoetError(f"{path}: cannot be written ({error.strerror}); expected a file to add poems to.") from None
+        return RlpoetError(f"{path}: cannot be written ({error.strerror}); expected a file to add poems to.")
+    return None
 
 
 def scored(text: str, prompt: Prompt) -> ScoredPoem:

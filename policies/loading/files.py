@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
+from policies.loading.checks import check_folder
 from policies.loading.eight_bits import EIGHT_BITS, open_eight_bits
 from policies.loading.gguf import plain_folder
 from rlpoet.errors import RlpoetError, UnknownName
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 SHIPPED = Path(__file__).parents[1] / "pretrained"
 CONFIG = "config.json"
 HUB = "hf:"
+LIBRARIES = ("transformers", "huggingface_hub", "torch", "tokenizers", "safetensors", "peft")  # that read files of a model
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,12 @@ def find_model(source: str | Path, *, allow_download: bool = False, trust_remote
 
     Raises:
         UnknownName: nothing of that name is shipped or on disk.
-        RlpoetError: a folder without a model, a hub model that is not in the cache, or a download that failed.
+        RlpoetError: a folder without a model or with one that no library should open (``policies.loading.checks``), a hub model that
+            is not in the cache, or a download that failed.
     """
     found = _found(source, allow_download=allow_download, trust_remote_code=trust_remote_code)
+    if found.gguf is None:  # which may lie anywhere, beside anything
+        check_folder(found.folder)
     return replace(found, trusted=trust_remote_code, keep_gguf=keep_gguf)
 
 
@@ -122,7 +128,27 @@ def open_model(files: ModelFiles, **options: Any) -> PreTrainedModel:
 
     if files.gguf is None and (files.folder / EIGHT_BITS).exists():
         return _read(files, open_eight_bits)
-    return _opened(files, AutoModelForCausalLM, {"dtype": torch.float32, **options})
+    model, found = _opened(
+        files, AutoModelForCausalLM, {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True, **options}
+    )
+    _refuse_unlike(files, found)
+    return cast("PreTrainedModel", model)
+
+
+def _refuse_unlike(files: ModelFiles, found: Mapping[str, Any]) -> None:
+    """Refuse weights that are not those of the model that its configuration describes: a library would draw them by chance.
+
+    Args:
+        found: what transformers says of them.
+
+    Raises:
+        RlpoetError: some are missing, or have another shape.
+    """
+    told = [f"{name} is {tuple(has)} for {tuple(wants)}" for name, has, wants in sorted(found["mismatched_keys"])]
+    told += [f"{name} is missing" for name in sorted(found["missing_keys"])]
+    if told:
+        more = f", and {len(told) - 1} more" if len(told) > 1 else ""
+        raise RlpoetError(f"{files}: broken policy ({told[0]}{more}); expected the weights of the model in config.json. Save it again.")
 
 
 def open_encoder(files: ModelFiles) -> PreTrainedModel:
@@ -160,14 +186,16 @@ def grow(model: PreTrainedModel, n_rows: int, *, like: int) -> None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars for the loading of a few megabytes; as it was afterwards."""
+    """No progress bars for the loading of a few megabytes, and no warnings, which quote files as they are; as it was afterwards."""
     from transformers.utils import logging as hf_logging
 
-    was_on = hf_logging.is_progress_bar_enabled()
+    was_on, level = hf_logging.is_progress_bar_enabled(), hf_logging.get_verbosity()
     hf_logging.disable_progress_bar()
+    hf_logging.set_verbosity_error()
     try:
         yield
     finally:
+        hf_logging.set_verbosity(level)
         if was_on:
             hf_logging.enable_progress_bar()
 
@@ -210,6 +238,8 @@ def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:
         if not is_of_files(error) and not _without_table(files.folder):
             raise  # a bug, ours or a library's, to be seen whole
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if isinstance(error, ImportError):
+            raise RlpoetError(f"{files}: needs what is not installed ({first[:160]}); expected it for this model. Install it.") from error
         if not files.trusted and "trust_remote_code" in str(error):
             raise RlpoetError(
                 f"{files}: brings Python code of its own, which is not run unasked; expected an architecture that transformers has. "
@@ -224,17 +254,21 @@ def _read(files: ModelFiles, read: Callable[[Path], Any]) -> Any:
 
 
 def is_of_files(error: Exception) -> bool:
-    """Whether an exception of a library that opens a model says that its files are missing, broken or do not fit.
+    """Whether an exception, raised while a model is opened, says that its files are missing, broken or do not fit.
 
     safetensors, pickle and the hub's checks of a configuration raise kinds of their own; tokenizers raises bare ``Exception``, torch
     ``RuntimeError`` for weights of another shape, transformers ``OSError`` and ``ValueError``, and ``KeyError`` for an entry that a file
-    lacks. Any other kind is a bug.
+    lacks. An entry of a configuration can have any kind raised, but then in a library that reads it: the last frame tells. What is raised
+    elsewhere is a bug.
     """
     from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
 
     kinds = (OSError, ValueError, KeyError, RuntimeError, EOFError, pickle.UnpicklingError, SafetensorError, StrictDataclassError)
-    return type(error) is Exception or (isinstance(error, kinds) and not isinstance(error, NotImplementedError | RecursionError))
+    if type(error) is Exception or (isinstance(error, kinds) and not isinstance(error, NotImplementedError | RecursionError)):
+        return True
+    frames = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return bool(frames) and not isinstance(error, MemoryError) and any(name in Path(frames[-1]).parts for name in LIBRARIES)
 
 
 def _without_table(folder: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from policies.formats.codec import Format, load_format
 from policies.formats.verse import VerseFormat
@@ -41,11 +41,32 @@ def open_files(
         return open_adapter(files.folder, lang=lang, inference_only=inference_only, **opening)
     verse_format = load_format(files.folder, lang=lang)
     if inference_only and files.gguf is None and isinstance(verse_format, VerseFormat) and (bare := open_bare(files.folder)) is not None:
+        _refuse_unfit(files, bare[1], verse_format, n_pieces=bare[0].config.vocab_size)
         return (*bare, verse_format)
     tokenizer = open_tokenizer(files)
     if isinstance(verse_format, VerseFormat) and tokenizer.pad_token_id is None:
         raise RlpoetError(f"{files}: broken policy (its tokenizer has no padding token); expected the tokenizer it was saved with.")
-    return open_model(files), tokenizer, verse_format
+    model = open_model(files)
+    if isinstance(verse_format, VerseFormat):
+        _refuse_unfit(files, tokenizer, verse_format, n_pieces=model.config.vocab_size)
+    return model, tokenizer, verse_format
+
+
+def _refuse_unfit(files: ModelFiles, tokenizer: Any, verse_format: VerseFormat, *, n_pieces: int) -> None:
+    """Refuse a format whose marks a tokenizer does not have, or that a model does not know; and have no text padded or cut short.
+
+    Args:
+        n_pieces: of the model.
+
+    Raises:
+        RlpoetError: there is such a mark.
+    """
+    for mark in verse_format.marks:
+        if (number := tokenizer.convert_tokens_to_ids(mark)) is None or not 0 <= number < n_pieces:
+            raise RlpoetError(f"{files}: broken policy (its tokenizer has no mark {mark!r:.60}); expected the tokenizer it was saved with.")
+    if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
+        backend.no_padding()  # a file may ask for a milliard pieces of it
+        backend.no_truncation()
 
 
 def open_adapter(

@@ -86,7 +86,9 @@ def pretrain_run(config: PretrainConfig) -> int:
 
 def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) -> int:
     """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``pretrain_run``."""
-    torch.set_num_threads(config.threads or torch.get_num_threads())
+    threads = config.threads or torch.get_num_threads()
+    config = dataclasses.replace(config, threads=threads)
+    torch.set_num_threads(threads)
     torch.manual_seed(config.seed)
     poems = select(read_poems(config.data), config.where)
     if config.core and any(not poem.core for poem in poems):
@@ -145,7 +147,8 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
     model = (model or build_model(config.size, tokenizer, seed=config.seed, key_heads=config.key_heads)).to(device)
     policy = CausalPolicy(model, tokenizer, verse_format, seed=config.seed)
     precision, pace = precision_of(config.precision, model)
-    if pace is not None:
+    if pace is not None:  # part of the run: another precision rounds otherwise
+        config = dataclasses.replace(config, precision=pace.precision)
         out.print(pace.line(), highlight=False)
     n_parameters = sum(p.numel() for p in model.parameters())
     out.print(f"{n_parameters / 1e6:.2f}M parameters, {n_tokens / 1e6:.2f}M tokens an epoch, {len(tokenizer)} pieces and marks")

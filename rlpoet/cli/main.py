@@ -12,6 +12,7 @@ import io
 import os
 import re
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -85,6 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         _complain(f"{who}: out of memory; expected more of it. Ask for less at once, such as a smaller batch, or close other programs.")
         return 2
     except OSError as error:
+        if error.filename is None and not _has_temporary():  # which libraries ask for while they are imported, each in its own words
+            _complain(f"{who}: no folder for temporary files can be written to; expected one. Set TMPDIR to one.")
+            return 2
         if error.filename is None and error.errno not in OF_OUTPUT:
             raise  # not about a path the user named: a bug, to be seen whole
         if error.filename is None:
@@ -156,6 +160,15 @@ def _check_place() -> None:
         Path.cwd()
     except FileNotFoundError:
         raise RlpoetError("the folder you work in was deleted; expected one that is there. Change to it, and try again.") from None
+
+
+def _has_temporary() -> bool:
+    """Whether there is a folder for temporary files."""
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        return False
+    return True
 
 
 def _nowhere() -> TextIO:

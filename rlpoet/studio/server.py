@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -118,7 +118,7 @@ class Studio:
             Route("/api/runs/{name}", self.run),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
-        handlers: dict[Any, Any] = {Refused: _refusal, RlpoetError: _bad_input}
+        handlers: dict[Any, Any] = {Refused: _refusal, RlpoetError: _bad_input, ClientDisconnect: _gone}
         return Starlette(routes=routes, middleware=[Middleware(Guard, port=port)], exception_handlers=handlers)
 
     # -- the page -------------------------------------------------------------------------------------
@@ -281,3 +281,8 @@ async def _refusal(request: Request, error: Refused) -> Response:
 
 async def _bad_input(request: Request, error: RlpoetError) -> Response:
     return JSONResponse({"error": " ".join(str(error).splitlines())}, 400)
+
+
+async def _gone(request: Request, error: ClientDisconnect) -> Response:
+    """Nobody reads this: whoever asked went away before the whole request had come."""
+    return Response(status_code=204)

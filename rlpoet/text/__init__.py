@@ -6,11 +6,13 @@ joins or wraps a line.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -253,12 +255,15 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
         parts = _spare(folder / "files")
         parts.mkdir()
         try:
+            usual = _usual_mode(parts / "mode")
             yield parts
             written = sorted(path for path in parts.rglob("*") if path.is_file())
             written.sort(key=lambda path: bool(last) and path.match(last))
             for path in written:
                 with path.open("rb") as stream:
                     os.fsync(stream.fileno())
+                with suppress(OSError):  # a file system without modes
+                    path.chmod(usual)  # safetensors lets nobody but the owner read what it writes
             for path in written:
                 place = folder / path.relative_to(parts)
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -266,6 +271,26 @@ def whole_files(folder: str | Path, *, last: str = "") -> Iterator[Path]:
             _sync_folder(folder)
         finally:
             shutil.rmtree(parts, ignore_errors=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuse a file that cannot be written, before the work whose result it is to hold. Its folder is made if it is missing.
+
+    Raises:
+        RlpoetError: it cannot be written.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe, a terminal
+        return
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        spare = _spare(path)
+        spare.touch(exist_ok=False)
+        spare.unlink()
+    except OSError as error:
+        raise RlpoetError(f"{path}: {error.strerror}; expected a file that can be written. Name another one.") from None
 
 
 def is_part(path: Path) -> bool:
@@ -311,6 +336,14 @@ def _named(path: Path) -> Iterator[None]:
             raise
         number = int(told[1])
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _usual_mode(path: Path) -> int:
+    """The mode that a new file has here, from one that is made at a path and deleted again: asking for the umask would change it."""
+    path.touch(exist_ok=False)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    path.unlink()
+    return mode
 
 
 def _sync_folder(folder: Path) -> None:

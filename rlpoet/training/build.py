@@ -19,7 +19,7 @@ from rlpoet.errors import RlpoetError, UnknownName
 from rlpoet.evaluation.examples import example_poems
 from rlpoet.evaluation.sampled import PER_PROMPT, Measured
 from rlpoet.languages import find
-from rlpoet.machine import PRECISIONS, Pace, check_device, free_threads
+from rlpoet.machine import AUTO, PRECISIONS, Pace, check_device, free_threads
 from rlpoet.prosody.forms import form_to_write
 from rlpoet.protocols import Scorer
 from rlpoet.rollout import NamesIdleOptions, Policy, ReadsInParts, TakesAdapter, ask_by, open_policy
@@ -186,6 +186,20 @@ def resolve(config: TrainConfig, *, spawn: bool) -> TrainConfig:
     )  # fmt: skip
 
 
+def settled(config: TrainConfig, pace: Pace) -> TrainConfig:
+    """With the precision and the threads that pay here. They are part of the run: others round otherwise, and give other poems.
+
+    Args:
+        pace: of the model, with the threads of one process.
+
+    >>> config = settled(TrainConfig(threads=8, processes=2), Pace("bf16", 3, {}))
+    >>> config.precision, config.threads
+    ('bf16', 6)
+    """
+    threads = config.n_processes * min(pace.threads, max(1, (config.threads or 1) // config.n_processes))
+    return dataclasses.replace(config, precision=pace.precision if config.precision == AUTO else config.precision, threads=threads)
+
+
 def fitted(config: TrainConfig, policy: Policy) -> TrainConfig:
     """Without the auxiliary task where the policy cannot do it.
 
@@ -265,9 +279,10 @@ def authors_of(wanted: Sequence[str], policy: Policy) -> list[str | None]:
     return [*named, *([None] if wanted or not named else [None] * len(named))] or [None]
 
 
-def plan_of(config: TrainConfig, before: Measured, pace: Pace) -> Plan:
+def plan_of(config: TrainConfig, before: Measured, pace: Pace | None) -> Plan:
     """How the run spends its budget on this machine, from what measuring the prior took, in fp32 and one process."""
-    fp32, own = pace.gflops.get("fp32", 0.0), pace.gflops.get(config.precision, 0.0)
+    gflops = {} if pace is None else pace.gflops
+    fp32, own = gflops.get("fp32", 0.0), gflops.get(config.precision, 0.0)
     cost = Cost(before.draw_seconds, before.read_seconds, speedup=min(FASTEST, own / fp32) if fp32 and own else 1.0)
     minutes, max_steps = config.budget
     passes = config.ppo.value_epochs if config.algo == "ppo" and config.ppo.critic == "model" else 0

@@ -58,6 +58,7 @@ from rlpoet.training.build import (
     ranks_of,
     resolve,
     score_of,
+    settled,
     trainer_of,
     try_saving,
 )
@@ -131,14 +132,17 @@ def run(config: TrainConfig, *, spawn: bool = False) -> int:
 
 def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> int:
     """Run in a folder that this process holds, from its checkpoint if the configuration resumes one; as ``run``."""
-    cores = config.threads or 1
-    torch.set_num_threads(cores)
+    torch.set_num_threads(config.threads or 1)
     torch.manual_seed(config.seed)
     score, policy = score_of(config), policy_of(config)
-    pace = pace_of(policy.model, threads=max(1, cores // config.n_processes))
-    if config.precision == AUTO:
-        config = dataclasses.replace(config, precision=pace.precision)
-        out.print(pace.line(), highlight=False)
+    pace = None
+    if config.resume is None or config.precision == AUTO:  # a run that goes on keeps to what was measured when it began
+        pace = pace_of(policy.model, threads=max(1, (config.threads or 1) // config.n_processes))
+        if config.precision == AUTO:
+            out.print(pace.line(), highlight=False)
+        config = settled(config, pace)
+    cores = config.threads or 1
+    torch.set_num_threads(cores)
     policy.precision = PRECISIONS[config.precision]
     if config.resume is None:
         config = fitted(config, policy)
@@ -200,7 +204,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
             for line in told:
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
-        torch.set_num_threads(min(pace.threads, max(1, cores // config.n_processes)))
+        torch.set_num_threads(max(1, cores // config.n_processes))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, best=best, step_seconds=step_seconds, stop=stop)
         ranks.close()
         torch.set_num_threads(cores)

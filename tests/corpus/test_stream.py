@@ -86,9 +86,7 @@ def test_a_damaged_packed_file_is_one_line(damage, name, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "content", [b"\n" * 400_000, b'{"stanzas": [["a"]]}\n' * 15_000, b"[" + b" " * 400_000, b"a\nb\n\n\n" * 50_000]
-)
+@pytest.mark.parametrize("content", [b"\n" * 400_000, b'{"stanzas": [["a"]]}\n' * 15_000, b"[" + b" " * 400_000, b"a\nb\n\n\n" * 50_000])
 @pytest.mark.parametrize("suffix", [".jsonl.gz", ".json.gz", ".txt.gz"])
 def test_a_packed_file_that_holds_far_more_than_text_does_is_refused(content, suffix, tmp_path, monkeypatch):
     monkeypatch.setattr(streams, "MOST_UNPACKED", 1 << 18)

@@ -174,3 +174,11 @@ def test_a_log_gets_a_line_now_and_then_and_a_terminal_none():
     n = len(log.file.getvalue())  # type: ignore[attr-defined]
     time.sleep(0.1)
     assert len(log.file.getvalue()) == n  # type: ignore[attr-defined]
+
+
+def test_what_a_run_draws_does_not_depend_on_whether_this_was_timed():
+    torch.manual_seed(0)
+    machine._gflops(SHAPES, torch.float32, 1)
+    found = torch.rand(())
+    torch.manual_seed(0)
+    assert found == torch.rand(())

@@ -11,7 +11,7 @@ from rlpoet.analysis.authorship.card import card
 from rlpoet.analysis.authorship.model import FILE
 from rlpoet.corpus.read import read_poems
 from rlpoet.errors import RlpoetError
-from rlpoet.text import write_atomically
+from rlpoet.text import check_writable, write_atomically
 
 
 def build_files(
@@ -37,8 +37,9 @@ def build_files(
     """
     if not sources or not out:
         raise RlpoetError("style build: no --data or no --output_dir; expected both, as in --data poems.jsonl.gz --output_dir my_poets.")
-    built = build_style(read_poems(sources), lang, authors=authors, n=n, tell=tell)
     path = Path(out) / FILE
+    check_writable(path)
+    built = build_style(read_poems(sources), lang, authors=authors, n=n, tell=tell)
     built.model.save(path)
     words = ["rlpoet", "style", "build", "--lang", lang, "--data", *(Path(source).name for source in sources)]
     words += ["--authors", *authors] if authors else ["--n", str(n)]

@@ -18,7 +18,7 @@ from rlpoet.corpus.poem import Poem, split_poems
 from rlpoet.corpus.read import read_poems
 from rlpoet.errors import RlpoetError
 from rlpoet.languages import code_of
-from rlpoet.text import write_atomically
+from rlpoet.text import check_writable, write_atomically
 
 LENGTHS = (2, 3, 4, 5, 6, 8, 10, 14, 20)  # numbers of lines at which shuffled stanzas are measured
 SHUFFLES = 1000  # stanzas made at each length
@@ -111,6 +111,7 @@ def build(
         validation: share of poems held out, by a hash of their first lines.
         command: the command that builds it, for the card.
     """
+    check_writable(out / FILE)
     train, held_out = split_poems(poems, validation=validation)
     model = build_model(lang, train, options, words=words, rest=rest, say=say)
     model.save(out / FILE)

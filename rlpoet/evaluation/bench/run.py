@@ -20,7 +20,7 @@ from rlpoet.evaluation.human_baseline import Figures, figures
 from rlpoet.prosody.digest import verse_version
 from rlpoet.prosody.fit import guess_form, has_its_lines
 from rlpoet.prosody.forms import form
-from rlpoet.text import read_object, split_poem, write_atomically
+from rlpoet.text import check_writable, read_object, split_poem, write_atomically
 from rlpoet.types import Prompt
 
 NAME = "rlpoet verse"
@@ -41,7 +41,7 @@ def check(config: BenchConfig) -> None:
     """Refuse what cannot be run, before a model is opened or asked.
 
     Raises:
-        RlpoetError: no model or no language, a server's model without its name, or an --out that is no leaderboard.
+        RlpoetError: no model or no language, a server's model without its name, or an --out that is no leaderboard or cannot be written.
         UnknownName: a language without prompts.
     """
     if not config.model:
@@ -54,6 +54,8 @@ def check(config: BenchConfig) -> None:
         if config.n > len(bench_prompts(lang)):
             raise RlpoetError(f"--n: {config.n}; expected at most {len(bench_prompts(lang))}, the prompts of a language.")
     _read_board(config.out)
+    for path in filter(None, (config.out, config.answers)):
+        check_writable(path)
 
 
 def figures_of_answers(asked: Sequence[tuple[Prompt, str]], *, seed: int = 0) -> Figures:

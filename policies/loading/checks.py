@@ -1,6 +1,6 @@
 """What is looked at in a model's folder before a library opens it: pipes, on which a reader waits for ever, and claims that no file keeps.
 
-A library builds the model that ``config.json`` describes, and only then looks at the weights. A configuration with a milliard layers costs
+A library builds the model that ``config.json`` describes, and only then looks at the weights. A configuration with 10^9 layers costs
 hours or all memory before that.
 """
 

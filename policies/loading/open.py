@@ -65,7 +65,7 @@ def _refuse_unfit(files: ModelFiles, tokenizer: Any, verse_format: VerseFormat, 
         if (number := tokenizer.convert_tokens_to_ids(mark)) is None or not 0 <= number < n_pieces:
             raise RlpoetError(f"{files}: broken policy (its tokenizer has no mark {mark!r:.60}); expected the tokenizer it was saved with.")
     if (backend := getattr(tokenizer, "backend_tokenizer", None)) is not None:
-        backend.no_padding()  # a file may ask for a milliard pieces of it
+        backend.no_padding()  # a file may ask for 10^9 pieces of it
         backend.no_truncation()
 
 

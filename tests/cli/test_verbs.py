@@ -46,6 +46,7 @@ def quiet(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_what_is_saved_and_measured_may_be_the_mean_of_what_was_trained_and_its_prior(saved, quiet, monkeypatch):
     def pushed(self: TBTrainer, **_: object) -> float:  # a policy without rhymes learns nothing from its rewards
         with torch.no_grad():
@@ -103,7 +104,7 @@ def test_a_run_says_at_once_what_it_will_do_and_that_it_moves(saved, quiet, monk
     assert kept["precision"] in ("fp32", "bf16") and (kept["minutes"], kept["max_steps"], kept["prompts_per_step"]) == (0.0, 3, 2)
 
 
-@pytest.mark.parametrize("algo", ["tb", "ppo", "rft", "grpo"])
+@pytest.mark.parametrize("algo", ["tb", *(pytest.param(each, marks=pytest.mark.slow) for each in ("ppo", "rft", "grpo"))])
 def test_rate_and_beta_follow_the_progress_of_the_run(saved, quiet, algo):
     flags = ["--algo", algo, "--learning_rate", "1e-4", "--beta", "10", "--beta_warmup", "0.9"]
     assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--report_to", "none", *flags]) == 0
@@ -132,7 +133,7 @@ def test_a_stopped_run_reports_and_goes_on(saved, quiet, monkeypatch, capsys):
     assert [json.loads(row)["step"] for row in Path("run/metrics.jsonl").read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
 
 
-@pytest.mark.parametrize("algo", ["tb", "best-of-n"])
+@pytest.mark.parametrize("algo", ["tb", pytest.param("best-of-n", marks=pytest.mark.slow)])
 def test_a_run_says_how_sure_its_table_is_also_after_a_stop(algo, saved, quiet, monkeypatch, capsys):
     trainer = {"tb": TBTrainer, "best-of-n": BestOfN}[algo]
     step = trainer.step
@@ -206,6 +207,7 @@ def test_a_run_of_two_processes_goes_on_as_if_it_had_not_stopped(saved, quiet, m
     assert not multiprocessing.active_children()
 
 
+@pytest.mark.slow
 def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
     def pushed(self: TBTrainer, **_: object) -> float:
         with torch.no_grad():
@@ -225,6 +227,7 @@ def test_the_lower_half_of_the_layers_stays_as_it_is(saved, quiet, monkeypatch):
         assert moved == set(layers[int(share * len(layers)) :])
 
 
+@pytest.mark.slow
 def test_a_run_of_before_goes_on_with_all_its_layers(saved, quiet):
     assert main(["train", "--policy", str(saved), *SMALL, "--output_dir", "run", "--freeze_layers", "0"]) == 0
     path = Path("run", "config.yaml")

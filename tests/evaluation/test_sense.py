@@ -325,6 +325,7 @@ def test_too_few_poems_say_nothing():
     assert classifier_auc(verses(1, WORDS) * 60, verses(60, WORDS, seed=1)) is None  # one poem, sixty times
 
 
+@pytest.mark.slow
 def test_all_sides_are_told_apart_with_as_many_poems():
     one, two, three = (verses(n, WORDS, seed=n) for n in (80, 70, 60))
     told = sense({"sampled": one, "human": two}, Judges(classifier=True), reference=three)

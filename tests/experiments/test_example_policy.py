@@ -50,6 +50,7 @@ def forget() -> None:
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_it_is_trained_written_with_and_measured_by_its_name_and_by_its_folder(installed, capsys):
     rewards = ["--rewards.rhyme", "1", "--rewards.even-lines", "1"]
     assert main(["train", "--policy_class", "word-gru", "--lang", "fr", *rewards, "--output_dir", "runs/word", *SMALL]) == 0

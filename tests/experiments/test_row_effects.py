@@ -28,10 +28,10 @@ def row_with(rules, table, start):
     [
         (EnglishRules, "final_stress.tsv", "ee\t", "The grandee came", "The coffee came"),
         (EnglishRules, "endings.tsv", "ness\t", "In deepness lost", "In darkness lost"),
-        (FrenchRules, "names.tsv", "agen\t", "Les prunes d'Agen", "Les prunes d'antan"),
-        (FrenchRules, "homographs.tsv", "fils\t", "Le fils", "Le soir"),
+        pytest.param(FrenchRules, "names.tsv", "agen\t", "Les prunes d'Agen", "Les prunes d'antan", marks=pytest.mark.slow),
+        pytest.param(FrenchRules, "homographs.tsv", "fils\t", "Le fils", "Le soir", marks=pytest.mark.slow),
         (SpanishRules, "doublets.tsv", "océano\t", "El océano azul", "El mar azul"),
-        (SpanishRules, "reductions.tsv", "ɡn\t", "Que es digno", "Que es divino"),
+        pytest.param(SpanishRules, "reductions.tsv", "ɡn\t", "Que es digno", "Que es divino", marks=pytest.mark.slow),
         (SpanishRules, "unstressed.tsv", "del\t", "La rosa del jardín", "La rosa roja"),
     ],
 )

@@ -32,7 +32,9 @@ def check_kill(runs, verb: str, number: int, *, again: bool = False) -> None:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("verb, share", [("train", 0.1), ("train", 0.75), ("finetune", 0.6), ("pretrain", 0.5)])
+@pytest.mark.parametrize(
+    "verb, share", [("train", 0.1), pytest.param("train", 0.75, marks=pytest.mark.slow), ("finetune", 0.6), ("pretrain", 0.5)]
+)
 def test_a_killed_run_goes_on_as_if_it_had_not_been(verb, share, runs):
     check_kill(runs, verb, max(1, round(share * runs.whole(verb)[0])))
 

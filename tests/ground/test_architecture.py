@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -102,6 +103,12 @@ def test_no_folder_is_crowded():
             if not entry.startswith("__") and entry != "py.typed" and folder != ROOT:
                 entries.setdefault(folder, set()).add(entry)
     assert {str(folder): len(own) for folder, own in entries.items() if len(own) > MOST} == {}
+
+
+def test_no_two_files_of_tests_share_a_name():
+    """pytest imports each by its bare name: of two that share one, it leaves the second out with an error."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, n in names.items() if n > 1] == []
 
 
 def test_the_face_is_typed_as_it_is():

@@ -210,7 +210,9 @@ def test_a_fused_author_lies_between_its_poets_and_is_saved(tmp_path):
 # -- opening words --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("lang, words", [("fr", "Ô temps"), ("es", "Yo no"), ("en", "Shall I")])
+@pytest.mark.parametrize(
+    "lang, words", [("fr", "Ô temps"), *(pytest.param(*each, marks=pytest.mark.slow) for each in [("es", "Yo no"), ("en", "Shall I")])]
+)
 def test_a_poem_goes_on_from_its_first_words(lang, words):
     lines = first_lines(CausalPolicy.load(lang, seed=0), Prompt(lang, "quatrain-abab"), words, 2)
     assert all(line.startswith(words + " ") for line in lines)

@@ -71,7 +71,7 @@ def test_given_lines_count_and_lines_without_a_rhyme_are_free() -> None:
     assert [bool(found) for found in masked(answers)] == [False, True, True]
 
 
-@pytest.mark.parametrize("source", ["tiny", "en"])
+@pytest.mark.parametrize("source", ["tiny", pytest.param("en", marks=pytest.mark.slow)])
 def test_no_sampled_pair_repeats_its_word_unless_it_may(source: str) -> None:
     policy = tiny_policy() if source == "tiny" else CausalPolicy.load("en", seed=0)
     prompts = [Prompt(policy.lang, name) for name in ("quatrain-abab", "quatrain-abba")]

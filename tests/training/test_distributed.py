@@ -191,6 +191,7 @@ def update(n: int, **figures: float) -> Update:
     return Update(fresh, Scores((0.5,) * n, {"rhyme": (0.5,) * n}), dict(figures))
 
 
+@pytest.mark.slow
 def test_figures_of_several_ranks_are_means_over_texts_sums_or_the_highest():
     both = joined(
         [update(3, a=1.0, **{"rft/kept": 2.0, "ppo/ratio_max": 1.5}), update(1, a=5.0, **{"rft/kept": 1.0, "ppo/ratio_max": 3.0})], pad=0

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from policies.causal_lm import CausalPolicy
 from policies.completion.draws import draw_lines, weigh
-from policies.completion.gaps import USUAL, Line, Part, begins_with, contradiction, parts_of, read_line, split_rows, with_acrostic
+from policies.completion.gaps import USUAL, Line, Part, begins_with, capitals, contradiction, parts_of, read_line, split_rows, with_acrostic
 from policies.decoding.sampler import Decoding
 from policies.formats.verse import NO_KEY, VerseFormat
 from rlpoet.analysis.coherence import coherence, theme_model
@@ -171,6 +171,7 @@ class Filler:
         ] = {}  # for a line that was not found, one that does not fit, so that the lines after it have one before
         self.prompt_form = _writable(part, self.lang)
         self.meters = form(self.prompt_form, self.lang).meters
+        self.capitals = capitals(part.lines)
         self.given = "\n".join(f"{line.start} {line.end}" if line.gap else line.text for line in part.lines)
 
     def fill(self, tick: Callable[[int], object]) -> list[Draft]:
@@ -237,6 +238,8 @@ class Filler:
         if prompt is None:
             return []
         line = self._asked(draft, n)
+        if line.start and self.meters[n] and not in_meter(line.start, self.lang, tuple(range(1, max(self.meters[n]) + 1))):
+            return []  # what is given is longer than the line
         mates = self._mates(draft, n)
         sounds = [*mates, line.end] if line.end else mates
         key = tail_keys(sounds, "a" * len(sounds), self.lang)[-1] if sounds else None
@@ -301,6 +304,8 @@ class Filler:
             if not text.endswith(end):
                 return []
             text = text[: len(text) - len(end)] + line.end
+        if self.capitals:
+            text = text[0].upper() + text[1:]
         starts = [line.start] if line.start else common_starts(self.lang, line.letters) if line.letters else ()
         shaped = [] if line.start else [text]
         units = text.split()

@@ -238,8 +238,8 @@ class Filler:
         if prompt is None:
             return []
         line = self._asked(draft, n)
-        if line.start and self.meters[n] and not in_meter(line.start, self.lang, tuple(range(1, max(self.meters[n]) + 1))):
-            return []  # what is given is longer than the line
+        if _too_long(line.start, self.meters[n], self.lang):
+            return []
         mates = self._mates(draft, n)
         sounds = [*mates, line.end] if line.end else mates
         key = tail_keys(sounds, "a" * len(sounds), self.lang)[-1] if sounds else None
@@ -426,8 +426,16 @@ def _wanted(part: Part, draft: Draft, at: int, lang: str) -> str:
     """What a line that was not found would have had to be, in words."""
     n = part.at.index(at)
     asked = [f"{' or '.join(map(str, part.form.meters[n]))} syllables"] if part.form.meters[n] else []
+    start = part.lines[n].start
+    if _too_long(start, part.form.meters[n], lang):
+        asked[0] += f" (its first words have {length_of(start, lang)})"
     ends = [own if own is not None else line.end for own, line in zip(draft.lines, part.lines, strict=True)]
     mates = [end for m, end in enumerate(ends) if end and m != n and part.form.letters[m] == part.form.letters[n] != "x"]
     asked += [f"a rhyme with {end_of(mates[0], lang).word!r}"] if mates else []
     asked += [f"{part.lines[n].letters!r} at its beginning"] if part.lines[n].letters else []
     return ", ".join(asked) or "a line"
+
+
+def _too_long(start: str, lengths: tuple[int, ...], lang: str) -> bool:
+    """Whether the first words of a line are longer than the line may be, however they are read."""
+    return bool(start and lengths) and not in_meter(start, lang, tuple(range(1, max(lengths) + 1)))

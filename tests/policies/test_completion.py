@@ -117,6 +117,14 @@ def test_nothing_is_drawn_for_first_words_that_are_longer_than_the_line(policy, 
     assert (filler.draws > 0) == drawn
 
 
+def test_first_words_that_are_longer_than_the_line_are_the_reason_that_is_told(policy):
+    (found,) = complete(
+        policy, "Le soir descend sur la mer\nLe soir descend sur la mer immense et _", asked="couplet-8", wishes=Wishes(max_draws=2)
+    )
+    ((line, reason),) = found.unfilled
+    assert line == 2 and reason.startswith("8 syllables (its first words have 10)")
+
+
 def test_long_poems_are_taken_stanza_by_stanza():
     stanza = lines_of("a nuit", "_", "b", "_")
     parts = parts_of([stanza] * 4, "fr")

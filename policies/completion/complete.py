@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from policies.causal_lm import CausalPolicy
 from policies.completion.draws import draw_lines, weigh
-from policies.completion.gaps import USUAL, Line, Part, begins_with, contradiction, parts_of, read_line, split_rows, with_acrostic
+from policies.completion.gaps import USUAL, Line, Part, begins_with, capitals, contradiction, parts_of, read_line, split_rows, with_acrostic
 from policies.decoding.sampler import Decoding
 from policies.formats.verse import NO_KEY, VerseFormat
 from rlpoet.analysis.coherence import coherence, theme_model
@@ -171,6 +171,7 @@ class Filler:
         ] = {}  # for a line that was not found, one that does not fit, so that the lines after it have one before
         self.prompt_form = _writable(part, self.lang)
         self.meters = form(self.prompt_form, self.lang).meters
+        self.capitals = capitals(part.lines)
         self.given = "\n".join(f"{line.start} {line.end}" if line.gap else line.text for line in part.lines)
 
     def fill(self, tick: Callable[[int], object]) -> list[Draft]:
@@ -237,6 +238,8 @@ class Filler:
         if prompt is None:
             return []
         line = self._asked(draft, n)
+        if _too_long(line.start, self.meters[n], self.lang):
+            return []
         mates = self._mates(draft, n)
         sounds = [*mates, line.end] if line.end else mates
         key = tail_keys(sounds, "a" * len(sounds), self.lang)[-1] if sounds else None
@@ -301,6 +304,8 @@ class Filler:
             if not text.endswith(end):
                 return []
             text = text[: len(text) - len(end)] + line.end
+        if self.capitals:
+            text = text[0].upper() + text[1:]
         starts = [line.start] if line.start else common_starts(self.lang, line.letters) if line.letters else ()
         shaped = [] if line.start else [text]
         units = text.split()
@@ -421,8 +426,16 @@ def _wanted(part: Part, draft: Draft, at: int, lang: str) -> str:
     """What a line that was not found would have had to be, in words."""
     n = part.at.index(at)
     asked = [f"{' or '.join(map(str, part.form.meters[n]))} syllables"] if part.form.meters[n] else []
+    start = part.lines[n].start
+    if _too_long(start, part.form.meters[n], lang):
+        asked[0] += f" (its first words have {length_of(start, lang)})"
     ends = [own if own is not None else line.end for own, line in zip(draft.lines, part.lines, strict=True)]
     mates = [end for m, end in enumerate(ends) if end and m != n and part.form.letters[m] == part.form.letters[n] != "x"]
     asked += [f"a rhyme with {end_of(mates[0], lang).word!r}"] if mates else []
     asked += [f"{part.lines[n].letters!r} at its beginning"] if part.lines[n].letters else []
     return ", ".join(asked) or "a line"
+
+
+def _too_long(start: str, lengths: tuple[int, ...], lang: str) -> bool:
+    """Whether the first words of a line are longer than the line may be, however they are read."""
+    return bool(start and lengths) and not in_meter(start, lang, tuple(range(1, max(lengths) + 1)))

@@ -108,6 +108,16 @@ def with_acrostic(lines: Sequence[Line], letters: str) -> list[Line]:
     return out
 
 
+def capitals(lines: Sequence[Line]) -> bool:
+    """Whether every given line begins with a capital, so that a new one should; False where fewer than two lines are given.
+
+    >>> capitals([Line("Ici"), Line("«  Là"), Line("_", gap=True)]), capitals([Line("Ici"), Line("là")])
+    (True, False)
+    """
+    first = [next((c for c in line.text if c.isalpha()), "") for line in lines if not line.gap]
+    return len(first) > 1 and all(c.isupper() for c in first)
+
+
 def begins_with(line: str, letters: str) -> bool:
     """Whether the first letters of a line are these, whatever their case and accents.
 

@@ -47,7 +47,7 @@ def show(config: CompleteConfig, text: str) -> int:
             write_plain(_shown(one, number, len(found)))
     if found[0].unfilled:
         for line, wanted in found[0].unfilled:
-            write_plain(f"Line {line} stays open: no line with {wanted} in {config.max_draws} draws.\n", stderr=True)
+            write_plain(f"Line {line} stays open: no line with {wanted} in at most {config.max_draws} draws.\n", stderr=True)
         write_plain("Set --max_draws higher, or ask for less.\n", stderr=True)
         return 1
     return 0

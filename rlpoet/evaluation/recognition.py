@@ -221,7 +221,7 @@ def _rhyme(lines: Sequence[str], heard: str, lang: str) -> str:
 
 
 def _lengths(stanzas: Sequence[Sequence[str]], lang: str) -> str:
-    """The lengths of the lines as a table writes them: one for all, one a line of a stanza, or two in any order; empty if none.
+    """The lengths of the lines as a table writes them: one for all, one a line, or two in any order; empty if none.
 
     A line that has another length than most is left free.
     """
@@ -236,6 +236,10 @@ def _lengths(stanzas: Sequence[Sequence[str]], lang: str) -> str:
         if all(cells):
             pairs = [(line, cell) for stanza in stanzas for line, cell in zip(stanza, cells, strict=True)]
             return " ".join("|".join(map(str, cell)) if in_meter(line, lang, cell) else "-" for line, cell in pairs)
+    if len(lines) >= FEWEST_UNRHYMED and len(lines) % 2 == 0:  # a stanza alone of long and short lines in turn
+        turns = [_common(lines[n::2], lang, 1.0) for n in (0, 1)]
+        if all(turns):
+            return " ".join("|".join(map(str, turns[n % 2])) for n in range(len(lines)))
     two = [length for length, _ in Counter(length_of(line, lang) for line in lines).most_common(2)]
     if len(lines) > FEWEST_UNRHYMED and sum(in_meter(line, lang, tuple(sorted(two))) for line in lines) >= MIXED * len(lines):
         return "|".join(map(str, sorted(two)))

@@ -106,13 +106,23 @@ def about(poem: ScoredPoem) -> str:
     parts = [poem.form + (" (guessed)" if poem.guessed else "")] if poem.form else []
     if poem.form and "/" in poem.form:  # a scheme of its own stands beside it
         lengths = poem.form.split("/")[1]
-        parts = ["as heard" if poem.guessed else "as asked", *([f"{lengths} syllables"] if lengths else [])]
+        parts = ["as heard" if poem.guessed else "as asked", *([_of_syllables(lengths)] if lengths else [])]
     asked = poem.asked.replace(" ", "")
     found = f"heard {poem.found}" if poem.found else "no line of verse"
     parts = [poem.title, *parts] if poem.title else parts
     parts.append(found if not asked else f"scheme {poem.asked}" if asked == poem.found else f"scheme {poem.asked}, {found}")
     parts += [f"{name} {score:.2f}" for name, score in poem.scores.items() if score is not None]
     return " · ".join(parts)
+
+
+def _of_syllables(lengths: str) -> str:
+    """The lengths of a poem in words; where all lines but a few have one length, that one alone.
+
+    >>> _of_syllables("10 10 10 -"), _of_syllables("8 6 8 6")
+    ('mostly 10 syllables', '8 6 8 6 syllables')
+    """
+    regular = set(lengths.split()) - {"-"}
+    return f"mostly {min(regular)} syllables" if "-" in lengths and len(regular) == 1 else f"{lengths} syllables"
 
 
 def poem_text(poem: ScoredPoem, *, reasons: bool = False) -> Text:

@@ -20,6 +20,7 @@ from rlpoet.reporting.poems import about, drawn, syllables_of
 from rlpoet.text import stanzas
 
 HEADING = "# "  # begins a line that is no verse
+MOST_SLIP = 2  # syllables that a line may be too long or too short by mistake
 WARM = "amor"  # a line for which the tables of a language are read
 
 
@@ -66,6 +67,7 @@ def poem_rows(poem: ScoredPoem, lang: str) -> list[dict[str, Any]]:
             gap = True
             continue
         n = len(rows)
+        count = _held_against_others(poem, n)
         marks, caesura = _marks(poem.lines[n], lang, poem.targets[n])
         rows.append(
             {
@@ -74,8 +76,8 @@ def poem_rows(poem: ScoredPoem, lang: str) -> list[dict[str, Any]]:
                 "head": line.head,
                 "tail": line.tail,
                 "rest": line.rest,
-                "count": line.count,
-                "in_meter": line.in_meter,
+                "count": count or line.count,
+                "in_meter": line.in_meter and not count,
                 "caesura": caesura,
                 "reasons": line.reasons,
                 "syllables": marks,
@@ -85,6 +87,20 @@ def poem_rows(poem: ScoredPoem, lang: str) -> list[dict[str, Any]]:
         )
         gap = False
     return rows
+
+
+def _held_against_others(poem: ScoredPoem, n: int) -> str:
+    """``11≠12`` for a line that is a little too long or too short beside lines of one length; empty for any other.
+
+    A form that is heard leaves such a line free, and no reward counts it. But it is what a poet looks for while writing. A line of quite
+    another length is meant.
+    """
+    usual = {lengths for lengths in poem.targets if lengths}
+    if not poem.guessed or poem.targets[n] or len(usual) != 1:
+        return ""
+    (lengths,) = usual
+    slip = min(abs(poem.syllables[n] - length) for length in lengths)
+    return f"{poem.syllables[n]}≠{'|'.join(map(str, lengths))}" if slip <= MOST_SLIP else ""
 
 
 def whole(poem: ScoredPoem, lang: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from rlpoet.studio.requests import (
 from rlpoet.studio.runs import run_names, run_shown
 from rlpoet.studio.typeset import FORMATS, Manuscript, typeset
 from rlpoet.text import visible
+from rlpoet.types import Form
 
 STATIC = Path(__file__).parent / "static"
 AskedT = TypeVar("AskedT", bound=Asked)
@@ -63,6 +64,13 @@ class Composer(Protocol):
     def complete(self, asked: CompleteAsked, put: Put, stop: threading.Event) -> None:
         """Write a line of a given poem; events ``status`` and ``proposal``."""
         ...
+
+
+def _lengths(one: Form) -> str:
+    """The lengths of the lines of a form in words, each once; empty where any length will do."""
+    cells = dict.fromkeys(filter(None, one.meters))
+    named = [f"{cell[0]} to {cell[-1]}" if len(cell) > 2 else " or ".join(map(str, cell)) for cell in cells]
+    return f"{' and '.join(named)} syllables" if named else ""
 
 
 class Refused(Exception):
@@ -130,7 +138,14 @@ class Studio:
         """Languages, and the forms of one of them."""
         lang = self._known(request.query_params.get("lang", self.lang))
         rows = [
-            {"name": one.name, "scheme": one.scheme, "about": one.description, "lines": one.n_lines, "writable": not unwritable(one)}
+            {
+                "name": one.name,
+                "scheme": one.scheme,
+                "lengths": _lengths(one),
+                "about": one.description,
+                "lines": one.n_lines,
+                "writable": not unwritable(one),
+            }
             for one in await run_sync(forms, lang)
         ]
         names = [{"code": code, "name": CORE[code].name if code in CORE else find(code).language.name} for code in self.langs]

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rlpoet.corpus.poem import Poem
-from rlpoet.corpus.tei import NAMESPACE
 from rlpoet.errors import UnknownName
 from rlpoet.evaluation.annotation.rows import annotate_poem
-from rlpoet.evaluation.annotation.tei import DOCUMENT, FOOT, HEAD, Tei
+from rlpoet.evaluation.annotation.tei import DOCUMENT, FOOT, Tei, head
 from rlpoet.text import stanzas, visible
 
 BABEL = {"fr": "french", "es": "spanish", "en": "english"}
@@ -104,7 +103,7 @@ def as_tei(poem: Manuscript) -> str:
     True
     """
     given = Poem(tuple(map(tuple, stanzas(poem.text))), title=poem.title, author=poem.author or None)
-    parts = [HEAD.format(namespace=NAMESPACE)]
+    parts = [head(poem.title.strip() or "Untitled", poem.author, "Written on a computer; there is no earlier source.")]
     if given.stanzas:
         parts.append(Tei().render([annotate_poem(given, poem.lang)], DOCUMENT).decode("utf-8"))
     return "".join((*parts, FOOT))

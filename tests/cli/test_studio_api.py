@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -175,6 +176,45 @@ def test_the_options_have_every_form_of_a_language(client: TestClient, lang: str
     assert [one["name"] for one in told["forms"] if one["writable"]] == [one.name for one in forms(lang) if not unwritable(one)]
 
 
+@pytest.mark.parametrize(
+    ("lang", "name", "lengths"),
+    [
+        ("fr", "sonnet", "12 syllables"),
+        ("en", "couplet", "10 or 11 syllables"),
+        ("es", "lira", "7 and 11 syllables"),
+        ("en", "limerick", "8 to 10 and 5 to 7 syllables"),
+        ("en", "clerihew", ""),
+    ],
+)
+def test_a_form_says_its_lengths(client: TestClient, lang: str, name: str, lengths: str):
+    told = client.get(f"/api/options?lang={lang}").json()
+    assert [one["lengths"] for one in told["forms"] if one["name"] == name] == [lengths]
+
+
+DECASYLLABLES = (
+    "La nuit descend sur la colline sombre,\nEt je marche tout seul au bord de l'eau ;\nLe vieux moulin s'efface dans son ombre,\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("last", "count"),
+    [
+        ("Un merle chante encore au bord du ruisseau.", "11≠10"),
+        ("Un merle chante au bord du ruisseau.", "9≠10"),
+        ("Un merle chante encor sur un roseau.", "10"),
+        ("Un merle au bord de l'eau.", "6"),  # a short last line is meant
+    ],
+)
+def test_a_line_a_little_too_long_among_lines_of_one_length_is_marked_and_costs_nothing(client: TestClient, last: str, count: str):
+    told = ask(client, "/api/analyse", text=DECASYLLABLES + last)
+    assert [row["count"] for row in told["rows"]] == ["10", "10", "10", count]
+    assert [row["in_meter"] for row in told["rows"]] == [True, True, True, "≠" not in count]
+    assert "meter 1.00" in told["poems"][0]["about"]
+    assert ("mostly 10 syllables" in told["poems"][0]["about"]) == (count != "10")
+    held = ask(client, "/api/analyse", text=DECASYLLABLES + last, form="abab/10 10 10 -")
+    assert held["rows"][-1]["count"] == count.partition("≠")[0]  # a form that was chosen says itself what is free
+
+
 def test_a_run_is_shown_with_its_figures_curves_and_poems(client: TestClient, runs: Path):
     assert client.get("/api/runs").json() == {"folder": str(runs), "runs": ["first"]}
     run = client.get("/api/runs/first").json()
@@ -231,6 +271,19 @@ def test_tei_has_the_rhymes_and_the_meter_of_annotate_and_is_read_back(client: T
     assert ["\n".join(stanza) for stanza in poem.stanzas] == QUATRAIN.split("\n\n")
     assert told["text"].count(' rhyme="ab"') == told["text"].count(' rhyme="ba"') == 1 and told["text"].count(' real="6+6"') == 4
     assert "<head>A &amp; &lt;B&gt;</head>" in told["text"] and told["suffix"] == "xml"
+
+
+@pytest.mark.parametrize(("title", "author"), [("A & <B>", "du Bellay"), ("", "")])
+def test_the_header_of_tei_is_that_of_a_poem_of_ones_own(client: TestClient, title: str, author: str):
+    told = ask(client, "/api/export", text=QUATRAIN, format="tei", title=title, author=author)
+    root = ElementTree.fromstring(told["text"])
+    names = {"t": "http://www.tei-c.org/ns/1.0"}
+    statement = root.find("t:teiHeader/t:fileDesc/t:titleStmt", names)
+    assert statement is not None
+    told_names = [(part.tag.rpartition("}")[2], part.text) for part in statement]
+    assert told_names == [("title", title or "Untitled"), *([("author", author)] if author else [])]
+    source = root.findtext("t:teiHeader/t:fileDesc/t:sourceDesc/t:p", "", names)
+    assert "attribute n" not in source and "All annotations are computed." in source
 
 
 # -- composing ---------------------------------------------------------------------------------------------

@@ -117,6 +117,66 @@ def test_a_rhyme_is_found_and_put_in_by_the_keyboard_alone_and_undone(page):
     assert page.input_value("#text") == "Sous le ciel sombre"
 
 
+def test_the_words_are_one_stop_of_the_tab_key_and_arrows_go_among_them(page):
+    page.focus("#text")
+    page.keyboard.type("Sous le ciel sombre")
+    page.wait_for_selector("#words-said:has-text('sombre')")
+    names = page.locator("#words-shown button").all_inner_texts()
+    said = page.inner_text("#words-said")
+    assert len(names) > 20 and said.startswith(f"{len(names)} words")
+    shown = "document.activeElement.textContent"
+    page.focus("#words-form button")
+    page.keyboard.press("Tab")
+    for key, n in (
+        ("ArrowRight", 1),
+        ("ArrowDown", 2),
+        ("ArrowLeft", 1),
+        ("End", len(names) - 1),
+        ("ArrowRight", len(names) - 1),
+        ("Home", 0),
+    ):
+        page.keyboard.press(key)
+        assert page.evaluate(shown) == names[n]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "complete"
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate(shown) == names[1]  # where the reader was
+
+
+def test_a_line_too_long_is_marked_beside_its_words_and_not_over_them(page):
+    page.select_option("#lang", "en")
+    page.fill("#text", "The evening settles on the quiet hill,\n" * 3 + "And shadows gather by the golden garden wall;")
+    page.wait_for_selector("#backdrop .off:has-text('12≠10|11')")
+    mark = page.locator("#backdrop .off").bounding_box()
+    start = page.evaluate("""() => {
+        const words = document.querySelector("#backdrop .row:nth-child(4)").childNodes[1], range = document.createRange();
+        range.selectNodeContents(words);
+        return range.getClientRects()[0].left;
+    }""")
+    assert mark["x"] + mark["width"] <= start
+    left = page.locator("#reading .verse").evaluate_all("all => [...new Set(all.map((one) => one.getBoundingClientRect().left))]")
+    assert len(left) == 1  # the lines stand below one another
+
+
+def test_a_line_that_is_full_is_not_completed_and_focus_is_not_lost(page):
+    page.fill("#text", COUPLET)
+    page.wait_for_selector("#about:has-text('couplet-8')")
+    page.focus("#text")
+    page.keyboard.press("Control+End")
+    page.wait_for_selector("#complete:has-text('line 2')")
+    page.focus("#complete")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#complete-said:has-text('Line 2 is full')")
+    page.uncheck("#complete-begin")
+    page.focus("#complete")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#complete-stop:visible")
+    assert page.evaluate("document.activeElement.id") == "complete-stop"
+    page.wait_for_selector("#complete:not([disabled])")
+    assert page.evaluate("document.activeElement.id") == "complete" and page.is_hidden("#complete-stop")
+
+
 def test_rooms_change_by_arrow_keys(page):
     page.focus("#tab-pad")
     for key, room in (
@@ -164,6 +224,7 @@ def test_a_poem_is_composed_a_line_drawn_again_and_taken_to_the_pad(page):
     assert [text.split()[:2] for text in margin(page)] == [["a", "12"], ["a", "12"]]
     page.focus("#text")
     page.keyboard.press("Control+End")
+    page.uncheck("#complete-begin")
     page.click("#complete")
     page.wait_for_selector("#complete:not([disabled])")
     assert "line 2" in page.inner_text("#complete-said") or "No line" in page.inner_text("#complete-said")

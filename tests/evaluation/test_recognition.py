@@ -271,6 +271,16 @@ def test_names_of_peoples_poems_cost_nothing_unless_known_words_are_asked_for():
     assert score_text(labelled, "en")[0].scores["rhyme"] == 0.0  # as it is held in training
 
 
+def test_long_and_short_lines_in_turn_are_heard_in_one_stanza():
+    lac = ["Ô temps ! suspends ton vol, et vous, heures propices !", "Suspendez votre cours :",
+           "Laissez-nous savourer les rapides délices", "Des plus beaux de nos jours !"]  # fmt: skip
+    found, heard = recognize([lac], "fr")
+    assert found is not None and heard == "abab" and found.meters == ((12,), (6,), (12,), (6,))
+    crooked, _ = recognize([[*lac[:3], "De nos jours les plus beaux et doux !"]], "fr")  # the short lines have two lengths
+    assert crooked is None or crooked.meters != found.meters
+    assert score_text("\n".join(lac), "fr")[0].scores["meter"] == 1.0
+
+
 def test_a_poem_in_stanzas_is_one_poem_and_headings_part_poems():
     couplet = "Ici gît dans la nuit sombre\nUn poète sans nul nombre"
     assert len(score_text(f"{couplet}\n\n{couplet}", "fr")) == 1

@@ -13,7 +13,7 @@ from tiny_policy import tiny_policy
 from policies.causal_lm import CausalPolicy
 from policies.completion.complete import Draft, Filler, Wishes, complete
 from policies.completion.draws import draw_lines, weigh
-from policies.completion.gaps import Line, guess, parts_of, read_line, split_rows, with_acrostic
+from policies.completion.gaps import Line, Part, guess, parts_of, read_line, split_rows, with_acrostic
 from policies.decoding.sampler import Decoding
 from policies.generation.config import GenerateConfig
 from policies.generation.generate import gaps_of, with_scheme
@@ -89,6 +89,40 @@ def test_given_lines_may_rhyme_as_poets_of_their_time_did():
 def test_lines_of_two_lengths_alternate():
     lac = ("Ô temps, suspends ton vol ! et vous, heures propices,", "Suspendez votre cours !", "_", "Des plus beaux de nos jours !")
     assert guess(lines_of(*lac), [4], "fr").meters == ((12,), (6,), (12,), (6,))
+
+
+@pytest.mark.parametrize(
+    ("given", "capital"),
+    [
+        (("Le soir descend sur la mer", "Et le vent dort"), True),
+        (("« Le soir descend sur la mer", "Écoute, il dort »"), True),
+        (("Le soir descend sur la mer", "et le vent dort"), False),
+        (("le soir descend sur la mer", "et le vent dort"), False),
+        (("Le soir descend sur la mer",), False),  # the first line of a sentence says nothing of the others
+    ],
+)
+def test_a_new_line_begins_with_a_capital_where_all_given_lines_do(policy, given, capital):
+    part = Part(tuple(lines_of(*given, "_")), tuple(range(len(given) + 1)), form(f"{'x' * len(given)}x/8", "fr"), True)
+    filler = Filler(policy, part, Wishes())
+    assert filler._shaped("élan de la nuit", read_line("_")) == ["Élan de la nuit" if capital else "élan de la nuit"]
+    assert "Ô nuit" in filler._shaped("élan de la nuit", read_line("Ô _"))  # given words stay as they were typed
+    assert "ô nuit" in filler._shaped("élan de la nuit", read_line("ô _"))
+
+
+@pytest.mark.parametrize(("start", "drawn"), [("Le soir descend sur la mer immense et", False), ("Le soir descend", True)])
+def test_nothing_is_drawn_for_first_words_that_are_longer_than_the_line(policy, start, drawn):
+    part = Part(tuple(lines_of("Le soir descend sur la mer", f"{start} _")), (0, 1), form("aa/8", "fr"), False)
+    filler = Filler(policy, part, Wishes(max_draws=2))
+    filler.fill(lambda done: None)
+    assert (filler.draws > 0) == drawn
+
+
+def test_first_words_that_are_longer_than_the_line_are_the_reason_that_is_told(policy):
+    (found,) = complete(
+        policy, "Le soir descend sur la mer\nLe soir descend sur la mer immense et _", asked="couplet-8", wishes=Wishes(max_draws=2)
+    )
+    ((line, reason),) = found.unfilled
+    assert line == 2 and reason.startswith("8 syllables (its first words have 10)")
 
 
 def test_long_poems_are_taken_stanza_by_stanza():

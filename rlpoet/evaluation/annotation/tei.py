@@ -22,18 +22,19 @@ from rlpoet.languages import code_of
 
 DOCUMENT = "tei"
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # what XML 1.0 has not, or advises against
+OF_A_CORPUS = "The texts are those of the sources that each division names in its attribute n."
 HEAD = """<?xml version="1.0" encoding="UTF-8"?>
 <TEI xmlns="{namespace}">
   <teiHeader>
     <fileDesc>
       <titleStmt>
-        <title>Annotated verse</title>
+        <title>{title}</title>{author}
       </titleStmt>
       <publicationStmt>
         <p>Unpublished.</p>
       </publicationStmt>
       <sourceDesc>
-        <p>The texts are those of the sources that each division names in its attribute n. All annotations are computed.</p>
+        <p>{source} All annotations are computed.</p>
       </sourceDesc>
     </fileDesc>
     <encodingDesc>
@@ -58,6 +59,17 @@ FOOT = """    </body>
 """
 
 
+def head(title: str = "Annotated verse", author: str = "", source: str = OF_A_CORPUS) -> str:
+    """The header of a document, up to its first division.
+
+    Args:
+        title, author: of the document; without an author it names none.
+        source: a sentence that says where the texts are from.
+    """
+    named = f"\n        <author>{escape(_clean(author))}</author>" if _clean(author) else ""
+    return HEAD.format(namespace=NAMESPACE, title=escape(_clean(title)), author=named, source=escape(source))
+
+
 class Tei:
     """One document with all poems."""
 
@@ -69,7 +81,7 @@ class Tei:
 
     def join(self, parts: Iterable[Path], table: str, out: BinaryIO) -> None:
         """The header, the divisions of all parts, the end."""
-        out.write(HEAD.format(namespace=NAMESPACE).encode("utf-8"))
+        out.write(head().encode("utf-8"))
         for part in parts:
             out.write(part.read_bytes())
         out.write(FOOT.encode("utf-8"))

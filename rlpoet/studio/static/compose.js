@@ -1,9 +1,10 @@
 // Compose: poems by a policy, told while they are written; any line of one can be drawn again.
-import { $, ask, copied, element, follow, poemLine } from "/static/page.js";
+import { $, ask, copied, element, follow, poemLine, working } from "/static/page.js";
 
 let lang = "fr";
 let known = null; // authors of the policy of this language
 let busy = false;
+let release = () => {};
 
 const say = (line) => ($("compose-said").textContent = line);
 
@@ -112,14 +113,12 @@ function card(given, about) {
 
 function started() {
   busy = true;
-  $("compose-go").disabled = true;
-  $("compose-stop").hidden = false;
+  release = working($("compose-go"), $("compose-stop"));
   $("compose-error").textContent = "";
 }
 function ended() {
   busy = false;
-  $("compose-go").disabled = false;
-  $("compose-stop").hidden = true;
+  release();
   $("live").hidden = true;
 }
 

@@ -1,5 +1,5 @@
 // The pad: verse with what is heard in it, as it is typed; the line and the word at the cursor.
-import { $, ask, copied, element, follow, hue, later, poemLine, saved, spoken, syllables } from "/static/page.js";
+import { $, ask, copied, element, follow, hue, later, poemLine, saved, spoken, syllables, working } from "/static/page.js";
 
 const text = $("text");
 let lang = "fr";
@@ -57,6 +57,7 @@ function paint() {
   const row = (n) => (first < 0 || n <= first ? heard.rows[n] : heard.rows[n - moved]) || null;
   const current = document.activeElement === text ? now() : -1;
   $("backdrop").replaceChildren(...lines.map((line, n) => rowOf(line, line.trim() ? row(n) : null, n === current)));
+  $("backdrop").parentElement.classList.toggle("wide", heard.rows.some((one) => one && !one.in_meter && one.count.includes("|"))); // 12≠10|11
   text.style.height = "auto";
   text.style.height = `${text.scrollHeight}px`;
 }
@@ -186,14 +187,33 @@ async function findWords() {
         "ul",
         { class: "words", lang },
         ...group.words.map((one) =>
-          element("li", {}, element("button", { type: "button", title: one.about, onclick: () => use(one.word) }, one.word, one.note ? element("span", { class: "note" }, ` ${one.note}`) : "")),
+          element("li", {}, element("button", { type: "button", tabindex: "-1", title: one.about, onclick: () => use(one.word) }, one.word, one.note ? element("span", { class: "note" }, ` ${one.note}`) : "")),
         ),
       ),
     ]);
-    $("words-shown").replaceChildren(...(groups.length ? groups : [element("p", { class: "hint" }, `No word rhymes with ${word}.`)]));
+    const shown = answer.groups.reduce((sum, group) => sum + group.words.length, 0);
+    $("words-said").textContent = shown ? `${shown} ${shown === 1 ? "word" : "words"} for ${word}, the closest rhymes first.` : `No word rhymes with ${word}.`;
+    $("words-shown").replaceChildren(...groups);
+    $("words-shown").querySelector("button")?.setAttribute("tabindex", "0");
   } catch (error) {
-    if (turn === wanted) $("words-shown").replaceChildren(element("p", { class: "error" }, error.message));
+    if (turn !== wanted) return;
+    $("words-said").textContent = "";
+    $("words-shown").replaceChildren(element("p", { class: "error" }, error.message));
   }
+}
+
+// The words are one stop of the Tab key, since there may be hundreds; arrow keys go from one to the next.
+function moveAmongWords(event) {
+  const buttons = [...$("words-shown").querySelectorAll("button")];
+  const at = buttons.indexOf(document.activeElement);
+  const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: buttons.length - 1 };
+  const next = buttons[steps[event.key]];
+  if (at < 0 || event.altKey || event.ctrlKey || event.metaKey || !(event.key in steps)) return;
+  event.preventDefault();
+  if (!next) return;
+  buttons[at].tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
 }
 
 // Type into the text area, so that undo takes it back.
@@ -214,17 +234,25 @@ function use(word) {
 
 // -- complete this line ----------------------------------------------------------------------------------
 
+const syllablesOf = (row) => parseInt(row.count, 10);
+const roomOf = (row) => Math.max(...(row.lengths.length ? row.lengths : (row.count.split("≠")[1] || "Infinity").split("|").map(Number)));
+
 async function complete() {
   const n = now();
   const lines = rowsOf(text.value);
   const start = lines.slice(0, n).join("\n").length + (n ? 1 : 0);
   const begin = $("complete-begin").checked ? lines[n].slice(0, text.selectionStart - start) : "";
+  const row = heard.text === text.value ? heard.rows[n] : null;
+  if (begin.trim() && begin.trim() === lines[n].trim() && row && syllablesOf(row) >= roomOf(row)) {
+    $("proposals").replaceChildren();
+    $("complete-said").textContent = `Line ${n + 1} is full: put the cursor where it should go on, or do not keep what stands before the cursor.`;
+    return;
+  }
   const request = { lang, text: text.value, form: $("form").value, line: n, begin: begin.trim() };
   const asOf = text.value;
   $("proposals").replaceChildren();
   $("proposals").lang = lang;
-  $("complete").disabled = true;
-  $("complete-stop").hidden = false;
+  const release = working($("complete"), $("complete-stop"));
   $("complete-said").textContent = "Looking for lines …";
   let found = 0;
   try {
@@ -249,8 +277,7 @@ async function complete() {
   } catch (error) {
     $("complete-said").textContent = error.message;
   }
-  $("complete").disabled = false;
-  $("complete-stop").hidden = true;
+  release();
 }
 
 // -- copy ------------------------------------------------------------------------------------------------
@@ -308,6 +335,7 @@ $("words-form").addEventListener("submit", (event) => {
   findWords();
 });
 $("word-syllables").addEventListener("change", findWords);
+$("words-shown").addEventListener("keydown", moveAmongWords);
 $("complete").addEventListener("click", complete);
 $("complete-stop").addEventListener("click", () => ask("/api/stop", {}));
 

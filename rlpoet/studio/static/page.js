@@ -84,6 +84,21 @@ export function later(wait, work) {
   };
 }
 
+// While something is worked on its button rests, and the one that stops it is shown. The keyboard's focus goes there and back: a button that
+// rests would drop it.
+export function working(button, stop) {
+  const own = document.activeElement === button;
+  stop.hidden = false;
+  if (own) stop.focus();
+  button.disabled = true;
+  return () => {
+    const back = document.activeElement === stop;
+    button.disabled = false;
+    if (back) button.focus();
+    stop.hidden = true;
+  };
+}
+
 export async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -38,7 +38,7 @@ async function begin(lang) {
   const options = await ask(`/api/options${lang ? `?lang=${encodeURIComponent(lang)}` : ""}`);
   $("lang").replaceChildren(...options.languages.map((one) => element("option", { value: one.code, selected: one.code === options.lang }, one.name)));
   $("version").textContent = `rlpoet ${options.version}`;
-  const named = (one) => element("option", { value: one.name, title: one.about }, `${one.name} (${one.scheme || `${one.lines} lines`})`);
+  const named = (one) => element("option", { value: one.name, title: one.about }, `${one.name} (${[one.scheme || `${one.lines} lines`, one.lengths].filter(Boolean).join(", ")})`);
   const kept = $("form").value;
   $("form").replaceChildren(element("option", { value: "" }, "as heard"), ...options.forms.map(named));
   $("form").value = options.forms.some((one) => one.name === kept) ? kept : "";

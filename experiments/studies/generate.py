@@ -98,8 +98,8 @@ def table_of(rows: Sequence[Sequence[Any]], *, n: int, seed: int) -> dict[str, A
     return {
         "title": "What `rlpoet generate` delivers",
         "question": "How many quatrains keep their form if each is drawn until it does, and at what cost?",
-        "says": f"{low:.0f} to {high:.0f} % of the drawn poems are accepted. Of those shown, {at_least(row[8] for row in kept)} are perfect "
-        f"by rlpoet's own rules. By the second judge, {at_least(row[10] for row in kept)} of their pairs rhyme.",
+        "says": f"{low:.0f} to {high:.0f} % of the drawn poems are accepted. Of those shown, {at_least(row[8] for row in kept)} are "
+        f"perfect by rlpoet's own rules. By the second judge, {at_least(row[10] for row in kept)} of their pairs rhyme.",
         "limits": "The rules that accept a poem also count it. The second judge errs more often, and allows one length per Spanish line "
         "where verse allows several.",
         "command": f"python -m experiments.studies.generate --n {n} --seed {seed}",

@@ -115,9 +115,9 @@ def result(ratios: dict[str, dict[str, list[float]]], commits: dict[str, str], n
     return {
         "title": "Verse analysis before and after the second round",
         "question": "Is verse analysis slower than before the second round of rules and tables?",
-        "says": f"A line that is new takes {min(cold):.2f} to {max(cold):.2f} times as long; the slowest part is {worst[1]} in {worst[0]}, "
-        f"{medians[worst]:.2f} times.",
-        "limits": "These are ratios of process times, on a busy machine; and warm ones are mostly of cache look-ups.",
+        "says": f"A new line takes {min(cold):.2f} to {max(cold):.2f} times as long. The largest factor is {medians[worst]:.2f}, "
+        f"of {worst[1]} in {worst[0]}.",
+        "limits": "These are ratios of process times on a busy machine. Warm figures mostly time cache look-ups.",
         "command": "python -m experiments.benchmarks.verse_versions FOLDER --before WORKTREE",
         "commit": commits["now"],
         "date": time.strftime("%Y-%m-%d"),

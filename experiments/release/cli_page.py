@@ -33,7 +33,7 @@ Every option is also a key of a YAML file, given with `--config FILE`. An option
 A switch takes no value: `--json` turns it on, `--no_json` turns it off. A list takes several values: `--seeds 0 1 2`.
 A table takes its keys after a point: `--rewards.rhyme 2`. `rlpoet VERB --help` shows the same text.
 
-Exit codes: 0 done, 1 the verb found something wrong, 2 bad input (told in one line), 130 interrupted.
+Exit codes: 0 done, 1 the verb found something wrong, 2 bad input (with an error of one line), 130 interrupted.
 """
 
 

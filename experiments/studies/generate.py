@@ -97,10 +97,10 @@ def table_of(rows: Sequence[Sequence[Any]], *, n: int, seed: int) -> dict[str, A
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     return {
         "title": "What `rlpoet generate` delivers",
-        "question": "How many quatrains keep their form if each is drawn until it does, and what does that cost?",
-        "says": f"{low:.0f} to {high:.0f} % of the poems drawn are accepted. Of those shown {at_least(row[8] for row in kept)} are perfect "
-        f"by the ear, and by the second judge {at_least(row[10] for row in kept)} of their pairs rhyme.",
-        "limits": "The ear that accepts a poem also counts it; the second judge errs more often, and hears one length in a Spanish line "
+        "question": "How many quatrains keep their form if each is drawn until it does, and at what cost?",
+        "says": f"{low:.0f} to {high:.0f} % of the drawn poems are accepted. Of those shown, {at_least(row[8] for row in kept)} are "
+        f"perfect by rlpoet's own rules. By the second judge, {at_least(row[10] for row in kept)} of their pairs rhyme.",
+        "limits": "The rules that accept a poem also count it. The second judge errs more often, and allows one length per Spanish line "
         "where verse allows several.",
         "command": f"python -m experiments.studies.generate --n {n} --seed {seed}",
         "commit": commit,

@@ -9,9 +9,9 @@ from rlpoet.config.ranges import Count, NonNegative, Options, ShareAboveZero
 
 @dataclass(frozen=True)
 class CompleteConfig(Options):
-    """Fill the gaps of a poem, so that every new line keeps its rhyme and its length; what is given stays as it is.
+    """Fill the gaps of a poem, so that every new line has the right rhyme and length. Your own text stays as it is.
 
-    A line of _ alone is a gap, "_ nuit" a line that ends so, "Sous le pont _" one that begins so, "L_" one that begins with that letter.
+    "_" is a whole line to write, "_ nuit" a line that ends in nuit, "Sous le pont _" a line that begins so, "L_" a line that begins with L.
     Without --form and --scheme, each stanza (each poem of up to 14 lines) gets the form that its given lines keep.
 
     Examples: `rlpoet complete poem.txt --lang fr -n 3`, `rlpoet complete - --lang es --scheme abba --meter 11`,
@@ -23,14 +23,14 @@ class CompleteConfig(Options):
         policy: a shipped policy (fr, fr-tb), a folder, the folder of a run, or "latest"; it has to write lines from their end. By default
             the rhyming policy of the language.
         form: form of the whole poem; lines that it repeats are copied.
-        scheme: a scheme of one's own instead, such as abba or "abab cdcd".
+        scheme: a scheme of your own instead of a form, such as abba or "abab cdcd".
         meter: syllables of the lines, such as 12, "10|11", or one a line with --scheme, "8 6 8 6".
-        acrostic: letters with which the lines have to begin, one a line.
-        author: author whose manner to follow; a part of the name is enough.
-        n: proposals, the best first.
-        temperature: 1 is the policy itself, lower is safer.
+        acrostic: first letters of the lines, one per line.
+        author: author to imitate; a part of the name is enough.
+        n: number of proposals; the best comes first.
+        temperature: 1 is the policy itself, lower values are safer.
         top_p: only the likeliest tokens whose probabilities sum to p.
-        max_draws: most lines drawn per gap.
+        max_draws: largest number of lines drawn per gap.
         allow_unknown: allow words that are in no lexicon.
         seed: the same seed gives the same proposals; by default a new one each time.
         json: print one JSON object per proposal.

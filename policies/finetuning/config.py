@@ -23,15 +23,15 @@ class FinetuneConfig(OpeningOptions):
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         output_dir: folder for the policy or adapter, with samples.txt, loss.png, result.json and TensorBoard's log.
         where: only poems that meet these conditions, such as age=Renaissance,type=Love or author=Ronsard|Labé,year<1600.
-        lang: language in which a plain model is to write; an rlpoet policy has its own.
-        format: planned teaches a plain model to write the last word of each line before the line, plain to write lines alone; by default
-            that of the policy. An rlpoet policy has marks of its own and keeps them.
+        lang: language that a plain model should write in; an rlpoet policy has its own.
+        format: planned teaches a plain model to write the last word of each line before the line; plain teaches it to write the lines only.
+            By default the format of the policy. An rlpoet policy has marks of its own and keeps them.
         freeze: parts that are not trained: attention, embeddings, all-but-head; several separated by commas.
         lora: train an adapter only, such as r=64,alpha=16,dropout=0.1; "" trains the weights themselves.
         lora_target: layers that get an adapter: all-linear, attention, mlp, or names such as q_proj.
         qlora: with --lora, hold the base in four bits (NF4, by bitsandbytes).
         merge: with --lora, save whole weights, and the adapter in output_dir/adapter.
-        new_authors: most poets that get a new author mark; needs trained embeddings, or --lora.
+        new_authors: largest number of poets that get a new author mark; needs trained embeddings, or --lora.
         epochs: budget in passes over the poems; by default three where no other budget is given, else no limit.
         max_steps: budget of updates; 0 means no limit.
         minutes: budget of training time; 0 means no limit. The run ends when the first budget is spent.
@@ -54,10 +54,11 @@ class FinetuneConfig(OpeningOptions):
         sampling: decoding options of the samples: temperature, top_k, top_p, beams, repetition_penalty, no_repeat_ngram.
         eval_samples: poems whose rhyme and meter are measured before and after; 0 for none.
         dtype: precision of whole weights on disk, bf16 or fp32.
-        report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
+        report_to: the program in which you watch the run; the log files are written in any case. trackio, wandb and mlflow need their
+            packages.
         seed: seed of data order, dropout and samples.
         threads: processor threads; by default all cores.
-        resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
+        resume: folder of a stopped run to continue; the configuration stored there is used. You may give a new budget.
     """
 
     EARLIER_SWITCHES = EARLIER_SWITCHES

@@ -15,27 +15,31 @@ EARLIER_SWITCHES = {"resume": Switch("output_dir", "overwrite")}  # it was a swi
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Train a tiny verse model from nothing on your poems. Ctrl-C saves; --resume goes on.
+    """Train a tiny verse model on your poems, from random weights. Ctrl-C saves; --resume continues.
 
     Attributes:
         lang: fr, es or en.
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         where: only poems that meet these conditions, such as author=Ronsard|Labé,year<1600 or type=Love.
-        prose: files of prose, .jsonl with "paragraphs" or "text", or .txt, also .gz; read as unrhymed verse, cut into phrases of 6 to 14
-            syllables. Go on without it by --start.
+        prose: files of prose, .jsonl with "paragraphs" or "text", or .txt, also .gz; the model reads it as unrhymed verse, cut into phrases
+            of 6 to 14 syllables. Then train on verse alone, by --start.
         prose_share: share of prose in the training data, with --prose.
         output_dir: folder for the policy, its checkpoint and TensorBoard log.
         minutes: budget of training time; 0 means no limit.
         max_steps: budget of updates; 0 means no limit.
-        start: policy to continue from, with its weights, pieces and marks: a language for a shipped one, or a folder; none by default.
-        grow: layers to add to the policy of --start; they are copies of its layers that change nothing at first.
+        start: policy to continue from, with its weights, vocabulary and marks: a language for a shipped policy, or a folder; none by
+            default.
+        grow: number of layers to add to the policy of --start. They are copies of its layers, made so that the policy's output is the same
+            at first.
         size: nano, tiny, small or gpoet-40m.
         key_heads: key/value heads of every layer, 1 for multi-query attention; by default what the size says.
         tokenizer: bpe, char or word.
-        vocab_size: pieces of the tokenizer, without marks: 2048 by default; with --start those of its policy, or so many learned anew.
+        vocab_size: number of tokens in the vocabulary, without marks: 2048 by default. With --start, by default the vocabulary of that
+            policy; a number learns a new one.
         order: backward (each line from its last word) or forward.
         plans: put the rhyme of each line before its words.
-        countdown: syllables after which a line says how many are left; 0 for never. By default that of --start, else never.
+        countdown: a mark after every so many syllables says how many are left in the line; 0 for no marks. By default as in --start, else
+            0.
         rhyme_pairs_share: share of rhyme-pair data in the training data: rows of rhyming words, taken from the ends of the poems' lines.
         core: train only on poems marked core, if the corpus marks any.
         core_times: how often an epoch reads each core poem, with --no_core.
@@ -45,7 +49,7 @@ class PretrainConfig:
         window: tokens per training row.
         gradient_accumulation_steps: batches per update.
         learning_rate: peak rate.
-        curve: linear keeps the peak and falls at the end of the budget; cosine falls from the warm-up on.
+        curve: linear keeps the peak rate and lets it fall at the end of the budget; cosine lets it fall from the end of the warm-up.
         decay: share of the budget over which linear falls.
         warmup_steps: updates over which the rate rises.
         patience: stop after this many evaluations without better held-out bits per character, and keep the best weights; 0 for neither.
@@ -56,8 +60,8 @@ class PretrainConfig:
         compile: use torch.compile, if a C++ compiler is installed and the faster path for CPUs cannot be used.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
-        overwrite: begin again in a folder that holds a run, and delete what that run wrote.
-        resume: folder of a stopped run to go on with; its own configuration holds, and a budget given beside it.
+        overwrite: start again in a folder that has a run, and delete the files of that run.
+        resume: folder of a stopped run to continue; the configuration stored there is used. You may give a new budget.
     """
 
     EARLIER = EARLIER

@@ -12,12 +12,12 @@ class OpeningOptions(Options):
     """Where a model runs and what may be done to get it.
 
     Attributes:
-        device: auto, cpu, cuda or cuda:N; auto takes a GPU where there is one, but a small Llama, which the shipped models are, stays
-            on the CPU and its fast path.
-        allow_download: fetch a Hugging Face model that the local cache does not hold.
-        trust_remote_code: run the Python code that a model brings with it, for an architecture that transformers does not have. Off, such
-            a model is refused; nothing is asked.
-        keep_gguf: keep a converted GGUF file in the user's cache folder, so that it opens in seconds from then on.
+        device: auto, cpu, cuda or cuda:N; auto uses a GPU if there is one. A small Llama, such as the shipped models, stays on the CPU,
+            where it has a fast path.
+        allow_download: download a Hugging Face model that is not in the local cache.
+        trust_remote_code: run the Python code that comes with a model, for an architecture that transformers does not have. Without this
+            option such a model is refused.
+        keep_gguf: keep a converted GGUF file in the user's cache folder, so that it opens in seconds the next time.
     """
 
     device: str = "auto"
@@ -31,11 +31,11 @@ class AskingOptions(Options):
     """What a plain model reads before the poem it is to write. A policy with marks of its own is asked by them, and takes none of these.
 
     Attributes:
-        prompt_file: text file that asks for a poem, with {form}, {scheme}, {syllables}, {author}, {theme} and {language} where these go;
-            by default one line in the language.
-        shots: poems of the form to show before the one that is asked for, each with its request.
-        data: corpora to take these poems from: files, folders, hf:owner/name, gutenberg:NUMBER.
-        chat: put request and poems into the turns of the model's chat template, for a model that was taught to talk.
+        prompt_file: text file with the request for a poem; {form}, {scheme}, {syllables}, {author}, {theme} and {language} in it are filled
+            in. By default the request is one line in the language.
+        shots: number of example poems of the form in the prompt, each with its own request.
+        data: corpora to take the example poems from: files, folders, hf:owner/name, gutenberg:NUMBER.
+        chat: put the request and the examples into the turns of the model's chat template, for a chat model.
     """
 
     prompt_file: str | None = None

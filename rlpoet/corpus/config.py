@@ -16,14 +16,14 @@ class CorpusConfig:
             = and != compare values, ~ looks for a part of a value, < <= > >= compare numbers.
         validation: share of poems held out, written beside --out as NAME.held.jsonl.
         lang: fr, es or en; needed to count rhymes and syllables.
-        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean takes them as they are.
+        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean leaves them as they are.
         min_lines: leave out shorter poems.
         max_line: leave out poems that have a line with more characters, since they are prose.
         text_column: column of a table that holds the poems, if its name does not show it.
         author_column: column of a table that names the author.
         title_column: column of a table that holds the title.
         split: split of a hub data set; by default all.
-        strict: end at the first file of a folder that cannot be read; without it such a file is told, counted and left out.
+        strict: stop at the first file of a folder that cannot be read; without this option such a file is named, counted and left out.
         picture: PNG file for a chart of the counts.
         json: print one JSON object instead of tables, for programs.
     """

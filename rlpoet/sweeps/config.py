@@ -45,14 +45,14 @@ class GridConfig:
         max_steps: updates of each run; by default those of --common.
         common: settings of every run, as in rlpoet train; by default one thread per run.
         by_lang: language -> settings of its runs, which override the common ones.
-        jobs: runs at the same time; 0 for one per core.
+        jobs: number of runs at the same time; 0 for one per core.
         cluster: ray makes each run a task of Ray on this machine, ray:ADDRESS on a cluster whose machines share these folders; a worker
             that dies is replaced. Needs the extra ray. By default each run is a process of this machine.
         reach: share of rhyming pairs at which fresh samples are counted.
         overwrite: start runs again if their settings have changed; without it that is an error.
-        report_only: run nothing; report on the results that are there.
+        report_only: run nothing; report on the runs that are done.
         dry_run: run nothing; list what would be done.
-        resume: folder of a grid to go on with; its own configuration holds.
+        resume: folder of a grid to continue; the configuration stored there is used.
     """
 
     RESUME_WITH = ("jobs", "cluster", "report_only", "dry_run")
@@ -75,14 +75,14 @@ class GridConfig:
 
 @dataclass(frozen=True)
 class CompareConfig(GridConfig):
-    """Train several arms on one task, over languages and seeds, and tell which are better and by how much.
+    """Train several arms (trainers with their settings) on one task, over languages and seeds, and say which are better and by how much.
 
-    Ctrl-C saves; --resume, or the same command, goes on.
+    Ctrl-C saves. --resume, or the same command again, continues.
 
     Attributes:
-        algos: trainers, an arm each; none if --arms has what is to be compared.
+        algos: trainers to compare, each as one arm; not needed if --arms names the arms.
         arms: name -> settings of that arm over the common ones, {hot: {explore: [hot]}}. A key rewards.meter sets one weight, rewards all.
-        baseline: the arm the others are held against; the first by default.
+        baseline: the arm that the others are compared with; by default the first.
     """
 
     EARLIER = COMPARE_EARLIER
@@ -95,14 +95,14 @@ class CompareConfig(GridConfig):
 
 @dataclass(frozen=True)
 class AblateConfig(GridConfig):
-    """Leave out one thing at a time and measure what it was good for, over languages and seeds.
+    """Leave out one reward or setting at a time and measure its effect, over languages and seeds.
 
-    Ctrl-C saves; --resume, or the same command, goes on.
+    Ctrl-C saves. --resume, or the same command again, continues.
 
     Attributes:
         kind: rewards leaves one reward out of the mix; factors turns one setting of the trainer (--common.algo) off, or on where it is off;
             beta sweeps the strength of the reward.
-        betas: those of the sweep; that of --common joins them.
+        betas: strengths to try with kind beta; the beta of --common is added.
         pick: only these arms, by name; all by default (--dry_run lists them).
     """
 

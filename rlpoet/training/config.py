@@ -57,50 +57,54 @@ EARLIER_VALUES: dict[str, dict[str, str | None]] = {
 
 @dataclass(frozen=True)
 class TrainConfig(StepOptions, OpeningOptions, AskingOptions):
-    """Train a policy to rhyme, and report what changed. Ctrl-C saves and reports; --resume goes on.
+    """Train a policy to rhyme, and report what changed. Ctrl-C saves and reports; --resume continues.
 
     Attributes:
         lang: fr, es, en, an installed language, or the folder of one.
         policy: a shipped policy by its language, or the folder of one; the language's own by default.
         policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
         output_dir: folder of the run; runs/LANG-ALGO-sSEED by default, a number added if it exists.
-        algo: the trainer; tb is trajectory balance, ppo is proximal policy optimisation with a KL penalty to the prior of 1 / beta;
-            grpo and rloo are trl's, with the same penalty; rft fine-tunes on its best poems; best-of-n trains nothing and spends the
-            budget on drawing the poems it is measured by. A package can add trainers. Each has a table of its own options.
+        algo: the trainer. tb is trajectory balance. ppo is proximal policy optimisation with a KL penalty of 1 / beta. grpo and rloo are
+            those of trl, with the same penalty. rft fine-tunes on its best poems. best-of-n trains nothing: it draws n poems for each poem
+            that is measured. A package can add trainers. Each has a table of its own options.
         forms: the forms to train on, drawn evenly.
-        authors: whose manner to train on; by default the policy's commonest, and none.
+        authors: authors to imitate in training; by default the policy's commonest, and none.
         rewards: weight of each reward, or of MODULE:FUNCTION, a function of yours from texts to numbers in [0, 1].
         reward_options: keyword arguments of rewards, by name.
-        compose: how rewards make one: weighted-mean, or product, in which a weight is an exponent and a reward of 0 spoils all.
+        compose: how several rewards become one: weighted-mean, or product. In a product a weight is an exponent, and one reward of 0 makes
+            the whole 0.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         curriculum: factors of weights by progress, linear in between, such as {meter: [[0.2, 0], [0.6, 1]]}; needs tb.replay 0.
         reward_timeout: seconds that one call of a reward may take before the run ends with an error; 0 means no limit.
-        minutes: training time; 0 means no limit of time. By default eleven and a half minutes or 100 updates, whichever is over first.
+        minutes: training time; 0 means no limit of time. By default eleven and a half minutes or 100 updates, whichever ends first.
         max_steps: updates; 0 means no limit of steps.
         lora: train a low-rank adapter instead of all weights, r=16,alpha=32,dropout=0.0, each optional (r=8 says enough); saved
             merged.
-        freeze_layers: share of the lowest layers that stay as they are, three quarters by default: as much is learned from as many poems,
-            the policy drifts less from the reference, and each step is cheaper. Without effect on an adapter (--lora).
-        allow_identical_rhyme: let a word rhyme with itself in the poems that are learned from, so that the policy learns from its own
+        freeze_layers: share of the layers, from the lowest, that do not change. With three quarters, the policy learns as much from as many
+            poems, drifts less from the reference, and each step is cheaper. Without effect on an adapter (--lora).
+        allow_identical_rhyme: let a word rhyme with itself in the poems drawn for training, so that the policy learns from its own
             distribution. Measurements, best-of-n and generate mask identical rhymes.
-        interpolate: share of the prior's weights in the policy that is measured and saved, the mean of both (WiSE-FT): brings end words
-            back for fewer rhymes than a weaker reward would. The checkpoint keeps the weights as they were trained.
+        interpolate: share of the prior's weights in the policy that is measured and saved, which is a mean of both (WiSE-FT). It brings
+            back variety of end words, and costs fewer rhymes than a weaker reward would. The checkpoint keeps the weights as they were
+            trained.
         openings: share of prompts that give the opening line, taken from the prior's own poems.
         eval_samples: fresh poems measured before and after.
-        eval_top_p: draw them from the likeliest tokens that make up p, as generate does at .95; 1 measures the policy itself.
+        eval_top_p: draw the measured poems from the likeliest tokens whose probabilities sum to p, as generate does at .95; 1 measures the
+            policy itself.
         precision: auto, bf16 or fp32; auto times both on this machine and takes fp32 unless bf16 is clearly faster. The final figures
             are always computed in fp32.
-        micro_batch: texts that a model weighs together, by its own forward pass; what they need is made again for the gradient. By default
-            all of a step: fewer take less memory and a third more time, and give the same gradient. Without effect on a small Llama on a
-            CPU, which reads few at a time in any case.
+        micro_batch: number of texts per forward pass when log-probabilities are computed; activations are computed again for the gradient.
+            By default all texts of a step. Fewer take less memory and a third more time, and give the same gradient. Without effect on a
+            small Llama on a CPU, which reads few texts at a time in any case.
         seed: of sampling, prompts and evaluation.
-        threads: cores to use; by default all that nobody else keeps busy when the run begins.
-        processes: of tb, ppo and rft: how many share a step and its cores, faster than as many threads of one. By default what pays, or
-            one if called from Python. A seed gives the same run for the same number.
+        threads: cores to use; by default all cores that no other program keeps busy when the run begins.
+        processes: for tb, ppo and rft: number of processes that share a step and the cores. N processes are faster than one process with N
+            threads. By default the fastest number, or one if called from Python. A seed repeats a run only with the same number.
         save_steps: updates between checkpoints.
         logging_steps: updates between rows of the table.
-        report_to: where the run is watched; the log files are written whatever it is. trackio, wandb and mlflow need their packages.
-        resume: folder of a stopped run to go on with; its own configuration holds.
+        report_to: the program in which you watch the run; the log files are written in any case. trackio, wandb and mlflow need their
+            packages.
+        resume: folder of a stopped run to continue; the configuration stored there is used.
         tb: options of trajectory balance.
         ppo: options of proximal policy optimisation.
         trl: options of grpo and rloo.

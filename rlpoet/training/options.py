@@ -15,7 +15,7 @@ class StepOptions(Options):
     """What a step of any trainer is made of.
 
     Attributes:
-        prompts_per_step: prompts in a batch; by default 24, or as few as 8 where a budget of minutes would else end after fewer than
+        prompts_per_step: prompts in a batch; by default 24. It is as few as 8 if a budget of minutes would otherwise end after fewer than
             100 updates on this machine.
         group_size: fresh poems per prompt.
         beta: strength of the reward against the prior. The target is log pi* = log p0 + beta r.
@@ -23,11 +23,11 @@ class StepOptions(Options):
         learning_rate: peak rate; by default the trainer's own, 3e-4 of ppo and 6e-4 of the others. It falls to a tenth over the budget.
         warmup: share of the run over which the rate rises from a tenth to its peak.
         clip: largest norm of a gradient.
-        aux_rhyme_weight: weight of the auxiliary rhyming-word task beside the poems, 0 for none; by default 2 of tb without a preset,
-            else 0. It has a target of its own, which moves the fixed point (docs/training.md). It needs a policy that was pretrained with
-            rhyme-pair data; any other learns from poems alone.
-        aux_sampler: which model draws the words of the auxiliary task; the target is the same. By the policy they teach more; the reference
-            keeps the policy nearer to it.
+        aux_rhyme_weight: weight of the auxiliary rhyming-word task, 0 for none; by default 2 for tb without a preset, else 0. The task has
+            a target of its own, which moves the fixed point (docs/training.md). It needs a policy that was pretrained with rhyme-pair data;
+            other policies learn from poems alone.
+        aux_sampler: which model draws the words of the auxiliary task; the target is the same. Words of the policy teach more; words of the
+            reference keep the policy nearer to the reference.
         freeze_embeddings: leave token embeddings and the head as they are; their gradients are mostly noise.
     """
 

@@ -9,18 +9,18 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class ExplainConfig:
-    """Tell what is heard in a line of verse: its sounds, its syllables and stresses, its meter, and what decided each of them.
+    """Show the sounds, syllables, stresses and meter of a line of verse, and the source of each.
 
-    Above the syllables stand their stresses (/ strong, x weak), or their numbers where the meter counts no stress; a caesura is ‖,
-    ‿ ties words that share a syllable, brackets hold what is written but not counted, and ? marks a guess.
+    The row above the syllables shows stresses (/ strong, x weak), or numbers where the meter counts no stress. ‖ is a caesura, ‿ joins
+    words that share a syllable, brackets mark letters that are not counted, and ? marks a guess.
 
-    With --rhyme, tell how lines or words rhyme, which pronunciations were tried and why the answer is what it is.
+    With --rhyme, show how lines or words rhyme, which pronunciations were tried, and the reason for the answer.
 
     Attributes:
         lang: fr, es or en, or another language that is installed; a variety follows a hyphen (fr-modern).
-        lines: the lines or words, or what has them: a file or a folder/ as rlpoet corpus reads them, "-" for standard input.
-        rhyme: explain how the lines rhyme, each with each, instead of how they scan.
-        target: syllables a line should have; a licensed reading of that length is preferred.
+        lines: the lines or words; or a file or a folder/ with them, as rlpoet corpus reads it; "-" for standard input.
+        rhyme: explain how each pair of lines rhymes, instead of how the lines scan.
+        target: number of syllables that a line should have; a reading of that length is preferred, if a licence allows it.
         json: one JSON object a line, or a pair with --rhyme, for machines.
     """
 

@@ -12,25 +12,25 @@ from rlpoet.config.ranges import Seed
 
 @dataclass(frozen=True)
 class RateConfig:
-    """Make a blind sheet of poems for human judges, or read sheets that judges have filled in.
+    """Make a rating sheet of poems for human judges that hides the sources, or read sheets that judges have filled in.
 
     `rate make POLICY=poems.txt --human held.jsonl.gz --lang fr` shuffles stanzas of all sources into a sheet, with as many human stanzas of
     the same forms. Judges count faults by kind: syntax, agreement, invented word, broken sentence, no thread, punctuation. They rate meter,
-    rhyme, readability and emotion from 1 (poor) to 5 (good). The row under the header says so. Where the poems come from is in a key apart.
-    Give each judge a copy of the sheet, not the key.
+    rhyme, readability and emotion from 1 (poor) to 5 (good). The row under the header explains this to them. A separate key file says where
+    the poems come from. Give each judge a copy of the sheet, not the key.
 
-    `rate read ann.csv bob.csv --key sheet.key.csv` gives by source, with 95-percent intervals, the faults per poem, the share of poems
-    without a fault and the mean ratings. For each it gives Krippendorff's alpha between the judges. A sheet that counts faults needs a
-    number in each cell, 0 for none. An error names all wrong cells by row and column.
+    `rate read ann.csv bob.csv --key sheet.key.csv` gives for each source, with 95-percent intervals, the faults per poem, the share of
+    poems without a fault and the mean ratings. For each it gives Krippendorff's alpha between the judges. A sheet that counts faults needs
+    a number in each cell, 0 for none. An error names all wrong cells by row and column.
 
     Attributes:
         action: make or read.
         files: sources of poems, NAME=FILE to name one; or filled sheets, one a judge.
-        out: the sheet to make; its key lies beside it.
-        key: the key of the sheets; sheet.key.csv beside the first of them by default.
+        out: the sheet to make; the key file is written beside it.
+        key: the key file; by default sheet.key.csv beside the first sheet.
         n: stanzas of each source, at most.
-        lines: lines of a stanza, so that length tells nothing; 0 for whole poems.
-        human: poems by people (file or folder) to mix in, as many of each form as the source with most of that form has.
+        lines: number of lines of every stanza, so that judges cannot guess the source from the length; 0 for whole poems.
+        human: poems by people (file or folder) to add; for each form as many as the largest other source has.
         lang: language of the poems, needed with --human where the files have no headings by generate --out.
         partial: read sheets of judges who counted the faults of some poems only; poems without any count are left out.
         seed: of choosing and shuffling, and of resampling.

@@ -12,10 +12,10 @@ from rlpoet.training.config import EARLIER_REWARD_OPTIONS
 
 @dataclass(frozen=True)
 class RedteamConfig:
-    """Try every known attack on rewards: what of a human poem's score does each of them keep?
+    """Try every known attack on rewards: how much of a human poem's score does the attacked poem keep?
 
-    Prints a Markdown table. closed: it costs a tenth of the score or more; open: it does not, so that another reward has to
-    close it; above: it earns more than the poem, which is a fault of the reward. Exit code 1 if any does.
+    Prints a Markdown table. closed: the attack costs a tenth of the score or more. open: it costs less, so that another reward has to close
+    it. above: the attacked poem earns more than the human poem, which is a fault of the reward. Exit code 1 if any is above.
 
     Attributes:
         rewards: names of registered rewards, or MODULE:FUNCTION; all that are registered by default.

@@ -11,14 +11,14 @@ from rlpoet.errors import RlpoetError
 
 @dataclass(frozen=True)
 class RhymesConfig:
-    """Tell which lines rhyme, and what kind of rhyme it is.
+    """Say which lines rhyme, and what kind of rhyme it is.
 
     Attributes:
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
         lines: two or more lines or words; every pair is answered.
         jsonl: file of {"lines": [...], "pairs": [[i, j], ...]}, one object a line, "-" for standard input; answers are JSON Lines too.
-        on_error: what to do about a row of --jsonl that cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends
-            with exit code 1; stop ends there, with exit code 2.
+        on_error: what to do if a row of --jsonl cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends with
+            exit code 1; stop ends there, with exit code 2.
     """
 
     lang: str

@@ -15,12 +15,12 @@ class ScanConfig:
 
     Attributes:
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        lines: the lines to scan, or what has them: a file or a folder/ as rlpoet corpus reads them, "-" for standard input; a text with
-            line breaks is several lines.
-        target: syllables the line should have; a licensed reading of that length is preferred.
+        lines: the lines to scan; or a file or a folder/ with them, as rlpoet corpus reads it; "-" for standard input. A text with line
+            breaks is several lines.
+        target: number of syllables that the line should have; a reading of that length is preferred, if a licence allows it.
         jsonl: file of {"line": "...", "target": 12}, one object a line, "-" for standard input; answers are JSON Lines too.
-        on_error: what to do about a row of --jsonl that cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends
-            with exit code 1; stop ends there, with exit code 2.
+        on_error: what to do if a row of --jsonl cannot be answered. go_on writes {"error": "...", "line": n} in its place, and ends with
+            exit code 1; stop ends there, with exit code 2.
     """
 
     lang: str

@@ -17,10 +17,11 @@ class ScoreConfig:
         file: text with one poem, or several under headings (# ...) or of the same form, "-" for standard input; or the poems of a table,
             TEI, JSON Lines or a folder, as rlpoet corpus reads them.
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
-        form: the form to hold it against; without it what is heard in the whole poem, marked as guessed.
-        scheme: a scheme of one's own to hold it against, such as aaba or "abba abba cde cde"; capitals are refrains.
-        meter: lengths for --scheme, such as 12, "10|11", or one a line, "8 6 8 6"; without it any.
-        known_only: give nothing for words that no lexicon has, as in training; without it, as poems by people have names.
+        form: the form to check the poem against; without it, the form is found from the whole poem and marked as guessed.
+        scheme: a scheme of your own to check the poem against, such as aaba or "abba abba cde cde"; capitals are refrains.
+        meter: line lengths for --scheme, such as 12, "10|11", or one per line, "8 6 8 6"; without it any length is allowed.
+        known_only: give no score for words that are in no lexicon, as in training. Without this option they are accepted, since poems by
+            people have names.
         json: one JSON object a poem instead, for machines.
     """
 

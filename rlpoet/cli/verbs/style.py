@@ -10,19 +10,19 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class StyleConfig:
-    """Tell whose verse a text sounds like, by its phones alone; list the poets there are; or build models of other poets.
+    """Say which poet a text sounds like, from its phones alone; list the poets of the model; or build models of other poets.
 
-    `rlpoet style score FILE --lang fr` shows for every poem of a file how likely each poet is, and what gives it away.
-    `rlpoet style poets --lang fr` lists the poets. `rlpoet style build --lang fr --data poems.jsonl.gz --output_dir my_poets`
-    makes a model and its card; `--model my_poets/style.npz` and the reward's option of that name use it.
+    `rlpoet style score FILE --lang fr` shows for every poem of a file how likely each poet is, and which features decide. `rlpoet style
+    poets --lang fr` lists the poets. `rlpoet style build --lang fr --data poems.jsonl.gz --output_dir my_poets` makes a model and its card;
+    `--model my_poets/style.npz` and the reward's option of that name use it.
 
     Attributes:
         action: score, poets or build.
-        file: text with one poem or several, parted by empty lines, "-" for standard input.
+        file: text with one poem or several, separated by empty lines, "-" for standard input.
         lang: fr, es or en, or another language that is installed.
         data: corpora to build from, what rlpoet corpus writes or reads.
         authors: poets to build, by full name; those with the most lines by default.
-        n: how many poets, where they are not named.
+        n: number of poets, if --authors does not name them.
         output_dir: folder for style.npz and its card README.md.
         model: file of a model to use instead of the shipped one.
         json: one JSON object a poem, for machines.

@@ -13,19 +13,19 @@ ACTIONS = ("build", "near")
 
 @dataclass(frozen=True)
 class ThemeConfig:
-    """Build the word model the reward theme reads, or show the words nearest to some.
+    """Build the word model that the reward theme uses, or show the words nearest to given words.
 
     Attributes:
         action: build (from --data) or near (of the words that follow).
-        words: near: one word or more; their sum is what others are near to.
+        words: near: one word or more; the answers are near to the sum of their vectors.
         lang: fr, es or en.
         data: build: files of poems, as rlpoet corpus reads and writes them.
         out: build: folder to write theme.npz and its card README.md into.
         model: near: a theme.npz of your own; the shipped one by default.
         validation: build: share of poems held out for the figures.
-        dimensions: build: numbers of a word's vector.
-        epochs: build: times each line is learned from.
-        batch: build: runs of four lines told apart at once.
+        dimensions: build: size of a word's vector.
+        epochs: build: passes over the lines.
+        batch: build: groups of four lines per batch.
         rate: build: size of the first step.
         forget: build: share of words left out of a line at random.
         entries: build: most words kept.

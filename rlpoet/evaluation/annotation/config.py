@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AnnotateConfig:
-    """Write what is heard in a corpus as tables, a row per line and a row per poem: form, scheme, rhyme, syllables, stress and caesura.
+    """Analyse a corpus and write tables, one row per line and one row per poem: form, scheme, rhyme, syllables, stress and caesura.
 
     The ending of --out says the format. NAME.csv, NAME.jsonl and NAME.parquet have the lines, and NAME.poems.csv and so on the poems.
-    NAME.tei or NAME.xml is one TEI document with @met, @real and @rhyme. A run that was stopped goes on where it was, by the same command.
+    NAME.tei or NAME.xml is one TEI document with @met, @real and @rhyme. To continue a run that was stopped, give the same command again.
 
     Attributes:
         sources: files (.xml .jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         lang: fr, es or en, a variety such as es-distincion, or the folder of a language.
         out: file to write: .csv, .jsonl (both also with .gz), .parquet, .tei or .xml.
-        processes: processes that annotate side by side.
-        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean takes them as they are.
+        processes: number of processes that annotate at the same time.
+        clean: clean lines (notes, margin numbers, references, ornaments); --no_clean leaves them as they are.
         text_column: column of a table that holds the poems, if its name does not show it.
         author_column: column of a table that names the author.
         title_column: column of a table that holds the title.

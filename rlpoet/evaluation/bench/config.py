@@ -19,15 +19,15 @@ class BenchConfig(OpeningOptions):
     Attributes:
         model: folder, name or address of the model.
         name: name of the model on the server, and in the leaderboard; by default --model.
-        langs: languages to ask in; of a policy with marks of its own only its own.
-        n: prompts per language, the first of the 200.
+        langs: languages to ask in; a policy with marks of its own is asked in its own language only.
+        n: number of prompts per language, from the first of the 200.
         out: leaderboard, a JSON file; a model that is in it is replaced.
         answers: JSON Lines file for prompts and answers; by default they are not kept.
         human: corpora of poems by people to measure in place of the shipped figures: files, folders, hf:owner/name. Their language is the
             first of --langs.
         temperature: of sampling; 0 takes the likeliest token each time.
         max_tokens: most tokens of an answer.
-        parallel: requests to a server at a time, or answers that a model writes side by side.
+        parallel: number of requests to a server, or of answers that a model writes, at the same time.
         timeout: seconds to wait for a server's answer.
         seed: of sampling and of the intervals.
     """

@@ -13,9 +13,10 @@ class TRLOptions(Options):
     """GRPO and RLOO of trl (grpo, rloo).
 
     Attributes:
-        sampler: own draws under the grammar of the form, as the other trainers do; trl draws with transformers' generate, without it.
-        scale_rewards: of grpo. none; group divides advantages by the deviation of their prompt's rewards, as published; batch by
-            that of all.
+        sampler: own draws under the grammar of the form, as the other trainers do; trl draws with transformers' generate, without the
+            grammar.
+        scale_rewards: for grpo. none divides by nothing; group divides advantages by the deviation of their prompt's rewards, as published;
+            batch divides them by the deviation of all rewards.
     """
 
     sampler: Literal["own", "trl"] = "own"
@@ -27,12 +28,13 @@ class RFTOptions(Options):
     """Rejection-sampling fine-tuning (rft).
 
     Attributes:
-        keep: best, the best poems of each prompt; or target, all poems of the reference, each weighed by exp(beta (reward - 1)), which is
-            maximum likelihood on exact samples of the target. target needs refresh_steps 0 and reads none of the three that follow.
+        keep: best keeps the best poems of each prompt. target keeps all poems of the reference, each with the weight exp(beta (reward -
+            1)), which is maximum likelihood on exact samples of the target. target needs refresh_steps 0 and ignores keep_share, keep_above
+            and same_end.
         keep_share: largest share of a prompt's poems that is learned, at least one poem.
         keep_above: least reward of a poem that is learned.
         same_end: poems of a batch that may end a line with the same word.
-        refresh_steps: steps between renewals of the policy that draws; 1 is the one in training, 0 leaves it the prior.
+        refresh_steps: steps between renewals of the policy that draws. 1 always draws from the policy in training, 0 always from the prior.
     """
 
     keep: Literal["best", "target"] = "best"

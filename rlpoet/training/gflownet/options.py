@@ -32,9 +32,9 @@ class TBOptions(Options):
     """Trajectory balance (tb).
 
     Attributes:
-        preset: several options at once, all of which keep the stated target. textbook is VarGrad: objective tb, credit poem. segment has
-            the same gradient in the mean and less noise, by credit of words. Both leave the auxiliary task out. An option that contradicts
-            the preset is refused.
+        preset: sets several options at once, so that training settles at the target. textbook is VarGrad: objective tb, credit poem.
+            segment has the same gradient in the mean and less noise, by credit of words. Both leave out the auxiliary task. An option that
+            contradicts the preset is refused.
         objective: tb balances whole poems; subtb balances between line ends with learned flows; fl is subtb with each line's reward paid
             at its end. With the last two, credit and cross_segment_credit do not count.
         log_z: vargrad, the mean over a prompt's poems; learned; or prior, once for each form from poems of the reference, as in A*-PO. With
@@ -45,22 +45,24 @@ class TBOptions(Options):
         cross_segment_credit: with credit by word or line, how much of the reward of a later segment is credited to an earlier one that it
             does not rhyme with. 1 keeps the gradient of plain VarGrad in the mean; 0.2 moves the fixed point (total variation 0.14
             in the toy of docs/training.md).
-        token_prob_exponent: with credit by word. Last words count in proportion to this power of their probability. More than 0
-            keeps rare words in use where there is no auxiliary task. 0 counts all alike; 1 moves the fixed point (0.05 in the toy).
+        token_prob_exponent: with credit by word. The weight of a last word is proportional to this power of its probability. More than 0
+            keeps rare words in use where there is no auxiliary task. 0 gives all words the same weight; 1 moves the fixed point (0.05 in
+            the toy).
         plan_token_weight: with credit by word. How much of the reward goes to the plan token, which names the sound of a line's
             rhyme before its words. 1 is all of it, as the stated target has it, and costs variety; 0 leaves the choice of sounds to the
             reference, and 0.7 moves the fixed point that way (0.06 in the toy).
         rhyme_word_weight: with credit by word. How much the last words of lines, and their plan tokens, learn from poems. Less
             keeps more words in use where the auxiliary task teaches them.
-        localize_meter_errors: with credit by word. A line out of meter counts against the miscounted words only, where lines carry
-            counts of the syllables left. It moves the fixed point (0.08 in the toy).
-        replay: poems from the buffer beside the fresh ones, as a share of group_size.
-        explore: poems beside the fresh ones: hot (a higher temperature), resample (weakest line drawn again, the best kept),
-            rhyme (a line that misses its rhyme written from a word that has it, chosen by the prior), human (from explore_file).
+        localize_meter_errors: with credit by word. A line out of meter counts only against the words with a wrong count. It needs lines
+            with marks for the syllables left. It moves the fixed point (0.08 in the toy).
+        replay: poems from the buffer that are added to the fresh ones, as a share of group_size.
+        explore: kinds of poems to add to the fresh ones: hot (a higher temperature), resample (the weakest line is drawn again and the best
+            draw kept), rhyme (a line that missed its rhyme is written again from a word that rhymes, chosen by the prior), human (from
+            explore_file).
         explore_share: poems of each kind, as a share of group_size.
         explore_temperature: of the hot ones.
         explore_file: text file of stanzas, blank lines between them, for explore human.
-        tries: lines drawn for a resampled one.
+        tries: draws of a resampled line.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS

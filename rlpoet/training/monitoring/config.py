@@ -15,18 +15,18 @@ from rlpoet.training.time_limit import SECONDS
 class PreflightConfig(OpeningOptions, AskingOptions):
     """Say which prompts the rewards can teach a policy, before anything is trained.
 
-    Draws poems and looks at how those of one prompt differ in reward: where all earn the same, no trainer learns anything.
-    Exit code 1 if no form can be learned.
+    Draws poems and measures how the poems of one prompt differ in reward. If all earn the same, no trainer can learn from them. Exit code 1
+    if no form can be learned.
 
     Attributes:
         policy: a shipped policy by its language, or the folder of one or of a run.
         policy_class: class that opens it, by the name a package registered it under; by default the one its folder names, or causal-lm.
-        lang: language a plain model is to write in; a policy with marks of its own keeps its own.
+        lang: language that a plain model should write in; a policy with marks of its own keeps its language.
         forms: the forms to try.
-        authors: whose manner; by default the policy's commonest, and none.
+        authors: authors to imitate; by default the policy's commonest, and none.
         rewards: weight of each reward.
         reward_options: keyword arguments of rewards, by name.
-        compose: how rewards make one: weighted-mean, or product.
+        compose: how several rewards become one: weighted-mean, or product.
         gates: rewards that earn only where another one scores enough, such as {meter: {if: rhyme, at_least: 1}}.
         reward_timeout: seconds that one call of a reward may take; 0 means no limit.
         beta: strength of the reward in the training to come.

@@ -11,7 +11,7 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class CompletionConfig:
-    """Print the lines by which a shell completes verbs, options, languages, forms and files of rlpoet. Needs the extra completion.
+    """Print the shell code that completes verbs, options, languages, forms and files of rlpoet. Needs the extra completion.
 
     For bash and zsh put `eval "$(rlpoet completion bash)"` (or zsh) into ~/.bashrc (or ~/.zshrc). For fish run
     `rlpoet completion fish > ~/.config/fish/completions/rlpoet.fish` once.

@@ -10,7 +10,7 @@ from rlpoet.errors import RlpoetError
 
 @dataclass(frozen=True)
 class AuthorsConfig:
-    """List the authors whose manner a policy can be asked for, those it read most of first. `rlpoet generate --author hugo` follows one.
+    """List the authors that a policy can imitate, those with most training verse first. `rlpoet generate --author hugo` imitates one.
 
     Attributes:
         lang: fr, es or en: the shipped policy of that language.

@@ -12,12 +12,14 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class ServeConfig:
-    """Answer requests in JSON at http://127.0.0.1:PORT/api/ until Ctrl-C, with tables and policies open, so that a poem costs no start.
+    """Answer requests in JSON at http://127.0.0.1:PORT/api/ until Ctrl-C. Tables and policies stay open, so that no request waits for a
+    start.
 
-    It is the server of `rlpoet studio`, and has its page too. docs/studio.md lists the requests. Needs the extra studio.
+    It is the same server as `rlpoet studio`, and shows the same page. docs/studio.md lists the requests. Needs the extra studio.
 
     Attributes:
-        langs: languages whose tables and policies are opened before the first request; those of others when they are asked for.
+        langs: languages whose tables and policies are opened before the first request. Other languages are opened when a request needs
+            them.
         port: port on 127.0.0.1; 0 takes a free one.
         policy: policy that composes, as for rlpoet generate; by default the rhyming policy of the language.
         runs: folder of the runs that can be asked for.

@@ -13,9 +13,10 @@ from rlpoet.config.command import Command
 
 @dataclass(frozen=True)
 class StudioConfig:
-    """Open a web page on this machine, and stay until Ctrl-C: a pad that hears what you type, composing, and runs before and after.
+    """Serve a web page on this machine until Ctrl-C. It analyses verse as you type, writes poems, and compares runs before and after
+    training.
 
-    The page needs no account and no network, and only this machine can reach it. No model is opened before something is composed.
+    The page needs no account and no network, and only this machine can reach it. No model is opened until you ask for a poem or a line.
 
     Attributes:
         lang: language of a new page: fr, es or en, a variety such as es-distincion, or the folder of a language.

@@ -11,7 +11,8 @@ from rlpoet.config.ranges import Count, Options
 
 @dataclass(frozen=True)
 class WordsConfig(Options):
-    """Find words that rhyme with a word, with the end of a line, or with a sound: by kind, the commonest in verse first.
+    """Find words that rhyme with a word, with the end of a line, or with a sound. They are grouped by kind of rhyme, the most frequent in
+    verse first.
 
     French kinds go from léonine to assonante, Spanish ones are consonante and asonante, English ones perfect, mosaic (on it / bonnet),
     promoted, rich, eye, historical, weak and slant. `rlpoet rhymes` says how two given words rhyme.
@@ -23,14 +24,14 @@ class WordsConfig(Options):
         text: a word, a line, or sounds between slashes such as /ɔ̃bʁ/; "-" reads a line from standard input.
         lang: fr, es or en, or a variety such as es-distincion.
         kind: show these kinds only.
-        syllables: syllables that a word has to have, such as 2 or 2-3.
+        syllables: number of syllables of a word, such as 2 or 2-3.
         stress: which syllable has to be stressed, counted from the end; 1 is the last.
         gender: gender of the rhyme, f or m, in French.
-        part: part of speech; words of which it is not known are then left out.
+        part: part of speech; words of unknown part of speech are left out.
         names: show names.
-        old: show words that are no longer written so.
+        old: show words in an old spelling.
         sort: by frequency in verse, by syllables, or by alphabet.
-        n: most words shown of each kind.
+        n: largest number of words shown of each kind.
         json: print one JSON object per word, all of them unless -n is given.
     """
 

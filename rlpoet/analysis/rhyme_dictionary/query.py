@@ -82,15 +82,17 @@ def words(
         stress: the syllable that has to be stressed, counted from the end.
         gender: ``f`` or ``m``, French alone.
         part: noun, verb, adjective, adverb or grammatical; words whose part is not known are then left out.
-        names, old: whether names and words that are no longer written are wanted.
+        names: whether names are wanted.
+        old: whether words that are no longer written are wanted.
         sort: ``frequency`` in verse, number of ``syllables``, or ``alphabet``.
 
     Raises:
         UnknownName: no such language, kind, part or order.
         RlpoetError: a language without a dictionary, or nothing in the text that has a sound.
 
-    >>> [found.word for found in words("ombre", "fr", kinds=["riche"])][:4]
-    ['sombre', 'nombre', 'pénombre', 'décombre']
+    >>> first, second, *_ = words("ombre", "fr", kinds=["riche"])
+    >>> first.word, second.word
+    ('sombre', 'nombre')
     """
     code = code_of(lang)
     _refuse_unknown(code, kinds, gender, part, sort)

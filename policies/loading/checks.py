@@ -1,4 +1,4 @@
-"""What is looked at in a model's folder before a library opens it: pipes, on which a reader waits for ever, and claims that no file keeps.
+"""Checks of a model's folder before a library opens it. A pipe would block the reader. A configuration may not fit the weights.
 
 A library builds the model that ``config.json`` describes, and only then looks at the weights. A configuration with 10^9 layers costs
 hours or all memory before that.

@@ -122,14 +122,14 @@ def nan(weight: Tensor) -> Tensor:
 
 # what is done to the folder, and what the line has to say; empty where the policy may also open
 DAMAGES: dict[str, tuple[Damage, str]] = {
-    "a milliard layers": (config(num_hidden_layers=10**9), "claims .* weights"),
+    "a thousand million layers": (config(num_hidden_layers=10**9), "claims .* weights"),
     "many layers": (config(num_hidden_layers=10**5), "claims .* weights"),
     "no layers": (config(num_hidden_layers=0), "num_hidden_layers: 0; expected 1 or more"),
     "layers below 0": (config(num_hidden_layers=-1), "expected 1 or more"),
     "no heads": (config(num_attention_heads=0), "num_attention_heads: 0"),
     "no heads of keys": (config(num_key_value_heads=0), "num_key_value_heads: 0"),
     "no pieces": (config(vocab_size=0), "vocab_size: 0"),
-    "a milliard pieces": (config(vocab_size=10**9), "claims"),
+    "a thousand million pieces": (config(vocab_size=10**9), "claims"),
     "wide": (config(hidden_size=10**9), "claims"),
     "a word for eps": (config(rms_norm_eps="x"), "rms_norm_eps: 'x'; expected a number"),
     "eps beyond float32": (config(rms_norm_eps=1e300), "expected a number from 0 to 1"),
@@ -169,7 +169,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "an adapter of itself": (adapter(), "itself"),
     "an adapter of the hub": (adapter(base_model_name_or_path="evil/evil"), "evil/evil"),
 }  # fmt: skip
-QUICK = ("no heads", "a milliard layers", "weights from a pipe", "eps that is no number", "an adapter of itself")
+QUICK = ("no heads", "a thousand million layers", "weights from a pipe", "eps that is no number", "an adapter of itself")
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,10 @@ import functools
 import gzip
 import hashlib
 import json
-import multiprocessing
 import random
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor
 
 from policies.formats.codec import Format, codec_of
+from policies.formats.parts import in_parts
 from policies.formats.verse import BOS, VerseFormat
 from rlpoet.corpus import Poem
 from rlpoet.prosody.annotate import Group, annotate
@@ -29,7 +28,6 @@ from rlpoet.text import canonical, whole_file
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-PART, LEAST_PARTS = 50, 40  # poems that a process takes at a time, and the parts from which it is worth its start
 IGNORED = -100  # label torch's cross-entropy leaves out
 
 
@@ -60,8 +58,8 @@ def annotate_all(
                     return [_from_json(json.loads(row)) for row in file]
         except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError):
             cache.unlink()  # damaged: it is made again
-    annotated = []
-    for some in _annotated_parts(poems, lang, processes):
+    annotated: list[Annotated] = []
+    for some in in_parts(functools.partial(_annotated_part, lang=lang), poems, processes=processes):
         annotated += some
         tick(len(annotated))
     if cache is not None:
@@ -70,16 +68,6 @@ def annotate_all(
             for item in annotated:
                 file.write((json.dumps(asdict(item), ensure_ascii=False) + "\n").encode("utf-8"))
     return annotated
-
-
-def _annotated_parts(poems: Sequence[Poem], lang: str, processes: int) -> Iterator[list[Annotated]]:
-    parts = [poems[at : at + PART] for at in range(0, len(poems), PART)]
-    one = functools.partial(_annotated_part, lang=lang)
-    if processes == 1 or len(parts) < LEAST_PARTS:
-        yield from map(one, parts)
-        return
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:  # a fork would inherit torch's locks
-        yield from pool.map(one, parts)
 
 
 def _annotated_part(poems: Sequence[Poem], lang: str) -> list[Annotated]:
@@ -172,6 +160,28 @@ def encode(poems: Sequence[Annotated], verse_format: Format, tokenizer: PreTrain
             row.append(Piece(tuple(ids[at]), tuple(ids[at + 1]), n_chars))
         out.append(row)
     return out
+
+
+def encode_all(
+    poems: Sequence[Annotated],
+    verse_format: Format,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    tick: Callable[[int], None] = lambda n: None,
+    processes: int = 1,
+) -> list[list[Piece]]:
+    """``encode`` for a whole corpus, whose lines with countdown marks take as long to encode as to hear.
+
+    Args:
+        tick: called with the number of poems done, now and then.
+        processes: that share many poems.
+    """
+    encoded: list[list[Piece]] = []
+    one = functools.partial(encode, verse_format=verse_format, tokenizer=tokenizer)
+    for some in in_parts(one, poems, processes=processes):
+        encoded += some
+        tick(len(encoded))
+    return encoded
 
 
 def excerpts(pieces: Sequence[Piece], bos: int, window: int) -> list[list[int]]:

@@ -1,7 +1,7 @@
 """Train a tiny causal LM on verse from nothing: a budget of minutes or steps, resumable (the loop is ``policies.training_loop``).
 
-Matrices are updated by Muon and the rest by AdamW (both torch's own): at a few million parameters Muon needs about
-two thirds of AdamW's tokens for the same loss. The learning rate warms up, stays, and falls to zero over the last
+Matrices are updated by Muon and the rest by AdamW: at a few million parameters Muon needs about two thirds of AdamW's tokens for the same
+loss. The learning rate warms up, stays, and falls to zero over the last
 part of the budget, whichever of minutes and steps ends first.
 """
 
@@ -21,6 +21,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from policies.formats.data import IGNORED, Piece, bos_id, excerpts, pack
 from policies.likelihood import excerpts_of, row_nats
 from policies.llama.scorer import can_read, score_tokens
+from policies.pretraining.muon import Float32Muon
 from policies.training_loop import Batch, Patience, Schedule, checkpoint_step, learn
 from rlpoet.checkpoints.signals import Stop
 from rlpoet.errors import RlpoetError, UnknownName
@@ -112,14 +113,20 @@ def grown(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
     return larger
 
 
-def optimizers(model: LlamaForCausalLM, schedule: Schedule) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside, AdamW for embeddings and norms."""
+def optimizers(model: LlamaForCausalLM, schedule: Schedule, *, precision: torch.dtype = torch.float32) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside, AdamW for embeddings and norms.
+
+    Args:
+        precision: of Muon's matrix products, float32 or bfloat16.
+    """
     inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name and "lm_head" not in name]
     ids = set(map(id, inner))
     outer = [p for p in model.parameters() if id(p) not in ids]
     rate, decay = schedule.learning_rate, schedule.weight_decay
     return [
-        torch.optim.Muon(inner, lr=rate * schedule.muon_ratio, weight_decay=decay, momentum=0.95),
+        (torch.optim.Muon if precision == torch.bfloat16 else Float32Muon)(
+            inner, lr=rate * schedule.muon_ratio, weight_decay=decay, momentum=0.95
+        ),
         torch.optim.AdamW(outer, lr=rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     ]
 
@@ -190,7 +197,7 @@ def pretrain(
 
     rows = (Batch(epoch, ids, ids.masked_fill(ids == pad, IGNORED)) for epoch, ids in windows(train, tokenizer, schedule))
     return learn(
-        model, rows, optimizers(model, schedule), schedule, checkpoint=checkpoint, report=report, evaluate=evaluate, every=every,
+        model, rows, optimizers(model, schedule, precision=precision), schedule, checkpoint=checkpoint, report=report, evaluate=evaluate, every=every,
         accumulate=accumulate, patience=patience, generator=generator, stop=stop, bf16=precision == torch.bfloat16,
         nats_of=functools.partial(nats_of, model, dtype=precision) if by_hand else None,
         forward=torch.compile(model, dynamic=False) if compiled and not by_hand else None,

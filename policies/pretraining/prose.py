@@ -17,6 +17,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from policies.formats.parts import in_parts
 from rlpoet.analysis.lexicon.which import function_words
 from rlpoet.corpus import Poem
 from rlpoet.corpus.prose import Passage
@@ -79,23 +80,29 @@ def as_verse(passage: Passage, lang: str, *, lengths: Sequence[int] = LENGTHS, s
     return Poem(stanzas, passage.author, rhymed=0.0)
 
 
-def enough(passages: Iterable[Passage], lang: str, *, n_characters: float, seed: int, tick: Callable[[int], None]) -> list[Poem]:
+def enough(
+    passages: Iterable[Passage], lang: str, *, n_characters: float, seed: int, tick: Callable[[int], None], processes: int = 1
+) -> list[Poem]:
     """Passages as verse, in their order, until they have so many characters.
 
     Args:
         tick: told how many characters there are so far.
+        processes: that share many passages.
     """
     found: list[Poem] = []
     total = 0
-    for passage in passages:
-        if total >= n_characters:
-            break
-        poem = as_verse(passage, lang, seed=seed)
-        if poem.stanzas:
+    for poems in in_parts(functools.partial(_all_as_verse, lang=lang, seed=seed), passages, processes=processes):
+        for poem in poems:
+            if total >= n_characters:
+                return found
             found.append(poem)
             total += sum(len(line) + 1 for line in poem.lines)
-            tick(total)
+        tick(total)
     return found
+
+
+def _all_as_verse(passages: Sequence[Passage], lang: str, seed: int) -> list[Poem]:
+    return [poem for poem in (as_verse(passage, lang, seed=seed) for passage in passages) if poem.stanzas]
 
 
 @functools.lru_cache(maxsize=100_000)

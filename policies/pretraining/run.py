@@ -16,7 +16,7 @@ from rich.console import Console
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from policies.causal_lm import CausalPolicy
-from policies.formats.data import Annotated, Piece, annotate_all, choose_format, encode, unplanned
+from policies.formats.data import Annotated, Piece, annotate_all, choose_format, encode, encode_all, unplanned
 from policies.formats.tokenizer import train_tokenizer
 from policies.formats.verse import VerseFormat
 from policies.loss_chart import BITS, loss_figure
@@ -127,7 +127,10 @@ def run_in(folder: Path, config: PretrainConfig, out: Console, *, stop: Stop) ->
     order = [i for i, poem in enumerate(train_poems) for _ in range(config.core_times if poem.core else 1)]
     order, share = _enough(order, train, verse_format, tokenizer, config)
     unique = sorted(set(order))
-    encoded = dict(zip(unique, encode([train[i] for i in unique], verse_format, tokenizer), strict=True))
+    with Pulse(out) as pulse:
+        tick = pulse.part("encoding the poems", len(unique))
+        of_verse = encode_all([train[i] for i in unique], verse_format, tokenizer, tick=tick, processes=threads)
+    encoded = dict(zip(unique, of_verse, strict=True))
     pieces = [encoded[i] for i in order]
     if config.rhyme_pairs_share:
         pieces += rhyme_pair_pieces(
@@ -270,7 +273,9 @@ def _prose_pieces(
     wanted = n_verse * config.prose_share / (1 - config.prose_share)
     with Pulse(out) as pulse:
         tick = pulse.part("cutting prose into phrases", wanted)
-        poems = enough(read_prose(config.prose), config.lang, n_characters=wanted, seed=config.seed, tick=tick)
+        poems = enough(
+            read_prose(config.prose), config.lang, n_characters=wanted, seed=config.seed, tick=tick, processes=torch.get_num_threads()
+        )
         tick = pulse.part("listening to prose", len(poems))
         annotated = annotate_all(poems, config.lang, cache=folder / "prose.jsonl.gz", tick=tick, processes=torch.get_num_threads())
     n_read = sum(len(line) + 1 for poem in poems for line in poem.lines)

@@ -1,0 +1,52 @@
+"""Work on a corpus that processes share: part by part, in order, and no further ahead than it is read."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+PART, LEAST_PARTS = 50, 40  # items that a process takes at a time, and the parts from which it is worth its start
+AHEAD = 4  # parts a process that wait for it
+
+Item, Result = TypeVar("Item"), TypeVar("Result")
+Work = Callable[[list[Item]], list[Result]]
+_work: list[Callable[[list[object]], list[object]]] = []  # of a process of the pool, sent to it once
+
+
+def in_parts(work: Work[Item, Result], items: Iterable[Item], *, processes: int) -> Iterator[list[Result]]:
+    """What ``work`` makes of ``PART`` items after ``PART`` items, in their order. A caller that has enough may leave off.
+
+    Args:
+        work: a function that a process can be sent (picklable); called with a list of items.
+        items: few of them are worked on here.
+        processes: that share many.
+    """
+    parts = iter(lambda source=iter(items): list(itertools.islice(source, PART)), [])  # type: ignore[misc]
+    first = list(itertools.islice(parts, LEAST_PARTS if processes > 1 else 0))
+    if len(first) < LEAST_PARTS:
+        yield from map(work, itertools.chain(first, parts))
+        return
+    spawn = multiprocessing.get_context("spawn")  # a fork would inherit torch's locks
+    pool = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_receive, initargs=(work,))
+    try:
+        waiting: deque[Future[list[Result]]] = deque()
+        for part in itertools.chain(first, parts):
+            waiting.append(pool.submit(_do, part))  # type: ignore[arg-type]
+            if len(waiting) > AHEAD * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _receive(work: Callable[[list[object]], list[object]]) -> None:
+    _work[:] = [work]
+
+
+def _do(part: list[object]) -> list[object]:
+    return _work[0](part)

@@ -101,6 +101,8 @@ def learn(
     report: Callable[[int, dict[str, float]], None],
     evaluate: Callable[[], dict[str, float]],
     every: int,
+    late: Iterator[Batch] | None = None,
+    late_from: float = 1.0,
     logging: int = 25,
     accumulate: int = 1,
     clip: float = 1.0,
@@ -118,6 +120,8 @@ def learn(
 
     Args:
         batches: endless, and the same in each process.
+        late: as ``batches``, read instead of them from a share of the budget on.
+        late_from: that share, in [0, 1].
         report: called with a step and its numbers.
         evaluate: measures the model in evaluation mode.
         accumulate: batches per update.
@@ -138,6 +142,7 @@ def learn(
     peaks = [optim.param_groups[0]["lr"] for optim in optims]
     step = tokens = 0
     before, best, waited, measured = 0.0, math.inf, 0, -1
+    turned: int | None = None  # the step at which ``late`` began
     mean: float | None = None
     stop = stop or Stop()
     if checkpoint.exists():
@@ -148,7 +153,7 @@ def learn(
                 optim.load_state_dict(saved)
             step, tokens, before = state["step"], state["tokens"], state["seconds"]
             best, waited = state.get("best", math.inf), state.get("waited", 0)
-            mean, measured = state.get("mean"), state.get("measured", step)
+            mean, measured, turned = state.get("mean"), state.get("measured", step), state.get("turned")
             if generator is not None and "generator" in state:
                 generator.set_state(state["generator"].cpu())
             if "rng" in state:
@@ -156,8 +161,12 @@ def learn(
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:  # of another model, or no checkpoint of ours
             raise _foreign(checkpoint, error) from error
     epoch = 0.0
-    for _ in range(step * accumulate):
+    for _ in range((step if turned is None else turned) * accumulate):
         epoch = next(batches).epoch
+    if turned is not None and late is not None:
+        batches = late
+        for _ in range((step - turned) * accumulate):
+            epoch = next(batches).epoch
     run = model if forward is None else forward
     started, logged_at, logged_tokens = time.perf_counter(), time.perf_counter(), tokens
     skipped = 0  # updates in a row
@@ -169,7 +178,7 @@ def learn(
     def save() -> None:
         state = {
             "model": trained_state(model), "optims": [optim.state_dict() for optim in optims], "step": step, "tokens": tokens,
-            "seconds": seconds(), "best": best, "waited": waited, "rng": rng, "mean": mean, "measured": measured,
+            "seconds": seconds(), "best": best, "waited": waited, "rng": rng, "mean": mean, "measured": measured, "turned": turned,
             **({"generator": drawn} if drawn is not None else {}),
         }  # fmt: skip
         write_checkpoint(checkpoint, state)
@@ -207,6 +216,8 @@ def learn(
                 if stop.asked:
                     save()
                     raise Stopped
+                if turned is None and late is not None and schedule.progress(step, seconds()) >= late_from:
+                    batches, turned = late, step
                 rows = [next(batches) for _ in range(accumulate)]
                 n_labels = max(1, sum(int((batch.labels[:, 1:] != IGNORED).sum()) for batch in rows))
                 loss, n_tokens = 0.0, 0

@@ -7,17 +7,17 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 PART, LEAST_PARTS = 50, 40  # items that a process takes at a time, and the parts from which it is worth its start
 AHEAD = 4  # parts a process that wait for it
 
-Item, Result = TypeVar("Item"), TypeVar("Result")
-Work = Callable[[list[Item]], list[Result]]
-_work: list[Callable[[list[object]], list[object]]] = []  # of a process of the pool, sent to it once
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+_work: list[Callable[[list[Any]], list[Any]]] = []  # of a process of the pool, sent to it once
 
 
-def in_parts(work: Work[Item, Result], items: Iterable[Item], *, processes: int) -> Iterator[list[Result]]:
+def in_parts(work: Callable[[list[Item]], list[Result]], items: Iterable[Item], *, processes: int) -> Iterator[list[Result]]:
     """What ``work`` makes of ``PART`` items after ``PART`` items, in their order. A caller that has enough may leave off.
 
     Args:
@@ -25,7 +25,8 @@ def in_parts(work: Work[Item, Result], items: Iterable[Item], *, processes: int)
         items: few of them are worked on here.
         processes: that share many.
     """
-    parts = iter(lambda source=iter(items): list(itertools.islice(source, PART)), [])  # type: ignore[misc]
+    source = iter(items)
+    parts = iter(lambda: list(itertools.islice(source, PART)), [])
     first = list(itertools.islice(parts, LEAST_PARTS if processes > 1 else 0))
     if len(first) < LEAST_PARTS:
         yield from map(work, itertools.chain(first, parts))
@@ -35,7 +36,7 @@ def in_parts(work: Work[Item, Result], items: Iterable[Item], *, processes: int)
     try:
         waiting: deque[Future[list[Result]]] = deque()
         for part in itertools.chain(first, parts):
-            waiting.append(pool.submit(_do, part))  # type: ignore[arg-type]
+            waiting.append(pool.submit(_do, part))
             if len(waiting) > AHEAD * processes:
                 yield waiting.popleft().result()
         while waiting:
@@ -44,9 +45,9 @@ def in_parts(work: Work[Item, Result], items: Iterable[Item], *, processes: int)
         pool.shutdown(cancel_futures=True)
 
 
-def _receive(work: Callable[[list[object]], list[object]]) -> None:
+def _receive(work: Callable[[list[Any]], list[Any]]) -> None:
     _work[:] = [work]
 
 
-def _do(part: list[object]) -> list[object]:
+def _do(part: list[Any]) -> list[Any]:
     return _work[0](part)

@@ -11,8 +11,8 @@ from policies.loading.files import locate
 from rlpoet.text import visible, write_atomically
 from rlpoet.text.escapes import markdown
 
-TOLD_APART = ("lang", "data", "prose", "prose_share")
-OF_ONE_CALL = ("output_dir", "overwrite", "resume")  # what a run is made again without
+TOLD_APART = ("lang", "data", "prose", "prose_share", "prose_until")
+OF_ONE_CALL = ("output_dir", "overwrite", "prepare", "resume")  # what a run is made again without
 NAMES = {"fr": "French", "es": "Spanish", "en": "English"}
 
 
@@ -28,7 +28,7 @@ def write_card(folder: Path, result: Mapping[str, Any], config: Mapping[str, Any
     flags = " ".join(_flag(key, value) for key, value in told.items())
     names = ", ".join(Path(path).name for path in config["data"])
     prose = ", ".join(Path(path).name for path in config.get("prose", ()))
-    flags = f"--prose {prose} --prose_share {config['prose_share']} {flags}" if prose else flags
+    flags = f"--prose {prose} --prose_share {config['prose_share']} --prose_until {config['prose_until']} {flags}" if prose else flags
     sources = markdown(f"{names}; prose: {prose}" if prose else names)
     text = f"""---
 language: {lang}

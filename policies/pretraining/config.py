@@ -22,8 +22,9 @@ class PretrainConfig:
         data: corpora: files (.jsonl .json .csv .tsv .parquet .txt, also .gz), folders of them, hf:owner/name, gutenberg:NUMBER.
         where: only poems that meet these conditions, such as author=Ronsard|Labé,year<1600 or type=Love.
         prose: files of prose, .jsonl with "paragraphs" or "text", or .txt, also .gz; the model reads it as unrhymed verse, cut into phrases
-            of 6 to 14 syllables. Then train on verse alone, by --start.
-        prose_share: share of prose in the training data, with --prose.
+            of 6 to 14 syllables.
+        prose_share: share of prose in what the model reads while it reads prose.
+        prose_until: share of the budget after which the model reads verse alone.
         output_dir: folder for the policy, its checkpoint and TensorBoard log.
         minutes: budget of training time; 0 means no limit.
         max_steps: budget of updates; 0 means no limit.
@@ -60,6 +61,8 @@ class PretrainConfig:
         compile: use torch.compile, if a C++ compiler is installed and the faster path for CPUs cannot be used.
         save_steps: updates between evaluations and checkpoints.
         eval_samples: poems a form sampled at the end for the share of pairs that rhyme.
+        prepare: make what the model will read, keep it in the folder, and stop before training. --resume trains; it needs no corpora, so
+            you can move the folder to a machine with a GPU first.
         overwrite: start again in a folder that has a run, and delete the files of that run.
         resume: folder of a stopped run to continue; the configuration stored there is used. You may give a new budget.
     """
@@ -75,6 +78,7 @@ class PretrainConfig:
     where: str = ""
     prose: tuple[str, ...] = ()
     prose_share: float = 0.5
+    prose_until: float = 0.7
     minutes: float = 0.0
     max_steps: int = 0
     start: str = ""
@@ -106,5 +110,6 @@ class PretrainConfig:
     compile: bool = True
     save_steps: int = 250
     eval_samples: int = 256
+    prepare: bool = False
     overwrite: bool = False
     resume: str | None = None

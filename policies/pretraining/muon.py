@@ -28,19 +28,17 @@ class Float32Muon(torch.optim.Muon):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            alike: defaultdict[torch.Size, list[Tensor]] = defaultdict(list)
+            alike: defaultdict[torch.Size, list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for param in group["params"]:
-                if param.grad is not None:
-                    alike[param.shape].append(param)
-            for shape, params in alike.items():
-                updates = []
-                for param in params:
-                    mean = self.state[param].setdefault("momentum_buffer", torch.zeros_like(param.grad))
-                    mean.lerp_(param.grad, 1 - group["momentum"])
-                    updates.append(param.grad.lerp(mean, group["momentum"]) if group["nesterov"] else mean)
+                grad = param.grad
+                if grad is not None:
+                    mean = self.state[param].setdefault("momentum_buffer", torch.zeros_like(grad)).lerp_(grad, 1 - group["momentum"])
+                    alike[param.shape].append((param, grad.lerp(mean, group["momentum"]) if group["nesterov"] else mean))
+            for shape, of_shape in alike.items():
                 rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5  # the rule of torch's ``adjust_lr_fn=None``
-                near = orthogonal(torch.stack(updates), group["ns_coefficients"], n_steps=group["ns_steps"], eps=group["eps"])
-                for param, update in zip(params, near, strict=True):
+                updates = torch.stack([update for _, update in of_shape])
+                near = orthogonal(updates, group["ns_coefficients"], n_steps=group["ns_steps"], eps=group["eps"])
+                for (param, _), update in zip(of_shape, near, strict=True):
                     param.mul_(1 - group["lr"] * group["weight_decay"]).add_(update, alpha=-rate)
         return loss
 

@@ -97,7 +97,7 @@ def enough(
                 return found
             found.append(poem)
             total += sum(len(line) + 1 for line in poem.lines)
-        tick(total)
+            tick(total)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -80,3 +81,13 @@ def test_a_machine_without_a_temporary_folder_is_told_so():
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
     )  # fmt: skip
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Set TMPDIR" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("home", [None, "/nonexistent", "/dev/null"])
+def test_a_home_folder_that_is_not_there_is_not_needed(home, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    environment |= {} if home is None else {"HOME": home}
+    words = [sys.executable, "-m", "rlpoet", "generate", "--lang", "fr", "--form", "couplet", "-n", "1", "--seed", "0"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0 and len(done.stdout.splitlines()) >= 2 and "Traceback" not in done.stderr and not list(tmp_path.iterdir())

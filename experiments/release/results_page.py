@@ -32,7 +32,19 @@ EXPERIMENTS = Path(__file__).resolve().parents[1]
 RESULTS = EXPERIMENTS / "results"
 MAIN_JOB = "main_job"
 PAGES: Mapping[str, Sequence[str]] = {  # name of a page: its tables in their order
-    "RESULTS": (MAIN_JOB, "shipped", "generate", "sense", "readers", "target", "trainers_to_target", "end_words", "rewards", "priors"),
+    "RESULTS": (
+        MAIN_JOB,
+        "shipped",
+        "generate",
+        "sense",
+        "readers",
+        "bench",
+        "target",
+        "trainers_to_target",
+        "end_words",
+        "rewards",
+        "priors",
+    ),
     "VERSE": ("judge", "verse_tools", "human", "style_theme"),
     "SPEED": ("step_cost", "sampling", "verse_versions"),
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib
 import itertools
-import os
 import shutil
 import subprocess
 import sys
@@ -240,41 +239,3 @@ def test_openenv_s_client_reads_what_its_server_says():
         thread.join(timeout=10)
     assert asked.observation.prompt == room("specs").spec(0, 9).prompt and not asked.done
     assert result.done and result.reward == 0.0 and result.observation.parts["form"] < 1
-
-
-@pytest.mark.parametrize("name", ["verifiers_eval", "trl_grpo_verse", "trl_tb_verse"])
-def test_the_one_file_examples_name_what_they_need(name):
-    text = (ROOT / "experiments" / "examples" / "scripts" / f"{name}.py").read_text(encoding="utf-8")
-    header = text.split("# /// script\n")[1].split("# ///\n")[0]
-    import tomllib
-
-    told = tomllib.loads("\n".join(line.removeprefix("#").removeprefix(" ") for line in header.splitlines()))
-    assert any(need.startswith("rlpoet") for need in told["dependencies"]) and told["requires-python"] == ">=3.11"
-    for source in told["tool"]["uv"]["sources"].values():
-        assert (ROOT / "experiments" / "examples" / "scripts" / source["path"] / "pyproject.toml").is_file()
-
-
-SCRIPTS = ROOT / "experiments" / "examples" / "scripts"
-
-
-def run_script(name, *options):
-    path = os.pathsep.join([str(ROOT), str(EXAMPLE)])
-    return subprocess.run(
-        [sys.executable, str(SCRIPTS / name), *options], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False
-    )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["trl_grpo_verse.py", "trl_tb_verse.py"])
-def test_a_script_trains_the_tiny_policy_in_trl(name, tmp_path):
-    done = run_script(name, "--steps", "2", "--prompts", "2", "--group", "2", "--output_dir", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert "rewards/rhyme/mean" in done.stdout and "rewards/meter/mean" in done.stdout
-
-
-@pytest.mark.slow
-def test_a_script_evaluates_a_model_behind_an_url():
-    pytest.importorskip("verifiers.v1", reason="verifiers is not installed")
-    done = run_script("verifiers_eval.py", "--tasks", "2", "--model", "people")
-    assert done.returncode == 0, done.stderr
-    assert "verse" in done.stdout and "rhyme" in done.stdout

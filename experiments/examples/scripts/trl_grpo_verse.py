@@ -8,8 +8,10 @@
 # ///
 """GRPO on verse with trl: the tiny French policy on a CPU, or any instruct model.
 
-    uv run trl_grpo_verse.py                                                 # the tiny policy, some minutes on a CPU
-    uv run trl_grpo_verse.py --model Qwen/Qwen3-0.6B --lora --vllm --steps 500 --prompts 64 --group 8   # needs vllm and a GPU
+    uv run experiments/examples/scripts/trl_grpo_verse.py     # the tiny policy, some minutes on a CPU
+    uv run experiments/examples/scripts/trl_grpo_verse.py --model Qwen/Qwen3-0.6B --lora --steps 500 --prompts 64 --group 8
+
+The second wants a GPU. ``--vllm`` draws its poems with vllm, if that is installed.
 
 A tiny policy writes tokens of its own format, so its poems are read from token ids; an instruct model is asked in plain language.
 """

@@ -7,7 +7,7 @@
 # ///
 """Trajectory balance on verse in trl's own loop, with the tiny French policy on a CPU.
 
-    uv run trl_tb_verse.py --steps 20
+    uv run experiments/examples/scripts/trl_tb_verse.py --steps 20
 
 What differs from GRPO is one class: ``TBTrainerForTRL`` in place of ``GRPOTrainer``. ``--kl`` sets the target ``p0 exp(r / kl)``.
 """

@@ -8,9 +8,11 @@
 # ///
 """Evaluate a model on verse tasks: ask it over an OpenAI-compatible URL, score its poems as verifiers does, print each part.
 
-uv run verifiers_eval.py --model people                                          # the reference stanzas: the upper end, needs no model
-uv run verifiers_eval.py --model Qwen/Qwen3-0.6B --url http://localhost:8000/v1  # any server; its key in OPENAI_API_KEY
-vf-eval rlpoet-verse -m MODEL -n 100                                             # the same tasks with verifiers' own harnesses
+    uv run experiments/examples/scripts/verifiers_eval.py --model people
+    uv run experiments/examples/scripts/verifiers_eval.py --model Qwen/Qwen3-0.6B --url http://localhost:8000/v1
+
+``people`` are known stanzas: the upper end, without a model. The server may be any one; its key stands in OPENAI_API_KEY. verifiers' own
+harnesses run the same tasks by ``vf-eval rlpoet-verse -m MODEL -n 100``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -25,11 +25,11 @@ def open_model(config: BenchConfig) -> WordsModel | MarksModel:
         config.model, config, seed=config.seed, lang=config.langs[0] if config.langs else None, policy_class=None, inference_only=True
     )
     if isinstance(policy, CausalPolicy) and isinstance(policy.format, PlainFormat):
-        return WordsModel(policy, temperature=config.temperature, max_tokens=config.max_tokens, together=config.parallel)
+        return WordsModel(policy, temperature=config.temperature, max_tokens=config.max_tokens, together=config.parallel, seed=config.seed)
     others = [lang for lang in config.langs if lang != policy.lang]
     if others:
         raise RlpoetError(f"--langs {' '.join(config.langs)}: this policy writes {policy.lang}; expected --langs {policy.lang}.")
-    return MarksModel(policy, temperature=config.temperature, together=config.parallel)
+    return MarksModel(policy, temperature=config.temperature, together=config.parallel, seed=config.seed)
 
 
 class WordsModel:
@@ -38,10 +38,11 @@ class WordsModel:
     Args:
         temperature: of sampling from all tokens; 0 takes the likeliest one.
         together: answers side by side.
+        seed: of the first answers side by side; the next ones have that of their place in the run more.
     """
 
-    def __init__(self, policy: CausalPolicy, *, temperature: float, max_tokens: int, together: int) -> None:
-        self.model, self.tokenizer, self.together = policy.model, policy.tokenizer, together
+    def __init__(self, policy: CausalPolicy, *, temperature: float, max_tokens: int, together: int, seed: int = 0) -> None:
+        self.model, self.tokenizer, self.together, self.seed = policy.model, policy.tokenizer, together, seed
         self.options: dict[str, Any] = {"max_new_tokens": max_tokens, "do_sample": temperature > 0}
         self.options |= {"temperature": temperature, "top_k": 0, "top_p": 1.0} if temperature > 0 else {}
 
@@ -52,10 +53,12 @@ class WordsModel:
         said = [{"role": "user", "content": text}]
         return str(self.tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True))
 
-    @torch.no_grad()
-    def answers(self, asked: Sequence[BenchPrompt], tick: Callable[[int], None] = lambda n: None) -> list[str]:
-        """The answer to each prompt, in order."""
-        found: list[str] = []
+    def answers(self, asked: Sequence[BenchPrompt], first: int = 0) -> Iterator[str]:
+        """The answer to each prompt, in order, as they come.
+
+        Args:
+            first: place of the first of them in the run.
+        """
         pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
         for start in range(0, len(asked), self.together):
             texts = [self.request(one.text) for one in asked[start : start + self.together]]
@@ -63,23 +66,21 @@ class WordsModel:
             width = max(map(len, ids))
             rows = torch.tensor([[pad or 0] * (width - len(row)) + row for row in ids], device=self.model.device)
             mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=self.model.device)
+            torch.manual_seed(self.seed + first + start)
             written = self.model.generate(rows, attention_mask=mask, pad_token_id=pad or 0, **self.options)
-            found += self.tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
-            tick(len(found))
-        return found
+            yield from self.tokenizer.batch_decode(written[:, width:], skip_special_tokens=True)
 
 
 class MarksModel:
     """A policy that is asked by the marks of its own format: for the same forms, without a theme."""
 
-    def __init__(self, policy: Policy, *, temperature: float, together: int) -> None:
-        self.policy, self.temperature, self.together = policy, temperature, together
+    def __init__(self, policy: Policy, *, temperature: float, together: int, seed: int = 0) -> None:
+        self.policy, self.temperature, self.together, self.seed = policy, temperature, together, seed
 
-    def answers(self, asked: Sequence[BenchPrompt], tick: Callable[[int], None] = lambda n: None) -> list[str]:
-        """A poem for each prompt, in order."""
-        found: list[str] = []
+    def answers(self, asked: Sequence[BenchPrompt], first: int = 0) -> Iterator[str]:
+        """A poem for each prompt, in order; see ``WordsModel``."""
         for start in range(0, len(asked), self.together):
             prompts = [one.asked for one in asked[start : start + self.together]]
-            found += self.policy.sample(prompts, 1, temperature=self.temperature).texts
-            tick(len(found))
-        return found
+            if isinstance(generator := getattr(self.policy, "generator", None), torch.Generator):
+                generator.manual_seed(self.seed + first + start)
+            yield from self.policy.sample(prompts, 1, temperature=self.temperature).texts

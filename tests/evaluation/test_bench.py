@@ -121,15 +121,13 @@ def test_a_server_is_asked_and_its_answers_are_counted(server, tmp_path, capsys,
 def test_answers_of_a_server_come_in_the_order_of_the_prompts(server):
     server.content = "echo"
     asked = bench_prompts("es")[:20]
-    told: list[int] = []
-    assert ServerModel(server.url, "poet", parallel=8).answers(asked, told.append) == [one.text for one in asked]
-    assert told == list(range(1, 21))
-    assert sorted(body["seed"] for body, _ in server.asked) == list(range(20))
+    assert list(ServerModel(server.url, "poet", parallel=8).answers(asked, 5)) == [one.text for one in asked]
+    assert sorted(body["seed"] for body, _ in server.asked) == list(range(5, 25))
 
 
 def test_a_busy_server_is_asked_again_and_one_without_words_writes_no_poem(server):
     server.refusals, server.content = [429, 503], None
-    assert ServerModel(server.url, "poet", wait=0.0).answers(bench_prompts("fr")[:1]) == [None]
+    assert list(ServerModel(server.url, "poet", wait=0.0).answers(bench_prompts("fr")[:1])) == [None]
     assert len(server.asked) == 3
 
 
@@ -139,12 +137,12 @@ def test_a_busy_server_is_asked_again_and_one_without_words_writes_no_poem(serve
 def test_a_server_that_refuses_is_told_in_one_line(status, message, server):
     server.refusals = [status] * 9
     with pytest.raises(RlpoetError, match=message):
-        ServerModel(server.url, "poet", wait=0.0, parallel=1).answers(bench_prompts("fr")[:1])
+        list(ServerModel(server.url, "poet", wait=0.0, parallel=1).answers(bench_prompts("fr")[:1]))
 
 
 def test_an_address_without_a_server_is_told(server):
     with pytest.raises(RlpoetError, match="expected a server there"):
-        ServerModel("http://127.0.0.1:9/v1", "poet").answers(bench_prompts("fr")[:1])
+        list(ServerModel("http://127.0.0.1:9/v1", "poet").answers(bench_prompts("fr")[:1]))
 
 
 @pytest.mark.parametrize(
@@ -171,14 +169,14 @@ def test_a_server_that_answers_something_else_is_told_in_one_line(reply, message
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(RlpoetError, match=message):
-            ServerModel(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "poet").answers(bench_prompts("fr")[:1])
+            list(ServerModel(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "poet").answers(bench_prompts("fr")[:1]))
         thread.join()
 
 
 @pytest.mark.parametrize("address", ["http://[::1/v1", "http://localhost:port/v1", "http://a b/v1", "http:///v1"])
 def test_what_is_no_address_is_told(address):
     with pytest.raises(RlpoetError, match="expected a"):
-        ServerModel(address, "poet").answers(bench_prompts("fr")[:1])
+        list(ServerModel(address, "poet").answers(bench_prompts("fr")[:1]))
 
 
 def test_the_key_is_not_taken_to_where_a_server_points():
@@ -202,7 +200,7 @@ def test_the_key_is_not_taken_to_where_a_server_points():
     with ThreadingHTTPServer(("127.0.0.1", 0), Pointing) as pointing:
         threading.Thread(target=pointing.serve_forever).start()
         with pytest.raises(RlpoetError, match="404"):
-            ServerModel(f"http://127.0.0.1:{pointing.server_port}/v1", "poet", key="sesame").answers(bench_prompts("fr")[:1])
+            list(ServerModel(f"http://127.0.0.1:{pointing.server_port}/v1", "poet", key="sesame").answers(bench_prompts("fr")[:1]))
         pointing.shutdown()
     assert seen == ["Bearer sesame", None]
 
@@ -274,3 +272,41 @@ def test_shipped_figures_of_people_have_every_form_and_are_near_the_top(lang):
     assert 0.75 < found["all"]["rhyme_pairs"] <= 1 and 0.85 < found["all"]["lines_in_meter"] <= 1
     low, high = found["all"]["perfect_stanzas_95"]
     assert low < found["all"]["perfect_stanzas"] < high
+
+
+ASKED = ["--name", "poet", "--langs", "fr", "--parallel", "1"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_run_that_was_stopped_goes_on_with_the_answers_it_has(kept, server, tmp_path):
+    out, answers = tmp_path / "board.json", tmp_path / "answers.jsonl"
+    argv = ["bench", server.url, *ASKED, "--out", str(out), *(["--answers", str(answers)] if kept else [])]
+    assert main([*argv, "-n", "3"]) == 0
+    whole = json.loads(out.read_text(encoding="utf-8"))["models"]
+    assert kept or [path.name for path in tmp_path.iterdir()] == ["board.json"]
+    out.unlink()
+    answers.unlink(missing_ok=True)
+    server.asked.clear()
+    server.refusals = [*[401] * 9, 200, 200]  # the last comes first
+    assert main([*argv, "-n", "3"]) == 2 and not out.exists()
+    (part,) = tmp_path.iterdir()
+    assert len(part.read_text(encoding="utf-8").splitlines()) == 2
+    with part.open("a", encoding="utf-8") as file:  # killed while it wrote a row
+        file.write('{"prompt": "Un')
+    server.refusals = []
+    server.asked.clear()
+    assert main([*argv, "-n", "3"]) == 0 and [body["seed"] for body, _ in server.asked] == [2]
+    assert json.loads(out.read_text(encoding="utf-8"))["models"] == whole
+    assert not kept or len(answers.read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "other", [["--seed", "1"], ["--temperature", "0.1"], ["--max_tokens", "9"], ["--name", "painter"]]
+)
+def test_answers_of_another_run_are_refused_and_left(other, server, tmp_path, capsys):
+    answers = tmp_path / "answers.jsonl"
+    argv = ["bench", server.url, *ASKED, "-n", "1", "--out", str(tmp_path / "board.json"), "--answers", str(answers)]
+    assert main(argv) == 0
+    before = answers.read_bytes()
+    assert main([*argv, *other]) == 2 and "answers.jsonl: answers of another model" in capsys.readouterr().err
+    assert answers.read_bytes() == before

@@ -22,7 +22,8 @@ class BenchConfig(OpeningOptions):
         langs: languages to ask in; a policy with marks of its own is asked in its own language only.
         n: number of prompts per language, from the first of the 200.
         out: leaderboard, a JSON file; a model that is in it is replaced.
-        answers: JSON Lines file for prompts and answers; by default they are not kept.
+        answers: JSON Lines file for prompts and answers; by default they are deleted at the end. Asked again with the same options, a run
+            that was stopped goes on from it.
         human: corpora of poems by people to measure in place of the shipped figures: files, folders, hf:owner/name. Their language is the
             first of --langs.
         temperature: of sampling; 0 takes the likeliest token each time.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from rlpoet.analysis.intervals import Share, proportion_bounds
 from rlpoet.corpus import Poem
 from rlpoet.errors import RlpoetError
 from rlpoet.evaluation.bench.config import BenchConfig
+from rlpoet.evaluation.bench.kept import KeptAnswers
 from rlpoet.evaluation.bench.prompts import DATA, VERSION, BenchPrompt, bench_prompts
 from rlpoet.evaluation.form import PoemFacts, poem_facts
 from rlpoet.evaluation.human_baseline import Figures, figures
@@ -32,8 +33,12 @@ RANK = "perfect_stanzas"  # the figure by which a leaderboard is sorted
 class Answering(Protocol):
     """A model that is asked in words."""
 
-    def answers(self, asked: Sequence[BenchPrompt], tick: Callable[[int], None]) -> list[Any]:
-        """The answer to each prompt, in order."""
+    def answers(self, asked: Sequence[BenchPrompt], first: int = 0) -> Iterator[Any]:
+        """The answer to each prompt, in order, as it comes.
+
+        Args:
+            first: place of the first of them in the run, on which its seed depends.
+        """
         ...
 
 
@@ -96,7 +101,7 @@ def bench(
     poem_of: Callable[[Any], str],
     tick: Callable[[int, int], None] = lambda n, of: None,
 ) -> dict[str, Any]:
-    """Ask a model, and count its answers; its row of the leaderboard.
+    """Ask a model, and count its answers; its row of the leaderboard. A run that was stopped goes on (``KeptAnswers``).
 
     Args:
         poem_of: the poem in an answer.
@@ -107,14 +112,11 @@ def bench(
         RlpoetError: the model cannot be asked.
     """
     prompts = [prompt for lang in dict.fromkeys(config.langs) for prompt in bench_prompts(lang)[: config.n]]
-    answers = model.answers(prompts, lambda done: tick(done, len(prompts)))
-    poems = [poem_of(answer) for answer in answers]
-    if config.answers:
-        rows = (
-            {"lang": one.lang, "form": one.form, "prompt": one.text, "answer": answer, "poem": poem}
-            for one, answer, poem in zip(prompts, answers, poems, strict=True)
-        )
-        write_atomically(config.answers, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    kept = KeptAnswers(config, prompts, poem_of)
+    n = len(kept.found)
+    for done in kept.add(model.answers(prompts[n:], n)):
+        tick(done, len(prompts))
+    poems = [poem_of(answer) for answer in kept.found]
     return {
         "model": config.name or config.model,
         "n": config.n,

@@ -7,7 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -58,21 +58,20 @@ class ServerModel:
             parallel=config.parallel, timeout=config.timeout,
         )  # fmt: skip
 
-    def answers(self, asked: Sequence[BenchPrompt], tick: Callable[[int], None] = lambda n: None) -> list[Any]:
+    def answers(self, asked: Sequence[BenchPrompt], first: int = 0) -> Iterator[Any]:
         """The content of the answer to each prompt, in order.
 
         Args:
-            tick: called with the number of answers so far.
+            first: place of the first of them in the run.
 
         Raises:
             RlpoetError: the server cannot be reached, refuses, or answers something else.
         """
-        found = []
-        with ThreadPoolExecutor(self.parallel) as pool:
-            for answer in pool.map(self._answer, range(len(asked)), [one.text for one in asked]):
-                found.append(answer)
-                tick(len(found))
-        return found
+        pool = ThreadPoolExecutor(self.parallel)
+        try:
+            yield from pool.map(self._answer, range(first, first + len(asked)), [one.text for one in asked])
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _answer(self, number: int, text: str) -> Any:
         body = {**self.options, "seed": self.seed + number, "messages": [{"role": "user", "content": text}]}

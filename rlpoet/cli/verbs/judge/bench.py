@@ -12,6 +12,7 @@ from rlpoet.registry import first_import
 def run(config: BenchConfig) -> int:
     from rewards.adapters.completions import poem_of
     from rlpoet.corpus import read_poems
+    from rlpoet.evaluation.bench.kept import forget
     from rlpoet.evaluation.bench.run import Answering, bench, check, entered, people, shipped_people
     from rlpoet.evaluation.bench.server import ServerModel
     from rlpoet.reporting.evaluation_tables import board_table
@@ -31,7 +32,9 @@ def run(config: BenchConfig) -> int:
         model = open_model(config)
     with Pulse(console(stderr=True)) as pulse:
         row = bench(config, model, poem_of, lambda done, of: pulse.tell(f"{done} of {of} answers", share=done / of))
-    console().print(board_table(entered(config.out, row, reference)))
+    board = entered(config.out, row, reference)
+    forget(config)
+    console().print(board_table(board))
     return 0
 
 

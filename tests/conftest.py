@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ from typing import Any
 import matplotlib
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is loaded: workers fill the cores, and more threads only wait for each other
 matplotlib.use("Agg")
 HERE = ("localhost", "127.0.0.1", "::1")
 

@@ -300,9 +300,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_answers_it_has(kept, server, tm
     assert not kept or len(answers.read_text(encoding="utf-8").splitlines()) == 3
 
 
-@pytest.mark.parametrize(
-    "other", [["--seed", "1"], ["--temperature", "0.1"], ["--max_tokens", "9"], ["--name", "painter"]]
-)
+@pytest.mark.parametrize("other", [["--seed", "1"], ["--temperature", "0.1"], ["--max_tokens", "9"], ["--name", "painter"]])
 def test_answers_of_another_run_are_refused_and_left(other, server, tmp_path, capsys):
     answers = tmp_path / "answers.jsonl"
     argv = ["bench", server.url, *ASKED, "-n", "1", "--out", str(tmp_path / "board.json"), "--answers", str(answers)]

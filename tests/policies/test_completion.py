@@ -11,8 +11,10 @@ import torch
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
-from policies.completion.complete import Draft, Filler, Wishes, complete
+from policies.completion.complete import Wishes, complete
+from policies.completion.drafts import Draft
 from policies.completion.draws import draw_lines, weigh
+from policies.completion.filler import Filler
 from policies.completion.gaps import Line, Part, guess, parts_of, read_line, split_rows, with_acrostic
 from policies.decoding.sampler import Decoding
 from policies.generation.config import GenerateConfig

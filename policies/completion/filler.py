@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,7 @@ from rlpoet.analysis.rhyme_dictionary import KINDS
 from rlpoet.analysis.rhyme_dictionary import words as rhyming_words
 from rlpoet.languages import code_of
 from rlpoet.prosody.annotate import tail_keys
+from rlpoet.prosody.caesura import keeps_caesura
 from rlpoet.prosody.ending import end_of
 from rlpoet.prosody.fit import keeps_apart
 from rlpoet.prosody.forms import answers, form
@@ -65,6 +67,7 @@ class Filler:
         self.prompt_form = writable(part, self.lang)
         self.meters = form(self.prompt_form, self.lang).meters
         self.capitals = capitals(part.lines)
+        self.wants_caesura = _wants_caesura(part, self.lang, self.meters)
         self.given = "\n".join(f"{line.start} {line.end}" if line.gap else line.text for line in part.lines)
 
     def fill(self, tick: Callable[[int], object]) -> list[Draft]:
@@ -85,7 +88,7 @@ class Filler:
         copied = self._copy(draft, n)
         if copied is not None:
             return [(with_line(draft, n, copied), None)]
-        found = self._candidates(draft, n)[:WEIGHED]
+        found = sorted(self._candidates(draft, n), key=functools.partial(self._is_uncut, n))[:WEIGHED]
         if not found:
             return []
         after = []
@@ -97,11 +100,14 @@ class Filler:
         if prompt is None:
             return []
         log_p = weigh(self.policy, prompt, [[line, *after] for line in found])
-        ranked = sorted(zip(log_p, found, strict=True), reverse=True)[: max(POOL, self.wishes.n)]
+        uncut = [self._is_uncut(n, line) for line in found]
+        ranked = sorted(zip(uncut, log_p, found, strict=True), key=lambda one: (one[0], -one[1]))[: max(POOL, self.wishes.n)]
         out = []
-        for value, line in ranked:
+        for lacks, value, line in ranked:
             width = len("".join((line, *after)))
-            new = replace(with_line(draft, n, line), log_p=draft.log_p + value, n_characters=draft.n_characters + width)
+            new = replace(
+                with_line(draft, n, line), log_p=draft.log_p + value, n_characters=draft.n_characters + width, n_uncut=draft.n_uncut + lacks
+            )
             out.append((new, coherence([own for own in new.lines if own is not None], self.lang)))
         return out
 
@@ -140,7 +146,8 @@ class Filler:
         used, others = 0, self._dictionary_ends(mates) if mates and not line.end else []
         helpless = key is not None and isinstance(self.policy.format, VerseFormat) and self.policy.format.plan(key) == NO_KEY
         enough = WEIGHED if line.start or line.letters else max(POOL, 2 * self.wishes.n)  # what is put together is worse than what is drawn
-        while used < self.wishes.max_draws and len(found) < enough:
+        n_cut = 0
+        while used < self.wishes.max_draws and (len(found) < enough or (n_cut < self.wishes.n and len(found) < WEIGHED)):
             size = min(BATCH, self.wishes.max_draws - used)
             turn = used // BATCH
             by_dictionary = others and (helpless or (turn >= 1 and not found) or turn % 2 == 1)
@@ -151,6 +158,7 @@ class Filler:
                 for whole in self._shaped(text, line):
                     if whole not in found and not self.fault(draft, n, whole, line):
                         found[whole] = None
+                        n_cut += not self._is_uncut(n, whole)
             self.stand_ins[n] = next(filter(None, drawn), self.stand_ins.get(n, ""))
         self.draws += used
         return list(found)
@@ -164,6 +172,10 @@ class Filler:
             if repeat.part == "word" and given is not None and not line.end:
                 return replace(line, end=end_of(given, self.lang).word)
         return line
+
+    def _is_uncut(self, n: int, text: str) -> bool:
+        """Whether a line lacks the caesura that is wanted of line ``n``."""
+        return self.wants_caesura and keeps_caesura(text, self.lang, self.meters[n]) is False
 
     def _ends(self, draft: Draft) -> list[str]:
         """Text with the last word of each line, empty where it is open."""
@@ -240,3 +252,9 @@ class Filler:
         if not self.wishes.allow_unknown and set(unknown_words(text, self.lang)) - set(words(self.given, self.lang)):
             return "unknown word"
         return "mark left open" if unclosed(text) and not unclosed(f"{line.start} {line.end}") else ""
+
+
+def _wants_caesura(part: Part, lang: str, meters: Sequence[tuple[int, ...]]) -> bool:
+    """Whether new lines should have the caesura of their length: not in a poem most of whose given lines do without it."""
+    kept = [keeps_caesura(line.text, lang, lengths) for line, lengths in zip(part.lines, meters, strict=True) if not line.gap]
+    return kept.count(False) <= kept.count(True)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from rewards.lines import explain_miscount, gains_of, read
 from rlpoet.languages import code_of
+from rlpoet.prosody import verse
 from rlpoet.prosody.alternation import genders
 from rlpoet.prosody.ending import end_of
+from rlpoet.prosody.rhyme import rhyme_kind
 from rlpoet.types import Explained, Form, LineScore, Prompt
 
 SEX = {"m": "masculine", "f": "feminine"}
@@ -18,7 +20,9 @@ class Alternation:
 
     A place is a pair of neighbouring rhymed lines with different scheme letters, also across stanza breaks. A line earns nothing if it
     ends in no word or in a word with a guessed pronunciation, or if lines of its letter have different genders. A text with another
-    number of lines than its form scores 0. None if no two rhymes touch (*couplet*), and in all languages but French.
+    number of lines than its form scores 0. Where a new stanza goes on with the rhyme of the line before it, as in the octave abba abba, two
+    rhymes do not touch: the place is kept, unless the form keeps its rhymes apart over stanza breaks. None if no two rhymes touch
+    (*couplet*), and in all languages but French.
 
     Args:
         known_only: whether a word with a guessed pronunciation earns nothing.
@@ -55,9 +59,11 @@ class Alternation:
         rows = []
         for n, (line, sex) in enumerate(zip(lines, sexes, strict=True)):
             reason = SEX.get(sex, "no gender")
-            credit = float(bool(sex) and sexes[n - 1] not in ("", sex)) if n - 1 in _places(form) else None
+            credit = float(_is_kept(form, lines, sexes, n - 1)) if n - 1 in _places(form) else None
             if credit == 0.0:
                 reason += f", after {SEX.get(sexes[n - 1], 'no gender')}"
+            elif credit == 1.0 and sex == sexes[n - 1]:
+                reason += f", on the rhyme of line {n}"
             rows.append(LineScore(line, credit, reason))
         return Explained(self.name, self._score(prompt, text), tuple(rows))
 
@@ -70,8 +76,8 @@ class Alternation:
     def _share(self, form: Form, lines: Sequence[str]) -> float:
         """Share of the form's places that these lines, its first or all, keep."""
         sexes = _genders(form, lines, known_only=self.known_only)
-        alternating = sum(bool(sexes[n] and sexes[n + 1]) and sexes[n] != sexes[n + 1] for n in _places(form) if n + 1 < len(lines))
-        return alternating / len(_places(form))
+        kept = sum(_is_kept(form, lines, sexes, n) for n in _places(form) if n + 1 < len(lines))
+        return kept / len(_places(form))
 
 
 def _places(form: Form) -> list[int]:
@@ -79,6 +85,15 @@ def _places(form: Form) -> list[int]:
     letters = form.letters
     touching = [n for n in range(len(letters) - 1) if letters[n] != letters[n + 1] and "x" not in letters[n : n + 2]]
     return touching if code_of(form.lang) == "fr" else []
+
+
+def _is_kept(form: Form, lines: Sequence[str], sexes: Sequence[str], n: int) -> bool:
+    """Whether lines n and n + 1 differ in gender, or are of one rhyme where the form lets a stanza take up the rhyme before it."""
+    if not sexes[n] or not sexes[n + 1]:
+        return False
+    if sexes[n] != sexes[n + 1]:
+        return True
+    return not form.near(n, n + 1) and rhyme_kind(lines[n], lines[n + 1], form.lang) in verse(form.lang).rhyming | {"identical"}
 
 
 def _genders(form: Form, lines: Sequence[str], *, known_only: bool) -> list[str]:

@@ -25,7 +25,7 @@ class Meter:
             1 is the rule of the handbooks. Less keeps a policy from relying on licences: most Spanish lines can be read one syllable
             longer without a sinalefa.
         missing_caesura_credit: factor, in [0, 1], for the credit of a line that lacks its caesura (``keeps_caesura``: French lines of ten
-            and twelve, Spanish ones of fourteen). 1 requires no caesura.
+            and twelve, Spanish ones of fourteen). 1 requires no caesura; ``explain`` tells that it is missing all the same.
 
     Raises:
         ValueError: ``licence_credit`` or ``missing_caesura_credit`` is outside [0, 1].
@@ -71,7 +71,7 @@ class Meter:
                 LineScore(
                     line,
                     line_credit,
-                    _reason(line, form.lang, lengths) + ("; no caesura" if self._lacks_caesura(line, form, lengths) else ""),
+                    _reason(line, form.lang, lengths) + ("; no caesura" if keeps_caesura(line, form.lang, lengths) is False else ""),
                 )
             )
         return Explained(self.name, self._score(prompt, text), tuple(rows))

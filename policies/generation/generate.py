@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from policies.causal_lm import CausalPolicy
-from policies.completion.complete import MAX_DRAWS as MAX_DRAWS_PER_GAP
 from policies.completion.config import CompleteConfig
+from policies.completion.filler import MAX_DRAWS as MAX_DRAWS_PER_GAP
 from policies.completion.run import show
 from policies.decoding.first_words import first_lines
 from policies.decoding.sampler import Decoding

@@ -6,6 +6,7 @@ A guess is never held against a poem: it is a form whose rhymes and refrains the
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -100,6 +101,8 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
             return None
     if not asked.pairs and not asked.repeats and not _may_be_unrhymed(lines, asked, heard):
         return None
+    if _linked(asked, heard):
+        return None
     measured = sum(map(bool, asked.meters))
     missed = 0
     for line, lengths in zip(lines, asked.meters, strict=True):
@@ -129,6 +132,19 @@ def _rank(lines: Sequence[str], asked: Form, heard: str) -> tuple[float, float] 
         if apart or stray > STRAY * len(lines):
             return None
     return len(asked.pairs) + len(asked.repeats), plain
+
+
+def _linked(asked: Form, heard: str) -> bool:
+    """Whether stanzas that would each have rhymes of their own keep those of the stanza before: the octave abba abba is not abba twice.
+
+    One rhyme may come again by chance. So it takes all rhymes of a stanza that has two or more, at half of the breaks.
+    """
+    stanzas = asked.scheme.split(" ")
+    if asked.reach != 0 or len(stanzas) < 2 or len(set(stanzas[0]) - {"x"}) < 2:
+        return False
+    size = len(stanzas[0])
+    own = [heard[at : at + size] for at in range(0, len(heard), size)]
+    return 2 * sum(before == after for before, after in itertools.pairwise(own)) >= len(own) - 1
 
 
 def _is_silva(asked: Form) -> bool:

@@ -34,6 +34,7 @@ from rlpoet.text.held import held
 GOLDEN = Path(__file__).parents[1] / "golden" / "poems"
 DOCS = Path(__file__).parents[2] / "docs" / "corpora.md"
 NS = {"t": "http://www.tei-c.org/ns/1.0"}
+XML_ID = "{http://www.w3.org/XML/1998/namespace}id"
 POEMS = [
     Poem((("Ici gît dans la nuit sombre", "Un poète sans nul nombre"),), "A & B", 'L\'"ombre"', columns={"date": "vers 1857", "id": "p<1"}),
     Poem((("Sous le pont Mirabeau coule la Seine",), ("Et nos amours",)), columns={"book": "Alcools"}),
@@ -69,8 +70,9 @@ def test_a_row_says_what_is_heard():
     told = annotate_poem(POEMS[0], "fr", name="a:1", source="a")
     assert dataclasses.asdict(told.lines[1]) == {
         "poem": "a:1", "author": "A & B", "title": 'L\'"ombre"', "year": 1857, "form": "", "stanza": 1, "line": 2,
-        "text": "Un poète sans nul nombre", "letter": "a", "rhymes_with": 1, "rhyme": "riche", "sounds": "ɔ̃bʁ", "syllables": 7,
-        "target": "7", "in_meter": True, "meter": "heptasyllabe", "stress": "", "caesura": None, "licences": "", "guesses": "",
+        "text": "Un poète sans nul nombre", "letter": "a", "rhymes_with": 1, "rhyme": "riche", "sounds": "ɔ̃bʁ", "gender": "feminine",
+        "syllables": 7, "target": "7", "in_meter": True,
+        "meter": "heptasyllabe", "stress": "", "caesura": None, "licences": "", "guesses": "",
     }  # fmt: skip
     poem = told.poem
     assert (poem.id, poem.date, poem.year, poem.form, poem.scheme, poem.lengths) == ("p<1", "vers 1857", 1857, "", "aa", "7")
@@ -110,6 +112,23 @@ def test_a_licence_is_what_the_usual_reading_does_not_have():
     usual = annotate_poem(Poem(((line,),)), "fr").lines[0]
     assert usual.licences == ""
     assert bool(row.licences) == (row.syllables != usual.syllables)
+
+
+@pytest.mark.parametrize(
+    ("lang", "lines", "genders"),
+    [
+        ("fr", ("l'amour", "la rose", "la chose", "le jour"), ["masculine", "feminine", "feminine", "masculine"]),
+        ("fr-modern", ("les roses", "ils aimaient"), ["feminine", "masculine"]),
+        ("fr", ("ils aiment", "ils voient", "..."), ["feminine", "feminine", ""]),
+        ("fr", ("le couvent", "le vent"), ["masculine", "masculine"]),  # its rhyme decides
+        ("fr", ("ils couvent", "ils trouvent"), ["feminine", "feminine"]),
+        ("fr", ("couvent",), [""]),
+        ("es", ("la rosa", "amor"), ["", ""]),
+        ("en", ("a question", "the day"), ["", ""]),
+    ],
+)
+def test_french_endings_have_a_gender(lang, lines, genders):
+    assert [row.gender for row in annotate_poem(Poem((lines,)), lang).lines] == genders
 
 
 def test_the_page_names_every_column_and_no_other():
@@ -178,6 +197,9 @@ def test_tei_comes_back_line_by_line_and_keeps_the_rules_of_tei(corpus, tmp_path
     first = root.find(".//t:div", NS)
     assert first.find("t:lg", NS).get("rhyme") == "aa"
     assert [(line.get("met"), line.get("real")) for line in first.iter(f"{{{NS['t']}}}l")] == [("7", "7")] * 2
+    named = {f"#{category.get(XML_ID)}" for category in root.findall("t:teiHeader/t:encodingDesc/t:classDecl/t:taxonomy/t:category", NS)}
+    assert {line.get("ana") for line in root.iter(f"{{{NS['t']}}}l")} - {None} <= named == {"#masculine", "#feminine"}
+    assert [line.get("ana") for line in first.iter(f"{{{NS['t']}}}l")] == ["#feminine"] * 2
 
 
 @pytest.mark.parametrize(("lang", "real"), [("es", r"[+-]{11}"), ("en", r"[+-]{10,11}"), ("fr", r"\d+(\+\d+)?")])

@@ -281,6 +281,67 @@ def test_long_and_short_lines_in_turn_are_heard_in_one_stanza():
     assert score_text("\n".join(lac), "fr")[0].scores["meter"] == 1.0
 
 
+OCTAVE = (
+    "Quand vous serez bien vieille, au soir, à la chandelle,\nAssise auprès du feu, dévidant et filant,\n"
+    "Direz, chantant mes vers, en vous émerveillant :\nRonsard me célébrait du temps que j'étais belle.\n\n"
+    "Lors, vous n'aurez servante oyant telle nouvelle,\nDéjà sous le labeur à demi sommeillant,\n"
+    "Qui au bruit de mon nom ne s'aille réveillant,\nBénissant votre nom de louange immortelle."
+)
+ENDS = {  # two syllables each
+    "a": ["la rose", "la chose", "il pose", "on ose"],
+    "b": ["l'amour", "le jour", "la tour", "détour"],
+    "c": ["la porte", "est morte", "l'emporte", "escorte"],
+    "d": ["la nuit", "le bruit", "s'enfuit", "produit"],
+    "e": ["la flamme", "la femme", "son âme", "la dame"],
+}
+
+
+def octosyllables(scheme: str) -> str:
+    """Stanzas of eight syllables with these rhymes."""
+    ends = {letter: iter(own) for letter, own in ENDS.items()}
+    return "\n\n".join("\n".join(f"Je vois encore, amis, {next(ends[letter])}" for letter in stanza) for stanza in scheme.split())
+
+
+def test_the_octave_of_two_rhymes_is_one_form_and_alternates():
+    (poem,) = score_text(OCTAVE, "fr")
+    assert (poem.form, poem.asked, poem.found) == ("abba abba/12", "abba abba", "abbaabba")
+    assert poem.scores["alternation"] == 1.0 == poem.scores["rhyme"]
+
+
+def test_quatrains_with_rhymes_of_their_own_stay_quatrains_and_alternate_over_the_break():
+    first = "Quand vous serez bien vieille, au soir, à la chandelle,\nAssise auprès du feu, dévidant et filant,\n"
+    first += "Direz, chantant mes vers, en vous émerveillant :\nRonsard me célébrait du temps que j'étais belle.\n\n"
+    second = "Comme de longs échos qui de loin se confondent\nDans une ténébreuse et profonde unité,\n"
+    second += "Vaste comme la nuit et comme la clarté,\nLes parfums, les couleurs et les sons se répondent."
+    (poem,) = score_text(first + second, "fr")
+    assert (poem.form, poem.asked) == ("quatrain-abba*2", "abba cddc")
+    assert poem.scores["alternation"] == pytest.approx(4 / 5)  # belle / confondent: two feminine rhymes
+    assert any("feminine, after feminine" in reason for reason in poem.reasons[4])
+
+
+@pytest.mark.parametrize(
+    "scheme, name, alternation",
+    [
+        ("abba abba", "abba abba/8", 1.0),
+        ("abab abab", "abab abab/8", 1.0),
+        ("aabb aabb", "aabb aabb/8", 1.0),
+        ("abab abab cdcd", "abab abab cdcd/8", 1.0),  # at half of the breaks
+        ("abba cddc", "quatrain-abba-8*2", 0.8),  # a and c are feminine both, and touch
+        ("abba dccd", "quatrain-abba-8*2", 1.0),
+        ("abab cdcd", "quatrain-abab-8*2", 1.0),
+        ("abba adda", "quatrain-abba-8*2", 1.0),  # one rhyme may come again by chance, and goes on over the break
+        ("aa aa", "couplet-8*2", 1.0),
+        ("aa cc", "couplet-8*2", 0.0),
+        ("aa bb cc", "couplet-8*3", 1.0),
+        ("aba bcb cdc d", "aba bcb cdc d/8", 1.0),
+    ],
+)
+def test_stanzas_that_keep_all_rhymes_of_the_one_before_are_one_form(scheme, name, alternation):
+    (poem,) = score_text(octosyllables(scheme), "fr")
+    assert poem.form == name
+    assert poem.scores["alternation"] == pytest.approx(alternation)
+
+
 def test_a_poem_in_stanzas_is_one_poem_and_headings_part_poems():
     couplet = "Ici gît dans la nuit sombre\nUn poète sans nul nombre"
     assert len(score_text(f"{couplet}\n\n{couplet}", "fr")) == 1

@@ -11,8 +11,10 @@ import torch
 from tiny_policy import tiny_policy
 
 from policies.causal_lm import CausalPolicy
-from policies.completion.complete import Draft, Filler, Wishes, complete
+from policies.completion.complete import Wishes, complete
+from policies.completion.drafts import Draft
 from policies.completion.draws import draw_lines, weigh
+from policies.completion.filler import Filler
 from policies.completion.gaps import Line, Part, guess, parts_of, read_line, split_rows, with_acrostic
 from policies.decoding.sampler import Decoding
 from policies.generation.config import GenerateConfig
@@ -193,6 +195,40 @@ def filler(policy) -> Filler:
 def test_each_fault_of_a_line(filler, text, fault):
     draft = Draft(tuple(None if line.gap else line.text for line in filler.part.lines))
     assert filler.fault(draft, 2, text, filler.part.lines[2]) == fault
+
+
+UNCUT = "Dans les interminables belles nuits"  # ten syllables, and no word ends at 4, 5 or 6
+CUT = ["Et sur les eaux s'allonge une grande ombre", "Et sur la mer s'en va la nuit dans l'ombre"]
+
+
+@pytest.mark.parametrize(
+    ("given", "first"),
+    [
+        (QUATRAIN[:2], CUT[0]),
+        ((UNCUT, "Par les interminables belles nuits"), "Dans les interminables grandes eaux"),  # the poem does without
+    ],
+)
+def test_lines_with_their_caesura_come_first_unless_the_poem_does_without(policy, monkeypatch, given, first):
+    part = Part(tuple(lines_of(*given, "_")), (0, 1, 2), form("xxx/10", "fr"), False)
+    filler = Filler(policy, part, Wishes(n=3))
+    found = ["Dans les interminables grandes eaux", *CUT]
+    monkeypatch.setattr(filler, "_candidates", lambda draft, n: found)
+    monkeypatch.setattr("policies.completion.filler.weigh", lambda policy, prompt, lines: [-1.0, -20.0, -30.0])
+    monkeypatch.setattr("policies.completion.filler.coherence", lambda lines, lang: None)
+    drafts = filler.fill(lambda done: None)
+    assert drafts[0].lines[2] == first and len(drafts) == 3
+    assert [draft.n_uncut for draft in drafts] == ([0, 0, 1] if first in CUT else [0, 0, 0])
+
+
+def test_draws_go_on_until_a_line_has_its_caesura(policy, monkeypatch):
+    part = Part(tuple(lines_of(*QUATRAIN[:2], "_")), (0, 1, 2), form("xxx/10", "fr"), False)
+    filler = Filler(policy, part, Wishes(n=1))
+    batches = iter([[f"{UNCUT} {k}" for k in range(32)], [CUT[0]] * 32])
+    monkeypatch.setattr("policies.completion.filler.draw_lines", lambda *args, **options: next(batches))
+    monkeypatch.setattr(filler, "fault", lambda draft, n, text, line: "")
+    monkeypatch.setattr(filler, "_is_uncut", lambda n, text: text.startswith(UNCUT))
+    draft = Draft(tuple(None if line.gap else line.text for line in part.lines))
+    assert CUT[0] in filler._candidates(draft, 2) and filler.draws == 64
 
 
 def test_what_cannot_be_filled_is_said_and_the_rest_is_kept_byte_for_byte(policy):

@@ -130,6 +130,22 @@ def test_a_line_without_its_caesura_earns_what_is_left_to_it():
     assert "no caesura" in Meter(missing_caesura_credit=0.5).explain(COUPLET, "\n".join(lines)).lines[0].reason
 
 
+def test_a_missing_caesura_is_told_where_it_costs_nothing():
+    cut, uncut = "Et le vent passe au fond de la forêt", "Dans les interminables belles nuits"  # 4+6, and no word ends at 4, 5 or 6
+    told = Meter().explain(Prompt("fr", "couplet-10"), f"{cut}\n{uncut}").lines
+    assert [(line.score, line.reason) for line in told] == [(1.0, "10 syllables"), (1.0, "10 syllables; no caesura")]
+    assert "no caesura" in Meter().explain(COUPLET, f"{OLD_FRENCH}\n{OLD_FRENCH}").lines[1].reason
+    short = Meter().explain(COUPLET, f"{cut}\n{cut}").lines[0]  # its length is the fault
+    assert (short.score, short.reason) == (0.0, "10 syllables, asked 12")
+
+
+def test_a_line_of_a_length_without_caesura_needs_none_where_two_lengths_are_free():
+    octosyllable, uncut = "Mignonne, allons voir si la rose", "Dans les interminables belles nuits"
+    prompt = Prompt("fr", "aa/8|10")
+    assert score(Meter(missing_caesura_credit=0.0), prompt, octosyllable, uncut) == 0.5
+    assert "caesura" not in Meter().explain(prompt, f"{octosyllable}\n{uncut}").lines[0].reason
+
+
 def test_lines_whose_tradition_has_no_caesura_need_none():
     octosyllables = ["Hombres necios que acusáis", "a la mujer sin razón"]
     assert score(Meter(missing_caesura_credit=0.0), Prompt("es", "pareado-8"), *octosyllables) == 1.0

@@ -175,6 +175,31 @@ def test_genders_are_explained_where_rhymes_touch():
     ]  # fmt: skip
 
 
+OCTAVE = ["amour", "rose", "chose", "jour"], ["retour", "close", "pose", "tour"]
+
+
+@pytest.mark.parametrize(
+    "form, second, kept",
+    [
+        ("quatrain-abba*2", OCTAVE[1], 1.0),  # the rhyme of line 4 goes on in line 5
+        ("quatrain-abba*2", ["nuit", "porte", "morte", "bruit"], 0.8),  # another rhyme of its gender does not
+        ("quatrain-abba*2", ["porte", "nuit", "bruit", "morte"], 1.0),
+        ("abba cddc/1", OCTAVE[1], 0.8),  # a form that keeps its rhymes apart over the break
+        ("abba abba/1", OCTAVE[1], 1.0),
+        ("abbacddc/1", OCTAVE[1], 0.8),  # one stanza
+    ],
+)
+def test_a_stanza_may_go_on_with_the_rhyme_before_it(form, second, kept):
+    assert score(Alternation(), Prompt("fr", form), *OCTAVE[0], *second) == pytest.approx(kept)
+
+
+def test_a_rhyme_that_goes_on_is_explained_and_adds_up_by_line():
+    prompt, text = Prompt("fr", "quatrain-abba*2"), "\n".join([*OCTAVE[0], *OCTAVE[1]])
+    fifth = Alternation().explain(prompt, text).lines[4]
+    assert (fifth.score, fifth.reason) == (1.0, "masculine, on the rhyme of line 4")
+    assert sum(Alternation().by_line(prompt, text)) == pytest.approx(1.0) and Alternation().by_line(prompt, text)[4] == pytest.approx(0.2)
+
+
 # --- acrostic and given words -----------------------------------------------------------------------
 
 

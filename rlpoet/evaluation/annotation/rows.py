@@ -12,6 +12,7 @@ from rlpoet.corpus.statistics import year_of
 from rlpoet.evaluation.recognition import recognize
 from rlpoet.languages import code_of
 from rlpoet.prosody import verse
+from rlpoet.prosody.alternation import genders
 from rlpoet.prosody.meter import length_of, scan_within, usual_reading
 from rlpoet.prosody.rhyme import find_poem_scheme, rhyme_kind
 from rlpoet.types import Form, Scansion, Syllable
@@ -23,6 +24,7 @@ Value = TypeVar("Value")
 BY_COMPARISON = frozenset({"fr"})
 # languages in which the usual reading of a line is also the one that is found if its length is asked for
 SAME_READING = frozenset({"fr", "en"})
+GENDERS = {"m": "masculine", "f": "feminine", "": ""}
 LONGEST = 400  # lines of a poem whose form is looked for; a longer one has a scheme, and no form
 
 
@@ -39,6 +41,8 @@ class LineRow:
         rhymes_with: number of the line whose letter it takes, or of the next line with it; None for ``x``.
         rhyme: kind of the rhyme between the two (``riche``, ``consonante``, ``perfect``, ...); empty for ``x``.
         sounds: what has to sound alike, in IPA, of the likeliest pronunciation.
+        gender: ``masculine`` or ``feminine``, of the ending of a French line; empty in other languages, and where a last word can be either
+            (couvent) and its rhyme does not decide.
         syllables: metrical syllables of the reading.
         target: lengths that the form allows, such as ``12`` or ``10|11``; empty if no form or a free length.
         in_meter: whether a licensed reading has one of these lengths; None without a target.
@@ -61,6 +65,7 @@ class LineRow:
     rhymes_with: int | None
     rhyme: str
     sounds: str
+    gender: str
     syllables: int
     target: str
     in_meter: bool | None
@@ -143,8 +148,11 @@ def annotate_poem(poem: Poem, lang: str, *, name: str = "", source: str = "") ->
     named = form.name if form is not None and "/" not in form.name else ""
     numbers = [n for n, stanza in enumerate(poem.stanzas, start=1) for _ in stanza]
     mates = _mates(letters)
+    sexes = genders(lines, letters) if code_of(lang) == "fr" else ("",) * len(lines)
     rows = [
-        _line_row(poem, lines, lang, (name, year, named), n, numbers[n], letters[n], mates[n], form.meters[n] if form else ())
+        _line_row(
+            poem, lines, lang, (name, year, named), n, numbers[n], (letters[n], GENDERS[sexes[n]]), mates[n], form.meters[n] if form else ()
+        )
         for n in range(len(lines))
     ]
     aimed = [row.in_meter for row in rows if row.in_meter is not None]
@@ -182,14 +190,14 @@ def _line_row(
     about: tuple[str, int | None, str],
     n: int,
     stanza: int,
-    letter: str,
+    ending: tuple[str, str],
     mate: int | None,
     lengths: Sequence[int],
 ) -> LineRow:
     language = verse(lang)
     scansion, fits = _scanned(lines[n], lang, lengths)
     endings = language.endings(lines[n])
-    guessed = [*scansion.guessed, *(ending.word for ending in endings[:1] if not ending.known)]
+    guessed = [*scansion.guessed, *(own.word for own in endings[:1] if not own.known)]
     return LineRow(
         poem=about[0],
         author=poem.author or "",
@@ -199,10 +207,11 @@ def _line_row(
         stanza=stanza,
         line=n + 1,
         text=lines[n],
-        letter=letter,
+        letter=ending[0],
         rhymes_with=None if mate is None else mate + 1,
         rhyme="" if mate is None else rhyme_kind(lines[mate], lines[n], lang) or "",
         sounds="".join(endings[0].phones) if endings else "",
+        gender=ending[1],
         syllables=scansion.syllables,
         target="|".join(map(str, lengths)),
         in_meter=fits if lengths else None,

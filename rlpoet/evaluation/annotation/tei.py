@@ -1,10 +1,12 @@
 """An annotated corpus as one TEI P5 document, which ``rlpoet.corpus.tei`` reads back line by line.
 
 A poem is a ``<div type="poem">`` of stanzas. A stanza has ``@rhyme``, the letters of its scheme, and a line has ``@met``, the lengths that
-the form of the poem allows, and ``@real``, what the line has: its stresses, or its syllables where the meter counts no stress.
+the form of the poem allows, and ``@real``, what the line has: its stresses, or its syllables where the meter counts no stress. A
+French line has ``@ana``, which points to the gender of its ending in the taxonomy of the header.
 
 References:
-    TEI Guidelines P5, chapter 6.4, Rhyme and Metrical Analysis; class att.metrical.
+    TEI Guidelines P5, chapter 6.4, Rhyme and Metrical Analysis; class att.metrical. Chapter 2.3.7, The Classification Declaration; class
+    att.global.analytic.
 """
 
 from __future__ import annotations
@@ -48,6 +50,17 @@ HEAD = """<?xml version="1.0" encoding="UTF-8"?>
       <metDecl type="rhyme">
         <p>A letter per line of the stanza, the same for lines of the poem that rhyme; x for a line that rhymes with none.</p>
       </metDecl>
+      <classDecl>
+        <taxonomy>
+          <desc>The ending of a French line, to which its attribute ana points.</desc>
+          <category xml:id="masculine">
+            <catDesc>The line ends in its last stressed vowel, or in consonants after it.</catDesc>
+          </category>
+          <category xml:id="feminine">
+            <catDesc>A mute e, alone or before s or nt, ends the line.</catDesc>
+          </category>
+        </taxonomy>
+      </classDecl>
     </encodingDesc>
   </teiHeader>
   <text>
@@ -104,7 +117,7 @@ def _division(one: Annotated) -> str:
 
 
 def _line(row: LineRow, poem: PoemRow) -> str:
-    attributes = _attributes(n=str(row.line), met=row.target, real=realised(row))
+    attributes = _attributes(n=str(row.line), met=row.target, real=realised(row), ana=row.gender and f"#{row.gender}")
     return f"          <l{attributes}>{escape(_clean(row.text))}</l>\n"
 
 

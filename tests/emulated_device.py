@@ -182,7 +182,9 @@ def _check(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         return True
     if packet is aten.where and not _holds(args[0]):
         raise clash
-    if packet in STRICT or not (torch.Tag.pointwise in func.tags or packet is aten.where or packet._qualified_op_name.startswith("aten::_foreach_")):
+    if packet in STRICT or not (
+        torch.Tag.pointwise in func.tags or packet is aten.where or packet._qualified_op_name.startswith("aten::_foreach_")
+    ):
         raise clash
     if any(argument.alias_info is not None and argument.alias_info.is_write for argument in func._schema.arguments) and (
         not _holds(args[0]) or ("out" in kwargs and not _holds(kwargs["out"]))
@@ -241,7 +243,7 @@ def _follow(owner: EmulatedTensor) -> None:
         before = torch._C._meta_in_tls_dispatch_include()
         torch._C._set_meta_in_tls_dispatch_include(True)
         try:
-                aten.as_strided_.default(owner, owner.held.shape, owner.held.stride(), owner.held.storage_offset())
+            aten.as_strided_.default(owner, owner.held.shape, owner.held.stride(), owner.held.storage_offset())
         finally:
             torch._C._set_meta_in_tls_dispatch_include(before)
 

@@ -26,6 +26,7 @@ def policies():
         yield tiny_policy(), there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{}, {"temperature": 0.0}, {"theme": ("mers",)}, {"repetition_penalty": 1.3, "no_repeat_ngram": 2}, {"top_k": 5, "top_p": 0.9},

@@ -74,5 +74,5 @@ def weigh(policy: CausalPolicy, prompt: Prompt, continuations: Sequence[Sequence
     texts = ["\n".join([*prompt.opening, *lines]) for lines in continuations]
     rollout = policy.write([prompt] * len(texts), texts)
     with torch.inference_mode():
-        log_p = policy.log_prob(rollout)
+        log_p = policy.log_prob(rollout).cpu()  # the rollout's place
     return log_p.masked_fill(rollout.ids == policy.end, 0.0).sum(1).tolist()

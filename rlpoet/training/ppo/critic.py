@@ -32,7 +32,7 @@ class Critic(nn.Module, ABC):
 
     @abstractmethod
     def values(self, rollout: Rollout, prepared: Tensor, rows: Sequence[int]) -> Tensor:
-        """Values of the tokens drawn in some rows of a batch, ``(n,)``, units of reward.
+        """Values of the tokens drawn in some rows of a batch, ``(n,)``, units of reward, on the CPU as all of a rollout is.
 
         Args:
             rollout: the batch.
@@ -94,7 +94,9 @@ class ModelCritic(Critic):
                     "Set --ppo.critic states."
                 )
             copies[name].requires_grad_(parameter.requires_grad)
-        self.out = nn.Linear(policy.model.get_output_embeddings().in_features, 1, dtype=dtype)
+        # beside the model: ranks average the gradients of all parameters as one vector
+        device = next(self.model.parameters()).device
+        self.out = nn.Linear(policy.model.get_output_embeddings().in_features, 1, dtype=dtype, device=device)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
 
@@ -108,7 +110,7 @@ class ModelCritic(Critic):
         parts = [free.rows(order[i : i + ROWS_AT_ONCE]) for i in range(0, len(order), ROWS_AT_ONCE)]
         states = torch.cat([listened(self.reader, part)[1] for part in parts])
         values: Tensor = self.out(states.to(self.out.weight)).squeeze(-1)
-        return values
+        return values.cpu()
 
 
 def entropies(logits: Tensor, pad: int, rollout: Rollout) -> Tensor:

@@ -292,7 +292,7 @@ def test_a_run_that_was_stopped_goes_on_with_the_answers_it_has(kept, server, tm
     (part,) = tmp_path.iterdir()
     assert len(part.read_text(encoding="utf-8").splitlines()) == 2
     with part.open("a", encoding="utf-8") as file:  # killed while it wrote a row
-        file.write('{"prompt": "Un')
+        file.write('{"lang": "fr", "fo')
     server.refusals = []
     server.asked.clear()
     assert main([*argv, "-n", "3"]) == 0 and [body["seed"] for body, _ in server.asked] == [2]
@@ -308,3 +308,29 @@ def test_answers_of_another_run_are_refused_and_left(other, server, tmp_path, ca
     before = answers.read_bytes()
     assert main([*argv, *other]) == 2 and "answers.jsonl: answers of another model" in capsys.readouterr().err
     assert answers.read_bytes() == before
+
+
+def test_a_shorter_run_leaves_the_answers_of_a_longer_one_and_text_that_is_none(server, tmp_path, capsys):
+    answers = tmp_path / "answers.jsonl"
+    argv = ["bench", server.url, *ASKED, "--out", str(tmp_path / "board.json"), "--answers", str(answers)]
+    assert main([*argv, "-n", "3"]) == 0
+    three = answers.read_bytes()
+    server.asked.clear()
+    assert main([*argv, "-n", "1"]) == 0 and answers.read_bytes() == three and not server.asked
+    for mine in ("my notes\nof a week\n", "my notes", "{\n"):
+        answers.write_text(mine, encoding="utf-8")
+        assert main([*argv, "-n", "1"]) == 2 and "expected a new file" in capsys.readouterr().err
+        assert answers.read_text(encoding="utf-8") == mine
+
+
+@pytest.mark.parametrize("cut", [1, 2, 40])
+def test_a_row_that_was_not_ended_is_asked_for_again(cut, server, tmp_path):
+    answers = tmp_path / "answers.jsonl"
+    argv = ["bench", server.url, *ASKED, "-n", "2", "--out", str(tmp_path / "board.json"), "--answers", str(answers)]
+    assert main(argv) == 0
+    whole = answers.read_bytes()
+    server.asked.clear()
+    for kept in (whole[:-cut], whole[: whole.index(b"\n") + 1 + cut]):
+        answers.write_bytes(kept)
+        assert main(argv) == 0 and answers.read_bytes() == whole
+    assert [body["seed"] for body, _ in server.asked] == [1, 1]

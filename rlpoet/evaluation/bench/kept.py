@@ -13,6 +13,7 @@ from rlpoet.evaluation.bench.config import BenchConfig
 from rlpoet.evaluation.bench.prompts import BenchPrompt
 
 PART = ".part.jsonl"  # ending of the file of a run that keeps no answers
+FIRST = '{"lang": '  # how a row begins
 
 
 class KeptAnswers:
@@ -32,35 +33,31 @@ class KeptAnswers:
         self.prompts, self.poem_of, self.asked_for = prompts, poem_of, config.answers is not None
         self.path = _path(config)
         self.found: list[Any] = []
-        rows = self._rows()
-        if self.asked_for and rows and not self.found:
+        if not self.path.is_file():
+            return
+        *rows, half = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
+        self._find(rows)
+        if len(self.found) == len(prompts):  # what stands behind them stays
+            return
+        foreign = len(rows) > len(self.found) or not half.startswith(FIRST[: len(half)])
+        if foreign and self.asked_for:
             raise RlpoetError(
                 f"{self.path}: answers of another model, or to other prompts or options; expected a new file. Choose --answers."
             )
-        self._cut()
+        with self.path.open("rb+") as stream:  # a run that was killed may leave half a row
+            for _ in self.found:
+                stream.readline()
+            stream.truncate(stream.tell())
 
-    def _rows(self) -> list[str]:
-        if not self.path.is_file():
-            return []
-        rows = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+    def _find(self, rows: Sequence[str]) -> None:
         for row, prompt in zip(rows, self.prompts, strict=False):
             try:
                 item = json.loads(row)
-                same = item["prompt"] == prompt.text and all(item[key] == value for key, value in self.run.items())
+                if item["prompt"] != prompt.text or any(item[key] != value for key, value in self.run.items()):
+                    return
+                self.found.append(item["answer"])
             except (ValueError, KeyError, TypeError, RecursionError):
-                break
-            if not same:
-                break
-            self.found.append(item["answer"])
-        return rows
-
-    def _cut(self) -> None:
-        """Leave the rows that hold, and nothing behind them: the last row of a run that was killed may be half a row."""
-        if self.path.is_file():
-            with self.path.open("rb+") as stream:
-                for _ in self.found:
-                    stream.readline()
-                stream.truncate(stream.tell())
+                return
 
     def add(self, answers: Iterator[Any]) -> Iterator[int]:
         """Write each answer as it comes; yields how many there are so far.

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from rlpoet.checkpoints.signals import end_with_parent
+
 PART, LEAST_PARTS = 50, 40  # items that a process takes at a time, and the parts from which it is worth its start
 AHEAD = 4  # parts a process that wait for it
 
@@ -46,6 +48,7 @@ def in_parts(work: Callable[[list[Item]], list[Result]], items: Iterable[Item], 
 
 
 def _receive(work: Callable[[list[Any]], list[Any]]) -> None:
+    end_with_parent()
     _work[:] = [work]
 
 

@@ -6,6 +6,8 @@ want to wait.
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import threading
@@ -96,3 +98,15 @@ def ignore_signals() -> None:
     """Leave all of them to the main process; for a process that works for it."""
     for number in NUMBERS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def end_with_parent() -> None:
+    """End this process with the one that started it: when that is killed, nobody else would ever tell it that there is no more to do."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True, name="rlpoet-parent").start()

@@ -13,9 +13,6 @@ import hashlib
 import itertools
 import json
 import multiprocessing
-import multiprocessing.connection
-import os
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from rlpoet import __version__
+from rlpoet.checkpoints.signals import end_with_parent
 from rlpoet.corpus.clean import cleaned
 from rlpoet.corpus.poem import Poem
 from rlpoet.corpus.read import files_of, poems_of
@@ -241,18 +239,6 @@ def _name(source: str | Path, sources: Sequence[str]) -> str:
     if above is not None:
         return path.relative_to(above).as_posix()
     return path.name if path.is_file() else str(source)
-
-
-def end_with_parent() -> None:
-    """End this process with the one that started it: when that is killed, nobody else would ever tell it that there is no more to do."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True, name="rlpoet-parent").start()
 
 
 def annotate_part(number: int, part: Sequence[tuple[str, str, Poem]], *, folder: Path, ending: str, lang: str) -> tuple[int, int]:

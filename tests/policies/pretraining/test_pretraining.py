@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
 import pytest
 import torch
 from tiny_policy import tiny_policy
 from torch.nn import functional as F
 
-from policies.formats import data
+from policies.formats import data, parts
 from policies.formats.data import IGNORED
 from policies.formats.tokenizer import train_tokenizer
 from policies.pretraining.model import grown, nats_of
@@ -80,8 +88,62 @@ def test_more_pieces_say_of_old_words_what_their_old_pieces_said() -> None:
 def test_two_processes_hear_what_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
     poems = [Poem(((f"la noche {n}", "el mar y la luz", "un coche", "la cruz"),), "Nadie") for n in range(9)]
     alone = data.annotate_all(poems, "es")
-    monkeypatch.setattr(data, "PART", 2)
-    monkeypatch.setattr(data, "LEAST_PARTS", 2)
+    monkeypatch.setattr(parts, "PART", 2)
+    monkeypatch.setattr(parts, "LEAST_PARTS", 2)
     ticks: list[int] = []
     assert data.annotate_all(poems, "es", processes=2, tick=ticks.append) == alone and ticks == [2, 4, 6, 8, 9]
-    assert alone[3].groups[0].scheme == "xaxa"
+    assert alone[3].groups[0].scheme == "abab"  # figures are silent
+    policy = tiny_policy(countdown=2)
+    encoded = data.encode(alone, policy.format, policy.tokenizer)
+    ticks.clear()
+    assert data.encode_all(alone, policy.format, policy.tokenizer, processes=2, tick=ticks.append) == encoded and ticks == [2, 4, 6, 8, 9]
+
+
+def test_a_caller_that_has_enough_leaves_off_and_no_part_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "PART", 3)
+    taken: list[int] = []
+
+    def items() -> Iterator[int]:
+        for n in range(20):
+            taken.append(n)
+            yield n
+
+    shared = parts.in_parts(sorted, items(), processes=1)
+    assert next(shared) == [0, 1, 2] and len(taken) <= 6
+    assert [n for part in shared for n in part] == list(range(3, 20))
+    assert list(parts.in_parts(sorted, [], processes=2)) == []
+
+
+SHARED = """
+import os, sys, time
+from policies.formats import parts
+
+def work(items):
+    with open(sys.argv[1], "a") as file:
+        file.write(f"{os.getpid()}\\n")
+    time.sleep(300)
+    return items
+
+if __name__ == "__main__":
+    parts.PART, parts.LEAST_PARTS = 1, 2
+    list(parts.in_parts(work, range(9), processes=2))
+"""
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_process_that_is_killed(tmp_path: Path) -> None:
+    script, told = tmp_path / "shared.py", tmp_path / "told"
+    script.write_text(SHARED, encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, script, told], env=environment, stderr=subprocess.DEVNULL) as parent:
+        until(lambda: told.exists() and len(told.read_text().split()) == 2)
+        parent.kill()
+    workers = [int(number) for number in told.read_text().split()]
+    until(lambda: not any(psutil.pid_exists(worker) for worker in workers))
+
+
+def until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 from rlpoet.checkpoints.signals import end_with_parent
 
 PART, LEAST_PARTS = 50, 40  # items that a process takes at a time, and the parts from which it is worth its start
-AHEAD = 4  # parts a process that wait for it
+AHEAD = 4  # parts that wait, per process
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_work: list[Callable[[list[Any]], list[Any]]] = []  # of a process of the pool, sent to it once
+_work: list[Callable[[list[Any]], list[Any]]] = []  # what this worker does; it receives it once, when it starts
 
 
 def in_parts(work: Callable[[list[Item]], list[Result]], items: Iterable[Item], *, processes: int) -> Iterator[list[Result]]:

@@ -38,7 +38,7 @@ class WordsModel:
     Args:
         temperature: of sampling from all tokens; 0 takes the likeliest one.
         together: answers side by side.
-        seed: of the first answers side by side; the next ones have that of their place in the run more.
+        seed: of the first batch of answers; a later batch adds the place of its first answer.
     """
 
     def __init__(self, policy: CausalPolicy, *, temperature: float, max_tokens: int, together: int, seed: int = 0) -> None:

@@ -19,10 +19,10 @@ from rlpoet.text import write_atomically
 OUT = Path(__file__).resolve().parents[1] / "results" / "bench.json"
 COLUMNS = {"right_lines": "as many lines", "rhyme_pairs": "pairs", "lines_in_meter": "lines in meter", "perfect_stanzas": "perfect"}
 SAYS = (
-    "SmolLM2 (135 million weights, asked in words) keeps the number of lines in 6 of 20 English poems, and no pair rhymes. "
+    "SmolLM2 (135M weights, asked in words) keeps the number of lines in 6 of 20 English poems, and no pair rhymes. "
     "The shipped policies, asked by their marks, keep most forms. The English one has a wrong number of lines in 3 of 5 sonnets."
 )
-LIMITS = "Twenty poems per row leave wide intervals. SmolLM2 was asked in English alone. The policies are given no theme."
+LIMITS = "Twenty poems per row leave wide intervals. SmolLM2 was asked in English alone."
 
 
 def row(name: str, lang: str, figures: Mapping[str, Any]) -> list[Any]:

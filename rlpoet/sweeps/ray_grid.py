@@ -19,14 +19,13 @@ from typing import Any
 
 from rich.console import Console
 
-from rlpoet.errors import RlpoetError
 from rlpoet.machine import AUTO, gpu
 from rlpoet.sweeps.grid import ATTEMPTS, LOG, Cell, state_of
 from rlpoet.sweeps.run import Outcome, Running, locked, n_cores, print_outcome, signals, words_of
+from rlpoet.training.distributed.ray_cluster import ray_cluster
 
 RETRIES = 3  # of a run whose worker died
 POLL = 0.5  # seconds between looks at the tasks and at the signals
-LOCAL = "local"  # Ray's name for a cluster of its own on this machine
 
 
 def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console, address: str = "") -> dict[str, Outcome]:
@@ -51,7 +50,9 @@ def run_on_ray(cells: Sequence[Cell], *, jobs: int, out: Console, address: str =
         waiting = [cell for cell in cells if cell.name not in ended]
         if ended:
             out.print(f"{len(ended)} of {len(cells)} runs are done already.")
-        ray, interrupts = stack.enter_context(_ray(waiting, jobs, address)), stack.enter_context(signals())
+        each = int(max(needs(cell)["num_cpus"] for cell in waiting))
+        ray = stack.enter_context(ray_cluster(address, n_cpus=max(each * jobs or n_cores(), each), flag="--cluster ray"))
+        interrupts = stack.enter_context(signals())
         # a worker of its own for each run, which leaves nothing behind for the next
         task = ray.remote(max_calls=1, max_retries=RETRIES)(train_cell)
         running: dict[Any, Running] = {}
@@ -137,35 +138,6 @@ def _logged(path: Path) -> Iterator[None]:
         for number, old in zip((1, 2), kept, strict=True):
             os.dup2(old, number)
             os.close(old)
-
-
-@contextlib.contextmanager
-def _ray(cells: Sequence[Cell], jobs: int, address: str) -> Iterator[Any]:
-    """Ray, joined or started here and then ended.
-
-    Raises:
-        RlpoetError: it is not installed, or does not start.
-    """
-    try:
-        import ray
-    except ImportError:
-        raise RlpoetError("--cluster ray: Ray is not installed; expected the extra. Install it: pip install 'rlpoet[ray]'.") from None
-    if ray.is_initialized():
-        yield ray
-        return
-    most = int(max(needs(cell)["num_cpus"] for cell in cells))
-    here = {} if address else {"num_cpus": max(most * jobs or n_cores(), most), "include_dashboard": False}
-    try:
-        ray.init(address or LOCAL, log_to_driver=False, **here)
-    except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy
-        where = f"join {address}" if address else "start on this machine"
-        raise RlpoetError(
-            f"--cluster ray: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Leave --cluster out, or change it."
-        ) from error
-    try:
-        yield ray
-    finally:
-        ray.shutdown()
 
 
 def _code(ray: Any, reference: Any) -> int:

@@ -27,6 +27,7 @@ from rlpoet.training.budget import MINUTES, UPDATES, Cost, Plan, plan
 from rlpoet.training.common import freeze_lower_layers, without_dropout
 from rlpoet.training.config import TrainConfig, refuse_others
 from rlpoet.training.distributed.ranks import RankLost, Ranks, Spawned, launched, launched_group
+from rlpoet.training.distributed.searchers import Searchers
 from rlpoet.training.gflownet.options import TBOptions
 from rlpoet.training.rewards import composed
 from rlpoet.training.trainer import Trainer
@@ -136,10 +137,22 @@ def ranks_of(config: TrainConfig, cores: int, out: Console) -> Ranks:
         group.send(config)
         group.waits = True
         return group
+    if config.algo == "tb" and config.tb.searchers:
+        return Searchers(
+            functools.partial(worker_trainer, config), config.tb.searchers, cluster=config.tb.cluster,
+            threads=cores if config.tb.is_elsewhere else threads_of_a_process(config, cores), device=config.device,
+        )  # fmt: skip
     if config.n_processes < 2:
         return Ranks()
-    threads = max(1, cores // config.n_processes)
-    return Spawned(functools.partial(worker_trainer, config), config.n_processes - 1, threads=threads, tell=out.print)
+    return Spawned(
+        functools.partial(worker_trainer, config), config.n_processes - 1, threads=threads_of_a_process(config, cores), tell=out.print
+    )
+
+
+def threads_of_a_process(config: TrainConfig, cores: int) -> int:
+    """Threads of each process of this machine that works for the run."""
+    n_searchers = config.tb.searchers if config.algo == "tb" and not config.tb.is_elsewhere else 0
+    return max(1, cores // (config.n_processes + n_searchers))
 
 
 def follow() -> None:

@@ -59,6 +59,7 @@ from rlpoet.training.build import (
     resolve,
     score_of,
     settled,
+    threads_of_a_process,
     trainer_of,
     try_saving,
 )
@@ -204,7 +205,7 @@ def run_in(folder: Path, config: TrainConfig, out: Console, *, stop: Stop) -> in
             for line in told:
                 out.print(line)
         policy.allow_identical_rhyme = config.allow_identical_rhyme and config.algo != "best-of-n"
-        torch.set_num_threads(max(1, cores // config.n_processes))
+        torch.set_num_threads(threads_of_a_process(config, cores))
         interrupted = loop(config, trainer, tracker, folder, score, out, watch=watch, best=best, step_seconds=step_seconds, stop=stop)
         ranks.close()
         torch.set_num_threads(cores)

@@ -285,7 +285,10 @@ class Trainer(ABC):
             policy: who draws; the policy in training by default.
             settings: of ``Policy.sample``.
         """
-        drawn = (policy or self.policy).sample(prompts, self.common.group_size, **settings)
+        return self.as_drawn((policy or self.policy).sample(prompts, self.common.group_size, **settings))
+
+    def as_drawn(self, drawn: Rollout) -> Rollout:
+        """Texts of the step, wherever they were drawn, with their masks."""
         masked = self.masked(drawn)
         self._texts = masked if bool(follows_masks(masked).all()) else drawn  # not drawn under masks at all
         return self._texts

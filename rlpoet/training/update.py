@@ -66,14 +66,19 @@ def joined(updates: Sequence[Update], *, pad: int) -> Update:
     practices = [part.practice for part in parts if part.practice is not None]
     return Update(
         fresh=join([part.fresh for part in parts], pad=pad),
-        scored=Scores(
-            tuple(chain.from_iterable(part.scored.total for part in parts)),
-            {name: tuple(chain.from_iterable(part.scored.parts[name] for part in parts)) for name in parts[0].scored.parts},
-        ),
+        scored=joined_scores([part.scored for part in parts]),
         figures={name: _figure(name, parts) for name in dict.fromkeys(chain.from_iterable(part.figures for part in parts))},
         sampling_seconds=parts[0].sampling_seconds,
         n_drawn=sum(part.n_drawn for part in parts),
         practice=functools.reduce(operator.add, practices) if practices else None,
+    )
+
+
+def joined_scores(parts: Sequence[Scored]) -> Scores:
+    """The scores of several batches as those of one, in order."""
+    return Scores(
+        tuple(chain.from_iterable(part.total for part in parts)),
+        {name: tuple(chain.from_iterable(part.parts[name] for part in parts)) for name in parts[0].parts},
     )
 
 

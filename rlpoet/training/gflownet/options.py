@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from rlpoet.config.ranges import Count, NonNegative, Options, Positive, Share, ShareAboveZero
-from rlpoet.errors import RlpoetError
+from rlpoet.config.ranges import Count, Natural, NonNegative, Options, Positive, Share, ShareAboveZero
+from rlpoet.errors import RlpoetError, UnknownName
 
 Credit = Literal["word", "line", "poem"]
 Objective = Literal["tb", "subtb", "fl"]
@@ -63,6 +63,10 @@ class TBOptions(Options):
         explore_temperature: of the hot ones.
         explore_file: text file of stanzas, blank lines between them, for explore human.
         tries: draws of a resampled line.
+        searchers: processes on Ray that draw and score poems while this process learns from earlier ones (asynchronous trajectory
+            balance). 0 draws and learns by turns. Needs the extra ray; with objective tb, credit poem.
+        refresh_steps: with searchers, updates between two sendings of weights to them.
+        cluster: where searchers run: ray starts Ray on this machine, ray:ADDRESS joins a cluster.
     """
 
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = PRESETS
@@ -83,6 +87,9 @@ class TBOptions(Options):
     explore_temperature: Positive = 1.15
     explore_file: str | None = None
     tries: Count = 4
+    searchers: Natural = 0
+    refresh_steps: Count = 2
+    cluster: str = "ray"
 
     def __new__(cls, *args: Any, **given: Any) -> Self:
         """Refuse what contradicts a preset, while it can still be told what was given from what is a default."""
@@ -106,6 +113,13 @@ class TBOptions(Options):
             )
         if self.objective != "tb" and self.log_z == "prior":
             raise RlpoetError(f"--tb.log_z prior: with --tb.objective {self.objective}; expected objective tb. Leave out one of the two.")
+        if self.searchers and self.objective == "tb" and self.credit != "poem":
+            raise RlpoetError(
+                f"--tb.searchers {self.searchers}: credit is {self.credit!r}, which needs poems of the present weights; searchers draw "
+                "with earlier ones; expected 'poem'. Set --tb.credit poem, or --tb.preset textbook."
+            )
+        if self.cluster.partition(":")[0] != "ray":
+            raise UnknownName("--tb.cluster", self.cluster, ("ray", "ray:ADDRESS"))
         if "human" in self.explore and self.explore_file is None:
             raise RlpoetError("--tb.explore human: no stanzas; expected a file of them. Set --tb.explore_file FILE.")
 
@@ -113,3 +127,8 @@ class TBOptions(Options):
     def has_flows(self) -> bool:
         """Whether something beside the policy is learned: flows of line ends, or log Z."""
         return self.objective != "tb" or self.log_z == "learned"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether searchers run on a cluster that was there before."""
+        return ":" in self.cluster

@@ -23,6 +23,8 @@ from rlpoet.errors import RlpoetError
 from rlpoet.prosody.forms import form
 from rlpoet.rollout import LocatesMeterErrors, Rollout, follows_masks, join
 from rlpoet.training.common import totals
+from rlpoet.training.distributed.searchers import Found, Searchers
+from rlpoet.training.gflownet.asynchronous import Ahead
 from rlpoet.training.gflownet.credit import token_weights
 from rlpoet.training.gflownet.exploration import RhymeIndex, human_stanzas, proposed_rhymes, read_stanzas, weakest_lines
 from rlpoet.training.gflownet.flows import Flows, at_end, line_gains, lines_of, read_states, state_width
@@ -78,6 +80,7 @@ class TBTrainer(Trainer):
     def __init__(self, *args: Any, **settings: Any) -> None:
         self.flows: Flows | None = None
         super().__init__(*args, **settings)
+        self.ahead = Ahead(self.ranks, self.options.refresh_steps) if isinstance(self.ranks, Searchers) else None
         self.replay, self.book = Replay(), RhymeIndex()
         self.heard: list[Heard] = []  # of all ranks in the last step, where several share it
         self.prior_rewards: dict[str, list[float]] = {}  # of the prior's poems by form; with log Z from the prior only
@@ -103,7 +106,7 @@ class TBTrainer(Trainer):
 
     @classmethod
     def unshared(cls, common: StepOptions, options: TBOptions) -> str:
-        return ""
+        return "tb.searchers" if options.searchers else ""
 
     def make_optimizer(self, seed: int) -> torch.optim.Optimizer:
         groups: list[dict[str, Any]] = [{"params": self.learned, "scale": 1.0}]
@@ -137,7 +140,15 @@ class TBTrainer(Trainer):
         """Leave the gradient of the step's loss in the parameters, and follow it."""
         assert self.optimizer is not None
         self.optimizer.zero_grad(set_to_none=True)
-        weighed = self.weigh(prompts, beta)
+        found, behind, started = None, {}, time.perf_counter()
+        if self.ahead is not None:
+            found, updates = self.ahead.next(
+                self.policy.model, prompts, self._asked, n_steps=self.n_steps, seed=functools.partial(self.rng.getrandbits, 48),
+                progress=progress, pad=self.policy.pad,
+            )  # fmt: skip
+            behind = {"gfn/staleness": updates}
+        waited = time.perf_counter() - started
+        weighed = self.weigh(prompts, beta, found)
         n = len(weighed.log_pf)
         if self.flows is not None:
             self.ranks.average(self.flows.parameters(), n)
@@ -149,22 +160,28 @@ class TBTrainer(Trainer):
             if self.options.replay
             else None
         )
-        figures = {"gfn/beta": beta, "train/grad_norm": norm, "replay/size": float(len(self.replay))}
+        figures = {"gfn/beta": beta, "train/grad_norm": norm, "replay/size": float(len(self.replay)), **behind}
         heard = (weighed.fresh.prompts, weighed.fresh.texts)
         return Update(
-            weighed.fresh, weighed.scored, weighed.figures() | figures, weighed.seconds, weighed.n_drawn, found=(heard, offered)
+            weighed.fresh, weighed.scored, weighed.figures() | figures, waited + weighed.seconds, weighed.n_drawn, found=(heard, offered)
         )  # fmt: skip
 
-    def weigh(self, asked: Sequence[Prompt], beta: float) -> Weighed:
-        """Draw and score texts for these prompts and leave the gradient of their loss in the parameters."""
+    def weigh(self, asked: Sequence[Prompt], beta: float, found: Found | None = None) -> Weighed:
+        """Draw and score texts for these prompts and leave the gradient of their loss in the parameters.
+
+        Args:
+            found: what searchers drew and scored, instead; for other prompts.
+        """
         started, options = time.perf_counter(), self.options
-        drawn, others = self._handed or self.hand(asked)
+        if found is not None:
+            asked = list(dict.fromkeys(found.rollout.prompts))
+        drawn, others = self.hand(asked) if found is not None else self._handed or self.hand(asked)
         for rank, heard in enumerate(others):
             if rank != self.ranks.rank:
                 self.book.hear(*heard)
-        fresh = self.draw(asked)
+        fresh = self.draw(asked) if found is None else self.as_drawn(found.rollout)
         sampled = time.perf_counter()
-        scored = self.score(fresh.prompts, fresh.texts)
+        scored = self.score(fresh.prompts, fresh.texts) if found is None else found.scored
         scores: list[float] = totals(scored).tolist()
         added, n_drawn = self._explore(fresh, scores, asked)
         added = [possible for rollout in added if (possible := self._possible(rollout))]
@@ -180,7 +197,7 @@ class TBTrainer(Trainer):
         place = {prompt: i for i, prompt in enumerate(asked)}
         group = torch.tensor([place[prompt] for prompt in batch.prompts])
         n = len(fresh)
-        targets, prior_steps = self._targets(batch, new, scores, drawn, group, beta)
+        targets, prior_steps = self._targets(batch, new, scores, drawn, group, beta, None if found is None else found.log_prior)
         prior = targets.log_reward - beta * torch.tensor(scores + [kept.score for kept in drawn])
         width = fresh.ids.shape[1]
         weigh = (
@@ -191,8 +208,8 @@ class TBTrainer(Trainer):
         practice = self.practise(fresh, beta)  # before the loss, whose log-probabilities are of the same weights
         log_pf, residual = self._weigh(batch, targets, weigh)
         return Weighed(
-            fresh=fresh, scored=scored, new=new, scores=scores, n_drawn=n_drawn, n_prompts=len(asked), log_pf=log_pf, prior=prior,
-            residual=residual, log_reward=targets.log_reward, practice=practice, seconds=sampled - started,
+            fresh=fresh, scored=scored, new=new, scores=scores, n_drawn=n_drawn, n_prompts=n // self.common.group_size, log_pf=log_pf,
+            prior=prior, residual=residual, log_reward=targets.log_reward, practice=practice, seconds=sampled - started,
         )  # fmt: skip
 
     def _credit(self, fresh: Rollout, log_pi: Tensor, log_prior: Tensor, beta: float, group: Tensor) -> Tensor:
@@ -253,14 +270,22 @@ class TBTrainer(Trainer):
         return residual, subtrajectory_balance(steps, flow, last, self.options.decay)
 
     def _targets(
-        self, batch: Rollout, new: Rollout, scores: list[float], drawn: list[Kept], group: Tensor, beta: float
+        self, batch: Rollout, new: Rollout, scores: list[float], drawn: list[Kept], group: Tensor, beta: float, known: Tensor | None
     ) -> tuple[Targets, Tensor]:
-        """What the batch is balanced against, and the prior's log-probabilities of the new texts, ``(new, S)``."""
+        """What the batch is balanced against, and the prior's log-probabilities of the new texts, ``(new, S)``.
+
+        Args:
+            known: log-probability under the prior of the first of the new texts, ``(K,)``, where searchers read them. Their tokens are not
+                read again, and are missing from what is returned.
+        """
         reward = torch.tensor(scores + [kept.score for kept in drawn], dtype=torch.float32)
         if self.flows is None:
+            n_known = 0 if known is None else len(known)
+            unread = new if known is None else new.rows(range(n_known, len(new)))
             with torch.no_grad():
-                steps = self.prior.log_prob(new).cpu()
-            prior = torch.cat([steps.sum(1), torch.tensor([kept.log_prior for kept in drawn])])
+                steps = self.prior.log_prob(unread).cpu() if len(unread) else torch.zeros(0, new.ids.shape[1])
+            read = [steps.sum(1), torch.tensor([kept.log_prior for kept in drawn])]
+            prior = torch.cat(read if known is None else [known.to(steps.dtype), *read])
             return Targets(target_log_reward(reward, prior[:, None], beta), group, beta), steps
         _, last, nodes = lines_of(batch)
         steps, states = read_states(self.prior, batch, nodes)

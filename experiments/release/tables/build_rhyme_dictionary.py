@@ -2,10 +2,11 @@
 
     python -m experiments.release.tables.build_rhyme_dictionary --lang en en.jsonl.gz prose_en.jsonl.gz
 
-Words are those of the list of the language (``rlpoet.analysis.lexicon``), in English also those words of CMUdict that a spelling dictionary
-has. A word whose sound is a guess is left out, and so are English rhymes beside the stress (wrenched). The files, of texts whose licence
-allows it, say how many authors use a word: that orders the words that the theme model does not have. Hunspell's dictionaries (of the extra
-``sense``) say which words are names, and which are no longer written so. Writes ``rlpoet/analysis/rhyme_dictionary/data/LANG.txt.gz``.
+Words are those of the list of the language (``rlpoet.analysis.lexicon``), which three authors have used; further those that one author has
+used and a spelling dictionary has (*sector*), or in English those words of CMUdict that a spelling dictionary has. A word
+whose sound is a guess is left out, and so are English rhymes beside the stress (wrenched). The files, of texts whose licence allows it, say
+how many authors use a word: that orders the words that the theme model does not have. Hunspell's dictionaries (of the extra ``sense``) say
+which words are names, and which are no longer written so. Writes ``rlpoet/analysis/rhyme_dictionary/data/LANG.txt.gz``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import gzip
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,15 +84,18 @@ def _suffixed(
                 yield stem[: len(stem) - len(strip)] + add, more
 
 
-def authors_of(paths: Iterable[Path], lang: str) -> Counter[str]:
-    """The number of authors who use each word, by the beginning of what they wrote."""
+def authors_of(paths: Iterable[Path], lang: str) -> tuple[Counter[str], set[str]]:
+    """The number of authors who use each word, by the beginning of what they wrote, and every word that any of them uses."""
     read: Counter[str] = Counter()
     used: dict[str, set[str]] = defaultdict(set)
+    anywhere: set[str] = set()
     for author, text in texts_of(list(paths)):
+        words = set(words_of(text, lang))
+        anywhere |= words
         if read[author] < MOST_TEXT:
             read[author] += len(text)
-            used[author].update(words_of(text, lang))
-    return Counter(word for own in used.values() for word in own)
+            used[author] |= words
+    return Counter(word for own in used.values() for word in own), anywhere
 
 
 def ranks(words: Iterable[str], lang: str, authors: Mapping[str, int]) -> dict[str, int]:
@@ -103,10 +107,13 @@ def ranks(words: Iterable[str], lang: str, authors: Mapping[str, int]) -> dict[s
     return {word: place for place, word in enumerate(ordered, start=1)}
 
 
-def candidates(lang: str, today: frozenset[str]) -> list[str]:
+def candidates(lang: str, today: frozenset[str], used: Set[str]) -> list[str]:
+    """Words that may stand in the dictionary, of which ``used`` are in the texts and ``today`` in a spelling dictionary."""
     listed = lexicon(lang)
     assert listed is not None
     words = {word for word in listed if len(word) > 1 or word in LETTERS[lang]} | set(WHOLE.get(lang, ()))
+    if lang != "en":  # where CMUdict has the words of today
+        words |= {word for word in used & today if len(word) > 1}
     words -= {word for word in words if lang in PARTS and PARTS[lang].fullmatch(word)}
     if lang == "en":
         words |= {word for word in cmudict() if word in today and len(word) > 1}
@@ -145,8 +152,9 @@ def main() -> None:
     options = parser.parse_args()
     lang = options.lang
     today = spelt_today(lang)
-    words = candidates(lang, today)
-    place = ranks(words, lang, authors_of(options.files, lang))
+    authors, used = authors_of(options.files, lang)
+    words = candidates(lang, today, used)
+    place = ranks(words, lang, authors)
     rules = verse(lang)
     rows: list[tuple[Ending, HeardWord]] = []
     n_marks: Counter[str] = Counter()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,8 +30,9 @@ def ray_cluster(address: str, *, n_cpus: int, flag: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    here: dict[str, Any] = {} if address else {"num_cpus": n_cpus, "include_dashboard": False}
-    os.environ.setdefault("RAY_worker_niceness", "0")  # a Ray started here serves this run alone, and 15 starves it beside other programs
+    # a Ray started here serves this run alone: as nice as Ray's processes are by default, they starve beside other programs
+    own = {"num_cpus": n_cpus, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
+    here: dict[str, Any] = {} if address else own
     try:
         ray.init(address or LOCAL, log_to_driver=False, **here)
     except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy

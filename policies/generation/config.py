@@ -44,9 +44,9 @@ class GenerateConfig(OpeningOptions, AskingOptions):
         precision: precision of matrix products, auto, fp32 or bf16; auto takes bf16 only for 64 or more poems at once, and only if it is
             clearly faster here.
         limit: most tokens per poem; by default enough for the form.
-        best_of: number of accepted poems to collect for each poem shown; the one with the best scores is shown. By default 8, or fewer if
-            they take more than 24 draws, and the one whose lines fit together best is shown; 1 for forms of more than four lines, and with
-            --raw.
+        best_of: number of accepted poems to collect for each poem shown; the one shown has high scores, such as for lines that fit
+            together, and is likely for the policy. By default 24, or fewer if they take more than 64 draws; 1 for forms of more than four
+            lines, and with --raw.
         best_of_line: number of draws of each line. The likeliest draw with the right length and rhyme is kept, and then the next line is
             written. Not with --theme, --beams, --limit or --stream. 1 draws whole poems.
         raw: show poems as they are drawn, whether or not they keep their form; so do --stream, --beams and a temperature of 0.

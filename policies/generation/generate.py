@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ from policies.completion.run import show
 from policies.decoding.first_words import first_lines
 from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
+from policies.generation.choice import chosen
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
 from policies.generation.rejection import CHOICE, MAX_DRAWS, SETTLE, SHORT, Draft, FormJudge, Sampled, candidates, sample_accepted
@@ -112,7 +112,7 @@ def generate(config: GenerateConfig) -> int:
     for drafts_of_poem in sampled.drafts:
         pool = drafts_of_poem if is_raw(config) else candidates(drafts_of_poem, best_of)
         options = [(scored(draft.text, draft.prompt), draft) for draft in pool]
-        poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
+        poem, draft = chosen(policy, options, theme)
         poems.append(Delivered(poem, draft, draws=len(drafts_of_poem)))
     lost = _append(config, poems, seed)
     if not is_raw(config):
@@ -344,12 +344,3 @@ def scored(text: str, prompt: Prompt) -> ScoredPoem:
     if not complete:
         return heard("\n".join(lines), prompt.lang, form=prompt.form, scores={"rhyme": 0.0, "meter": 0.0})
     return score_text("\n".join(lines), prompt.lang, prompt.form, known_only=True, headings=False)[0]
-
-
-def selection_score(poem: ScoredPoem, theme: Sequence[str] = ()) -> float:
-    """What the best of several is chosen by: the mean of its rewards, and of the share of theme words it holds if there are any."""
-    scores = [score for score in poem.scores.values() if score is not None]
-    if theme:
-        words = set(re.findall(r"\w+", " ".join(poem.lines).casefold()))
-        scores.append(sum(set(re.findall(r"\w+", word.casefold())) <= words for word in theme) / len(theme))
-    return sum(scores) / len(scores) if scores else 0.0

@@ -24,7 +24,7 @@ BATCH = 64  # most poems drawn at once
 FIRST_GUESS = 0.4  # share accepted, before anything is known of it
 SPARE = 3  # poems drawn beyond what the share asks for: in a batch they cost little, another batch costs much
 MAX_DRAWS = 64  # by default, per poem
-CHOICE, SETTLE, SHORT = 8, 24, 4  # by default: accepted poems to choose from, draws after which one is enough, lines of forms that choose
+CHOICE, SETTLE, SHORT = 24, 64, 4  # by default: accepted poems to choose from, draws after which one is enough, lines of forms that choose
 
 
 @dataclass(frozen=True)

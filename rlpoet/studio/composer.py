@@ -15,9 +15,10 @@ from policies.causal_lm import CausalPolicy
 from policies.completion.complete import Wishes, complete
 from policies.completion.gaps import MARK
 from policies.decoding.stream import LineStream
+from policies.generation.choice import chosen
 from policies.generation.config import GenerateConfig
 from policies.generation.fused_authors import fuse
-from policies.generation.generate import choice_of, decoding_of, scored, selection_score
+from policies.generation.generate import choice_of, decoding_of, scored
 from policies.generation.rejection import MAX_DRAWS, FormJudge, candidates, sample_accepted
 from policies.loading.files import rhyming
 from rlpoet.corpus.authors import find_author
@@ -97,7 +98,7 @@ class PolicyComposer:
                     (drawn,) = sample_accepted(draw, judge, 1, max_draws=MAX_DRAWS, best_of=best_of, settle=settle).drafts
                     drafts = list(drawn)
                 options = [(scored(draft.text, prompt), draft) for draft in candidates(drafts, best_of)]
-                poem, draft = max(options, key=lambda option: selection_score(option[0], theme))
+                poem, draft = chosen(policy, options, theme)
                 about = {"perfect": draft.perfect, "draws": len(drafts), "seed": seed, "author": author or ""}
                 put({"type": "poem", "number": number, "poem": whole(poem, asked.lang), **about})
         except Stopped:

@@ -18,8 +18,8 @@ from policies.decoding.first_words import first_lines, fit_of_words
 from policies.decoding.logits_processors import LogitsProcessor, Theme
 from policies.decoding.sampler import Decoding
 from policies.decoding.stream import LineStream
+from policies.generation.choice import selection_score
 from policies.generation.fused_authors import fuse
-from policies.generation.generate import selection_score
 from rlpoet.cli.main import main
 from rlpoet.corpus.authors import find_author, parse_authors
 from rlpoet.errors import RlpoetError, UnknownName

@@ -222,7 +222,7 @@ def test_a_searcher_that_is_killed_is_replaced_and_a_stopped_run_goes_on(tmp_pat
                 process.send_signal(signal.SIGKILL)
                 killed.append(process.pid)
         time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGTERM)  # which Ray would take for itself
     _, told = run.communicate()
     assert run.returncode == 130 and len(killed) == 1, told
     rows = steps(tmp_path / "run")

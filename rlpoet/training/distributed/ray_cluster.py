@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +35,7 @@ def ray_cluster(address: str, *, n_cpus: int, flag: str) -> Iterator[Any]:
     # a Ray started here serves this run alone: as nice as Ray's processes are by default, they starve beside other programs
     own = {"num_cpus": n_cpus, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
     here: dict[str, Any] = {} if address else own
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         ray.init(address or LOCAL, log_to_driver=False, **here)
     except Exception as error:  # of Ray's own making: any kind, a bare Exception for a machine that is too busy
@@ -40,6 +43,9 @@ def ray_cluster(address: str, *, n_cpus: int, flag: str) -> Iterator[Any]:
         raise RlpoetError(
             f"{flag}: Ray could not {where} ({str(error).strip()[:160]}); expected it to. Leave {flag.split()[0]} out, or change it."
         ) from error
+    for number, handler in handlers.items():  # Ray puts one of its own for SIGTERM, which would end a run without saving it
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(number, handler)
     try:
         yield ray
     finally:

@@ -16,7 +16,7 @@ from rlpoet.rollout import Policy
 Option = tuple[ScoredPoem, Draft]
 
 
-def chosen(policy: Policy, options: Sequence[Option], theme: Sequence[str] = ()) -> Option:
+def chosen(policy: Policy | CausalPolicy, options: Sequence[Option], theme: Sequence[str] = ()) -> Option:
     """The poem that stands best in two orders: by its rewards, and by its bits per character under the policy.
 
     The policy's own bits tell sense from nonsense better than any reward here: among poems that keep their form they agree with those of

@@ -19,9 +19,10 @@ Option = tuple[ScoredPoem, Draft]
 def chosen(policy: Policy | CausalPolicy, options: Sequence[Option], theme: Sequence[str] = ()) -> Option:
     """The poem that stands best in two orders: by its rewards, and by its bits per character under the policy.
 
-    The policy's own bits tell sense from nonsense better than any reward here: among poems that keep their form they agree with those of
-    a language model forty times as large (``experiments/LOG.md``). Places in the two orders are added, since bits and rewards have no
-    common unit. Drafts that were not accepted, and those of a policy that is no causal language model, are ordered by rewards alone.
+    The policy's own bits tell sense from nonsense better than any reward here: among English poems that keep their form they agree with
+    those of a language model forty times as large (``experiments/LOG.md``). Places in the two orders are added, since bits and rewards
+    have no common unit. Drafts that were not accepted, and those of a policy that is no causal language model, are ordered by rewards
+    alone.
 
     Args:
         options: one or more poems, each as scored and as drawn.
